@@ -1,0 +1,13 @@
+//! DECIDES: values in, values out. No async, clock, environment or SDK in here.
+
+pub mod decide;
+pub mod diff;
+pub mod failure;
+pub mod images;
+pub mod phase;
+pub mod revision;
+pub mod rollout;
+pub mod task_definition;
+pub mod text;
+pub mod time;
+pub mod token;

@@ -1,0 +1,801 @@
+//! What ECS shows of a service → the verdict on *our* deployment.
+//!
+//! Judged by identity, never by calm: a service that is steady on another revision has not
+//! deployed ours. Others call that a success
+//! (<https://github.com/aws-actions/amazon-ecs-deploy-task-definition/issues/191>,
+//! <https://github.com/fabfuel/ecs-deploy/issues/185>,
+//! <https://github.com/sil-org/ecs-deploy/issues/224>).
+
+use std::time::Duration;
+
+use super::phase::ServiceRollout;
+use super::revision::Revision;
+use super::time::Timestamp;
+
+/// ECS may answer a read with the state before our update for a short while. Until this much time
+/// has passed since the update, "the old revision serves and ours is nowhere" is taken for such a
+/// late answer; afterwards it means that our deployment is gone.
+pub const CONSISTENCY_GRACE: Duration = Duration::from_secs(60);
+
+/// A service as `DescribeServices` shows it. Texts are kept as they came: AWS adds new ones.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ServiceSeen {
+    /// The service's ARN.
+    pub arn: String,
+    /// `ACTIVE`, `DRAINING` or `INACTIVE`.
+    pub status: String,
+    /// The ARN of the revision that the service is set to.
+    pub task_definition: String,
+    /// `ROLLING`, `BLUE_GREEN`, `LINEAR` or `CANARY`; absent means `ROLLING`.
+    pub strategy: Option<String>,
+    /// How many tasks the service wants.
+    pub desired: i32,
+    /// Its deployments; the one that ECS works towards is `PRIMARY`.
+    pub deployments: Vec<DeploymentSeen>,
+    /// Its events, newest first.
+    pub events: Vec<EventSeen>,
+}
+
+/// One entry of `deployments[]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeploymentSeen {
+    /// `ecs-svc/<digits>`.
+    pub id: String,
+    /// `PRIMARY`, `ACTIVE` or `INACTIVE`.
+    pub status: String,
+    /// The revision's ARN.
+    pub task_definition: String,
+    /// `IN_PROGRESS`, `COMPLETED` or `FAILED`; absent behind a Classic Load Balancer.
+    pub rollout_state: Option<String>,
+    /// ECS's words for the state.
+    pub rollout_state_reason: Option<String>,
+    /// Tasks wanted.
+    pub desired: i32,
+    /// Tasks starting.
+    pub pending: i32,
+    /// Tasks running.
+    pub running: i32,
+    /// Tasks failed in a row; ECS sets it back to 0 once one runs.
+    pub failed: i32,
+    /// When it was created.
+    pub created_at: Option<Timestamp>,
+}
+
+/// One of the service's events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventSeen {
+    /// ECS's id of the event.
+    pub id: String,
+    /// When it happened.
+    pub at: Timestamp,
+    /// ECS's words.
+    pub message: String,
+}
+
+/// A service deployment, as `DescribeServiceDeployments` shows it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ServiceDeploymentSeen {
+    /// The last part of its ARN.
+    pub id: String,
+    /// `PENDING`, `IN_PROGRESS`, `SUCCESSFUL` and six more.
+    pub status: String,
+    /// ECS's words for the status.
+    pub status_reason: Option<String>,
+    /// The revision that it brings; absent until it has been looked up.
+    pub task_definition: Option<String>,
+    /// Where a blue/green, linear or canary deployment is, as `BAKE_TIME`.
+    pub lifecycle_stage: Option<String>,
+    /// Share of production traffic on the new revision, in percent.
+    pub new_weight: Option<f64>,
+    /// What a hook waits for, said as `PRE_SCALE_UP waits at hook h-1 until …`.
+    pub waiting: Option<String>,
+    /// Why it is rolled back, in ECS's words.
+    pub rollback_reason: Option<String>,
+    /// Names of the alarms that went off.
+    pub alarms: Vec<String>,
+}
+
+/// One look at a service.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Look {
+    /// ECS does not know the service any more.
+    Missing,
+    /// What it shows.
+    Seen {
+        /// The service.
+        service: Box<ServiceSeen>,
+        /// Our service deployment, where ECS gives one and it is ours for certain.
+        service_deployment: Option<Box<ServiceDeploymentSeen>>,
+    },
+    /// AWS could not be asked, through all retries.
+    NoNews {
+        /// What went wrong.
+        why: String,
+    },
+}
+
+/// Task counts and what else is worth a line while a rollout goes on.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Progress {
+    /// Tasks that our deployment wants.
+    pub desired: i32,
+    /// Our tasks that run.
+    pub new_running: i32,
+    /// Tasks of all other deployments that run.
+    pub old_running: i32,
+    /// The lifecycle stage, where there is one.
+    pub stage: Option<String>,
+    /// Share of production traffic on our revision, in percent.
+    pub new_weight: Option<f64>,
+    /// A hook that holds the deployment, or a state that this build does not know.
+    pub note: Option<String>,
+}
+
+impl Progress {
+    /// All new tasks run, and what is left is old ones that drain.
+    pub fn only_old_ones_drain(&self) -> bool {
+        self.desired > 0 && self.new_running >= self.desired && self.old_running > 0
+    }
+}
+
+/// What a look means for our deployment.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// Our deployment is complete and its revision is ours.
+    Serving {
+        /// How many tasks the service wants; 0 is a success in which no task ran.
+        desired: i32,
+    },
+    /// Under way.
+    InProgress(Progress),
+    /// ECS goes back to the earlier revision.
+    RollingBack {
+        /// Why, in ECS's words.
+        reason: Option<String>,
+        /// The counts of the moment.
+        progress: Progress,
+    },
+    /// ECS went back.
+    RolledBack {
+        /// Why, in ECS's words.
+        reason: Option<String>,
+    },
+    /// ECS tried to go back and could not.
+    RollbackFailed {
+        /// Why, in ECS's words.
+        reason: Option<String>,
+    },
+    /// ECS gave up, or somebody stopped it; nothing is being rolled back.
+    Failed {
+        /// Why, in ECS's words.
+        reason: Option<String>,
+        /// Somebody stopped it, rather than ECS giving up.
+        stopped: bool,
+    },
+    /// Another deployment has taken our place.
+    Replaced {
+        /// Its deployment id.
+        by: String,
+        /// Its revision's ARN.
+        task_definition: String,
+    },
+    /// The service is gone or going.
+    Gone {
+        /// Its status, or `MISSING`.
+        status: String,
+    },
+    /// A state never seen before. In progress until the deadline, never success.
+    Unknown {
+        /// The state, as ECS wrote it.
+        state: String,
+        /// The counts of the moment.
+        progress: Progress,
+    },
+    /// Could not look.
+    NoNews {
+        /// What went wrong.
+        why: String,
+    },
+}
+
+/// What `look` means for our deployment `ours`, which was started at `started`.
+pub fn verdict(ours: &ServiceRollout, look: &Look, started: Timestamp, now: Timestamp) -> Verdict {
+    match look {
+        Look::Missing => Verdict::Gone {
+            status: "MISSING".to_owned(),
+        },
+        Look::NoNews { why } => Verdict::NoNews { why: why.clone() },
+        Look::Seen { service, .. } if service.status != "ACTIVE" => Verdict::Gone {
+            status: service.status.clone(),
+        },
+        Look::Seen {
+            service,
+            service_deployment,
+        } => {
+            let ours_for_certain = service_deployment
+                .as_deref()
+                .filter(|seen| is(&ours.revision, seen.task_definition.as_deref()));
+            let settled = now.since(started) >= CONSISTENCY_GRACE;
+            match ours_for_certain {
+                Some(seen) => by_service_deployment(ours, service, seen),
+                None => by_deployments(ours, service, settled),
+            }
+        }
+    }
+}
+
+/// Where ECS gives a service deployment, its status is the word on it: `rolloutState` may be
+/// COMPLETED while a bake time still runs that can end in a rollback.
+fn by_service_deployment(
+    ours: &ServiceRollout,
+    service: &ServiceSeen,
+    seen: &ServiceDeploymentSeen,
+) -> Verdict {
+    let progress = || progress_of(ours, service, Some(seen));
+    let reason = || reason_of(ours, service, Some(seen));
+    let replaced = replacement(ours, service);
+    match (seen.status.as_str(), replaced) {
+        ("SUCCESSFUL", _) => Verdict::Serving {
+            desired: service.desired,
+        },
+        ("ROLLBACK_SUCCESSFUL", _) => Verdict::RolledBack { reason: reason() },
+        ("ROLLBACK_FAILED", _) => Verdict::RollbackFailed { reason: reason() },
+        (_, Some(replaced)) => replaced,
+        ("ROLLBACK_REQUESTED" | "ROLLBACK_IN_PROGRESS", None) => Verdict::RollingBack {
+            reason: reason(),
+            progress: progress(),
+        },
+        ("STOPPED", None) => match primary(service) {
+            // Stopped, and the old revision is PRIMARY again: that is a rollback.
+            Some(primary) if primary.id != ours.deployment => {
+                going_back(primary, reason(), progress())
+            }
+            _ => Verdict::Failed {
+                reason: reason(),
+                stopped: true,
+            },
+        },
+        ("PENDING" | "IN_PROGRESS" | "STOP_REQUESTED", None) => {
+            match own(ours, service).and_then(|own| own.rollout_state.as_deref()) {
+                // The breaker speaks here first; the service deployment follows.
+                Some("FAILED") => failed(ours, service, reason()),
+                _ => Verdict::InProgress(progress()),
+            }
+        }
+        (state, None) => Verdict::Unknown {
+            state: state.to_owned(),
+            progress: progress(),
+        },
+    }
+}
+
+/// Without a service deployment, by `deployments[]` alone.
+fn by_deployments(ours: &ServiceRollout, service: &ServiceSeen, settled: bool) -> Verdict {
+    let progress = || progress_of(ours, service, None);
+    let reason = || reason_of(ours, service, None);
+    let unknown = |state: &str| Verdict::Unknown {
+        state: state.to_owned(),
+        progress: progress(),
+    };
+    let Some(primary) = primary(service) else {
+        return unknown("no PRIMARY deployment");
+    };
+    if primary.id != ours.deployment {
+        let own_is_listed = own(ours, service).is_some();
+        if !settled && !own_is_listed && is(&ours.previous, Some(&primary.task_definition)) {
+            // Probably the state before our update.
+            return Verdict::InProgress(progress());
+        }
+        return match replacement(ours, service) {
+            Some(replaced) => replaced,
+            None => going_back(primary, reason(), progress()),
+        };
+    }
+    if !is(&ours.revision, Some(&primary.task_definition)) {
+        return unknown("our deployment with another revision");
+    }
+    match primary.rollout_state.as_deref() {
+        // Blue/green and its kin have stages after this one: only their service deployment tells.
+        Some("COMPLETED") if is_rolling(service) => Verdict::Serving {
+            desired: service.desired,
+        },
+        Some("COMPLETED" | "IN_PROGRESS") => Verdict::InProgress(progress()),
+        Some("FAILED") => failed(ours, service, reason()),
+        Some(state) => unknown(state),
+        None => {
+            // Behind a Classic Load Balancer ECS gives no state: alone and full is complete.
+            let is_alone = service.deployments.len() == 1;
+            if is_alone && primary.running == primary.desired && primary.pending == 0 {
+                Verdict::Serving {
+                    desired: service.desired,
+                }
+            } else {
+                Verdict::InProgress(progress())
+            }
+        }
+    }
+}
+
+/// Our deployment has the state FAILED. If an earlier one is PRIMARY, ECS goes back.
+fn failed(ours: &ServiceRollout, service: &ServiceSeen, reason: Option<String>) -> Verdict {
+    match primary(service) {
+        Some(primary) if primary.id != ours.deployment => {
+            let progress = progress_of(ours, service, None);
+            going_back(primary, reason, progress)
+        }
+        _ => Verdict::Failed {
+            reason,
+            stopped: false,
+        },
+    }
+}
+
+/// The PRIMARY deployment is an earlier one: how far is the way back?
+fn going_back(primary: &DeploymentSeen, reason: Option<String>, progress: Progress) -> Verdict {
+    let is_full = primary.running >= primary.desired && primary.pending == 0;
+    match primary.rollout_state.as_deref() {
+        Some("FAILED") => Verdict::RollbackFailed { reason },
+        // A deployment that was complete once may still say so while its tasks come back.
+        Some("COMPLETED") | None if is_full => Verdict::RolledBack { reason },
+        _ => Verdict::RollingBack { reason, progress },
+    }
+}
+
+/// The deployment in our place, unless that is ours or an earlier one that ECS goes back to.
+///
+/// ECS goes back to the newest COMPLETED deployment, which need not be the revision that was set
+/// when we came, if that one was not complete. So an older deployment counts as earlier too, once
+/// ours is listed as FAILED.
+fn replacement(ours: &ServiceRollout, service: &ServiceSeen) -> Option<Verdict> {
+    let primary = primary(service)?;
+    if primary.id == ours.deployment || is(&ours.previous, Some(&primary.task_definition)) {
+        return None;
+    }
+    if let Some(own) = own(ours, service)
+        && own.rollout_state.as_deref() == Some("FAILED")
+        && let (Some(theirs), Some(own_time)) = (primary.created_at, own.created_at)
+        && theirs < own_time
+    {
+        return None;
+    }
+    Some(Verdict::Replaced {
+        by: primary.id.clone(),
+        task_definition: primary.task_definition.clone(),
+    })
+}
+
+fn primary(service: &ServiceSeen) -> Option<&DeploymentSeen> {
+    service
+        .deployments
+        .iter()
+        .find(|one| one.status == "PRIMARY")
+}
+
+fn own<'a>(ours: &ServiceRollout, service: &'a ServiceSeen) -> Option<&'a DeploymentSeen> {
+    service
+        .deployments
+        .iter()
+        .find(|one| one.id == ours.deployment)
+}
+
+fn is(revision: &Revision, arn: Option<&str>) -> bool {
+    arn.and_then(|arn| Revision::parse(arn).ok())
+        .is_some_and(|seen| seen == *revision)
+}
+
+fn is_rolling(service: &ServiceSeen) -> bool {
+    matches!(service.strategy.as_deref(), None | Some("ROLLING"))
+}
+
+fn reason_of(
+    ours: &ServiceRollout,
+    service: &ServiceSeen,
+    seen: Option<&ServiceDeploymentSeen>,
+) -> Option<String> {
+    if let Some(seen) = seen
+        && !seen.alarms.is_empty()
+    {
+        return Some(format!(
+            "alarm {} went off",
+            super::text::listed(&seen.alarms)
+        ));
+    }
+    seen.and_then(|seen| {
+        seen.rollback_reason
+            .clone()
+            .or_else(|| seen.status_reason.clone())
+    })
+    .or_else(|| own(ours, service).and_then(|own| own.rollout_state_reason.clone()))
+    .filter(|reason| !reason.trim().is_empty())
+}
+
+fn progress_of(
+    ours: &ServiceRollout,
+    service: &ServiceSeen,
+    seen: Option<&ServiceDeploymentSeen>,
+) -> Progress {
+    let own = own(ours, service);
+    Progress {
+        desired: service.desired,
+        new_running: own.map_or(0, |own| own.running),
+        old_running: service
+            .deployments
+            .iter()
+            .filter(|one| one.id != ours.deployment)
+            .map(|one| one.running)
+            .sum(),
+        stage: seen.and_then(|seen| seen.lifecycle_stage.clone()),
+        new_weight: seen.and_then(|seen| seen.new_weight),
+        note: seen.and_then(|seen| seen.waiting.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_secs(1_000_000);
+    const LATER: Timestamp = Timestamp::from_secs(1_000_300);
+    const SOON: Timestamp = Timestamp::from_secs(1_000_010);
+
+    fn ours() -> ServiceRollout {
+        ServiceRollout {
+            revision: Revision::parse("app:42").unwrap(),
+            previous: Revision::parse("app:41").unwrap(),
+            deployment: "ecs-svc/2".to_owned(),
+            service_deployment: None,
+        }
+    }
+
+    fn deployment(id: &str, status: &str, revision: &str, state: Option<&str>) -> DeploymentSeen {
+        let number: i64 = id.trim_start_matches("ecs-svc/").parse().unwrap();
+        DeploymentSeen {
+            id: id.to_owned(),
+            status: status.to_owned(),
+            task_definition: format!("arn:aws:ecs:eu-central-1:1:task-definition/{revision}"),
+            rollout_state: state.map(str::to_owned),
+            rollout_state_reason: Some(format!("reason of {id}")),
+            desired: 2,
+            pending: 0,
+            running: 2,
+            failed: 0,
+            created_at: Some(Timestamp::from_secs(number)),
+        }
+    }
+
+    fn service(deployments: Vec<DeploymentSeen>) -> ServiceSeen {
+        ServiceSeen {
+            status: "ACTIVE".to_owned(),
+            desired: 2,
+            deployments,
+            ..ServiceSeen::default()
+        }
+    }
+
+    fn look(deployments: Vec<DeploymentSeen>) -> Look {
+        Look::Seen {
+            service: Box::new(service(deployments)),
+            service_deployment: None,
+        }
+    }
+
+    fn with_status(status: &str, revision: &str, deployments: Vec<DeploymentSeen>) -> Look {
+        Look::Seen {
+            service: Box::new(service(deployments)),
+            service_deployment: Some(Box::new(ServiceDeploymentSeen {
+                id: "sd".to_owned(),
+                status: status.to_owned(),
+                status_reason: Some("ECS says why".to_owned()),
+                task_definition: Some(format!("arn:x:task-definition/{revision}")),
+                lifecycle_stage: Some("BAKE_TIME".to_owned()),
+                ..ServiceDeploymentSeen::default()
+            })),
+        }
+    }
+
+    fn judged(look: &Look) -> Verdict {
+        verdict(&ours(), look, START, LATER)
+    }
+
+    fn ours_primary(state: Option<&str>) -> Vec<DeploymentSeen> {
+        vec![
+            deployment("ecs-svc/2", "PRIMARY", "app:42", state),
+            deployment("ecs-svc/1", "ACTIVE", "app:41", Some("COMPLETED")),
+        ]
+    }
+
+    fn old_primary(state: Option<&str>) -> Vec<DeploymentSeen> {
+        vec![
+            deployment("ecs-svc/1", "PRIMARY", "app:41", state),
+            deployment("ecs-svc/2", "ACTIVE", "app:42", Some("FAILED")),
+        ]
+    }
+
+    #[test]
+    fn our_primary_deployment_completed_is_serving_also_while_old_tasks_still_run() {
+        assert_eq!(
+            judged(&look(ours_primary(Some("COMPLETED")))),
+            Verdict::Serving { desired: 2 }
+        );
+    }
+
+    #[test]
+    fn a_completed_rollout_state_is_no_success_where_stages_follow_it() {
+        for strategy in ["BLUE_GREEN", "LINEAR", "CANARY", "SOMETHING_NEW"] {
+            let mut seen = service(ours_primary(Some("COMPLETED")));
+            seen.strategy = Some(strategy.to_owned());
+            let look = Look::Seen {
+                service: Box::new(seen),
+                service_deployment: None,
+            };
+            assert!(
+                matches!(judged(&look), Verdict::InProgress(_)),
+                "{strategy}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_completed_rollout_state_is_no_success_while_the_service_deployment_goes_on() {
+        let look = with_status("IN_PROGRESS", "app:42", ours_primary(Some("COMPLETED")));
+        let Verdict::InProgress(progress) = judged(&look) else {
+            panic!()
+        };
+        assert_eq!(progress.stage.as_deref(), Some("BAKE_TIME"));
+        assert_eq!((progress.new_running, progress.old_running), (2, 2));
+    }
+
+    #[test]
+    fn a_successful_service_deployment_of_another_revision_is_not_ours() {
+        let look = with_status("SUCCESSFUL", "app:43", ours_primary(Some("IN_PROGRESS")));
+        assert!(matches!(judged(&look), Verdict::InProgress(_)));
+    }
+
+    #[test]
+    fn a_successful_service_deployment_of_ours_is_serving() {
+        let look = with_status("SUCCESSFUL", "app:42", ours_primary(Some("IN_PROGRESS")));
+        assert_eq!(judged(&look), Verdict::Serving { desired: 2 });
+    }
+
+    #[test]
+    fn a_service_steady_on_the_old_revision_is_not_a_success() {
+        let steady = look(vec![deployment(
+            "ecs-svc/1",
+            "PRIMARY",
+            "app:41",
+            Some("COMPLETED"),
+        )]);
+        assert!(matches!(judged(&steady), Verdict::RolledBack { .. }));
+        // Just after the update it may be a late answer: no verdict yet, and no success either.
+        assert!(matches!(
+            verdict(&ours(), &steady, START, SOON),
+            Verdict::InProgress(_)
+        ));
+    }
+
+    #[test]
+    fn a_rollback_is_followed_until_the_old_tasks_are_back() {
+        let mut going = old_primary(Some("IN_PROGRESS"));
+        assert!(matches!(
+            judged(&look(going.clone())),
+            Verdict::RollingBack { .. }
+        ));
+        going[0].rollout_state = Some("COMPLETED".to_owned());
+        going[0].running = 1;
+        assert!(matches!(
+            judged(&look(going.clone())),
+            Verdict::RollingBack { .. }
+        ));
+        going[0].running = 2;
+        let Verdict::RolledBack { reason } = judged(&look(going.clone())) else {
+            panic!()
+        };
+        assert_eq!(reason.as_deref(), Some("reason of ecs-svc/2"));
+        going[0].rollout_state = Some("FAILED".to_owned());
+        assert!(matches!(
+            judged(&look(going)),
+            Verdict::RollbackFailed { .. }
+        ));
+    }
+
+    #[test]
+    fn each_service_deployment_status_has_its_verdict() {
+        let ours_first = || ours_primary(Some("IN_PROGRESS"));
+        let judge = |status: &str| judged(&with_status(status, "app:42", ours_first()));
+        let reason = Some("ECS says why".to_owned());
+        for status in ["PENDING", "IN_PROGRESS", "STOP_REQUESTED"] {
+            assert!(matches!(judge(status), Verdict::InProgress(_)), "{status}");
+        }
+        for status in ["ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"] {
+            assert!(
+                matches!(judge(status), Verdict::RollingBack { .. }),
+                "{status}"
+            );
+        }
+        assert_eq!(
+            judge("ROLLBACK_SUCCESSFUL"),
+            Verdict::RolledBack {
+                reason: reason.clone()
+            }
+        );
+        assert_eq!(
+            judge("ROLLBACK_FAILED"),
+            Verdict::RollbackFailed {
+                reason: reason.clone()
+            }
+        );
+        assert_eq!(
+            judge("STOPPED"),
+            Verdict::Failed {
+                reason,
+                stopped: true
+            }
+        );
+        assert!(
+            matches!(judge("PONDERING"), Verdict::Unknown { state, .. } if state == "PONDERING")
+        );
+    }
+
+    #[test]
+    fn the_alarm_that_ended_it_is_the_reason() {
+        let mut look = with_status("ROLLBACK_SUCCESSFUL", "app:42", ours_primary(None));
+        let Look::Seen {
+            service_deployment: Some(seen),
+            ..
+        } = &mut look
+        else {
+            panic!()
+        };
+        seen.alarms = vec!["5xx".to_owned()];
+        assert_eq!(
+            judged(&look),
+            Verdict::RolledBack {
+                reason: Some("alarm 5xx went off".to_owned())
+            }
+        );
+    }
+
+    #[test]
+    fn stopped_with_the_old_revision_primary_is_a_rollback() {
+        let look = with_status("STOPPED", "app:42", old_primary(Some("COMPLETED")));
+        assert!(matches!(judged(&look), Verdict::RolledBack { .. }));
+    }
+
+    #[test]
+    fn the_breaker_is_believed_before_the_service_deployment_follows() {
+        let look = with_status("IN_PROGRESS", "app:42", ours_primary(Some("FAILED")));
+        assert!(matches!(
+            judged(&look),
+            Verdict::Failed { stopped: false, .. }
+        ));
+        let look = with_status("IN_PROGRESS", "app:42", old_primary(Some("IN_PROGRESS")));
+        assert!(matches!(judged(&look), Verdict::RollingBack { .. }));
+    }
+
+    #[test]
+    fn failed_without_a_way_back_is_failed() {
+        let Verdict::Failed { reason, stopped } = judged(&look(ours_primary(Some("FAILED"))))
+        else {
+            panic!()
+        };
+        assert_eq!(
+            (reason.as_deref(), stopped),
+            (Some("reason of ecs-svc/2"), false)
+        );
+    }
+
+    #[test]
+    fn another_primary_than_ours_or_the_previous_has_replaced_ours() {
+        let foreign = vec![
+            deployment("ecs-svc/3", "PRIMARY", "app:43", Some("COMPLETED")),
+            deployment("ecs-svc/2", "ACTIVE", "app:42", Some("IN_PROGRESS")),
+        ];
+        let expected = Verdict::Replaced {
+            by: "ecs-svc/3".to_owned(),
+            task_definition: "arn:aws:ecs:eu-central-1:1:task-definition/app:43".to_owned(),
+        };
+        assert_eq!(judged(&look(foreign.clone())), expected);
+        assert_eq!(
+            judged(&with_status("STOPPED", "app:42", foreign.clone())),
+            expected
+        );
+        assert_eq!(
+            judged(&with_status("IN_PROGRESS", "app:42", foreign)),
+            expected
+        );
+    }
+
+    #[test]
+    fn our_revision_in_somebody_elses_deployment_is_not_our_deployment() {
+        let again = vec![deployment(
+            "ecs-svc/3",
+            "PRIMARY",
+            "app:42",
+            Some("COMPLETED"),
+        )];
+        assert!(matches!(judged(&look(again)), Verdict::Replaced { by, .. } if by == "ecs-svc/3"));
+    }
+
+    #[test]
+    fn an_older_deployment_than_the_previous_is_a_rollback_once_ours_failed() {
+        let mut older = old_primary(Some("IN_PROGRESS"));
+        older[0].task_definition = "arn:task-definition/app:40".to_owned();
+        assert!(matches!(
+            judged(&look(older.clone())),
+            Verdict::RollingBack { .. }
+        ));
+        older[0].created_at = Some(Timestamp::from_secs(99));
+        assert!(matches!(judged(&look(older)), Verdict::Replaced { .. }));
+    }
+
+    #[test]
+    fn a_rollout_state_never_seen_before_is_never_success() {
+        let Verdict::Unknown { state, .. } = judged(&look(ours_primary(Some("REBALANCING"))))
+        else {
+            panic!()
+        };
+        assert_eq!(state, "REBALANCING");
+        assert!(matches!(judged(&look(vec![])), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn our_deployment_with_another_revision_is_never_success() {
+        let odd = vec![deployment(
+            "ecs-svc/2",
+            "PRIMARY",
+            "app:40",
+            Some("COMPLETED"),
+        )];
+        assert!(matches!(judged(&look(odd)), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn behind_a_classic_load_balancer_alone_and_full_is_serving() {
+        let mut seen = ours_primary(None);
+        assert!(matches!(
+            judged(&look(seen.clone())),
+            Verdict::InProgress(_)
+        ));
+        seen.pop();
+        assert_eq!(judged(&look(seen.clone())), Verdict::Serving { desired: 2 });
+        seen[0].running = 1;
+        assert!(matches!(judged(&look(seen)), Verdict::InProgress(_)));
+    }
+
+    #[test]
+    fn a_service_that_is_gone_or_going_is_told_by_its_status() {
+        assert_eq!(
+            judged(&Look::Missing),
+            Verdict::Gone {
+                status: "MISSING".to_owned()
+            }
+        );
+        for status in ["DRAINING", "INACTIVE"] {
+            let mut seen = service(ours_primary(Some("COMPLETED")));
+            seen.status = status.to_owned();
+            let look = Look::Seen {
+                service: Box::new(seen),
+                service_deployment: None,
+            };
+            assert_eq!(
+                judged(&look),
+                Verdict::Gone {
+                    status: status.to_owned()
+                }
+            );
+        }
+    }
+
+    #[test]
+    fn a_look_that_failed_is_no_news() {
+        let look = Look::NoNews {
+            why: "throttled".to_owned(),
+        };
+        assert_eq!(
+            judged(&look),
+            Verdict::NoNews {
+                why: "throttled".to_owned()
+            }
+        );
+    }
+}

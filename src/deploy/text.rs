@@ -1,0 +1,116 @@
+//! Small rules for texts that people read: cutting, counting, suggesting.
+
+/// Cuts `text` to at most `limit` characters, between characters, ending in `…` where it was cut.
+///
+/// CodePipeline counts characters and refuses an answer that is too long, which would be silence.
+pub fn cut(text: &str, limit: usize) -> String {
+    if text.chars().count() <= limit {
+        return text.to_owned();
+    }
+    let mut kept: String = text.chars().take(limit.saturating_sub(1)).collect();
+    if limit > 0 {
+        kept.push('…');
+    }
+    kept
+}
+
+/// What stands behind the last `/`: an ARN's name, as `app:42` or `web`. A plain name is itself.
+pub fn last_part(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or(arn)
+}
+
+/// A JSON parser's words without its `at line 1 column 2`, which callers say in their own way.
+pub fn without_position(error: &serde_json::Error) -> String {
+    let words = error.to_string();
+    match words.rfind(" at line ") {
+        Some(end) => words[..end].to_owned(),
+        None => words,
+    }
+}
+
+/// `1 task`, `2 tasks`.
+pub fn counted(count: usize, noun: &str) -> String {
+    if count == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{count} {noun}s")
+    }
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub fn listed<S: AsRef<str>>(items: &[S]) -> String {
+    match items {
+        [] => String::new(),
+        [only] => only.as_ref().to_owned(),
+        [first @ .., last] => {
+            let first: Vec<&str> = first.iter().map(AsRef::as_ref).collect();
+            format!("{} and {}", first.join(", "), last.as_ref())
+        }
+    }
+}
+
+/// The one of `known` that `written` was most likely meant to be, if any is near.
+///
+/// Near is: the same but for case and `-`/`_`, or at most a third of its letters away.
+pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |text: &str| -> Vec<char> {
+        text.chars()
+            .filter(|c| *c != '-' && *c != '_')
+            .flat_map(char::to_lowercase)
+            .take(128)
+            .collect()
+    };
+    let written = plain(written);
+    known
+        .into_iter()
+        .map(|candidate| (edit_distance(&written, &plain(candidate)), candidate))
+        .filter(|(distance, candidate)| *distance * 3 <= candidate.chars().count().max(3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein's distance: insertions, deletions and replacements that make `a` into `b`.
+fn edit_distance(a: &[char], b: &[char]) -> usize {
+    let mut previous: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut current = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            let replaced = previous[j] + usize::from(x != y);
+            current.push(replaced.min(previous[j + 1] + 1).min(current[j] + 1));
+        }
+        previous = current;
+    }
+    previous[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_cut_between_characters_and_says_that_it_was() {
+        assert_eq!(cut("héllo", 5), "héllo");
+        assert_eq!(cut("héllo", 4), "hél…");
+        assert_eq!(cut("日本語", 2), "日…");
+        assert_eq!(cut("abc", 0), "");
+    }
+
+    #[test]
+    fn counts_and_lists_read_as_sentences() {
+        assert_eq!(counted(1, "task"), "1 task");
+        assert_eq!(counted(0, "task"), "0 tasks");
+        assert_eq!(listed::<&str>(&[]), "");
+        assert_eq!(listed(&["a"]), "a");
+        assert_eq!(listed(&["a", "b", "c"]), "a, b and c");
+    }
+
+    #[test]
+    fn a_misspelt_name_is_recognised_and_an_unrelated_one_is_not() {
+        let known = ["ClusterName", "ServiceName", "FileName"];
+        assert_eq!(nearest("clustername", known), Some("ClusterName"));
+        assert_eq!(nearest("Cluster_Name", known), Some("ClusterName"));
+        assert_eq!(nearest("ServcieName", known), Some("ServiceName"));
+        assert_eq!(nearest("Banana", known), None);
+        assert_eq!(nearest("", known), None);
+    }
+}

@@ -1,0 +1,410 @@
+//! Phase ⇄ continuation token.
+//!
+//! A token is `1 ` and a JSON object with short keys. The version stands before the body, so that
+//! an old token is recognised as old instead of being misread; the length is checked before
+//! anything is parsed. What the next event brings anyway, the parameters, is not in it; a
+//! fingerprint of the targets is, so that a token is never applied to other services.
+
+use serde::{Deserialize, Serialize};
+
+use super::phase::{Phase, ServiceRollout};
+use super::revision::Revision;
+use super::text;
+use super::time::Timestamp;
+
+/// What CodePipeline takes
+/// (<https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutJobSuccessResult.html>).
+pub const TOKEN_LIMIT_CHARS: usize = 2048;
+
+const VERSION: &str = "1";
+
+/// A cause is cut to this before anything else must give way.
+const CAUSE_LIMIT_CHARS: usize = 600;
+
+/// Why a token cannot be gone on with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadToken {
+    /// Longer than any token we make.
+    #[error(
+        "the continuation token has {0} characters, more than the {TOKEN_LIMIT_CHARS} that one may have"
+    )]
+    TooLong(usize),
+    /// Another version's, or nothing of ours.
+    #[error(
+        "the continuation token is of another version of this function (this one writes version {VERSION}): start the deployment again"
+    )]
+    OtherVersion,
+    /// Ours by its version, but damaged.
+    #[error("the continuation token is damaged: {0}")]
+    Damaged(String),
+    /// Ours, but for other services.
+    #[error(
+        "the continuation token belongs to another deployment: it was made for other services than the parameters name"
+    )]
+    OtherTargets,
+}
+
+/// The deployment's state does not fit into a token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "what must be remembered between two invocations takes {0} characters, and CodePipeline keeps {TOKEN_LIMIT_CHARS}: deploy fewer services in one action"
+)]
+pub struct TooLarge(usize);
+
+/// What is written down: a type of its own, so that [`Phase`] may change without old tokens.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Saved {
+    /// Fingerprint of the targets.
+    f: String,
+    /// The starting job.
+    j: String,
+    /// Epoch seconds of the update.
+    t: i64,
+    /// Of the way back, if the phase is `RollingBack`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    b: Option<SavedRollback>,
+    /// One for each target.
+    s: Vec<SavedService>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedRollback {
+    /// Epoch seconds when it was first seen.
+    t: i64,
+    /// Which service failed first.
+    n: usize,
+    /// Why.
+    c: String,
+}
+
+/// Revision, previous revision (`41` if of the same family), deployment and service deployment
+/// without what all of them begin with.
+#[derive(Debug, Serialize, Deserialize)]
+struct SavedService(String, String, String, String);
+
+const DEPLOYMENT_PREFIX: &str = "ecs-svc/";
+
+/// A fingerprint of `targets` (what [`decode`] is given must agree): FNV-1a, 32 bits, in hex.
+pub fn fingerprint<'a>(targets: impl IntoIterator<Item = &'a str>) -> String {
+    const OFFSET_BASIS: u32 = 0x811c_9dc5;
+    const PRIME: u32 = 0x0100_0193;
+    let mut hash = OFFSET_BASIS;
+    for target in targets {
+        for byte in target.bytes().chain(std::iter::once(0)) {
+            hash = (hash ^ u32::from(byte)).wrapping_mul(PRIME);
+        }
+    }
+    format!("{hash:08x}")
+}
+
+/// Writes `phase` down. A long cause is cut as far as it must be; nothing else is.
+///
+/// # Errors
+/// [`TooLarge`] if it does not fit even without the cause.
+pub fn encode(phase: &Phase, fingerprint: &str) -> Result<String, TooLarge> {
+    let (job, cause) = match phase {
+        Phase::RollingOut { job, .. } => (job, ""),
+        Phase::RollingBack { job, cause, .. } => (job, cause.as_str()),
+    };
+    let mut room = CAUSE_LIMIT_CHARS;
+    loop {
+        let rollback = match phase {
+            Phase::RollingOut { .. } => None,
+            Phase::RollingBack { since, failed, .. } => Some(SavedRollback {
+                t: since.as_secs(),
+                n: *failed,
+                c: text::cut(cause, room),
+            }),
+        };
+        let saved = Saved {
+            f: fingerprint.to_owned(),
+            j: job.clone(),
+            t: phase.started().as_secs(),
+            b: rollback,
+            s: phase.services().iter().map(saved_service).collect(),
+        };
+        // Only map keys that are not texts could make this fail, and there are none.
+        let body = serde_json::to_string(&saved).map_err(|_| TooLarge(usize::MAX))?;
+        let token = format!("{VERSION} {body}");
+        let length = token.chars().count();
+        if length <= TOKEN_LIMIT_CHARS {
+            return Ok(token);
+        }
+        if room == 0 || cause.is_empty() {
+            return Err(TooLarge(length));
+        }
+        room = room.saturating_sub((length - TOKEN_LIMIT_CHARS).max(1));
+    }
+}
+
+/// Reads a token written by [`encode`] for the same targets.
+///
+/// # Errors
+/// [`BadToken`] for anything else; never panics, whatever the text.
+pub fn decode(token: &str, fingerprint: &str) -> Result<Phase, BadToken> {
+    let length = token.chars().count();
+    if length > TOKEN_LIMIT_CHARS {
+        return Err(BadToken::TooLong(length));
+    }
+    let body = token
+        .strip_prefix(VERSION)
+        .and_then(|rest| rest.strip_prefix(' '))
+        .ok_or(BadToken::OtherVersion)?;
+    let saved: Saved =
+        serde_json::from_str(body).map_err(|error| BadToken::Damaged(error.to_string()))?;
+    if saved.f != fingerprint {
+        return Err(BadToken::OtherTargets);
+    }
+    let services = saved
+        .s
+        .iter()
+        .map(service)
+        .collect::<Result<Vec<_>, BadToken>>()?;
+    if services.is_empty() {
+        return Err(BadToken::Damaged("it names no service".to_owned()));
+    }
+    let started = Timestamp::from_secs(saved.t);
+    match saved.b {
+        None => Ok(Phase::RollingOut {
+            job: saved.j,
+            started,
+            services,
+        }),
+        Some(rollback) if rollback.n < services.len() => Ok(Phase::RollingBack {
+            job: saved.j,
+            started,
+            since: Timestamp::from_secs(rollback.t),
+            failed: rollback.n,
+            cause: rollback.c,
+            services,
+        }),
+        Some(_) => Err(BadToken::Damaged(
+            "the service that failed is not one of its services".to_owned(),
+        )),
+    }
+}
+
+fn saved_service(rollout: &ServiceRollout) -> SavedService {
+    let previous = if rollout.previous.family() == rollout.revision.family() {
+        rollout.previous.number().to_string()
+    } else {
+        rollout.previous.to_string()
+    };
+    let deployment = match rollout.deployment.strip_prefix(DEPLOYMENT_PREFIX) {
+        Some(digits) => digits.to_owned(),
+        // Not ECS's usual form: kept whole, marked by the slash that digits never have.
+        None => format!("/{}", rollout.deployment),
+    };
+    SavedService(
+        rollout.revision.to_string(),
+        previous,
+        deployment,
+        rollout.service_deployment.clone().unwrap_or_default(),
+    )
+}
+
+fn service(saved: &SavedService) -> Result<ServiceRollout, BadToken> {
+    let damaged = |error: super::revision::NotARevision| BadToken::Damaged(error.to_string());
+    let SavedService(revision, previous, deployment, service_deployment) = saved;
+    let revision = Revision::parse(revision).map_err(damaged)?;
+    let previous = if previous.contains(':') {
+        Revision::parse(previous)
+    } else {
+        Revision::parse(&format!("{}:{previous}", revision.family()))
+    }
+    .map_err(damaged)?;
+    if deployment.is_empty() {
+        return Err(BadToken::Damaged("a deployment id is missing".to_owned()));
+    }
+    let deployment = match deployment.strip_prefix('/') {
+        Some(whole) => whole.to_owned(),
+        None => format!("{DEPLOYMENT_PREFIX}{deployment}"),
+    };
+    Ok(ServiceRollout {
+        revision,
+        previous,
+        deployment,
+        service_deployment: Some(service_deployment.clone()).filter(|id| !id.is_empty()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn rollout(family: &str, number: u64) -> ServiceRollout {
+        ServiceRollout {
+            revision: Revision::parse(&format!("{family}:{number}")).unwrap(),
+            previous: Revision::parse(&format!("{family}:{}", number - 1)).unwrap(),
+            deployment: "ecs-svc/1234567890123456789".to_owned(),
+            service_deployment: Some("NCWGC2ZR-taawPAYrIaU5".to_owned()),
+        }
+    }
+
+    fn rolling_out(services: Vec<ServiceRollout>) -> Phase {
+        Phase::RollingOut {
+            job: "11111111-2222-4333-8444-555555555555".to_owned(),
+            started: Timestamp::from_secs(1_790_000_000),
+            services,
+        }
+    }
+
+    #[test]
+    fn the_written_form_stays_what_earlier_invocations_wrote() {
+        let token = encode(&rolling_out(vec![rollout("app", 42)]), "0a0b0c0d").unwrap();
+        assert_eq!(
+            token,
+            r#"1 {"f":"0a0b0c0d","j":"11111111-2222-4333-8444-555555555555","t":1790000000,"s":[["app:42","41","1234567890123456789","NCWGC2ZR-taawPAYrIaU5"]]}"#
+        );
+    }
+
+    #[test]
+    fn ten_services_with_families_of_60_characters_fit_with_room_for_a_cause() {
+        let services: Vec<_> = (0..10)
+            .map(|n| rollout(&format!("{n}{}", "f".repeat(59)), 999_999))
+            .collect();
+        let phase = Phase::RollingBack {
+            job: "11111111-2222-4333-8444-555555555555".to_owned(),
+            started: Timestamp::from_secs(1_790_000_000),
+            since: Timestamp::from_secs(1_790_000_100),
+            failed: 9,
+            cause: "\"quoted\" ".repeat(200),
+            services,
+        };
+        let token = encode(&phase, "0a0b0c0d").unwrap();
+        assert!(token.chars().count() <= TOKEN_LIMIT_CHARS);
+        let Phase::RollingBack { cause, failed, .. } = decode(&token, "0a0b0c0d").unwrap() else {
+            panic!()
+        };
+        assert_eq!(failed, 9);
+        assert!(cause.chars().count() > 100, "{cause}");
+    }
+
+    #[test]
+    fn what_cannot_fit_is_refused_with_its_size() {
+        let services: Vec<_> = (0..10).map(|_| rollout(&"f".repeat(255), 2)).collect();
+        let TooLarge(size) = encode(&rolling_out(services), "0a0b0c0d").unwrap_err();
+        assert!(size > TOKEN_LIMIT_CHARS);
+    }
+
+    #[test]
+    fn another_versions_token_is_told_as_such_before_its_body_is_read() {
+        for token in ["2 {}", "", "1", "12 {}", "{\"f\":1}", "garbage"] {
+            assert_eq!(
+                decode(token, "x").unwrap_err(),
+                BadToken::OtherVersion,
+                "{token}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_token_for_other_services_is_refused() {
+        let token = encode(
+            &rolling_out(vec![rollout("app", 2)]),
+            &fingerprint(["prod", "web"]),
+        )
+        .unwrap();
+        assert!(decode(&token, &fingerprint(["prod", "web"])).is_ok());
+        assert_eq!(
+            decode(&token, &fingerprint(["prod", "api"])).unwrap_err(),
+            BadToken::OtherTargets
+        );
+        assert_ne!(fingerprint(["ab", "c"]), fingerprint(["a", "bc"]));
+    }
+
+    #[test]
+    fn damaged_tokens_are_told() {
+        let good = encode(&rolling_out(vec![rollout("app", 2)]), "f").unwrap();
+        for (from, to) in [
+            ("app:2", "app"),
+            ("\"1\"", "\"x\""),
+            ("1234567890123456789", ""),
+            ("\"s\":[[", "\"s\":[],\"x\":[["),
+            ("\"t\":", "\"t\":\"\",\"u\":"),
+            ("}", ""),
+        ] {
+            let bad = good.replacen(from, to, 1);
+            assert_ne!(bad, good, "{from} is not in the token");
+            assert!(
+                matches!(decode(&bad, "f"), Err(BadToken::Damaged(_))),
+                "{bad}"
+            );
+        }
+        let empty = r#"1 {"f":"f","j":"j","t":1,"s":[]}"#;
+        assert!(matches!(decode(empty, "f"), Err(BadToken::Damaged(_))));
+        let wrong_index =
+            r#"1 {"f":"f","j":"j","t":1,"b":{"t":1,"n":1,"c":""},"s":[["a:2","1","9",""]]}"#;
+        assert!(matches!(
+            decode(wrong_index, "f"),
+            Err(BadToken::Damaged(_))
+        ));
+        let long = format!("1 {}", "x".repeat(TOKEN_LIMIT_CHARS));
+        assert_eq!(decode(&long, "f").unwrap_err(), BadToken::TooLong(2050));
+    }
+
+    fn any_rollout() -> impl Strategy<Value = ServiceRollout> {
+        (
+            "[A-Za-z0-9_-]{1,60}",
+            1..2_000_000u64,
+            proptest::option::of("[A-Za-z0-9_-]{1,60}"),
+            0..2_000_000u64,
+            "(ecs-svc/[0-9]{19}|[a-z0-9-]{1,30})",
+            proptest::option::of("[A-Za-z0-9_-]{21}"),
+        )
+            .prop_map(
+                |(family, number, other, before, deployment, service_deployment)| {
+                    let before_in = other.unwrap_or_else(|| family.clone());
+                    ServiceRollout {
+                        revision: Revision::parse(&format!("{family}:{number}")).unwrap(),
+                        previous: Revision::parse(&format!("{before_in}:{before}")).unwrap(),
+                        deployment,
+                        service_deployment,
+                    }
+                },
+            )
+    }
+
+    proptest! {
+        #[test]
+        fn every_phase_of_up_to_ten_services_reads_back_as_it_was_written(
+            services in proptest::collection::vec(any_rollout(), 1..=10),
+            job in "[0-9a-f-]{36}",
+            started in 0..4_000_000_000i64,
+            back in proptest::option::of((0..4_000_000_000i64, 0..10usize, "\\PC{0,40}")),
+        ) {
+            let started = Timestamp::from_secs(started);
+            let phase = match back {
+                None => Phase::RollingOut { job, started, services },
+                Some((since, failed, cause)) => Phase::RollingBack {
+                    job,
+                    started,
+                    since: Timestamp::from_secs(since),
+                    failed: failed % services.len(),
+                    cause,
+                    services,
+                },
+            };
+            // Families of their own for the previous revisions may take more than there is room for.
+            if let Ok(token) = encode(&phase, "0a0b0c0d") {
+                prop_assert!(token.chars().count() <= TOKEN_LIMIT_CHARS);
+                let read = decode(&token, "0a0b0c0d").unwrap();
+                if let (Phase::RollingBack { cause: read, .. }, Phase::RollingBack { cause, .. }) = (&read, &phase)
+                    && read.chars().count() < cause.chars().count() {
+                    prop_assert!(read.is_empty() || read.ends_with('…'));
+                } else {
+                    prop_assert_eq!(read, phase);
+                }
+            }
+        }
+
+        #[test]
+        fn reading_a_token_never_panics(text in "\\PC{0,300}", body in "[\\[\\]{}\":,a-z0-9 ]{0,200}") {
+            let _ = decode(&text, "f");
+            let _ = decode(&format!("1 {body}"), "f");
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! map to come
+pub mod artifact;
+pub mod deploy;
+pub mod parameters;
