@@ -1,4 +1,5 @@
 //! map to come
 pub mod artifact;
+pub mod aws;
 pub mod deploy;
 pub mod parameters;

@@ -1,0 +1,401 @@
+//! One small file out of a zip of any size.
+
+use std::io::Read;
+
+use zip::read::{ArchiveOffset, Config};
+use zip::result::ZipError;
+use zip::{CompressionMethod, ZipArchive};
+
+use super::ranged::{FETCH_LIMIT_BYTES, Ranged, Source, Stop};
+use crate::deploy::text;
+
+/// So much of the object's end is fetched first: the longest possible end record with its comment
+/// (64 KiB), and in most artifacts the whole directory and in small ones everything.
+pub const TAIL_BYTES: u64 = 128 * 1024;
+
+/// A local header before its name (APPNOTE.TXT 4.3.7).
+const LOCAL_HEADER_BYTES: u64 = 30;
+
+/// Room for the extra field of a local header, whose length the directory does not tell.
+const EXTRA_FIELD_ROOM_BYTES: u64 = 1024;
+
+/// At most so many close matches are named.
+const NEAR_LIMIT: usize = 3;
+
+/// Why the file could not be read from the zip.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable<E> {
+    /// The object could not be fetched.
+    #[error("the object could not be fetched")]
+    Source(E),
+    /// The object has no bytes.
+    #[error("it is empty")]
+    Empty,
+    /// Not a zip, or a broken one.
+    #[error("it is not a readable zip ({0})")]
+    NotZip(String),
+    /// The directory of the zip is larger than we read.
+    #[error("its list of files is larger than {} MiB", FETCH_LIMIT_BYTES / (1024 * 1024))]
+    DirectoryTooLarge,
+    /// The file is not in it.
+    #[error("it has no such file among its {count}{}", near_words(.near))]
+    Absent {
+        /// How many files the zip has.
+        count: usize,
+        /// Files that may be meant.
+        near: Vec<String>,
+    },
+    /// The file is larger than its kind may be.
+    #[error("the file is larger than {} KB", .limit / 1024)]
+    FileTooLarge {
+        /// The bound, in bytes.
+        limit: u64,
+    },
+    /// The file is encrypted.
+    #[error("the file is encrypted; build the artifact without a password")]
+    Encrypted,
+    /// A compression method that CodePipeline's and the usual tools do not write.
+    #[error("the file is compressed with method {0}; use deflate or store it")]
+    Method(String),
+}
+
+fn near_words(near: &[String]) -> String {
+    if near.is_empty() {
+        String::new()
+    } else {
+        let quoted: Vec<String> = near.iter().map(|name| format!("'{name}'")).collect();
+        format!("; it has {}", text::listed(&quoted))
+    }
+}
+
+impl<E> From<Stop<E>> for Unreadable<E> {
+    fn from(stop: Stop<E>) -> Self {
+        match stop {
+            Stop::Source(error) => Self::Source(error),
+            Stop::TooMuch => Self::DirectoryTooLarge,
+            Stop::TooOften => Self::NotZip("its parts point to and fro".to_owned()),
+            Stop::WrongLength => Self::NotZip("the store answered with another length".to_owned()),
+        }
+    }
+}
+
+/// Reads the file `name` of at most `limit` bytes from the zip in `source`.
+///
+/// Takes at most four requests of a sound zip, and memory for its directory and the file.
+///
+/// # Errors
+/// [`Unreadable`], with what is wrong.
+pub fn read<S: Source>(source: S, name: &str, limit: u64) -> Result<Vec<u8>, Unreadable<S::Error>> {
+    let mut reader = Ranged::open(source, TAIL_BYTES)?;
+    if reader.total() == 0 {
+        return Err(Unreadable::Empty);
+    }
+    // CodePipeline's artifacts are plain zips, so offsets count from the object's first byte;
+    // looking for others would read on and on in what is no zip.
+    let config = Config {
+        archive_offset: ArchiveOffset::Known(0),
+    };
+    let archive = match ZipArchive::with_config(config, &mut reader) {
+        Ok(archive) => archive,
+        Err(error) => {
+            let stop = reader.take_stop().map(Unreadable::from);
+            return Err(stop.unwrap_or_else(|| Unreadable::NotZip(error.to_string())));
+        }
+    };
+    let Some(index) = index_of(&archive, name) else {
+        return Err(Unreadable::Absent {
+            count: archive.len(),
+            near: near(&archive, name),
+        });
+    };
+    let not_zip = |error: ZipError| Unreadable::NotZip(error.to_string());
+    let entry = archive.by_index_data(index).map_err(not_zip)?;
+    if entry.encrypted() {
+        return Err(Unreadable::Encrypted);
+    }
+    match entry.compression() {
+        CompressionMethod::Stored | CompressionMethod::Deflated => {}
+        other => return Err(Unreadable::Method(other.to_string())),
+    }
+    // Deflate makes nothing longer by more than a few bytes in 64 KiB.
+    if entry.size() > limit || entry.compressed_size() > limit + limit / 8 + EXTRA_FIELD_ROOM_BYTES
+    {
+        return Err(Unreadable::FileTooLarge { limit });
+    }
+    let start = entry.header_start();
+    let end = start
+        .saturating_add(LOCAL_HEADER_BYTES + EXTRA_FIELD_ROOM_BYTES + entry.compressed_size())
+        .saturating_add(u64::try_from(entry.name_raw().len()).unwrap_or(u64::MAX));
+    let metadata = archive.metadata();
+    drop(archive);
+
+    reader.announce(start, end);
+    let outcome = metadata.entry(index).and_then(|entry| {
+        let mut content = Vec::new();
+        let mut file = entry.with_reader(&mut reader, zip::ZipReadOptions::default())?;
+        file.by_ref().take(limit + 1).read_to_end(&mut content)?;
+        Ok(content)
+    });
+    match outcome {
+        Ok(content) if u64::try_from(content.len()).is_ok_and(|length| length <= limit) => {
+            Ok(content)
+        }
+        Ok(_) => Err(Unreadable::FileTooLarge { limit }),
+        Err(error) => {
+            let stop = reader.take_stop().map(Unreadable::from);
+            Err(stop.unwrap_or_else(|| Unreadable::NotZip(error.to_string())))
+        }
+    }
+}
+
+/// The entry called `name`, also if the zip writes it with `\` or a leading `./`.
+fn index_of<R: Read + std::io::Seek>(archive: &ZipArchive<R>, name: &str) -> Option<usize> {
+    archive.index_for_name(name).or_else(|| {
+        archive
+            .file_names()
+            .position(|written| written.is_ok_and(|written| plain(&written) == name))
+    })
+}
+
+fn plain(written: &str) -> String {
+    written
+        .replace('\\', "/")
+        .trim_start_matches("./")
+        .to_owned()
+}
+
+/// Files that may be meant: the same name in another folder or case, or one that is nearly it.
+fn near<R: Read + std::io::Seek>(archive: &ZipArchive<R>, name: &str) -> Vec<String> {
+    let wanted = text::last_part(name).to_lowercase();
+    let names = || {
+        archive
+            .file_names()
+            .filter_map(Result::ok)
+            .map(|written| plain(&written))
+    };
+    let mut near: Vec<String> = names()
+        .filter(|written| text::last_part(written).to_lowercase() == wanted)
+        .take(NEAR_LIMIT)
+        .collect();
+    if near.is_empty() {
+        near = names()
+            .filter(|written| {
+                let last = text::last_part(written);
+                last.len().abs_diff(wanted.len()) <= wanted.len() / 3
+                    && text::nearest(last, [wanted.as_str()]).is_some()
+            })
+            .take(NEAR_LIMIT)
+            .collect();
+    }
+    near
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ranged::tests::Memory;
+    use super::*;
+    use std::io::{Cursor, Write};
+    use zip::write::SimpleFileOptions;
+    use zip::{CompressionMethod, ZipWriter};
+
+    const NAME: &str = "imagedefinitions.json";
+    const CONTENT: &[u8] = br#"[{"name": "app", "imageUri": "repo/app:v2"}]"#;
+    const LIMIT: u64 = 100 * 1024;
+
+    fn noise(length: usize) -> Vec<u8> {
+        let mut state = 1_u32;
+        (0..length)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                state.to_be_bytes()[0]
+            })
+            .collect()
+    }
+
+    fn zip_of(files: &[(&str, &[u8])], options: SimpleFileOptions) -> Vec<u8> {
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, content) in files {
+            writer.start_file(*name, options).unwrap();
+            writer.write_all(content).unwrap();
+        }
+        writer.finish().unwrap().into_inner()
+    }
+
+    fn deflated() -> SimpleFileOptions {
+        SimpleFileOptions::default().compression_method(CompressionMethod::Deflated)
+    }
+
+    fn stored() -> SimpleFileOptions {
+        SimpleFileOptions::default().compression_method(CompressionMethod::Stored)
+    }
+
+    /// What is read, and with how many requests.
+    fn read_from(zip: Vec<u8>, name: &str) -> (Result<Vec<u8>, Unreadable<String>>, usize) {
+        let memory = Memory::new(zip);
+        let outcome = read(memory.clone(), name, LIMIT);
+        (outcome, memory.requests())
+    }
+
+    #[test]
+    fn a_small_zip_takes_one_request() {
+        for options in [deflated(), stored()] {
+            let zip = zip_of(&[("a.txt", b"a"), (NAME, CONTENT)], options);
+            assert_eq!(read_from(zip, NAME), (Ok(CONTENT.to_vec()), 1));
+        }
+    }
+
+    #[test]
+    fn a_file_at_the_front_of_a_large_zip_takes_two_requests_and_few_bytes() {
+        let zip = zip_of(&[(NAME, CONTENT), ("big", &noise(2_000_000))], stored());
+        let memory = Memory::new(zip);
+        assert_eq!(read(memory.clone(), NAME, LIMIT).unwrap(), CONTENT);
+        let asked: u64 = memory
+            .asked
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|(start, end)| end - start)
+            .sum();
+        assert_eq!(memory.requests(), 2);
+        assert!(asked < TAIL_BYTES + 2 * EXTRA_FIELD_ROOM_BYTES, "{asked}");
+    }
+
+    #[test]
+    fn a_directory_larger_than_the_tail_takes_at_most_four_requests() {
+        let names: Vec<String> = (0..10_000).map(|n| format!("lib/{n:06}.js")).collect();
+        let mut files: Vec<(&str, &[u8])> = vec![(NAME, CONTENT)];
+        let filler = noise(40);
+        files.extend(names.iter().map(|name| (name.as_str(), &filler[..])));
+        let (outcome, requests) = read_from(zip_of(&files, stored()), NAME);
+        assert_eq!(outcome.unwrap(), CONTENT);
+        assert!(requests <= 4, "{requests}");
+    }
+
+    #[test]
+    fn zip64_and_data_descriptors_are_read() {
+        let zip64 = zip_of(&[(NAME, CONTENT)], deflated().large_file(true));
+        assert_eq!(read_from(zip64, NAME).0.unwrap(), CONTENT);
+
+        let mut writer = ZipWriter::new_stream(Vec::new());
+        writer.start_file(NAME, deflated()).unwrap();
+        writer.write_all(CONTENT).unwrap();
+        let streamed = writer.finish().unwrap().into_inner();
+        assert_eq!(streamed[6] & 8, 8, "the flag for a data descriptor");
+        assert_eq!(read_from(streamed, NAME).0.unwrap(), CONTENT);
+    }
+
+    #[test]
+    fn a_zip_with_more_entries_than_sixteen_bits_count_is_read() {
+        let names: Vec<String> = (0..65_600).map(|n| format!("{n}")).collect();
+        let mut files: Vec<(&str, &[u8])> =
+            names.iter().map(|name| (name.as_str(), &b""[..])).collect();
+        files.push((NAME, CONTENT));
+        let (outcome, requests) = read_from(zip_of(&files, stored()), NAME);
+        assert_eq!(outcome.unwrap(), CONTENT);
+        assert!(requests <= 4, "{requests}");
+    }
+
+    #[test]
+    fn a_name_written_with_backslashes_or_dot_slash_is_the_same_file() {
+        let zip = zip_of(&[("deploy\\images.json", CONTENT)], stored());
+        assert_eq!(read_from(zip, "deploy/images.json").0.unwrap(), CONTENT);
+        let zip = zip_of(&[("./imagedefinitions.json", CONTENT)], stored());
+        assert_eq!(read_from(zip, NAME).0.unwrap(), CONTENT);
+    }
+
+    #[test]
+    fn an_absent_file_names_those_that_may_be_meant() {
+        let said = |files: &[(&str, &[u8])]| {
+            read_from(zip_of(files, stored()), NAME)
+                .0
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(
+            said(&[("out/imagedefinitions.json", b""), ("x", b"")]),
+            "it has no such file among its 2; it has 'out/imagedefinitions.json'"
+        );
+        assert_eq!(
+            said(&[("imageDefinition.json", b"")]),
+            "it has no such file among its 1; it has 'imageDefinition.json'"
+        );
+        assert_eq!(said(&[("README", b"")]), "it has no such file among its 1");
+    }
+
+    #[test]
+    fn an_empty_object_and_one_that_is_no_zip_are_told_apart() {
+        assert_eq!(read_from(Vec::new(), NAME), (Err(Unreadable::Empty), 1));
+        for not_zip in [vec![b'x'], noise(1000), noise(1_000_000)] {
+            let (outcome, requests) = read_from(not_zip, NAME);
+            assert!(matches!(outcome, Err(Unreadable::NotZip(_))), "{outcome:?}");
+            assert!(requests <= 4, "{requests}");
+        }
+    }
+
+    #[test]
+    fn a_truncated_zip_is_no_zip() {
+        let zip = zip_of(&[(NAME, CONTENT), ("big", &noise(5000))], stored());
+        for length in [10, 100, zip.len() / 2, zip.len() - 1] {
+            let (outcome, _) = read_from(zip[..length].to_vec(), NAME);
+            assert!(
+                matches!(outcome, Err(Unreadable::NotZip(_))),
+                "{length}: {outcome:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_over_its_bound_is_refused_whatever_its_header_claims() {
+        let bomb = vec![b' '; usize::try_from(LIMIT).unwrap() + 1];
+        let zip = zip_of(&[(NAME, &bomb)], deflated());
+        assert_eq!(
+            read_from(zip.clone(), NAME).0,
+            Err(Unreadable::FileTooLarge { limit: LIMIT })
+        );
+
+        // The directory's uncompressed size, 24 bytes into its entry, made small.
+        let mut lying = zip;
+        let entry = lying
+            .windows(4)
+            .rposition(|bytes| bytes == b"PK\x01\x02")
+            .unwrap();
+        lying[entry + 24..entry + 28].copy_from_slice(&10_u32.to_le_bytes());
+        let outcome = read_from(lying, NAME).0;
+        assert!(
+            matches!(
+                outcome,
+                Err(Unreadable::FileTooLarge { .. } | Unreadable::NotZip(_))
+            ),
+            "{outcome:?}"
+        );
+    }
+
+    #[test]
+    fn a_file_whose_checksum_is_wrong_is_not_used() {
+        let mut zip = zip_of(&[(NAME, CONTENT)], stored());
+        let at = zip.windows(4).position(|bytes| bytes == b"repo").unwrap();
+        zip[at] = b'R';
+        assert!(matches!(read_from(zip, NAME).0, Err(Unreadable::NotZip(_))));
+    }
+
+    #[test]
+    fn an_encrypted_file_says_so() {
+        let mut zip = zip_of(&[(NAME, CONTENT)], stored());
+        for (signature, flags) in [(b"PK\x03\x04", 6), (b"PK\x01\x02", 8)] {
+            let at = zip.windows(4).position(|bytes| bytes == signature).unwrap();
+            zip[at + flags] |= 1;
+        }
+        assert_eq!(read_from(zip, NAME).0, Err(Unreadable::Encrypted));
+    }
+
+    #[test]
+    fn another_compression_method_says_which() {
+        let mut zip = zip_of(&[(NAME, CONTENT)], stored());
+        for (signature, method) in [(b"PK\x03\x04", 8), (b"PK\x01\x02", 10)] {
+            let at = zip.windows(4).position(|bytes| bytes == signature).unwrap();
+            zip[at + method] = 12;
+        }
+        let outcome = read_from(zip, NAME).0;
+        assert!(matches!(outcome, Err(Unreadable::Method(_))), "{outcome:?}");
+    }
+}

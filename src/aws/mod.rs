@@ -1,0 +1,3 @@
+//! ACTS: one file per service, translation only, no policy.
+
+pub mod error;
