@@ -157,6 +157,20 @@ pub enum ImageMistake {
     Partial(String),
 }
 
+impl Mistake {
+    /// Whether the sentence is about one entry, rather than about the file.
+    pub fn is_about_an_entry(&self) -> bool {
+        matches!(
+            self,
+            Self::NotObject { .. }
+                | Self::Missing { .. }
+                | Self::Empty { .. }
+                | Self::NotText { .. }
+                | Self::Image { .. }
+        )
+    }
+}
+
 /// Reads the file's bytes as the parameters mean it.
 ///
 /// `file` is its name, which decides whether an object with `ImageURI` is welcome;

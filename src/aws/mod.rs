@@ -1,3 +1,90 @@
-//! ACTS: one file per service, translation only, no policy.
+//! ACTS: one file per service, translation only, no policy. [`error`] is the only place where an
+//! SDK error is classified.
 
+pub mod codepipeline;
+pub mod ecs;
 pub mod error;
+pub mod s3;
+
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+
+/// A connection that is not there after this long will not come.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// The longest silence within one answer.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// One attempt, of which there are [`ATTEMPTS`].
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
+/// All attempts of one call: a hung socket must not eat the invocation.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(45);
+/// How often one call is tried in all.
+const ATTEMPTS: u32 = 4;
+
+/// What every client is made from: one HTTP client, one set of credentials, one retry policy.
+#[derive(Debug, Clone)]
+pub struct Aws {
+    config: SdkConfig,
+}
+
+impl Aws {
+    /// From the environment, as Lambda sets it; `AWS_ENDPOINT_URL` is honoured.
+    pub async fn from_environment() -> Self {
+        let http_client = aws_smithy_http_client::Builder::new()
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .build_https();
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(READ_TIMEOUT)
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .operation_timeout(OPERATION_TIMEOUT)
+            .build();
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http_client)
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+            .timeout_config(timeouts)
+            .load()
+            .await;
+        Self { config }
+    }
+
+    /// From a configuration made elsewhere: tests use shorter pauses between retries.
+    pub fn new(config: SdkConfig) -> Self {
+        Self { config }
+    }
+
+    /// The function's own Region, if one is set.
+    pub fn region(&self) -> Option<&str> {
+        self.config.region().map(Region::as_ref)
+    }
+
+    /// ECS in `region`, or in the function's own.
+    pub fn ecs(&self, region: Option<&str>) -> ecs::Ecs {
+        let mut config = aws_sdk_ecs::config::Builder::from(&self.config);
+        if let Some(region) = region {
+            config = config.region(Region::new(region.to_owned()));
+        }
+        ecs::Ecs::new(aws_sdk_ecs::Client::from_conf(config.build()))
+    }
+
+    /// CodePipeline, where the function itself runs.
+    pub fn codepipeline(&self) -> codepipeline::CodePipeline {
+        codepipeline::CodePipeline::new(aws_sdk_codepipeline::Client::new(&self.config))
+    }
+
+    /// S3 with the credentials of a job, or with the function's own.
+    pub fn s3(&self, credentials: Option<aws_credential_types::Credentials>) -> s3::S3 {
+        let mut config = aws_sdk_s3::config::Builder::from(&self.config)
+            // A range has no checksum of its own to compare with.
+            .response_checksum_validation(
+                aws_sdk_s3::config::ResponseChecksumValidation::WhenRequired,
+            );
+        if let Some(credentials) = credentials {
+            config = config.credentials_provider(credentials);
+        }
+        s3::S3::new(aws_sdk_s3::Client::from_conf(config.build()))
+    }
+}

@@ -198,6 +198,24 @@ pub enum Verdict {
     },
 }
 
+impl Verdict {
+    /// The counts of the moment, where there are any.
+    pub fn progress(&self) -> Option<&Progress> {
+        match self {
+            Self::InProgress(progress)
+            | Self::RollingBack { progress, .. }
+            | Self::Unknown { progress, .. } => Some(progress),
+            Self::Serving { .. }
+            | Self::RolledBack { .. }
+            | Self::RollbackFailed { .. }
+            | Self::Failed { .. }
+            | Self::Replaced { .. }
+            | Self::Gone { .. }
+            | Self::NoNews { .. } => None,
+        }
+    }
+}
+
 /// What `look` means for our deployment `ours`, which was started at `started`.
 pub fn verdict(ours: &ServiceRollout, look: &Look, started: Timestamp, now: Timestamp) -> Verdict {
     match look {

@@ -123,6 +123,15 @@ impl Described {
             .and_then(|tag| tag["value"].as_str())
     }
 
+    /// The fields that a registration takes, as they came, without tags.
+    pub fn registrable(&self) -> Map<String, Value> {
+        self.task_definition
+            .iter()
+            .filter(|(field, _)| !READ_ONLY_FIELDS.contains(&field.as_str()))
+            .map(|(field, value)| (field.clone(), value.clone()))
+            .collect()
+    }
+
     /// Each container's name and image, in the order of the task definition.
     pub fn images(&self) -> Vec<(String, String)> {
         containers(&self.task_definition)
@@ -155,12 +164,7 @@ pub fn registration(
     let base_name = text::last_part(base.arn()).to_owned();
     let images = images_for(base, source, &base_name)?;
     let mut misfits = Vec::new();
-    let mut body: Map<String, Value> = base
-        .task_definition
-        .iter()
-        .filter(|(field, _)| !READ_ONLY_FIELDS.contains(&field.as_str()))
-        .map(|(field, value)| (field.clone(), value.clone()))
-        .collect();
+    let mut body = base.registrable();
 
     let mut changes = Vec::new();
     for (name, image) in &images {

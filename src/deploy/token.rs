@@ -84,7 +84,8 @@ struct SavedRollback {
 #[derive(Debug, Serialize, Deserialize)]
 struct SavedService(String, String, String, String);
 
-const DEPLOYMENT_PREFIX: &str = "ecs-svc/";
+/// What the id of every deployment of ECS begins with.
+pub const DEPLOYMENT_PREFIX: &str = "ecs-svc/";
 
 /// A fingerprint of `targets` (what [`decode`] is given must agree): FNV-1a, 32 bits, in hex.
 pub fn fingerprint<'a>(targets: impl IntoIterator<Item = &'a str>) -> String {

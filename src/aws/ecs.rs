@@ -1,0 +1,576 @@
+//! ECS: services, their deployments, task definitions, tasks.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_sdk_ecs::Client;
+use aws_sdk_ecs::config::retry::RetryConfig;
+use aws_sdk_ecs::config::{
+    ConfigBag, Intercept, RuntimeComponents,
+    interceptors::AfterDeserializationInterceptorContextRef,
+};
+use aws_sdk_ecs::types::{
+    DeploymentLifecycleHookStatus, DesiredStatus, Service, ServiceDeployment, SortOrder, Task,
+    TaskDefinitionField, TaskDefinitionStatus,
+};
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_types::body::SdkBody;
+use serde_json::{Map, Value};
+
+use super::error::{CallError, Class};
+use crate::deploy::failure::{StoppedContainer, StoppedTask};
+use crate::deploy::rollout::{DeploymentSeen, EventSeen, ServiceDeploymentSeen, ServiceSeen};
+use crate::deploy::task_definition::Described;
+use crate::deploy::text;
+use crate::deploy::time::Timestamp;
+use crate::parameters::Target;
+
+/// `DescribeTasks` takes this many
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html>).
+const TASKS_AT_A_TIME: usize = 100;
+
+/// So many pages of stopped tasks are looked through for ours. The newest are not first, so all
+/// are wanted; a service that has stopped more than this in an hour has said why often enough.
+const TASK_PAGES: usize = 10;
+
+/// `DescribeServiceRevisions` takes this many
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServiceRevisions.html>).
+const REVISIONS_AT_A_TIME: usize = 20;
+
+/// A service and what decides whether we may deploy to it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ServiceDescribed {
+    /// What a rollout is judged by.
+    pub seen: ServiceSeen,
+    /// `ECS`, `CODE_DEPLOY` or `EXTERNAL`; absent means `ECS`.
+    pub controller: Option<String>,
+    /// `ECS` for services of Express Mode, else absent or `CUSTOMER`.
+    pub resource_management: Option<String>,
+    /// The ARN of the service deployment that is under way or was the last.
+    pub current_service_deployment: Option<String>,
+}
+
+/// A service deployment in a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its ARN.
+    pub arn: String,
+    /// The ARN of the service revision that it brings.
+    pub target_revision: Option<String>,
+    /// When it was created.
+    pub created_at: Option<Timestamp>,
+}
+
+/// A service deployment and where it comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServiceDeploymentDescribed {
+    /// What a rollout is judged by.
+    pub seen: ServiceDeploymentSeen,
+    /// The ARNs of the service revisions that were there before it.
+    pub source_revisions: Vec<String>,
+    /// The ARN of the service revision that it brings.
+    pub target_revision: Option<String>,
+}
+
+/// ECS in one account and Region.
+#[derive(Debug, Clone)]
+pub struct Ecs {
+    client: Client,
+}
+
+impl Ecs {
+    pub(super) fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// The service, or `None` if ECS does not know it.
+    ///
+    /// # Errors
+    /// [`CallError`]; [`Class::Missing`] means that the cluster does not exist.
+    pub async fn describe_service(
+        &self,
+        target: &Target,
+    ) -> Result<Option<ServiceDescribed>, CallError> {
+        const OPERATION: &str = "ecs:DescribeServices";
+        let answer = self
+            .client
+            .describe_services()
+            .cluster(&target.cluster)
+            .services(&target.service)
+            .send()
+            .await
+            .map_err(|error| CallError::from_sdk(OPERATION, format!("service {target}"), &error))?;
+        if let Some(service) = answer.services().first() {
+            return Ok(Some(service_described(service)));
+        }
+        match answer.failures().first() {
+            Some(failure) if failure.reason() != Some("MISSING") => Err(CallError::unusable(
+                OPERATION,
+                format!("service {target}"),
+                Class::Refused,
+                failure.reason().unwrap_or("no reason given"),
+            )),
+            _ => Ok(None),
+        }
+    }
+
+    /// The revision `name` (an ARN, `family:number`, or a family for its newest ACTIVE one), every
+    /// field as it came, with its tags.
+    ///
+    /// # Errors
+    /// [`CallError`]; [`Class::Missing`] if there is none.
+    pub async fn describe_task_definition(&self, name: &str) -> Result<Described, CallError> {
+        const OPERATION: &str = "ecs:DescribeTaskDefinition";
+        let subject = || format!("task definition {}", text::last_part(name));
+        let body = Captured::default();
+        self.client
+            .describe_task_definition()
+            .task_definition(name)
+            .include(TaskDefinitionField::Tags)
+            .customize()
+            .interceptor(CaptureBody(body.clone()))
+            .send()
+            .await
+            .map_err(|error| CallError::from_sdk(OPERATION, subject(), &error))?;
+        let unusable =
+            |detail: String| CallError::unusable(OPERATION, subject(), Class::Refused, detail);
+        let bytes = body
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+            .ok_or_else(|| unusable("the answer had no body".to_owned()))?;
+        let mut answer: Map<String, Value> = serde_json::from_slice(&bytes)
+            .map_err(|error| unusable(format!("the answer is not JSON: {error}")))?;
+        let Some(Value::Object(task_definition)) = answer.remove("taskDefinition") else {
+            return Err(unusable("the answer has no taskDefinition".to_owned()));
+        };
+        let tags = match answer.remove("tags") {
+            Some(Value::Array(tags)) => tags,
+            _ => Vec::new(),
+        };
+        Ok(Described {
+            task_definition,
+            tags,
+        })
+    }
+
+    /// ARNs of the family's newest ACTIVE revisions, newest first.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn newest_revisions(
+        &self,
+        family: &str,
+        count: i32,
+    ) -> Result<Vec<String>, CallError> {
+        let answer = self
+            .client
+            .list_task_definitions()
+            .family_prefix(family)
+            .status(TaskDefinitionStatus::Active)
+            .sort(SortOrder::Desc)
+            .max_results(count)
+            .send()
+            .await
+            .map_err(|error| {
+                CallError::from_sdk(
+                    "ecs:ListTaskDefinitions",
+                    format!("family {family}"),
+                    &error,
+                )
+            })?;
+        Ok(answer.task_definition_arns().to_vec())
+    }
+
+    /// Registers a revision; `body` is the whole request. Returns its ARN.
+    ///
+    /// # Replay
+    /// Every call makes a revision. So it is tried once: who gets [`Class::Unavailable`] looks for
+    /// the revision before trying again.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn register(&self, body: &Map<String, Value>) -> Result<String, CallError> {
+        const OPERATION: &str = "ecs:RegisterTaskDefinition";
+        let family = body.get("family").and_then(Value::as_str);
+        let family = family.unwrap_or_default().to_owned();
+        let subject = || format!("family {family}");
+        // A map of JSON values always has a text.
+        let bytes = serde_json::to_vec(body).map_err(|error| {
+            CallError::unusable(OPERATION, subject(), Class::Refused, error.to_string())
+        })?;
+        let answer = self
+            .client
+            .register_task_definition()
+            .family(&family)
+            .set_container_definitions(Some(Vec::new()))
+            .customize()
+            .config_override(once())
+            .mutate_request(move |request| {
+                // The typed request above is only an envelope: what is sent is `body`.
+                request
+                    .headers_mut()
+                    .insert("content-length", bytes.len().to_string());
+                *request.body_mut() = SdkBody::from(bytes.clone());
+            })
+            .send()
+            .await
+            .map_err(|error| CallError::from_sdk(OPERATION, subject(), &error))?;
+        let arn = answer
+            .task_definition()
+            .and_then(|registered| registered.task_definition_arn());
+        arn.map(str::to_owned).ok_or_else(|| {
+            // Something was registered, and a second look finds it by its tag.
+            CallError::unusable(
+                OPERATION,
+                subject(),
+                Class::Unavailable,
+                "the answer names no revision",
+            )
+        })
+    }
+
+    /// Points the service at `task_definition` and changes nothing else about it.
+    ///
+    /// # Replay
+    /// Every call may start a deployment. So it is tried once: who gets [`Class::Unavailable`]
+    /// looks at the service before trying again.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn update_service(
+        &self,
+        target: &Target,
+        task_definition: &str,
+    ) -> Result<ServiceDescribed, CallError> {
+        const OPERATION: &str = "ecs:UpdateService";
+        let answer = self
+            .client
+            .update_service()
+            .cluster(&target.cluster)
+            .service(&target.service)
+            .task_definition(task_definition)
+            .customize()
+            .config_override(once())
+            .send()
+            .await
+            .map_err(|error| CallError::from_sdk(OPERATION, format!("service {target}"), &error))?;
+        answer.service().map(service_described).ok_or_else(|| {
+            CallError::unusable(
+                OPERATION,
+                format!("service {target}"),
+                Class::Unavailable,
+                "the answer shows no service",
+            )
+        })
+    }
+
+    /// The service's newest service deployments, newest first.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn newest_service_deployments(
+        &self,
+        target: &Target,
+        count: i32,
+    ) -> Result<Vec<Listed>, CallError> {
+        let answer = self
+            .client
+            .list_service_deployments()
+            .cluster(&target.cluster)
+            .service(&target.service)
+            .max_results(count)
+            .send()
+            .await
+            .map_err(|error| {
+                CallError::from_sdk(
+                    "ecs:ListServiceDeployments",
+                    format!("service {target}"),
+                    &error,
+                )
+            })?;
+        let listed = answer.service_deployments().iter();
+        Ok(listed
+            .filter_map(|brief| {
+                Some(Listed {
+                    arn: brief.service_deployment_arn()?.to_owned(),
+                    target_revision: brief.target_service_revision_arn().map(str::to_owned),
+                    created_at: brief.created_at().map(timestamp),
+                })
+            })
+            .collect())
+    }
+
+    /// One service deployment, or `None` if ECS does not know it.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn describe_service_deployment(
+        &self,
+        arn: &str,
+    ) -> Result<Option<ServiceDeploymentDescribed>, CallError> {
+        let answer = self
+            .client
+            .describe_service_deployments()
+            .service_deployment_arns(arn)
+            .send()
+            .await
+            .map_err(|error| {
+                CallError::from_sdk(
+                    "ecs:DescribeServiceDeployments",
+                    format!("service deployment {}", text::last_part(arn)),
+                    &error,
+                )
+            })?;
+        Ok(answer
+            .service_deployments()
+            .first()
+            .map(service_deployment_described))
+    }
+
+    /// The task definitions' ARNs of service revisions, as pairs of both ARNs.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn task_definitions_of(
+        &self,
+        service_revisions: &[String],
+    ) -> Result<Vec<(String, String)>, CallError> {
+        if service_revisions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let asked = &service_revisions[..service_revisions.len().min(REVISIONS_AT_A_TIME)];
+        let answer = self
+            .client
+            .describe_service_revisions()
+            .set_service_revision_arns(Some(asked.to_vec()))
+            .send()
+            .await
+            .map_err(|error| {
+                CallError::from_sdk(
+                    "ecs:DescribeServiceRevisions",
+                    format!("service revision {}", text::last_part(&asked[0])),
+                    &error,
+                )
+            })?;
+        let revisions = answer.service_revisions().iter();
+        Ok(revisions
+            .filter_map(|revision| {
+                Some((
+                    revision.service_revision_arn()?.to_owned(),
+                    revision.task_definition()?.to_owned(),
+                ))
+            })
+            .collect())
+    }
+
+    /// The stopped tasks of `deployment`, as far as they tell why. ECS shows them for an hour or
+    /// more.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn stopped_tasks(
+        &self,
+        target: &Target,
+        deployment: &str,
+    ) -> Result<Vec<StoppedTask>, CallError> {
+        let mut stopped = Vec::new();
+        let mut next = None;
+        for _ in 0..TASK_PAGES {
+            // `startedBy` allows no other filter here, so it is matched on this side.
+            let page = self
+                .client
+                .list_tasks()
+                .cluster(&target.cluster)
+                .service_name(target.service_name())
+                .desired_status(DesiredStatus::Stopped)
+                .set_next_token(next.take())
+                .send()
+                .await
+                .map_err(|error| {
+                    CallError::from_sdk("ecs:ListTasks", format!("service {target}"), &error)
+                })?;
+            for arns in page.task_arns().chunks(TASKS_AT_A_TIME) {
+                let answer = self
+                    .client
+                    .describe_tasks()
+                    .cluster(&target.cluster)
+                    .set_tasks(Some(arns.to_vec()))
+                    .send()
+                    .await
+                    .map_err(|error| {
+                        CallError::from_sdk(
+                            "ecs:DescribeTasks",
+                            format!("tasks of service {target}"),
+                            &error,
+                        )
+                    })?;
+                let ours = answer.tasks().iter();
+                let ours = ours.filter(|task| task.started_by() == Some(deployment));
+                stopped.extend(ours.map(stopped_task));
+            }
+            next = page.next_token().map(str::to_owned);
+            if next.is_none() {
+                break;
+            }
+        }
+        Ok(stopped)
+    }
+}
+
+/// For calls that must not be repeated blindly.
+fn once() -> aws_sdk_ecs::config::Builder {
+    aws_sdk_ecs::Config::builder().retry_config(RetryConfig::disabled())
+}
+
+type Captured = Arc<Mutex<Option<Vec<u8>>>>;
+
+/// Keeps the body of an answer as it came, with the fields that the SDK does not know.
+#[derive(Debug)]
+struct CaptureBody(Captured);
+
+impl Intercept for CaptureBody {
+    fn name(&self) -> &'static str {
+        "CaptureBody"
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let bytes = context.response().body().bytes().map(<[u8]>::to_vec);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = bytes;
+        Ok(())
+    }
+}
+
+fn timestamp(time: &aws_smithy_types::DateTime) -> Timestamp {
+    Timestamp::from_millis(time.to_millis().unwrap_or(i64::MAX))
+}
+
+fn owned(text: Option<&str>) -> String {
+    text.unwrap_or_default().to_owned()
+}
+
+fn service_described(service: &Service) -> ServiceDescribed {
+    let deployments = service.deployments().iter();
+    let events = service.events().iter();
+    let strategy = service
+        .deployment_configuration()
+        .and_then(|configuration| configuration.strategy());
+    ServiceDescribed {
+        seen: ServiceSeen {
+            arn: owned(service.service_arn()),
+            status: owned(service.status()),
+            task_definition: owned(service.task_definition()),
+            strategy: strategy.map(|strategy| strategy.as_str().to_owned()),
+            desired: service.desired_count(),
+            deployments: deployments
+                .map(|deployment| DeploymentSeen {
+                    id: owned(deployment.id()),
+                    status: owned(deployment.status()),
+                    task_definition: owned(deployment.task_definition()),
+                    rollout_state: deployment
+                        .rollout_state()
+                        .map(|state| state.as_str().to_owned()),
+                    rollout_state_reason: deployment.rollout_state_reason().map(str::to_owned),
+                    desired: deployment.desired_count(),
+                    pending: deployment.pending_count(),
+                    running: deployment.running_count(),
+                    failed: deployment.failed_tasks(),
+                    created_at: deployment.created_at().map(timestamp),
+                })
+                .collect(),
+            events: events
+                .map(|event| EventSeen {
+                    id: owned(event.id()),
+                    at: event
+                        .created_at()
+                        .map_or(Timestamp::from_millis(0), timestamp),
+                    message: owned(event.message()),
+                })
+                .collect(),
+        },
+        controller: service
+            .deployment_controller()
+            .map(|controller| controller.r#type().as_str().to_owned()),
+        resource_management: service
+            .resource_management_type()
+            .map(|kind| kind.as_str().to_owned()),
+        current_service_deployment: service.current_service_deployment().map(str::to_owned),
+    }
+}
+
+fn service_deployment_described(described: &ServiceDeployment) -> ServiceDeploymentDescribed {
+    let target = described.target_service_revision();
+    let sources = described.source_service_revisions().iter();
+    let alarms = described.alarms();
+    ServiceDeploymentDescribed {
+        seen: ServiceDeploymentSeen {
+            id: text::last_part(described.service_deployment_arn().unwrap_or_default()).to_owned(),
+            status: described
+                .status()
+                .map_or_else(String::new, |status| status.as_str().to_owned()),
+            status_reason: described.status_reason().map(str::to_owned),
+            task_definition: None,
+            lifecycle_stage: described
+                .lifecycle_stage()
+                .map(|stage| stage.as_str().to_owned()),
+            new_weight: target.and_then(|target| target.requested_production_traffic_weight()),
+            waiting: waiting(described),
+            rollback_reason: described
+                .rollback()
+                .and_then(|rollback| rollback.reason())
+                .map(str::to_owned),
+            alarms: alarms.map_or_else(Vec::new, |alarms| alarms.triggered_alarm_names().to_vec()),
+        },
+        source_revisions: sources
+            .filter_map(|source| source.arn().map(str::to_owned))
+            .collect(),
+        target_revision: target.and_then(|target| target.arn()).map(str::to_owned),
+    }
+}
+
+/// What a hook holds the deployment for, if one does.
+fn waiting(described: &ServiceDeployment) -> Option<String> {
+    let hooks = described.lifecycle_hook_details().iter();
+    let mut open =
+        hooks.filter(|hook| hook.status() == Some(&DeploymentLifecycleHookStatus::AwaitingAction));
+    let hook = open.next()?;
+    let stage = described
+        .lifecycle_stage()
+        .map_or("the deployment", |stage| stage.as_str());
+    let name = hook.hook_id().or(hook.target_arn()).unwrap_or("a hook");
+    let until = hook
+        .expires_at()
+        .and_then(|at| at.fmt(aws_smithy_types::date_time::Format::DateTime).ok())
+        .map_or_else(String::new, |at| format!(" until {at}"));
+    Some(format!(
+        "{stage} waits at hook {}{until}",
+        text::last_part(name)
+    ))
+}
+
+fn stopped_task(task: &Task) -> StoppedTask {
+    let containers = task.containers().iter().map(|container| StoppedContainer {
+        name: owned(container.name()),
+        exit_code: container.exit_code(),
+        reason: container.reason().map(str::to_owned),
+    });
+    // The one that tells most: a reason before an exit code, either before neither.
+    let telling = containers.max_by_key(|container| {
+        let reason = container
+            .reason
+            .as_deref()
+            .is_some_and(|reason| !reason.is_empty());
+        (reason, container.exit_code.is_some_and(|code| code != 0))
+    });
+    StoppedTask {
+        stop_code: task
+            .stop_code()
+            .map_or_else(String::new, |code| code.as_str().to_owned()),
+        reason: owned(task.stopped_reason()),
+        container: telling,
+    }
+}

@@ -1,0 +1,168 @@
+//! S3: ranges of one object, all of the same version.
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use tokio::runtime::Handle;
+
+use super::error::{CallError, Class};
+use crate::artifact::ranged::{Source, Tail};
+
+const GET_OBJECT: &str = "s3:GetObject";
+
+/// How often a range is asked for whose answer breaks off on the way.
+const BODY_ATTEMPTS: usize = 3;
+
+/// Where an object is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// The bucket's name.
+    pub bucket: String,
+    /// The object's key.
+    pub key: String,
+}
+
+impl std::fmt::Display for Location {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "s3://{}/{}", self.bucket, self.key)
+    }
+}
+
+/// S3 with one set of credentials.
+#[derive(Debug, Clone)]
+pub struct S3 {
+    client: Client,
+}
+
+impl S3 {
+    pub(super) fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// The object at `location`, to be read by range from a blocking thread of this runtime.
+    pub fn object(&self, location: Location) -> Object {
+        Object {
+            client: self.client.clone(),
+            runtime: Handle::current(),
+            location,
+            pin: None,
+        }
+    }
+}
+
+/// What holds all reads to one version of the object.
+#[derive(Debug, Clone)]
+enum Pin {
+    Version(String),
+    Etag(String),
+}
+
+/// One object. The first answer says which version it is; every later read asks for that one.
+///
+/// Reading blocks: only from a thread that may block.
+#[derive(Debug)]
+pub struct Object {
+    client: Client,
+    runtime: Handle,
+    location: Location,
+    pin: Option<Pin>,
+}
+
+impl Object {
+    fn get(&mut self, range: String, at_most: u64) -> Result<(Vec<u8>, Option<u64>), CallError> {
+        let runtime = self.runtime.clone();
+        let mut attempt = 1;
+        loop {
+            let answer = runtime.block_on(self.get_once(&range, at_most));
+            match answer {
+                Err(error) if error.class == Class::Unavailable && attempt < BODY_ATTEMPTS => {
+                    attempt += 1;
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn get_once(
+        &mut self,
+        range: &str,
+        at_most: u64,
+    ) -> Result<(Vec<u8>, Option<u64>), CallError> {
+        let subject = || self.location.to_string();
+        let mut request = self
+            .client
+            .get_object()
+            .bucket(&self.location.bucket)
+            .key(&self.location.key)
+            .range(range);
+        request = match &self.pin {
+            Some(Pin::Version(version)) => request.version_id(version),
+            Some(Pin::Etag(etag)) => request.if_match(etag),
+            None => request,
+        };
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| CallError::from_sdk(GET_OBJECT, subject(), &error))?;
+        let length = answer.content_length().unwrap_or(0);
+        if u64::try_from(length).map_or(true, |length| length > at_most) {
+            return Err(CallError::unusable(
+                GET_OBJECT,
+                subject(),
+                Class::Refused,
+                format!("answered with {length} bytes where {at_most} were asked for"),
+            ));
+        }
+        let total = total_in(&answer);
+        let pin = pin_in(&answer);
+        let body = answer.body.collect().await.map_err(|error| {
+            CallError::unusable(GET_OBJECT, subject(), Class::Unavailable, error.to_string())
+        })?;
+        // Only now: an answer that broke off pins nothing.
+        if self.pin.is_none() {
+            self.pin = pin;
+        }
+        Ok((body.to_vec(), total))
+    }
+}
+
+impl Source for Object {
+    type Error = CallError;
+
+    fn tail(&mut self, length: u64) -> Result<Tail, CallError> {
+        match self.get(format!("bytes=-{length}"), length) {
+            Ok((bytes, total)) => {
+                let own = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+                Ok(Tail {
+                    bytes,
+                    total: total.unwrap_or(own),
+                })
+            }
+            // No byte of an empty object can be asked for.
+            Err(error) if error.class == Class::Empty => Ok(Tail {
+                bytes: Vec::new(),
+                total: 0,
+            }),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn range(&mut self, start: u64, end: u64) -> Result<Vec<u8>, CallError> {
+        let length = end.saturating_sub(start);
+        let (bytes, _) = self.get(format!("bytes={start}-{}", end.saturating_sub(1)), length)?;
+        Ok(bytes)
+    }
+}
+
+/// The length of the whole object, from `bytes 0-9/1234`.
+fn total_in(answer: &GetObjectOutput) -> Option<u64> {
+    let (_, total) = answer.content_range()?.rsplit_once('/')?;
+    total.parse().ok()
+}
+
+fn pin_in(answer: &GetObjectOutput) -> Option<Pin> {
+    // A bucket without versions answers "null", which names no version for ever.
+    match answer.version_id() {
+        Some(version) if version != "null" => Some(Pin::Version(version.to_owned())),
+        _ => answer.e_tag().map(|etag| Pin::Etag(etag.to_owned())),
+    }
+}

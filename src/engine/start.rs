@@ -1,0 +1,584 @@
+//! The first step: check everything, register the revision, update the service.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use super::{Stage, Step, fingerprint};
+use crate::aws::ecs::{Listed, ServiceDescribed};
+use crate::aws::error::{CallError, Class};
+use crate::deploy::diff::{self, Change};
+use crate::deploy::failure::{Failure, FailureKind};
+use crate::deploy::phase::{Phase, ServiceRollout};
+use crate::deploy::revision::Revision;
+use crate::deploy::rollout::{DeploymentSeen, ServiceSeen};
+use crate::deploy::task_definition::{self, Described, Registration};
+use crate::deploy::text;
+use crate::deploy::time::Timestamp;
+use crate::deploy::token;
+use crate::explain::{self, Caller};
+use crate::parameters::{BaseRevision, Target};
+use crate::report::{Outcome, Report, ServiceReport};
+
+/// So many of the family's newest revisions are looked at for one that this job registered:
+/// another pipeline may have registered some since.
+const NEWEST_REVISIONS: i32 = 5;
+
+/// So many of the service's newest service deployments are looked at for ours.
+pub(super) const NEWEST_SERVICE_DEPLOYMENTS: i32 = 20;
+
+/// A call that makes something is tried this often in all.
+const MAKING_ATTEMPTS: u32 = 5;
+
+/// Before a call that makes something is tried again; twice as long each time. Long enough for
+/// what an unanswered call has made to be seen.
+const MAKING_PAUSE: Duration = Duration::from_secs(2);
+
+/// What the start led to.
+pub(super) enum Begun {
+    /// The service is updated.
+    Phase(Phase),
+    /// Nothing was to be changed.
+    DryRun(Report),
+}
+
+/// Everything that was checked before anything is changed.
+struct Plan {
+    target: Target,
+    service: ServiceDescribed,
+    base: Described,
+    registration: Registration,
+    /// The revision that an earlier delivery of this job registered.
+    own: Option<String>,
+}
+
+impl Step<'_> {
+    /// Checks, registers, updates.
+    ///
+    /// # Replay
+    /// Each of the two changes is looked for before it is made.
+    pub(super) async fn start(&mut self) -> Result<Begun, Failure> {
+        let plan = self.plan().await?;
+        self.check_token_fits(&plan)?;
+        if self.spec.dry_run {
+            return Ok(Begun::DryRun(dry_run(&plan)));
+        }
+        self.reached.set(Stage::Changing);
+        let (phase, warnings) = self.change(&plan).await?;
+        for warning in warnings {
+            self.warn(warning);
+        }
+        Ok(Begun::Phase(phase))
+    }
+
+    async fn plan(&self) -> Result<Plan, Failure> {
+        let Some(target) = self.spec.targets.first().cloned() else {
+            return Err(Failure::new(
+                FailureKind::Configuration,
+                "The parameters name no service.",
+            ));
+        };
+        let (service, images) =
+            tokio::join!(self.checked_service(&target), Box::pin(self.images()));
+        let (service, images) = match (service, images) {
+            (Ok(service), Ok(images)) => (service, images),
+            (service, images) => {
+                let failures: Vec<Failure> = [service.err(), images.err()]
+                    .into_iter()
+                    .flatten()
+                    .collect();
+                return Err(explain::together(&failures).unwrap_or_else(|| {
+                    Failure::new(FailureKind::Job, "The start failed without a reason.")
+                }));
+            }
+        };
+        let current = &service.seen.task_definition;
+        let about = target.to_string();
+        let call_failed =
+            |error: CallError| explain::of_call(&about, &error, Caller::Function, false);
+        let family = Revision::parse(current)
+            .map_err(|wrong| Failure::new(FailureKind::Job, format!("{target}: {wrong}.")))?
+            .family()
+            .to_owned();
+        let base = match self.spec.base {
+            BaseRevision::Service => current,
+            BaseRevision::Latest => &family,
+        };
+        let (base, newest) = tokio::join!(
+            self.ecs.describe_task_definition(base),
+            self.ecs.newest_revisions(&family, NEWEST_REVISIONS)
+        );
+        let base = base.map_err(call_failed)?;
+        let registration =
+            task_definition::registration(&base, &images, self.job).map_err(|misfits| {
+                Failure::of_problems(FailureKind::Configuration, &format!("{target}: "), &misfits)
+            })?;
+        let candidates = newest.map_err(call_failed)?;
+        let own = self
+            .own_among(&base, candidates, &registration)
+            .await
+            .map_err(call_failed)?;
+        if !is_rolling(&service.seen) {
+            // Their end is told by service deployments alone: better refused now than not seen.
+            self.ecs
+                .newest_service_deployments(&target, 1)
+                .await
+                .map_err(call_failed)?;
+        }
+        Ok(Plan {
+            target,
+            service,
+            base,
+            registration,
+            own,
+        })
+    }
+
+    async fn checked_service(&self, target: &Target) -> Result<ServiceDescribed, Failure> {
+        let region = self.spec.region.as_deref().or(self.engine.aws.region());
+        let service = self
+            .ecs
+            .describe_service(target)
+            .await
+            .map_err(|error| explain::of_describing(target, region, &error))?
+            .ok_or_else(|| explain::of_missing_service(target, region))?;
+        match unsupported(&service) {
+            Some(why) => Err(Failure::new(
+                FailureKind::Configuration,
+                format!("{target}: {why}"),
+            )),
+            None => Ok(service),
+        }
+    }
+
+    /// The revision with this job's tag and images, among `base` and the family's newest.
+    async fn own_among(
+        &self,
+        base: &Described,
+        newest: Vec<String>,
+        registration: &Registration,
+    ) -> Result<Option<String>, CallError> {
+        let is_own = |described: &Described| {
+            described.registered_by_job() == Some(self.job) && described.runs_what(registration)
+        };
+        if is_own(base) {
+            return Ok(Some(base.arn().to_owned()));
+        }
+        let mut looking = JoinSet::new();
+        for arn in newest.into_iter().filter(|arn| arn != base.arn()) {
+            let ecs = self.ecs.clone();
+            looking.spawn(async move { ecs.describe_task_definition(&arn).await });
+        }
+        let mut own: Option<String> = None;
+        while let Some(described) = looking.join_next().await {
+            let described = match described {
+                Ok(described) => described,
+                // Not looked at is not "not there": stop before a second one is made.
+                Err(stopped) => Err(CallError::unusable(
+                    "ecs:DescribeTaskDefinition",
+                    "the family's newest revisions",
+                    Class::Unavailable,
+                    stopped.to_string(),
+                )),
+            };
+            match described {
+                Ok(described) if is_own(&described) => own = Some(described.arn().to_owned()),
+                Ok(_) => {}
+                // Deregistered and deleted since it was listed.
+                Err(error) if error.class == Class::Missing => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(own)
+    }
+
+    /// Refuses before anything is changed what could not be remembered between invocations.
+    fn check_token_fits(&self, plan: &Plan) -> Result<(), Failure> {
+        // As long as ECS makes them: family's next numbers, 20 digits, 32 characters.
+        let family = Revision::parse(plan.base.arn()).map_err(|wrong| {
+            Failure::new(FailureKind::Job, format!("{}: {wrong}.", plan.target))
+        })?;
+        let longest = Revision::parse(&format!("{}:9999999", family.family())).unwrap_or(family);
+        let phase = Phase::RollingOut {
+            job: self.job.to_owned(),
+            started: self.now(),
+            services: vec![
+                ServiceRollout {
+                    revision: longest.clone(),
+                    previous: longest,
+                    deployment: format!("ecs-svc/{}", u64::MAX),
+                    service_deployment: Some("x".repeat(32)),
+                };
+                self.spec.targets.len()
+            ],
+        };
+        token::encode(&phase, &fingerprint(self.spec))
+            .map(drop)
+            .map_err(|large| {
+                Failure::new(
+                    FailureKind::Configuration,
+                    format!("{}: {large}. Nothing was changed.", plan.target),
+                )
+            })
+    }
+
+    async fn change(&self, plan: &Plan) -> Result<(Phase, Vec<String>), Failure> {
+        let target = &plan.target;
+        let mut warnings = Vec::new();
+        let own = match &plan.own {
+            Some(own) => own.clone(),
+            None => self.register(plan).await?,
+        };
+        let revision = Revision::parse(&own).map_err(|wrong| {
+            Failure::new(
+                FailureKind::Job,
+                format!("{target}: registered, but {wrong}. The service was not changed."),
+            )
+        })?;
+        let unused = |error: &CallError| {
+            let failure = explain::of_call(&target.to_string(), error, Caller::Function, true);
+            Failure::new(
+                failure.kind,
+                format!(
+                    "{} {revision} is registered; look whether the service was set to it.",
+                    failure.message
+                ),
+            )
+        };
+        if plan.service.seen.task_definition == own {
+            let service = plan.service.clone();
+            return Ok((self.found(plan, revision, &own, service).await, warnings));
+        }
+        if plan.own.is_some() {
+            // An earlier delivery registered it. Did it come to update the service, too?
+            match self.deployed_before(target, &own).await {
+                Ok(Some(earlier)) => {
+                    let phase = self.followed(plan, revision, &own, &earlier).await;
+                    return Ok((phase, warnings));
+                }
+                Ok(None) => {}
+                Err(error) if cannot_be_asked(&error) => warnings.push(format!(
+                    "whether an earlier delivery of this job had deployed {revision} already could not be seen: {error}"
+                )),
+                Err(error) => return Err(unused(&error)),
+            }
+        }
+        let service = self
+            .update(plan, &own)
+            .await
+            .map_err(|error| unused(&error))?;
+        let phase = self.found(plan, revision, &own, service).await;
+        Ok((phase, warnings))
+    }
+
+    /// Registers the new revision; returns its ARN.
+    ///
+    /// # Replay
+    /// An attempt whose outcome is unknown is looked for by the job's tag before the next.
+    async fn register(&self, plan: &Plan) -> Result<String, Failure> {
+        let mut pause = MAKING_PAUSE;
+        let mut attempt = 1;
+        loop {
+            let error = match self.ecs.register(&plan.registration.body).await {
+                Ok(arn) => return Ok(arn),
+                Err(error) => error,
+            };
+            let worth_another = matches!(error.class, Class::Throttled | Class::Unavailable)
+                && attempt < MAKING_ATTEMPTS;
+            let last = |error: &CallError| {
+                // Refused for certain, or throttled to the end: nothing was made.
+                let unknown = error.class == Class::Unavailable;
+                explain::of_call(&plan.target.to_string(), error, Caller::Function, unknown)
+            };
+            if !worth_another {
+                return Err(last(&error));
+            }
+            self.engine.clock.sleep(pause).await;
+            pause *= 2;
+            attempt += 1;
+            if error.class == Class::Unavailable {
+                match self.registered_meanwhile(plan).await {
+                    Ok(Some(arn)) => return Ok(arn),
+                    Ok(None) => {}
+                    Err(error) => return Err(last(&error)),
+                }
+            }
+        }
+    }
+
+    async fn registered_meanwhile(&self, plan: &Plan) -> Result<Option<String>, CallError> {
+        let family = plan.registration.body.get("family").and_then(Value::as_str);
+        let newest = self
+            .ecs
+            .newest_revisions(family.unwrap_or_default(), NEWEST_REVISIONS)
+            .await?;
+        self.own_among(&plan.base, newest, &plan.registration).await
+    }
+
+    /// Points the service at the revision `own`.
+    ///
+    /// # Replay
+    /// An attempt whose outcome is unknown is looked for at the service before the next.
+    async fn update(&self, plan: &Plan, own: &str) -> Result<ServiceDescribed, CallError> {
+        let target = &plan.target;
+        let mut pause = MAKING_PAUSE;
+        let mut attempt = 1;
+        loop {
+            let error = match self.ecs.update_service(target, own).await {
+                Ok(service) => return Ok(service),
+                Err(error) => error,
+            };
+            let is_unknown = error.class == Class::Unavailable;
+            if !(is_unknown || error.class == Class::Throttled) || attempt == MAKING_ATTEMPTS {
+                return Err(error);
+            }
+            self.engine.clock.sleep(pause).await;
+            pause *= 2;
+            attempt += 1;
+            if is_unknown
+                && let Some(service) = self.ecs.describe_service(target).await?
+                && service.seen.task_definition == own
+            {
+                return Ok(service);
+            }
+        }
+    }
+
+    /// The phase for a service that is set to `own`.
+    async fn found(
+        &self,
+        plan: &Plan,
+        revision: Revision,
+        own: &str,
+        service: ServiceDescribed,
+    ) -> Phase {
+        let deployment = own_deployment(&service.seen, own);
+        let started = match (&plan.own, deployment) {
+            // An earlier delivery started it: its time counts from there.
+            (Some(_), Some(deployment)) => deployment.created_at,
+            _ => None,
+        };
+        let was_set_to = Revision::parse(&plan.service.seen.task_definition);
+        let previous = match was_set_to {
+            Ok(before) if before != revision => before,
+            // Set to ours when we came: what was before must be asked.
+            _ => self
+                .previous_of(plan, &service, own)
+                .await
+                .unwrap_or_else(|| revision.clone()),
+        };
+        let deployment = deployment.map_or_else(
+            // ECS names it in the next look; until then the service deployment's id stands for it.
+            || {
+                text::last_part(
+                    service
+                        .current_service_deployment
+                        .as_deref()
+                        .unwrap_or("unknown"),
+                )
+                .to_owned()
+            },
+            |deployment| deployment.id.clone(),
+        );
+        self.rolling_out(revision, previous, deployment, None, started)
+    }
+
+    /// The phase for a service that was set to `own` once, by the service deployment `earlier`, and
+    /// is not any more: ECS went back, or another deployment took its place.
+    async fn followed(
+        &self,
+        plan: &Plan,
+        revision: Revision,
+        own: &str,
+        earlier: &Listed,
+    ) -> Phase {
+        let seen = &plan.service.seen;
+        let listed = own_deployment(seen, own);
+        let id = text::last_part(&earlier.arn).to_owned();
+        let deployment = listed.map_or_else(|| id.clone(), |deployment| deployment.id.clone());
+        let previous = match self.source_of(&earlier.arn).await {
+            Some(previous) => previous,
+            None => Revision::parse(&seen.task_definition).unwrap_or_else(|_| revision.clone()),
+        };
+        self.rolling_out(revision, previous, deployment, Some(id), earlier.created_at)
+    }
+
+    fn rolling_out(
+        &self,
+        revision: Revision,
+        previous: Revision,
+        deployment: String,
+        service_deployment: Option<String>,
+        started: Option<Timestamp>,
+    ) -> Phase {
+        let started = started.unwrap_or_else(|| self.now());
+        tracing::info!(
+            job = self.job,
+            service = self.spec.targets.first().map_or("", Target::service_name),
+            phase = "RollingOut",
+            deployment,
+            revision = %revision,
+            previous = %previous,
+            "the service is set to the new revision"
+        );
+        Phase::RollingOut {
+            job: self.job.to_owned(),
+            started,
+            services: vec![ServiceRollout {
+                revision,
+                previous,
+                deployment,
+                service_deployment,
+            }],
+        }
+    }
+
+    /// The service deployment that brought `own`, if there ever was one: the first of them.
+    pub(super) async fn deployed_before(
+        &self,
+        target: &Target,
+        own: &str,
+    ) -> Result<Option<Listed>, CallError> {
+        let listed = self
+            .ecs
+            .newest_service_deployments(target, NEWEST_SERVICE_DEPLOYMENTS)
+            .await?;
+        let revisions: Vec<String> = listed
+            .iter()
+            .filter_map(|one| one.target_revision.clone())
+            .collect();
+        let known = self.ecs.task_definitions_of(&revisions).await?;
+        let brings_own = |one: &Listed| {
+            known.iter().any(|(revision, task_definition)| {
+                one.target_revision.as_ref() == Some(revision) && task_definition == own
+            })
+        };
+        Ok(listed.into_iter().rfind(|one| brings_own(one)))
+    }
+
+    /// What the service ran before it was set to `own`: still listed, or told by the service
+    /// deployment.
+    async fn previous_of(
+        &self,
+        plan: &Plan,
+        service: &ServiceDescribed,
+        own: &str,
+    ) -> Option<Revision> {
+        let deployments = service.seen.deployments.iter();
+        let other = deployments
+            .filter(|one| one.task_definition != own)
+            .find_map(|one| Revision::parse(&one.task_definition).ok());
+        if other.is_some() {
+            return other;
+        }
+        let earlier = self.deployed_before(&plan.target, own).await.ok()??;
+        self.source_of(&earlier.arn).await
+    }
+
+    async fn source_of(&self, service_deployment: &str) -> Option<Revision> {
+        let described = self
+            .ecs
+            .describe_service_deployment(service_deployment)
+            .await;
+        let sources = described.ok()??.source_revisions;
+        let known = self.ecs.task_definitions_of(&sources).await.ok()?;
+        known
+            .iter()
+            .find_map(|(_, task_definition)| Revision::parse(task_definition).ok())
+    }
+}
+
+/// The APIs of service deployments are not allowed or not there: a rolling update can be judged
+/// without them.
+pub(super) fn cannot_be_asked(error: &CallError) -> bool {
+    matches!(error.class, Class::Denied | Class::Unsupported)
+}
+
+pub(super) fn is_rolling(service: &ServiceSeen) -> bool {
+    matches!(service.strategy.as_deref(), None | Some("ROLLING"))
+}
+
+/// The deployment of `own` that is PRIMARY, or any of it.
+pub(super) fn own_deployment<'a>(
+    service: &'a ServiceSeen,
+    own: &str,
+) -> Option<&'a DeploymentSeen> {
+    let of_own = || {
+        service
+            .deployments
+            .iter()
+            .filter(|one| one.task_definition == own)
+    };
+    of_own()
+        .find(|one| one.status == "PRIMARY")
+        .or_else(|| of_own().next())
+}
+
+/// Why this service cannot be deployed to by us, with what to use instead.
+fn unsupported(service: &ServiceDescribed) -> Option<String> {
+    if service.seen.status != "ACTIVE" {
+        return Some(format!(
+            "the service is {}, not ACTIVE: nothing can be deployed to it.",
+            service.seen.status
+        ));
+    }
+    match service.controller.as_deref() {
+        None | Some("ECS") => {}
+        Some("CODE_DEPLOY") => {
+            return Some(
+                "the service uses the CODE_DEPLOY deployment controller: use CodePipeline's 'Amazon ECS (Blue/Green)' action (CodeDeployToECS), or change the service to the ECS controller with the BLUE_GREEN strategy."
+                    .to_owned(),
+            );
+        }
+        Some("EXTERNAL") => {
+            return Some(
+                "the service uses the EXTERNAL deployment controller: its task sets are made by another program (CreateTaskSet), which has to deploy it."
+                    .to_owned(),
+            );
+        }
+        Some(other) => {
+            return Some(format!(
+                "the service uses the {other} deployment controller, which this version does not know."
+            ));
+        }
+    }
+    (service.resource_management.as_deref() == Some("ECS")).then(|| {
+        "this is an Express Mode service: use UpdateExpressGatewayService (aws ecs update-express-gateway-service), which manages its task definition."
+            .to_owned()
+    })
+}
+
+fn dry_run(plan: &Plan) -> Report {
+    let changes = changes_of(plan);
+    let base = text::last_part(plan.base.arn());
+    let images: Vec<String> = plan
+        .registration
+        .changes
+        .iter()
+        .map(|change| format!("{} from {} to {}", change.container, change.from, change.to))
+        .collect();
+    Report {
+        outcome: Outcome::Succeeded {
+            message: format!(
+                "{}: dry run, nothing was changed. A new revision would be made from {base}: {}.",
+                plan.target,
+                text::listed(&images)
+            ),
+            variables: std::collections::BTreeMap::new(),
+            external_execution_id: None,
+        },
+        services: vec![ServiceReport {
+            target: plan.target.clone(),
+            rollout: None,
+            changes,
+        }],
+        warnings: Vec::new(),
+    }
+}
+
+fn changes_of(plan: &Plan) -> Vec<Change> {
+    let mut old = plan.base.registrable();
+    old.insert("tags".to_owned(), Value::Array(plan.base.tags.clone()));
+    diff::changes(&old, &plan.registration.body)
+}

@@ -1,0 +1,286 @@
+//! From what went wrong before a rollout to the sentence that people read.
+
+use crate::artifact::entry::Unreadable;
+use crate::aws::error::{CallError, Class};
+use crate::aws::s3::Location;
+use crate::deploy::failure::{Failure, FailureKind};
+use crate::job::Artifact;
+use crate::parameters::Target;
+
+/// Whose permissions a call needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caller {
+    /// The function's own role.
+    Function,
+    /// The pipeline's (or the action's) role, whose session the job brings.
+    Pipeline,
+}
+
+impl Caller {
+    fn role(self) -> &'static str {
+        match self {
+            Self::Function => "the function's role",
+            Self::Pipeline => {
+                "the pipeline's role, and kms:Decrypt on the key if the bucket has one of yours"
+            }
+        }
+    }
+}
+
+/// A call that a deployment cannot go on without has failed.
+///
+/// `changed` says whether anything had been changed by then: what could not be reached before that
+/// is the system's fault and safe to try again.
+pub fn of_call(about: &str, error: &CallError, caller: Caller, changed: bool) -> Failure {
+    let CallError {
+        operation,
+        subject,
+        detail,
+        ..
+    } = error;
+    match error.class {
+        Class::Denied => Failure::new(
+            FailureKind::Permission,
+            format!(
+                "{about}: AWS does not allow {operation} on {subject}. Allow it in {}. AWS says: {detail}",
+                caller.role()
+            ),
+        ),
+        Class::Expired => Failure::new(
+            FailureKind::Permission,
+            format!(
+                "{about}: the credentials for {operation} have expired. Start the action again. AWS says: {detail}"
+            ),
+        ),
+        Class::Throttled | Class::Unavailable => Failure::new(
+            if changed {
+                FailureKind::Job
+            } else {
+                FailureKind::SystemUnavailable
+            },
+            format!(
+                "{about}: {operation} did not succeed through all retries ({detail}). {}",
+                if changed {
+                    "Look at the service before you start the action again."
+                } else {
+                    "Nothing was changed; start the action again."
+                }
+            ),
+        ),
+        Class::Missing => Failure::new(
+            FailureKind::Configuration,
+            format!("{about}: {subject} does not exist. AWS says: {detail}"),
+        ),
+        Class::Changed | Class::Empty | Class::JobOver | Class::Refused | Class::Unsupported => {
+            Failure::new(
+                FailureKind::Configuration,
+                format!("{about}: AWS does not accept {operation} on {subject}: {detail}"),
+            )
+        }
+    }
+}
+
+/// The cluster or the service is not to be found.
+pub fn of_missing_service(target: &Target, region: Option<&str>) -> Failure {
+    Failure::new(
+        FailureKind::Configuration,
+        format!(
+            "{target}: there is no service '{}' in the cluster '{}'{}: check ServiceName, ClusterName and Region.",
+            target.service_name(),
+            target.cluster_name(),
+            in_region(region),
+        ),
+    )
+}
+
+/// `DescribeServices` failed.
+pub fn of_describing(target: &Target, region: Option<&str>, error: &CallError) -> Failure {
+    if error.class == Class::Missing {
+        return Failure::new(
+            FailureKind::Configuration,
+            format!(
+                "{target}: there is no cluster '{}'{}: check ClusterName and Region.",
+                target.cluster_name(),
+                in_region(region),
+            ),
+        );
+    }
+    of_call(&target.to_string(), error, Caller::Function, false)
+}
+
+fn in_region(region: Option<&str>) -> String {
+    region.map_or_else(String::new, |region| format!(" in {region}"))
+}
+
+/// The image definitions could not be read from an artifact.
+pub fn of_artifact(
+    artifact: &Artifact,
+    location: &Location,
+    file: &str,
+    unreadable: Unreadable<CallError>,
+) -> Failure {
+    let name = if artifact.name == location.to_string() {
+        "the artifact".to_owned()
+    } else {
+        format!("the artifact {}", artifact.name)
+    };
+    let about = format!("{file} in {name} ({location})");
+    match unreadable {
+        Unreadable::Source(error) => match error.class {
+            Class::Missing => Failure::new(
+                FailureKind::RevisionUnavailable,
+                format!(
+                    "{name} is not there: {location} does not exist ({}). Release the change again to have it built.",
+                    error.detail
+                ),
+            ),
+            Class::Expired => Failure::new(
+                FailureKind::RevisionUnavailable,
+                format!(
+                    "{name} cannot be read any more: the job's credentials have expired. Retry the action. AWS says: {}",
+                    error.detail
+                ),
+            ),
+            Class::Changed => Failure::new(
+                FailureKind::RevisionUnavailable,
+                format!(
+                    "{name} was replaced while it was being read ({location}): retry the action."
+                ),
+            ),
+            _ => of_call(&about, &error, Caller::Pipeline, false),
+        },
+        unreadable @ (Unreadable::Empty
+        | Unreadable::NotZip(_)
+        | Unreadable::DirectoryTooLarge
+        | Unreadable::Encrypted
+        | Unreadable::Method(_)) => Failure::new(
+            FailureKind::RevisionUnavailable,
+            format!("{about} cannot be read: {unreadable}."),
+        ),
+        // The first words are the built-in action's, which people search for.
+        unreadable @ Unreadable::Absent { .. } => Failure::new(
+            FailureKind::Configuration,
+            format!(
+                "Did not find the image definition file {file} in {name} ({location}): {unreadable}. Write it in the build and list it under artifacts.files, or set FileName."
+            ),
+        ),
+        unreadable @ Unreadable::FileTooLarge { .. } => Failure::new(
+            FailureKind::Configuration,
+            format!("{about} cannot be used: {unreadable}."),
+        ),
+    }
+}
+
+/// Several failures as one: a single one is itself, several are counted and listed.
+///
+/// The kind is the first one's. `None` if there are none.
+pub fn together(failures: &[Failure]) -> Option<Failure> {
+    match failures {
+        [] => None,
+        [only] => Some(only.clone()),
+        [first, ..] => {
+            let messages: Vec<&str> = failures.iter().map(|one| one.message.as_str()).collect();
+            Some(Failure::of_problems(first.kind, "", &messages))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(class: Class) -> CallError {
+        CallError {
+            operation: "ecs:UpdateService",
+            subject: "service web on prod".to_owned(),
+            class,
+            detail: "AccessDeniedException: User: arn:aws:sts::1:assumed-role/f is not authorized"
+                .to_owned(),
+            request_id: None,
+        }
+    }
+
+    #[test]
+    fn a_denied_call_names_action_resource_role_and_principal() {
+        let failure = of_call(
+            "web on prod",
+            &error(Class::Denied),
+            Caller::Function,
+            false,
+        );
+        assert_eq!(failure.kind, FailureKind::Permission);
+        for part in [
+            "ecs:UpdateService",
+            "service web on prod",
+            "function's role",
+            "assumed-role/f",
+        ] {
+            assert!(failure.message.contains(part), "{}", failure.message);
+        }
+    }
+
+    #[test]
+    fn aws_unavailable_is_the_systems_fault_only_until_something_was_changed() {
+        let kind =
+            |changed| of_call("web", &error(Class::Unavailable), Caller::Function, changed).kind;
+        assert_eq!(kind(false), FailureKind::SystemUnavailable);
+        assert_eq!(kind(true), FailureKind::Job);
+    }
+
+    #[test]
+    fn each_way_not_to_get_an_artifact_has_its_kind() {
+        let location = Location {
+            bucket: "b".to_owned(),
+            key: "k".to_owned(),
+        };
+        let artifact = Artifact {
+            name: "Build".to_owned(),
+            location: Some(location.clone()),
+        };
+        let kind = |unreadable| of_artifact(&artifact, &location, "f.json", unreadable).kind;
+        let source = |class| Unreadable::Source(error(class));
+        assert_eq!(
+            kind(source(Class::Missing)),
+            FailureKind::RevisionUnavailable
+        );
+        assert_eq!(
+            kind(source(Class::Expired)),
+            FailureKind::RevisionUnavailable
+        );
+        assert_eq!(
+            kind(source(Class::Changed)),
+            FailureKind::RevisionUnavailable
+        );
+        assert_eq!(kind(source(Class::Denied)), FailureKind::Permission);
+        assert_eq!(
+            kind(source(Class::Unavailable)),
+            FailureKind::SystemUnavailable
+        );
+        assert_eq!(kind(Unreadable::Empty), FailureKind::RevisionUnavailable);
+        assert_eq!(
+            kind(Unreadable::NotZip(String::new())),
+            FailureKind::RevisionUnavailable
+        );
+        assert_eq!(
+            kind(Unreadable::Absent {
+                count: 0,
+                near: Vec::new()
+            }),
+            FailureKind::Configuration
+        );
+        assert_eq!(
+            kind(Unreadable::FileTooLarge { limit: 1 }),
+            FailureKind::Configuration
+        );
+    }
+
+    #[test]
+    fn several_failures_are_all_told() {
+        assert_eq!(together(&[]), None);
+        let one = Failure::new(FailureKind::Permission, "a");
+        assert_eq!(together(std::slice::from_ref(&one)), Some(one.clone()));
+        let both = together(&[one, Failure::new(FailureKind::Job, "b")]).unwrap();
+        assert_eq!(both.kind, FailureKind::Permission);
+        assert_eq!(both.message, "2 problems: 1) a. 2) b.");
+    }
+}

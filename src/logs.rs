@@ -1,0 +1,176 @@
+//! Logs as Lambda asks for them
+//! (<https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html>).
+//!
+//! Only this crate's own lines are written below WARN, whatever the level: the SDK's and the
+//! runtime's wire logging at DEBUG and TRACE shows requests, answers and the event, and with them
+//! credentials.
+
+use std::io;
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+
+const OWN_TARGET: &str = "ecs_deploy_action";
+
+/// How to log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Format {
+    /// One JSON object on each line, instead of text.
+    pub json: bool,
+    /// The least important level that is written.
+    pub level: LevelFilter,
+}
+
+impl Format {
+    /// From `AWS_LAMBDA_LOG_FORMAT` and `AWS_LAMBDA_LOG_LEVEL`. Unknown values are text and INFO:
+    /// no log line is worth a deployment.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let format = variable("AWS_LAMBDA_LOG_FORMAT").unwrap_or_default();
+        let level = variable("AWS_LAMBDA_LOG_LEVEL").unwrap_or_default();
+        Self {
+            json: format.eq_ignore_ascii_case("json"),
+            level: match level.to_ascii_uppercase().as_str() {
+                "TRACE" => LevelFilter::TRACE,
+                "DEBUG" => LevelFilter::DEBUG,
+                "WARN" => LevelFilter::WARN,
+                "ERROR" | "FATAL" => LevelFilter::ERROR,
+                _ => LevelFilter::INFO,
+            },
+        }
+    }
+}
+
+/// A subscriber that writes to `writer`.
+pub fn subscriber<W>(format: Format, writer: W) -> impl tracing::Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let targets = Targets::new()
+        .with_default(format.level.min(LevelFilter::WARN))
+        .with_target(OWN_TARGET, format.level);
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(writer)
+        .with_ansi(false);
+    let layer = if format.json {
+        layer
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .boxed()
+    } else {
+        // CloudWatch puts the time beside every line.
+        layer.without_time().boxed()
+    };
+    tracing_subscriber::registry().with(layer.with_filter(targets))
+}
+
+/// Logs to standard output from now on, and panics with them.
+pub fn start(format: Format) {
+    let started = tracing::subscriber::set_global_default(subscriber(format, io::stdout));
+    if started.is_err() {
+        tracing::warn!("logs were started already");
+    }
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        // A formatted text may hold anything; a literal holds what stands in the source.
+        let words = panic.payload().downcast_ref::<&'static str>();
+        tracing::error!(
+            place = place.unwrap_or_default(),
+            words = words.copied().unwrap_or_default(),
+            "panicked"
+        );
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn written(format: Format, log: impl FnOnce()) -> String {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        tracing::subscriber::with_default(subscriber(format, move || writer.clone()), log);
+        String::from_utf8(kept.0.lock().unwrap().clone()).unwrap()
+    }
+
+    fn format(json: bool, level: LevelFilter) -> Format {
+        Format { json, level }
+    }
+
+    #[test]
+    fn json_lines_have_their_fields_at_the_top() {
+        let line = written(format(true, LevelFilter::INFO), || {
+            tracing::info!(job = "j-1", service = "web", "looked");
+        });
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(line["job"], "j-1");
+        assert_eq!(line["service"], "web");
+        assert_eq!(line["message"], "looked");
+        assert_eq!(line["level"], "INFO");
+    }
+
+    #[test]
+    fn at_trace_other_crates_are_not_heard_below_warn() {
+        for json in [false, true] {
+            let lines = written(format(json, LevelFilter::TRACE), || {
+                tracing::trace!(target: "aws_smithy_runtime::client", "the wire");
+                tracing::debug!(target: "lambda_runtime::layers", "the event");
+                tracing::info!(target: "hyper_util", "a connection");
+                tracing::warn!(target: "aws_config", "a warning");
+                tracing::trace!("our own");
+            });
+            for hidden in ["the wire", "the event", "a connection"] {
+                assert!(!lines.contains(hidden), "{lines}");
+            }
+            assert!(
+                lines.contains("a warning") && lines.contains("our own"),
+                "{lines}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_level_that_lambda_asks_for_is_kept() {
+        let lines = written(format(false, LevelFilter::WARN), || {
+            tracing::info!("quiet");
+            tracing::warn!("loud");
+        });
+        assert!(
+            lines.contains("loud") && !lines.contains("quiet"),
+            "{lines}"
+        );
+    }
+
+    #[test]
+    fn format_and_level_come_from_lambdas_variables() {
+        let read = |json: &str, level: &str| {
+            Format::read(|name| match name {
+                "AWS_LAMBDA_LOG_FORMAT" => Some(json.to_owned()),
+                "AWS_LAMBDA_LOG_LEVEL" => Some(level.to_owned()),
+                _ => None,
+            })
+        };
+        assert_eq!(read("JSON", "debug"), format(true, LevelFilter::DEBUG));
+        assert_eq!(read("Text", "FATAL"), format(false, LevelFilter::ERROR));
+        assert_eq!(Format::read(|_| None), format(false, LevelFilter::INFO));
+    }
+}

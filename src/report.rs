@@ -1,0 +1,271 @@
+//! What an invocation returns, and what it says on the pipeline's page while it goes on.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::aws::codepipeline::Details;
+use crate::deploy::diff::Change;
+use crate::deploy::failure::Failure;
+use crate::deploy::phase::{Phase, ServiceRollout};
+use crate::deploy::rollout::{Progress, Verdict};
+use crate::deploy::text;
+use crate::deploy::time::{Timestamp, spoken};
+use crate::parameters::{DeploySpec, Target};
+
+/// How one invocation ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// Every service serves this job's revision; or a dry run found nothing wrong.
+    Succeeded {
+        /// One sentence.
+        message: String,
+        /// Output variables of the action.
+        variables: BTreeMap<String, String>,
+        /// The first service's deployment.
+        external_execution_id: Option<String>,
+    },
+    /// It failed.
+    Failed {
+        /// Why.
+        failure: Failure,
+        /// The first service's deployment, if there was one.
+        external_execution_id: Option<String>,
+    },
+    /// Not yet.
+    InProgress {
+        /// To be handed back.
+        token: String,
+        /// What is said meanwhile.
+        details: Details,
+    },
+}
+
+/// What became of one service, for the report.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServiceReport {
+    /// The service.
+    pub target: Target,
+    /// Its rollout, if it was updated.
+    pub rollout: Option<ServiceRollout>,
+    /// In a dry run, what the new revision would change.
+    pub changes: Vec<Change>,
+}
+
+/// All that an invocation has to say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// One for each target, as far as they are known.
+    pub services: Vec<ServiceReport>,
+    /// What did not change the outcome and should be known.
+    pub warnings: Vec<String>,
+}
+
+impl Report {
+    /// A failure before any service was known.
+    pub fn failed(failure: Failure) -> Self {
+        Self {
+            outcome: Outcome::Failed {
+                failure,
+                external_execution_id: None,
+            },
+            services: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The JSON that the invocation returns.
+    pub fn to_json(&self) -> Value {
+        let (outcome, message) = match &self.outcome {
+            Outcome::Succeeded { message, .. } => ("Succeeded", message),
+            Outcome::Failed { failure, .. } => ("Failed", &failure.message),
+            Outcome::InProgress { details, .. } => ("InProgress", &details.summary),
+        };
+        let services: Vec<Value> = self.services.iter().map(ServiceReport::to_json).collect();
+        let mut report = json!({"outcome": outcome, "message": message, "services": services});
+        match &self.outcome {
+            Outcome::Succeeded { variables, .. } => report["outputVariables"] = json!(variables),
+            Outcome::InProgress { token, .. } => report["continuationToken"] = json!(token),
+            Outcome::Failed { .. } => {}
+        }
+        if !self.warnings.is_empty() {
+            report["warnings"] = json!(self.warnings);
+        }
+        report
+    }
+}
+
+impl ServiceReport {
+    fn to_json(&self) -> Value {
+        let mut service = json!({
+            "cluster": self.target.cluster_name(),
+            "service": self.target.service_name(),
+        });
+        if let Some(rollout) = &self.rollout {
+            service["revision"] = json!(rollout.revision.to_string());
+            service["previousRevision"] = json!(rollout.previous.to_string());
+            service["deployment"] = json!(rollout.deployment);
+            if let Some(id) = &rollout.service_deployment {
+                service["serviceDeployment"] = json!(id);
+            }
+        }
+        if !self.changes.is_empty() {
+            let changes = self.changes.iter();
+            service["changes"] = changes
+                .map(|change| json!({"path": change.path, "old": change.old, "new": change.new}))
+                .collect();
+        }
+        service
+    }
+}
+
+/// The services of `phase` for the report.
+pub fn services_of(spec: &DeploySpec, phase: &Phase) -> Vec<ServiceReport> {
+    let pairs = spec.targets.iter().zip(phase.services());
+    pairs
+        .map(|(target, rollout)| ServiceReport {
+            target: target.clone(),
+            rollout: Some(rollout.clone()),
+            changes: Vec::new(),
+        })
+        .collect()
+}
+
+/// What is said while `phase` goes on: `web: 1 of 2 new tasks running, 2 old; 3 min of 60`.
+///
+/// `verdicts` are the last look's, one for each service; empty if there was none.
+pub fn progress(spec: &DeploySpec, phase: &Phase, verdicts: &[Verdict], now: Timestamp) -> Details {
+    let minutes = now.since(phase.started()).as_secs() / 60;
+    let of = spec.timeout.as_secs() / 60;
+    let time = format!("{minutes} min of {of}");
+    let summary = match phase {
+        Phase::RollingOut { .. } => {
+            let services: Vec<String> = spec
+                .targets
+                .iter()
+                .enumerate()
+                .map(|(index, target)| {
+                    format!("{}: {}", target.service_name(), said(verdicts.get(index)))
+                })
+                .collect();
+            format!("{}; {time}", services.join("; "))
+        }
+        Phase::RollingBack {
+            failed,
+            cause,
+            since,
+            services,
+            ..
+        } => {
+            let name = spec.targets.get(*failed).map_or("", Target::service_name);
+            let revision = services
+                .get(*failed)
+                .map_or_else(String::new, |rollout| rollout.revision.to_string());
+            let tasks = match verdicts.get(*failed).and_then(Verdict::progress) {
+                Some(progress) => format!(
+                    ", {} of {} old tasks running",
+                    progress.old_running, progress.desired
+                ),
+                None => String::new(),
+            };
+            format!(
+                "{name}: {revision} failed: {cause}; ECS is rolling back{tasks}, for {}",
+                spoken(now.since(*since))
+            )
+        }
+    };
+    Details {
+        summary: text::cut(&summary, crate::aws::codepipeline::SUMMARY_LIMIT_CHARS),
+        external_execution_id: phase
+            .services()
+            .first()
+            .map(|rollout| rollout.deployment.clone()),
+        percent_complete: Some(percent(phase, verdicts)),
+    }
+}
+
+fn said(verdict: Option<&Verdict>) -> String {
+    let Some(verdict) = verdict else {
+        return "updated".to_owned();
+    };
+    match verdict {
+        Verdict::InProgress(progress) => tasks(progress),
+        Verdict::Serving { .. } => "complete".to_owned(),
+        Verdict::Unknown { state, progress } => {
+            format!("{} (ECS shows '{state}')", tasks(progress))
+        }
+        Verdict::NoNews { why } => format!("no news: {}", text::cut(why, 200)),
+        Verdict::RollingBack { .. } => "rolling back".to_owned(),
+        Verdict::RolledBack { .. }
+        | Verdict::RollbackFailed { .. }
+        | Verdict::Failed { .. }
+        | Verdict::Replaced { .. }
+        | Verdict::Gone { .. } => "failed".to_owned(),
+    }
+}
+
+fn tasks(progress: &Progress) -> String {
+    let mut said = format!(
+        "{} of {} new tasks running, {} old",
+        progress.new_running, progress.desired, progress.old_running
+    );
+    match (&progress.note, &progress.stage) {
+        (Some(note), _) => said.push_str(&format!(" ({note})")),
+        (None, Some(stage)) => {
+            let weight = progress.new_weight.map_or_else(String::new, |weight| {
+                format!(", {weight} % of traffic on the new ones")
+            });
+            said.push_str(&format!(" ({stage}{weight})"));
+        }
+        (None, None) => {}
+    }
+    said
+}
+
+/// Share of new tasks that run, over all services; 99 until it is over.
+fn percent(phase: &Phase, verdicts: &[Verdict]) -> i32 {
+    const NOT_YET_DONE: i32 = 99;
+    match phase {
+        Phase::RollingBack { .. } => NOT_YET_DONE,
+        Phase::RollingOut { .. } => {
+            let mut running = 0;
+            let mut desired = 0;
+            for verdict in verdicts {
+                if let Some(progress) = verdict.progress() {
+                    running += progress.new_running.clamp(0, progress.desired.max(0));
+                    desired += progress.desired.max(0);
+                }
+            }
+            if desired == 0 {
+                0
+            } else {
+                (running * 100 / desired).min(NOT_YET_DONE)
+            }
+        }
+    }
+}
+
+/// The message of a success.
+pub fn success_message(
+    target: &Target,
+    rollout: &ServiceRollout,
+    desired: i32,
+    took: Duration,
+) -> String {
+    let revision = &rollout.revision;
+    if desired == 0 {
+        format!(
+            "{target}: {revision} is deployed, but no task ran: the service's desired count is 0."
+        )
+    } else {
+        format!(
+            "{target}: {revision} is serving with {} since the deployment {} completed, after {}.",
+            text::counted(usize::try_from(desired).unwrap_or(0), "task"),
+            rollout.deployment,
+            spoken(took)
+        )
+    }
+}
