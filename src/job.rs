@@ -1,4 +1,4 @@
-//! An event as our order: CodePipeline's job, or a deployment by hand.
+//! An event as our order: `CodePipeline`'s job, or a deployment by hand.
 //!
 //! Own types, read from the raw JSON: the job's id comes first, so that whatever is wrong with the
 //! rest can be answered. No value of the event is ever put into an error, and the credentials
@@ -62,7 +62,7 @@ pub enum Source {
 pub struct Artifact {
     /// Its name in the pipeline.
     pub name: String,
-    /// Where it is; CodePipeline may leave this out.
+    /// Where it is; `CodePipeline` may leave this out.
     pub location: Option<Location>,
 }
 
@@ -213,18 +213,19 @@ fn order_by_hand(event: &Map<String, Value>) -> Result<Order, Vec<String>> {
             Source::Nowhere
         }
         (Some(definitions), None) => Source::Event(definitions.clone()),
-        (None, Some(artifact)) => match location_in(artifact, "Bucket", "Key") {
-            Some(location) => Source::Artifacts(vec![Artifact {
-                name: location.to_string(),
-                location: Some(location),
-            }]),
-            None => {
+        (None, Some(artifact)) => {
+            if let Some(location) = location_in(artifact, "Bucket", "Key") {
+                Source::Artifacts(vec![Artifact {
+                    name: location.to_string(),
+                    location: Some(location),
+                }])
+            } else {
                 problems.push(format!(
                     r#"{ARTIFACT} names no object: write {{"Bucket": "…", "Key": "…"}}"#
                 ));
                 Source::Nowhere
             }
-        },
+        }
         (None, None) => {
             if continuation_token.is_none() {
                 problems.push(format!(

@@ -16,7 +16,7 @@ use crate::deploy::text;
 pub type Written = Vec<(String, Value)>;
 
 /// `DeploymentTimeout` is at most this long. With what follows a rollout it stays within the
-/// 24 hours that CodePipeline gives an action
+/// 24 hours that `CodePipeline` gives an action
 /// (<https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html>).
 const TIMEOUT_MAX_MINUTES: u64 = 1380;
 const TIMEOUT_DEFAULT_MINUTES: u64 = 60;
@@ -53,7 +53,7 @@ const NOT_YET: [&str; 11] = [
     "ScheduledTasks",
 ];
 
-/// Members of the action's `configuration` map that are CodePipeline's, not ours.
+/// Members of the action's `configuration` map that are `CodePipeline`'s, not ours.
 const CODEPIPELINES_OWN: [&str; 2] = ["FunctionName", "UserParameters"];
 
 /// One service to deploy to.
@@ -463,7 +463,7 @@ mod tests {
                 }],
                 file_name: "imagedefinitions.json".to_owned(),
                 input_artifact: None,
-                timeout: Duration::from_secs(3600),
+                timeout: Duration::from_hours(1),
                 base: BaseRevision::Service,
                 dry_run: false,
                 container: None,
@@ -485,7 +485,7 @@ mod tests {
         assert_eq!(spec.targets[0].to_string(), "web on prod");
         assert_eq!(spec.file_name, "out/images.json");
         assert_eq!(spec.input_artifact.as_deref(), Some("Build"));
-        assert_eq!(spec.timeout, Duration::from_secs(300));
+        assert_eq!(spec.timeout, Duration::from_mins(5));
         assert_eq!(spec.base, BaseRevision::Latest);
         assert!(spec.dry_run);
         assert_eq!(spec.container.as_deref(), Some("web"));
@@ -497,7 +497,7 @@ mod tests {
     fn numbers_and_booleans_may_be_written_as_themselves() {
         let spec =
             spec(r#"{"ClusterName":"c","ServiceName":"s","DeploymentTimeout":1380,"DryRun":true}"#);
-        assert_eq!(spec.timeout, Duration::from_secs(1380 * 60));
+        assert_eq!(spec.timeout, Duration::from_hours(23));
         assert!(spec.dry_run);
     }
 

@@ -1,1 +1,207 @@
+//! A stateful simulator of S3, ECS, `CodePipeline`, ECR, STS and `CloudWatch` Logs, on one loopback
+//! endpoint, over the real wire protocols, for the tests and the local runner.
+//!
+//! It is there to catch mistakes of its client, so it is never more lenient than AWS: requests are
+//! checked against AWS's API models ([`Simulator::allow_unknown`] makes exceptions), S3 checks
+//! signatures, `CodePipeline` takes one answer for each job. Its clock can be driven, so that a
+//! rollout of an hour takes no time; its weather can be made bad ([`Faults`]).
+//!
+//! Caveats: what it does not do is refused, not guessed. Nothing of its state outlives it.
 
+mod calls;
+mod clock;
+mod codepipeline;
+mod ecr;
+pub mod ecs;
+mod faults;
+mod logs;
+mod model;
+mod s3;
+mod server;
+mod sts;
+mod wire;
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+pub use calls::Call;
+pub use clock::{Clock, EPOCH_MS};
+pub use codepipeline::{
+    ARTIFACT_ACCESS_KEY_ID, ARTIFACT_SECRET_ACCESS_KEY, ARTIFACT_SESSION_TOKEN, Answer,
+    CodePipeline, StartAction,
+};
+pub use ecr::Ecr;
+pub use ecs::Ecs;
+pub use faults::Faults;
+pub use logs::Logs;
+pub use s3::{FUNCTION_ACCESS_KEY_ID, FUNCTION_SECRET_ACCESS_KEY, S3};
+pub use sts::Sts;
+
+/// The account and Region that it plays.
+pub const ACCOUNT: &str = "111122223333";
+/// See [`ACCOUNT`].
+pub const REGION: &str = "eu-central-1";
+
+/// The simulator. Clones are the same; it stops when the last is dropped.
+#[derive(Clone)]
+pub struct Simulator {
+    inner: Arc<Inner>,
+    address: SocketAddr,
+    /// Dropped with the last clone, which ends the server's thread.
+    _stop: Arc<oneshot::Sender<()>>,
+}
+
+pub(crate) struct Inner {
+    clock: Clock,
+    s3: S3,
+    ecs: Ecs,
+    codepipeline: CodePipeline,
+    ecr: Ecr,
+    sts: Sts,
+    logs: Logs,
+    faults: Faults,
+    models: model::Models,
+    calls: Mutex<Vec<Call>>,
+    allowed: Mutex<BTreeSet<String>>,
+}
+
+impl Simulator {
+    /// One with a driven clock.
+    ///
+    /// # Panics
+    /// If this machine has no loopback address to listen on.
+    pub fn start() -> Self {
+        Self::start_with(Clock::driven())
+    }
+
+    /// One with this clock. It runs on a thread of its own.
+    ///
+    /// # Panics
+    /// If this machine has no loopback address to listen on.
+    pub fn start_with(clock: Clock) -> Self {
+        let logs = Logs::default();
+        let inner = Arc::new(Inner {
+            s3: S3::default(),
+            ecs: Ecs::new(clock.clone(), logs.clone()),
+            codepipeline: CodePipeline::new(ACCOUNT.to_owned()),
+            ecr: Ecr::default(),
+            sts: Sts::default(),
+            logs,
+            faults: Faults::default(),
+            models: model::Models::load(),
+            calls: Mutex::default(),
+            allowed: Mutex::default(),
+            clock,
+        });
+        let (stop, stopped) = oneshot::channel();
+        let (told, address) = std::sync::mpsc::channel();
+        let serving = inner.clone();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime for the simulator");
+            runtime.block_on(async move {
+                let listener = TcpListener::bind("127.0.0.1:0")
+                    .await
+                    .expect("a port of the loopback address");
+                let address = listener.local_addr().expect("the port's address");
+                told.send(address).expect("somebody who started it");
+                tokio::select! {
+                    () = server::serve(listener, serving) => {}
+                    // An error is what the dropped sender leaves.
+                    _ = stopped => {}
+                }
+            });
+        });
+        Self {
+            inner,
+            address: address.recv().expect("the simulator's thread to listen"),
+            _stop: Arc::new(stop),
+        }
+    }
+
+    /// Where it listens: `http://127.0.0.1:PORT`.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Its clock.
+    pub fn clock(&self) -> Clock {
+        self.inner.clock.clone()
+    }
+
+    /// S3.
+    pub fn s3(&self) -> S3 {
+        self.inner.s3.clone()
+    }
+
+    /// ECS.
+    pub fn ecs(&self) -> Ecs {
+        self.inner.ecs.clone()
+    }
+
+    /// `CodePipeline`.
+    pub fn codepipeline(&self) -> CodePipeline {
+        self.inner.codepipeline.clone()
+    }
+
+    /// ECR.
+    pub fn ecr(&self) -> Ecr {
+        self.inner.ecr.clone()
+    }
+
+    /// STS.
+    pub fn sts(&self) -> Sts {
+        self.inner.sts.clone()
+    }
+
+    /// `CloudWatch` Logs.
+    pub fn logs(&self) -> Logs {
+        self.inner.logs.clone()
+    }
+
+    /// The weather.
+    pub fn faults(&self) -> Faults {
+        self.inner.faults.clone()
+    }
+
+    /// All calls so far, in order.
+    pub fn calls(&self) -> Vec<Call> {
+        self.inner
+            .calls
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The calls of one operation so far, in order.
+    pub fn calls_of(&self, operation: &str) -> Vec<Call> {
+        let mut calls = self.calls();
+        calls.retain(|call| call.operation == operation);
+        calls
+    }
+
+    /// Forgets the calls so far.
+    pub fn clear_calls(&self) {
+        self.inner
+            .calls
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+
+    /// Lets a member of this name pass anywhere, though AWS's models do not have it: for a test
+    /// that invents a field.
+    pub fn allow_unknown(&self, member: &str) {
+        self.inner
+            .allowed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(member.to_owned());
+    }
+}

@@ -517,7 +517,9 @@ fn service_deployment_described(described: &ServiceDeployment) -> ServiceDeploym
             lifecycle_stage: described
                 .lifecycle_stage()
                 .map(|stage| stage.as_str().to_owned()),
-            new_weight: target.and_then(|target| target.requested_production_traffic_weight()),
+            new_weight: target.and_then(
+                aws_sdk_ecs::types::ServiceRevisionSummary::requested_production_traffic_weight,
+            ),
             waiting: waiting(described),
             rollback_reason: described
                 .rollback()

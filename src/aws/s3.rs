@@ -68,11 +68,11 @@ pub struct Object {
 }
 
 impl Object {
-    fn get(&mut self, range: String, at_most: u64) -> Result<(Vec<u8>, Option<u64>), CallError> {
+    fn get(&mut self, range: &str, at_most: u64) -> Result<(Vec<u8>, Option<u64>), CallError> {
         let runtime = self.runtime.clone();
         let mut attempt = 1;
         loop {
-            let answer = runtime.block_on(self.get_once(&range, at_most));
+            let answer = runtime.block_on(self.get_once(range, at_most));
             match answer {
                 Err(error) if error.class == Class::Unavailable && attempt < BODY_ATTEMPTS => {
                     attempt += 1;
@@ -129,7 +129,7 @@ impl Source for Object {
     type Error = CallError;
 
     fn tail(&mut self, length: u64) -> Result<Tail, CallError> {
-        match self.get(format!("bytes=-{length}"), length) {
+        match self.get(&format!("bytes=-{length}"), length) {
             Ok((bytes, total)) => {
                 let own = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
                 Ok(Tail {
@@ -148,7 +148,7 @@ impl Source for Object {
 
     fn range(&mut self, start: u64, end: u64) -> Result<Vec<u8>, CallError> {
         let length = end.saturating_sub(start);
-        let (bytes, _) = self.get(format!("bytes={start}-{}", end.saturating_sub(1)), length)?;
+        let (bytes, _) = self.get(&format!("bytes={start}-{}", end.saturating_sub(1)), length)?;
         Ok(bytes)
     }
 }

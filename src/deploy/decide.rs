@@ -8,7 +8,7 @@ use super::time::Timestamp;
 /// How long the way back may take before the job fails without having seen its end. It begins when
 /// the rollback does, so that a rollout that fails in its last minute is still followed. With the
 /// longest rollout, 23 hours, it stays within the action's 24.
-pub const ROLLBACK_ALLOWANCE: Duration = Duration::from_secs(30 * 60);
+pub const ROLLBACK_ALLOWANCE: Duration = Duration::from_mins(30);
 
 /// What to do next. Services are meant by their place among the targets.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use super::time::Timestamp;
 /// ECS may answer a read with the state before our update for a short while. Until this much time
 /// has passed since the update, "the old revision serves and ours is nowhere" is taken for such a
 /// late answer; afterwards it means that our deployment is gone.
-pub const CONSISTENCY_GRACE: Duration = Duration::from_secs(60);
+pub const CONSISTENCY_GRACE: Duration = Duration::from_mins(1);
 
 /// A service as `DescribeServices` shows it. Texts are kept as they came: AWS adds new ones.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -268,9 +268,11 @@ fn by_service_deployment(
             Some(primary) if primary.id != ours.deployment => {
                 going_back(primary, reason(), progress())
             }
+            // The breaker without rollback leaves it FAILED; else somebody stopped it.
             _ => Verdict::Failed {
                 reason: reason(),
-                stopped: true,
+                stopped: own(ours, service)
+                    .is_none_or(|own| own.rollout_state.as_deref() != Some("FAILED")),
             },
         },
         ("PENDING" | "IN_PROGRESS" | "STOP_REQUESTED", None) => {

@@ -70,7 +70,7 @@ mod tests {
     fn durations_are_said_in_seconds_below_a_minute_and_in_minutes_above() {
         assert_eq!(spoken(Duration::from_secs(0)), "0 s");
         assert_eq!(spoken(Duration::from_secs(59)), "59 s");
-        assert_eq!(spoken(Duration::from_secs(60)), "1 min");
+        assert_eq!(spoken(Duration::from_mins(1)), "1 min");
         assert_eq!(spoken(Duration::from_secs(5 * 60 + 59)), "5 min");
     }
 

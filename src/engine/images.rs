@@ -86,7 +86,10 @@ impl Step<'_> {
             )));
         };
         let credentials = self.order.credentials.as_ref();
-        let s3 = self.engine.aws.s3(credentials.map(|it| it.for_sdk()));
+        let s3 = self
+            .engine
+            .aws
+            .s3(credentials.map(super::super::job::ArtifactCredentials::for_sdk));
         let object = s3.object(location.clone());
         let name = file.clone();
         // `zip` reads from what blocks; the file's content is small, so it may be read whole.

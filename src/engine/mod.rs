@@ -1,7 +1,7 @@
 //! The loop: observe, decide, act.
 //!
 //! An invocation starts a deployment or goes on with one, and ends with a [`Report`]. Nothing here
-//! answers CodePipeline; that is the handler's.
+//! answers `CodePipeline`; that is the handler's.
 
 mod images;
 mod start;

@@ -336,7 +336,7 @@ impl Step<'_> {
     }
 }
 
-/// The answer that hands `phase` back to CodePipeline.
+/// The answer that hands `phase` back to `CodePipeline`.
 ///
 /// # Errors
 /// The failure to answer with if it does not fit into a token.

@@ -1,0 +1,200 @@
+//! Bad weather on request.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::wire::ApiError;
+
+/// What happens to a request. An operation is named as `UpdateService`, or `*` for every one.
+#[derive(Clone, Debug, Default)]
+pub struct Faults {
+    inner: Arc<Mutex<Planned>>,
+}
+
+#[derive(Debug, Default)]
+struct Planned {
+    next: Vec<(String, usize, Fault)>,
+    denied: BTreeSet<String>,
+    stale: Vec<(String, usize, Stale)>,
+    stop_after: Option<usize>,
+    stopped: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Fault {
+    /// Answered with an error, nothing done.
+    Error(ApiError),
+    /// The connection is closed, nothing done.
+    Reset,
+    /// Done, but the connection is closed before the answer.
+    ResetAfter,
+    /// Done, but the answer breaks off half way.
+    TruncateBody,
+    /// No answer ever comes, nothing done.
+    Hang,
+}
+
+/// Which earlier state a read is answered from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stale {
+    /// Before the last so many changes.
+    WritesBehind(usize),
+    /// As it was so long ago.
+    Lag(Duration),
+}
+
+impl Faults {
+    fn planned(&self) -> MutexGuard<'_, Planned> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn plan(&self, operation: &str, times: usize, fault: Fault) {
+        self.planned()
+            .next
+            .push((operation.to_owned(), times, fault));
+    }
+
+    /// The next `times` calls are throttled.
+    pub fn throttle(&self, operation: &str, times: usize) {
+        let error = ApiError::new("ThrottlingException", "Rate exceeded");
+        self.plan(operation, times, Fault::Error(error));
+    }
+
+    /// The next `times` calls are answered with a 500.
+    pub fn server_error(&self, operation: &str, times: usize) {
+        let error = ApiError::new(
+            "ServerException",
+            "Service Unavailable. Please try again later.",
+        );
+        self.plan(operation, times, Fault::Error(error.with_status(500)));
+    }
+
+    /// The next `times` calls are answered with this error.
+    pub fn fail(&self, operation: &str, times: usize, status: u16, code: &str, message: &str) {
+        let error = ApiError::new(code, message).with_status(status);
+        self.plan(operation, times, Fault::Error(error));
+    }
+
+    /// The connection is closed before anything is done, `times` times.
+    pub fn reset(&self, operation: &str, times: usize) {
+        self.plan(operation, times, Fault::Reset);
+    }
+
+    /// It is done, but the connection is closed before the answer, `times` times.
+    pub fn reset_after(&self, operation: &str, times: usize) {
+        self.plan(operation, times, Fault::ResetAfter);
+    }
+
+    /// It is done, but the answer breaks off half way, `times` times.
+    pub fn truncate_body(&self, operation: &str, times: usize) {
+        self.plan(operation, times, Fault::TruncateBody);
+    }
+
+    /// No answer ever comes, `times` times.
+    pub fn hang(&self, operation: &str, times: usize) {
+        self.plan(operation, times, Fault::Hang);
+    }
+
+    /// Not allowed any more, until [`Faults::lift`].
+    pub fn deny(&self, operation: &str) {
+        self.planned().denied.insert(operation.to_owned());
+    }
+
+    /// Allowed again.
+    pub fn lift(&self, operation: &str) {
+        self.planned().denied.remove(operation);
+    }
+
+    /// The next `times` reads by `operation` see the state of `lag` ago.
+    pub fn stale(&self, operation: &str, lag: Duration, times: usize) {
+        self.planned()
+            .stale
+            .push((operation.to_owned(), times, Stale::Lag(lag)));
+    }
+
+    /// The next `times` reads of ECS do not see the last `writes_behind` changes.
+    pub fn stale_reads(&self, writes_behind: usize, times: usize) {
+        self.planned()
+            .stale
+            .push(("*".to_owned(), times, Stale::WritesBehind(writes_behind)));
+    }
+
+    /// The `calls`-th call from now is carried out, but neither its answer nor any later one ever
+    /// comes: as if the caller had died there. 0 stops at once.
+    pub fn stop_after(&self, calls: usize) {
+        let mut planned = self.planned();
+        planned.stop_after = Some(calls);
+        planned.stopped = calls == 0;
+    }
+
+    /// Ends what [`Faults::stop_after`] began.
+    pub fn resume(&self) {
+        let mut planned = self.planned();
+        planned.stop_after = None;
+        planned.stopped = false;
+    }
+
+    /// Whether the call named by [`Faults::stop_after`] has come.
+    pub fn is_stopped(&self) -> bool {
+        self.planned().stopped
+    }
+
+    /// What happens to this call, and whether it is the last before the stop.
+    pub(crate) fn of(&self, service: &str, operation: &str) -> Option<Fault> {
+        let mut planned = self.planned();
+        if planned.stopped {
+            return Some(Fault::Reset);
+        }
+        if let Some(left) = planned.stop_after.as_mut() {
+            *left -= 1;
+            if *left == 0 {
+                planned.stopped = true;
+                return Some(Fault::ResetAfter);
+            }
+        }
+        let fits = |planned: &str| planned == "*" || planned == operation;
+        if planned.denied.iter().any(|denied| fits(denied)) {
+            let code = if service == "s3" {
+                "AccessDenied"
+            } else {
+                "AccessDeniedException"
+            };
+            let message = format!(
+                "User: arn:aws:sts::111122223333:assumed-role/function/deploy is not authorized to perform: {service}:{operation} because no identity-based policy allows the {service}:{operation} action"
+            );
+            let status = if service == "s3" { 403 } else { 400 };
+            return Some(Fault::Error(
+                ApiError::new(code, message).with_status(status),
+            ));
+        }
+        let place = planned.next.iter().position(|(name, _, _)| fits(name))?;
+        let (_, times, fault) = &mut planned.next[place];
+        let fault = fault.clone();
+        *times -= 1;
+        if *times == 0 {
+            planned.next.remove(place);
+        }
+        Some(fault)
+    }
+
+    /// Which earlier state this read sees.
+    pub(crate) fn staleness(&self, operation: &str) -> Option<Stale> {
+        let is_read = operation.starts_with("Describe") || operation.starts_with("List");
+        if !is_read {
+            return None;
+        }
+        let mut planned = self.planned();
+        let place = planned
+            .stale
+            .iter()
+            .position(|(name, _, _)| name == "*" || name == operation)?;
+        let (_, times, stale) = &mut planned.stale[place];
+        let stale = *stale;
+        *times -= 1;
+        if *times == 0 {
+            planned.stale.remove(place);
+        }
+        Some(stale)
+    }
+}

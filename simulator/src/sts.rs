@@ -1,0 +1,70 @@
+//! STS: `AssumeRole`, over the query protocol.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::wire::ApiError;
+
+/// Credentials of every assumed role.
+pub(crate) const ASSUMED_ACCESS_KEY_ID: &str = "ASIAASSUMED000000000";
+
+/// STS. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct Sts {
+    roles: Arc<Mutex<BTreeSet<(String, Option<String>)>>>,
+}
+
+impl Sts {
+    /// A role that may be assumed, with this external id if there is one.
+    pub fn allow(&self, role_arn: &str, external_id: Option<&str>) {
+        self.roles
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert((role_arn.to_owned(), external_id.map(str::to_owned)));
+    }
+
+    /// Answers a form-encoded request with XML.
+    pub(crate) fn call(&self, form: &[(String, String)]) -> Result<String, ApiError> {
+        let field = |name: &str| {
+            form.iter()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value)
+        };
+        let role = field("RoleArn").cloned().unwrap_or_default();
+        let key = (role.clone(), field("ExternalId").cloned());
+        if !self
+            .roles
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(&key)
+        {
+            let message = format!(
+                "User: arn:aws:sts::111122223333:assumed-role/function/deploy is not authorized to perform: sts:AssumeRole on resource: {role}"
+            );
+            return Err(ApiError::new("AccessDenied", message).with_status(403));
+        }
+        let session = field("RoleSessionName").cloned().unwrap_or_default();
+        Ok(format!(
+            r#"<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials><AccessKeyId>{ASSUMED_ACCESS_KEY_ID}</AccessKeyId><SecretAccessKey>assumed-secret-MARK</SecretAccessKey><SessionToken>assumed-token-MARK</SessionToken><Expiration>2100-01-01T00:00:00Z</Expiration></Credentials><AssumedRoleUser><Arn>{role}/{session}</Arn><AssumedRoleId>AROA:{session}</AssumedRoleId></AssumedRoleUser></AssumeRoleResult><ResponseMetadata><RequestId>sts</RequestId></ResponseMetadata></AssumeRoleResponse>"#
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_allowed_role_with_its_external_id_is_assumed() {
+        let sts = Sts::default();
+        sts.allow("arn:aws:iam::1:role/r", Some("x"));
+        let form = |external: &str| {
+            sts.call(&[
+                ("RoleArn".to_owned(), "arn:aws:iam::1:role/r".to_owned()),
+                ("ExternalId".to_owned(), external.to_owned()),
+            ])
+        };
+        assert!(form("x").unwrap().contains(ASSUMED_ACCESS_KEY_ID));
+        assert_eq!(form("y").unwrap_err().code, "AccessDenied");
+    }
+}

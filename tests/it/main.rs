@@ -1,0 +1,7 @@
+//! Whole deployments: the real handler and clients against the simulator, over HTTP.
+//!
+//! One binary, because linking the AWS SDK takes longer than running all of it.
+
+mod adapters;
+mod stories;
+mod support;

@@ -1,0 +1,262 @@
+//! A small world to deploy in: the service `web` on the cluster `prod`, running `app:1`, and an
+//! artifact whose imagedefinitions.json asks for `repo/app:v2`.
+
+use std::io::{Cursor, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use ecs_deploy_action::aws::Aws;
+use ecs_deploy_action::clock::{Clock, Sleep};
+use ecs_deploy_action::deploy::time::Timestamp;
+use ecs_deploy_action::engine::{Engine, Observer, Unobserved};
+use ecs_deploy_action::handler::{Handler, Invocation};
+use ecs_deploy_action::settings::Settings;
+use serde_json::{Value, json};
+use simulator::ecs::ServiceSetup;
+use simulator::{Answer, Simulator, StartAction};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+pub(crate) const BUCKET: &str = "artifacts";
+pub(crate) const KEY: &str = "pipeline/build/1.zip";
+
+/// Waiting lets the simulator's time pass.
+pub(crate) struct Driven(pub(crate) simulator::Clock);
+
+impl Clock for Driven {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.now_ms())
+    }
+
+    fn sleep(&self, duration: Duration) -> Sleep<'_> {
+        self.0.advance(duration);
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// Clients that retry without waiting long.
+pub(crate) fn aws(endpoint: &str) -> Aws {
+    let http_client = aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https();
+    let credentials = Credentials::new(
+        simulator::FUNCTION_ACCESS_KEY_ID,
+        simulator::FUNCTION_SECRET_ACCESS_KEY,
+        Some("function-token-MARK".to_owned()),
+        None,
+        "test",
+    );
+    let config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(http_client)
+        .retry_config(
+            RetryConfig::standard()
+                .with_max_attempts(4)
+                .with_initial_backoff(Duration::from_millis(1)),
+        )
+        .region(Region::new(simulator::REGION))
+        .endpoint_url(endpoint)
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build();
+    Aws::new(config)
+}
+
+/// A zip of these files.
+pub(crate) fn zip_of(files: &[(&str, &str)]) -> Vec<u8> {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, content) in files {
+        writer
+            .start_file(*name, SimpleFileOptions::default())
+            .unwrap();
+        writer.write_all(content.as_bytes()).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+/// The usual revision of `app`.
+pub(crate) fn app(image: &str) -> Value {
+    json!({
+        "family": "app",
+        "containerDefinitions": [
+            {"name": "app", "image": image, "essential": true, "portMappings": [],
+             "environment": [{"name": "A", "value": ""}]},
+            {"name": "sidecar", "image": "repo/sidecar:v1"},
+        ],
+        "requiresCompatibilities": ["FARGATE"], "networkMode": "awsvpc",
+        "cpu": "256", "memory": "512",
+        "tags": [{"key": "team", "value": "web"}],
+    })
+}
+
+pub(crate) struct World {
+    pub(crate) simulator: Simulator,
+    pub(crate) handler: Handler,
+    /// How long the function may take, as Lambda says.
+    pub(crate) time_limit: Duration,
+}
+
+impl World {
+    /// `web` on `prod` runs two tasks of `app:1`.
+    pub(crate) fn new() -> Self {
+        Self::with_service(ServiceSetup::default())
+    }
+
+    /// The same with another kind of service.
+    pub(crate) fn with_service(setup: ServiceSetup) -> Self {
+        let simulator = Simulator::start();
+        simulator.ecs().register(app("repo/app:v1"));
+        simulator.ecs().create_service(ServiceSetup {
+            cluster: "prod".to_owned(),
+            name: "web".to_owned(),
+            task_definition: "app:1".to_owned(),
+            ..setup
+        });
+        let world = Self::around(simulator, Arc::new(Unobserved), Duration::from_secs(40));
+        world.put_images(r#"[{"name": "app", "imageUri": "repo/app:v2"}]"#);
+        world
+    }
+
+    pub(crate) fn around(
+        simulator: Simulator,
+        observer: Arc<dyn Observer>,
+        watch: Duration,
+    ) -> Self {
+        let engine = Engine {
+            aws: aws(&simulator.endpoint()),
+            clock: Arc::new(Driven(simulator.clock())),
+            observer,
+        };
+        Self {
+            handler: Handler::new(engine, Settings { watch }),
+            simulator,
+            time_limit: Duration::from_mins(5),
+        }
+    }
+
+    /// The same world with another handler.
+    pub(crate) fn observed_by(self, observer: Arc<dyn Observer>) -> Self {
+        Self::around(self.simulator, observer, Duration::from_secs(40))
+    }
+
+    /// The artifact holds this imagedefinitions.json.
+    pub(crate) fn put_images(&self, content: &str) {
+        self.put_artifact(&[("imagedefinitions.json", content)]);
+    }
+
+    pub(crate) fn put_artifact(&self, files: &[(&str, &str)]) {
+        self.simulator.s3().put(BUCKET, KEY, zip_of(files));
+    }
+
+    /// The event that starts the action with these parameters besides cluster and service.
+    pub(crate) fn start(&self, parameters: Value) -> Value {
+        let mut all = json!({"ClusterName": "prod", "ServiceName": "web"});
+        if let Value::Object(parameters) = parameters {
+            for (name, value) in parameters {
+                all[name] = value;
+            }
+        }
+        self.start_with(&json!({"FunctionName": "f", "UserParameters": all.to_string()}))
+    }
+
+    pub(crate) fn start_with(&self, configuration: &Value) -> Value {
+        self.simulator.codepipeline().start(&StartAction {
+            configuration: configuration.clone(),
+            inputs: vec![("Build".to_owned(), BUCKET.to_owned(), KEY.to_owned())],
+            encryption_key: None,
+        })
+    }
+
+    pub(crate) fn invocation(&self) -> Invocation {
+        Invocation {
+            request_id: "req-1".to_owned(),
+            deadline: Timestamp::from_millis(self.simulator.clock().now_ms()) + self.time_limit,
+        }
+    }
+
+    /// One invocation; its report.
+    pub(crate) async fn invoke(&self, event: &Value) -> Value {
+        let invocation = self.invocation();
+        self.handler.handle(event, &invocation).await.unwrap()
+    }
+
+    /// Plays `CodePipeline` until the action has ended: every answer, in order. Between two
+    /// invocations half a minute passes.
+    pub(crate) async fn run(&self, start: Value) -> Vec<Answer> {
+        const MORE_THAN_A_DAY: usize = 2000;
+        let mut answers = Vec::new();
+        let mut event = start;
+        for _ in 0..MORE_THAN_A_DAY {
+            self.invoke(&event).await;
+            let job = id_of(&event);
+            let pipeline = self.simulator.codepipeline();
+            answers.push(
+                pipeline
+                    .answer(&job)
+                    .expect("every invocation answers its job"),
+            );
+            match pipeline.next_event(&job) {
+                Some(next) => event = next,
+                None => return answers,
+            }
+            self.simulator.clock().advance(Duration::from_secs(30));
+        }
+        unreachable!("the action never ended")
+    }
+
+    /// A whole deployment with these parameters; its last answer.
+    pub(crate) async fn deploy(&self, parameters: Value) -> Answer {
+        let start = self.start(parameters);
+        self.run(start).await.pop().unwrap()
+    }
+
+    pub(crate) fn service(&self) -> Value {
+        self.simulator.ecs().service("prod", "web").unwrap()
+    }
+
+    /// How often an operation was called.
+    pub(crate) fn count(&self, operation: &str) -> usize {
+        self.simulator.calls_of(operation).len()
+    }
+
+    /// How often it was called with success.
+    pub(crate) fn done(&self, operation: &str) -> usize {
+        let calls = self.simulator.calls_of(operation);
+        calls.iter().filter(|call| call.error.is_none()).count()
+    }
+
+    pub(crate) fn revisions(&self) -> usize {
+        self.simulator.ecs().revisions("app").len()
+    }
+}
+
+pub(crate) fn id_of(event: &Value) -> String {
+    event["CodePipeline.job"]["id"].as_str().unwrap().to_owned()
+}
+
+/// Kind and message of a failure.
+#[track_caller]
+pub(crate) fn failure(answer: &Answer) -> (&str, &str) {
+    match answer {
+        Answer::Failure { kind, message, .. } => (kind, message),
+        Answer::Success { .. } => unreachable!("a failure was expected: {answer:?}"),
+    }
+}
+
+/// Summary and output variables of a final success.
+#[track_caller]
+pub(crate) fn success(answer: &Answer) -> (&str, &std::collections::BTreeMap<String, String>) {
+    match answer {
+        Answer::Success {
+            continuation_token: None,
+            summary,
+            output_variables,
+            ..
+        } => (summary.as_deref().unwrap_or_default(), output_variables),
+        _ => unreachable!("a success was expected: {answer:?}"),
+    }
+}
