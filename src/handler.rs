@@ -90,10 +90,10 @@ impl Handler {
     ///
     /// # Replay
     /// The same event again goes on with what the first has made, and gives the same answer, which
-    /// `CodePipeline` refuses if it has one already.
+    /// CodePipeline refuses if it has one already.
     ///
     /// # Errors
-    /// [`Unanswered`] if `CodePipeline` could not be reached: the only case in which it helps that
+    /// [`Unanswered`] if CodePipeline could not be reached: the only case in which it helps that
     /// Lambda brings the event again.
     pub async fn handle(
         &self,
@@ -333,7 +333,7 @@ fn handed_back(spec: &DeploySpec, phase: &Phase, now: Timestamp) -> Outcome {
     })
 }
 
-/// The same answer with nothing in it that `CodePipeline` could take offence at.
+/// The same answer with nothing in it that CodePipeline could take offence at.
 fn plainer(outcome: &Outcome) -> Outcome {
     const SHORT_CHARS: usize = 500;
     let plain = |words: &str| -> String {

@@ -1,4 +1,4 @@
-//! An event as our order: `CodePipeline`'s job, or a deployment by hand.
+//! An event as our order: CodePipeline's job, or a deployment by hand.
 //!
 //! Own types, read from the raw JSON: the job's id comes first, so that whatever is wrong with the
 //! rest can be answered. No value of the event is ever put into an error, and the credentials
@@ -62,7 +62,7 @@ pub enum Source {
 pub struct Artifact {
     /// Its name in the pipeline.
     pub name: String,
-    /// Where it is; `CodePipeline` may leave this out.
+    /// Where it is; CodePipeline may leave this out.
     pub location: Option<Location>,
 }
 

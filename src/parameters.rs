@@ -16,7 +16,7 @@ use crate::deploy::text;
 pub type Written = Vec<(String, Value)>;
 
 /// `DeploymentTimeout` is at most this long. With what follows a rollout it stays within the
-/// 24 hours that `CodePipeline` gives an action
+/// 24 hours that CodePipeline gives an action
 /// (<https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html>).
 const TIMEOUT_MAX_MINUTES: u64 = 1380;
 const TIMEOUT_DEFAULT_MINUTES: u64 = 60;
@@ -53,7 +53,7 @@ const NOT_YET: [&str; 11] = [
     "ScheduledTasks",
 ];
 
-/// Members of the action's `configuration` map that are `CodePipeline`'s, not ours.
+/// Members of the action's `configuration` map that are CodePipeline's, not ours.
 const CODEPIPELINES_OWN: [&str; 2] = ["FunctionName", "UserParameters"];
 
 /// One service to deploy to.

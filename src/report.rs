@@ -262,9 +262,8 @@ pub fn success_message(
         )
     } else {
         format!(
-            "{target}: {revision} is serving with {} since the deployment {} completed, after {}.",
+            "{target}: {revision} is serving, {}, after {}.",
             text::counted(usize::try_from(desired).unwrap_or(0), "task"),
-            rollout.deployment,
             spoken(took)
         )
     }

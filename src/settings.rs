@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How long an invocation watches a rollout before it hands it back to `CodePipeline`.
+/// How long an invocation watches a rollout before it hands it back to CodePipeline.
 const WATCH_DEFAULT: Duration = Duration::from_secs(40);
 
 /// More than this would outlive Lambda's longest time limit, 15 minutes.

@@ -1,4 +1,4 @@
-//! `CodePipeline`: jobs and the answers to them.
+//! CodePipeline: jobs and the answers to them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ pub const ARTIFACT_SESSION_TOKEN: &str = "artifact-token-MARK";
 /// (<https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html>).
 const VARIABLES_LIMIT_BYTES: usize = 122_880;
 
-/// `CodePipeline`. Clones are the same.
+/// CodePipeline. Clones are the same.
 #[derive(Clone, Debug)]
 pub struct CodePipeline {
     account: String,
@@ -33,7 +33,7 @@ struct Jobs {
     answered: Vec<(String, Answer)>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Job {
     event: Option<Value>,
     answer: Option<Answer>,
@@ -123,17 +123,20 @@ impl CodePipeline {
         let id = format!("00000000-0000-4000-8000-{:012x}", jobs.started);
         let event = json!({"CodePipeline.job":
             {"id": id, "accountId": self.account, "data": data}});
+        drop(jobs);
+        self.open_job(&event);
+        event
+    }
+
+    /// Makes this event's job one that is in progress and not answered: for events that bring
+    /// their own, and to deliver one twice.
+    pub fn open_job(&self, event: &Value) {
+        let id = text(&event["CodePipeline.job"], "id").to_owned();
         let job = Job {
             event: Some(event.clone()),
             answer: None,
         };
-        jobs.known.insert(id, job);
-        event
-    }
-
-    /// Makes the job with this id one that is in progress: for events that bring their own.
-    pub fn open_job(&self, id: &str) {
-        self.jobs().known.insert(id.to_owned(), Job::default());
+        self.jobs().known.insert(id, job);
     }
 
     /// The event that follows on a job that was answered with a continuation token.

@@ -1,9 +1,9 @@
-//! A stateful simulator of S3, ECS, `CodePipeline`, ECR, STS and `CloudWatch` Logs, on one loopback
+//! A stateful simulator of S3, ECS, CodePipeline, ECR, STS and CloudWatch Logs, on one loopback
 //! endpoint, over the real wire protocols, for the tests and the local runner.
 //!
 //! It is there to catch mistakes of its client, so it is never more lenient than AWS: requests are
 //! checked against AWS's API models ([`Simulator::allow_unknown`] makes exceptions), S3 checks
-//! signatures, `CodePipeline` takes one answer for each job. Its clock can be driven, so that a
+//! signatures, CodePipeline takes one answer for each job. Its clock can be driven, so that a
 //! rollout of an hour takes no time; its weather can be made bad ([`Faults`]).
 //!
 //! Caveats: what it does not do is refused, not guessed. Nothing of its state outlives it.
@@ -145,7 +145,7 @@ impl Simulator {
         self.inner.ecs.clone()
     }
 
-    /// `CodePipeline`.
+    /// CodePipeline.
     pub fn codepipeline(&self) -> CodePipeline {
         self.inner.codepipeline.clone()
     }
@@ -160,7 +160,7 @@ impl Simulator {
         self.inner.sts.clone()
     }
 
-    /// `CloudWatch` Logs.
+    /// CloudWatch Logs.
     pub fn logs(&self) -> Logs {
         self.inner.logs.clone()
     }

@@ -1,4 +1,4 @@
-//! `CloudWatch` Logs: what containers wrote.
+//! CloudWatch Logs: what containers wrote.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::wire::{ApiError, text};
 
-/// `CloudWatch` Logs. Clones are the same.
+/// CloudWatch Logs. Clones are the same.
 #[derive(Clone, Debug, Default)]
 pub struct Logs {
     /// By group and stream: time and line.

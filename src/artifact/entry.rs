@@ -54,7 +54,7 @@ pub enum Unreadable<E> {
     /// The file is encrypted.
     #[error("the file is encrypted; build the artifact without a password")]
     Encrypted,
-    /// A compression method that `CodePipeline`'s and the usual tools do not write.
+    /// A compression method that CodePipeline's and the usual tools do not write.
     #[error("the file is compressed with method {0}; use deflate or store it")]
     Method(String),
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::deploy::images::{ImageSource, Images};
 use crate::deploy::text;
 
-/// An image definitions file is at most this long (100 KB in `CodePipeline`'s quotas:
+/// An image definitions file is at most this long (100 KB in CodePipeline's quotas:
 /// <https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html>).
 pub const FILE_LIMIT_BYTES: usize = 100 * 1024;
 

@@ -1,4 +1,4 @@
-//! `CodePipeline`: the answer to a job.
+//! CodePipeline: the answer to a job.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::deploy::failure::{Failure, FailureKind};
 const PUT_SUCCESS: &str = "codepipeline:PutJobSuccessResult";
 const PUT_FAILURE: &str = "codepipeline:PutJobFailureResult";
 
-/// `executionDetails.summary`, `externalExecutionId`: characters that `CodePipeline` takes
+/// `executionDetails.summary`, `externalExecutionId`: characters that CodePipeline takes
 /// (<https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ExecutionDetails.html>).
 pub const SUMMARY_LIMIT_CHARS: usize = 2048;
 const EXTERNAL_ID_LIMIT_CHARS: usize = 1500;
@@ -27,7 +27,7 @@ pub struct Details {
     pub percent_complete: Option<i32>,
 }
 
-/// `CodePipeline` with the function's own credentials.
+/// CodePipeline with the function's own credentials.
 #[derive(Debug, Clone)]
 pub struct CodePipeline {
     client: Client,
@@ -65,7 +65,7 @@ impl CodePipeline {
             .map_err(|error| CallError::from_sdk(PUT_SUCCESS, subject(job), &error))
     }
 
-    /// The job goes on: `CodePipeline` is to come back with `token`.
+    /// The job goes on: CodePipeline is to come back with `token`.
     ///
     /// # Replay
     /// As [`CodePipeline::succeeded`].

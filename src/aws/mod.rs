@@ -70,7 +70,7 @@ impl Aws {
         ecs::Ecs::new(aws_sdk_ecs::Client::from_conf(config.build()))
     }
 
-    /// `CodePipeline`, where the function itself runs.
+    /// CodePipeline, where the function itself runs.
     pub fn codepipeline(&self) -> codepipeline::CodePipeline {
         codepipeline::CodePipeline::new(aws_sdk_codepipeline::Client::new(&self.config))
     }

@@ -1,4 +1,4 @@
-//! Why a job failed: `CodePipeline`'s kind and the sentence that people read.
+//! Why a job failed: CodePipeline's kind and the sentence that people read.
 
 use std::collections::BTreeMap;
 
@@ -6,14 +6,14 @@ use super::revision::Revision;
 use super::rollout::{ServiceSeen, Verdict};
 use super::text;
 
-/// `CodePipeline` takes this many characters of failure text
+/// CodePipeline takes this many characters of failure text
 /// (<https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_FailureDetails.html>).
 pub const MESSAGE_LIMIT_CHARS: usize = 5000;
 
 /// One quoted reason takes at most this much of the headline.
 const REASON_LIMIT_CHARS: usize = 300;
 
-/// `CodePipeline`'s failure types, as far as we answer with them.
+/// CodePipeline's failure types, as far as we answer with them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureKind {
     /// What the user wrote, or what it refers to, is wrong.
@@ -31,14 +31,14 @@ pub enum FailureKind {
 /// Why a job failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// `CodePipeline`'s type.
+    /// CodePipeline's type.
     pub kind: FailureKind,
     /// The headline first, which alone must suffice.
     pub message: String,
 }
 
 impl Failure {
-    /// A failure with `message`, cut to what `CodePipeline` takes.
+    /// A failure with `message`, cut to what CodePipeline takes.
     pub fn new(kind: FailureKind, message: impl AsRef<str>) -> Self {
         Self {
             kind,

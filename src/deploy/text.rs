@@ -2,7 +2,7 @@
 
 /// Cuts `text` to at most `limit` characters, between characters, ending in `…` where it was cut.
 ///
-/// `CodePipeline` counts characters and refuses an answer that is too long, which would be silence.
+/// CodePipeline counts characters and refuses an answer that is too long, which would be silence.
 pub fn cut(text: &str, limit: usize) -> String {
     if text.chars().count() <= limit {
         return text.to_owned();

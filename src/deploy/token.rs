@@ -12,7 +12,7 @@ use super::revision::Revision;
 use super::text;
 use super::time::Timestamp;
 
-/// What `CodePipeline` takes
+/// What CodePipeline takes
 /// (<https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutJobSuccessResult.html>).
 pub const TOKEN_LIMIT_CHARS: usize = 2048;
 

@@ -1,7 +1,7 @@
 //! The loop: observe, decide, act.
 //!
 //! An invocation starts a deployment or goes on with one, and ends with a [`Report`]. Nothing here
-//! answers `CodePipeline`; that is the handler's.
+//! answers CodePipeline; that is the handler's.
 
 mod images;
 mod start;
@@ -24,8 +24,8 @@ use crate::report::Report;
 
 /// Sees each look at the services, for whoever shows a deployment as it happens.
 pub trait Observer: Send + Sync {
-    /// What was seen of `target`.
-    fn looked(&self, target: &Target, look: &Look);
+    /// What was seen of `target`, and when.
+    fn looked(&self, target: &Target, look: &Look, now: Timestamp);
 }
 
 /// Sees nothing.
@@ -33,7 +33,7 @@ pub trait Observer: Send + Sync {
 pub struct Unobserved;
 
 impl Observer for Unobserved {
-    fn looked(&self, _: &Target, _: &Look) {}
+    fn looked(&self, _: &Target, _: &Look, _: Timestamp) {}
 }
 
 /// How far an invocation has come, told as it goes: who has to answer for one that was cut off

@@ -87,7 +87,9 @@ impl Step<'_> {
                     why: error.to_string(),
                 },
             };
-            self.engine.observer.looked(target, &look);
+            self.engine
+                .observer
+                .looked(target, &look, self.engine.clock.now());
             looks.push(look);
         }
         looks
@@ -336,7 +338,7 @@ impl Step<'_> {
     }
 }
 
-/// The answer that hands `phase` back to `CodePipeline`.
+/// The answer that hands `phase` back to CodePipeline.
 ///
 /// # Errors
 /// The failure to answer with if it does not fit into a token.

@@ -3,5 +3,9 @@
 //! One binary, because linking the AWS SDK takes longer than running all of it.
 
 mod adapters;
+mod events;
+mod layering;
+mod local;
+mod runtime_api;
 mod stories;
 mod support;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ecs_deploy_action::deploy::rollout::Look;
+use ecs_deploy_action::deploy::time::Timestamp;
 use ecs_deploy_action::engine::Observer;
 use ecs_deploy_action::handler::Invocation;
 use ecs_deploy_action::parameters::Target;
@@ -47,7 +48,7 @@ async fn a_healthy_deployment_succeeds_and_tells_what_was_deployed() {
     let (summary, variables) = success(&answer);
     let arn = "arn:aws:ecs:eu-central-1:111122223333:task-definition/app";
     assert!(
-        summary.starts_with("web on prod: app:2 is serving with 2 tasks"),
+        summary.starts_with("web on prod: app:2 is serving, 2 tasks, after "),
         "{summary}"
     );
     assert_eq!(variables["ClusterName"], "prod");
@@ -483,7 +484,7 @@ async fn a_second_delivery_changes_nothing_and_answers_as_the_first() {
     world.invoke(&start).await;
     let first = world.service();
     // The first delivery's answer is lost: the same event comes again, to a job that is open.
-    world.simulator.codepipeline().open_job(&id_of(&start));
+    world.simulator.codepipeline().open_job(&start);
     world.invoke(&start).await;
     assert_eq!(world.revisions(), 2);
     assert_eq!(world.done("RegisterTaskDefinition"), 1);
@@ -495,7 +496,7 @@ async fn a_second_delivery_changes_nothing_and_answers_as_the_first() {
 
     // And long after it is complete.
     world.simulator.clock().advance(minutes(30));
-    world.simulator.codepipeline().open_job(&id_of(&start));
+    world.simulator.codepipeline().open_job(&start);
     world.invoke(&start).await;
     let answer = world
         .simulator
@@ -522,7 +523,7 @@ async fn a_second_delivery_after_a_rollback_does_not_deploy_again_and_fails_as_t
     let start = world.start(json!({}));
     world.run(start.clone()).await;
     world.simulator.clock().advance(minutes(10));
-    world.simulator.codepipeline().open_job(&id_of(&start));
+    world.simulator.codepipeline().open_job(&start);
     world.invoke(&start).await;
     let answer = world
         .simulator
@@ -620,7 +621,7 @@ struct Panics;
 
 impl Observer for Panics {
     #[expect(clippy::panic, reason = "that is what is tested")]
-    fn looked(&self, _: &Target, _: &Look) {
+    fn looked(&self, _: &Target, _: &Look, _: Timestamp) {
         panic!("artifact-secret-MARK");
     }
 }
@@ -704,7 +705,7 @@ async fn a_deadline_that_lies_in_the_past_limits_nothing() {
     let event = world.start(json!({}));
     let invocation = Invocation {
         request_id: "watch".to_owned(),
-        deadline: ecs_deploy_action::deploy::time::Timestamp::from_millis(0),
+        deadline: Timestamp::from_millis(0),
     };
     world.handler.handle(&event, &invocation).await.unwrap();
     success(

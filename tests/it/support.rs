@@ -184,7 +184,7 @@ impl World {
         self.handler.handle(event, &invocation).await.unwrap()
     }
 
-    /// Plays `CodePipeline` until the action has ended: every answer, in order. Between two
+    /// Plays CodePipeline until the action has ended: every answer, in order. Between two
     /// invocations half a minute passes.
     pub(crate) async fn run(&self, start: Value) -> Vec<Answer> {
         const MORE_THAN_A_DAY: usize = 2000;

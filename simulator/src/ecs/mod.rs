@@ -93,7 +93,7 @@ pub enum Controller {
     /// ECS itself.
     #[default]
     Ecs,
-    /// `CodeDeploy`.
+    /// CodeDeploy.
     CodeDeploy,
     /// Somebody else, with task sets.
     External,

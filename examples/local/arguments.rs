@@ -1,0 +1,91 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use lexopt::ValueExt as _;
+use lexopt::prelude::{Long, Short};
+
+use crate::scenarios::{self, Scenario};
+
+pub(crate) const USAGE: &str = "\
+cargo local [options]
+
+Deploys to a simulated Amazon ECS on this machine and shows what happens.
+
+  --scenario NAME   what happens (default: healthy)
+  --list            the scenarios, each in one line
+  --artifact PATH   a folder or a zip instead of examples/artifact
+  --fast            without waiting: time does not pass, it is skipped
+  --json            one line of JSON for each step
+  --aws --cluster NAME --service NAME
+                    deploy to the account that the environment has credentials for
+  --help            this
+
+Exit status: 0 the job succeeded, 1 it failed, 2 bad usage.";
+
+/// What the command line asks for.
+pub(crate) enum Asked {
+    Run(Arguments),
+    List,
+    Help,
+}
+
+/// How to run.
+pub(crate) struct Arguments {
+    pub(crate) scenario: &'static Scenario,
+    pub(crate) artifact: PathBuf,
+    pub(crate) is_fast: bool,
+    pub(crate) json: bool,
+    /// The service of a real account.
+    pub(crate) account: Option<RealService>,
+}
+
+/// A service of the account that the environment has credentials for.
+pub(crate) struct RealService {
+    pub(crate) cluster: String,
+    pub(crate) service: String,
+}
+
+impl Arguments {
+    pub(crate) fn parse() -> Result<Asked, lexopt::Error> {
+        let mut scenario = None;
+        let mut artifact = None;
+        let (mut is_fast, mut json, mut is_aws) = (false, false, false);
+        let (mut cluster, mut service) = (None, None);
+        let mut parser = lexopt::Parser::from_env();
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Long("scenario") => scenario = Some(parser.value()?.string()?),
+                Long("artifact") => artifact = Some(PathBuf::from(parser.value()?)),
+                Long("fast") => is_fast = true,
+                Long("json") => json = true,
+                Long("aws") => is_aws = true,
+                Long("cluster") => cluster = Some(parser.value()?.string()?),
+                Long("service") => service = Some(parser.value()?.string()?),
+                Long("list") => return Ok(Asked::List),
+                Long("help") | Short('h') => return Ok(Asked::Help),
+                other => return Err(other.unexpected()),
+            }
+        }
+        if is_aws && (scenario.is_some() || is_fast) {
+            return Err("--aws goes with neither --scenario nor --fast".into());
+        }
+        let account = match (is_aws, cluster, service) {
+            (false, None, None) => None,
+            (true, Some(cluster), Some(service)) => Some(RealService { cluster, service }),
+            (true, ..) => return Err("--aws needs --cluster NAME and --service NAME".into()),
+            (false, ..) => return Err("--cluster and --service are for --aws".into()),
+        };
+        let name = scenario.as_deref().unwrap_or(scenarios::DEFAULT);
+        let scenario = scenarios::find(name)
+            .ok_or_else(|| format!("there is no scenario '{name}':\n{}", scenarios::listed()))?;
+        let sample = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples/artifact");
+        Ok(Asked::Run(Arguments {
+            scenario,
+            artifact: artifact.unwrap_or(sample),
+            is_fast,
+            json,
+            account,
+        }))
+    }
+}

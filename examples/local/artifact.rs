@@ -1,0 +1,63 @@
+//! The artifact: a folder or a zip, and the images in it.
+
+use std::fs;
+use std::io::{Cursor, Read as _, Write as _};
+use std::path::Path;
+
+use ecs_deploy_action::artifact::image_definitions;
+use ecs_deploy_action::deploy::images::{ImageSource, Images};
+use ecs_deploy_action::parameters::FILE_NAME_DEFAULT;
+use zip::write::SimpleFileOptions;
+use zip::{ZipArchive, ZipWriter};
+
+/// What CodePipeline would have stored.
+pub(crate) struct Artifact {
+    pub(crate) zip: Vec<u8>,
+    /// The images that it asks for; none if its file is missing or wrong, which the deployment
+    /// will say better.
+    pub(crate) images: Images,
+}
+
+/// Reads a zip, or makes one of a folder.
+pub(crate) fn read(path: &Path) -> Result<Artifact, String> {
+    let wrong = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let zip = if path.is_dir() {
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+        add(&mut writer, path, "").map_err(|error| wrong(&error))?;
+        writer.finish().map_err(|error| wrong(&error))?.into_inner()
+    } else {
+        fs::read(path).map_err(|error| wrong(&error))?
+    };
+    let images = images_in(&zip).unwrap_or_default();
+    Ok(Artifact { zip, images })
+}
+
+fn add(
+    writer: &mut ZipWriter<Cursor<Vec<u8>>>,
+    folder: &Path,
+    prefix: &str,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let mut entries = fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        if entry.file_type()?.is_dir() {
+            add(writer, &entry.path(), &format!("{name}/"))?;
+        } else {
+            writer.start_file(&name, SimpleFileOptions::default())?;
+            writer.write_all(&fs::read(entry.path())?)?;
+        }
+    }
+    Ok(())
+}
+
+fn images_in(zip: &[u8]) -> Option<Images> {
+    let mut archive = ZipArchive::new(Cursor::new(zip)).ok()?;
+    let mut content = Vec::new();
+    let mut file = archive.by_name(FILE_NAME_DEFAULT).ok()?;
+    file.read_to_end(&mut content).ok()?;
+    match image_definitions::parse(FILE_NAME_DEFAULT, &content, None).ok()? {
+        ImageSource::Definitions { images, .. } => Some(images),
+        ImageSource::Detail { .. } => None,
+    }
+}

@@ -1,0 +1,273 @@
+//! Plays CodePipeline: invokes the real handler, hands its continuation tokens back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use ecs_deploy_action::aws::Aws;
+use ecs_deploy_action::clock::{Clock, Sleep, SystemClock};
+use ecs_deploy_action::deploy::diff;
+use ecs_deploy_action::deploy::time::Timestamp;
+use ecs_deploy_action::engine::Engine;
+use ecs_deploy_action::handler::{Handler, Invocation};
+use ecs_deploy_action::settings::Settings;
+use serde_json::{Value, json};
+use simulator::{Answer, Simulator};
+
+use crate::arguments::{Arguments, RealService};
+use crate::artifact::Artifact;
+use crate::scenarios::{CLUSTER, SERVICE};
+use crate::show::Show;
+
+/// Simulated time runs so much faster than the machine's.
+pub(crate) const SPEED: u32 = 10;
+
+/// How long CodePipeline waits before it comes back with a token; not documented, so any will do.
+const BETWEEN_INVOCATIONS: Duration = Duration::from_secs(30);
+
+/// What the function of `template.yaml` may take.
+const FUNCTION_TIMEOUT: Duration = Duration::from_mins(5);
+
+const START_EVENT: &str = include_str!("../../events/start.json");
+
+/// The simulator's clock: waiting lets its time pass, slowly enough to watch unless in a hurry.
+struct Passing {
+    simulated: simulator::Clock,
+    is_fast: bool,
+}
+
+impl Clock for Passing {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.simulated.now_ms())
+    }
+
+    fn sleep(&self, duration: Duration) -> Sleep<'_> {
+        Box::pin(async move {
+            if !self.is_fast {
+                SystemClock.sleep(duration / SPEED).await;
+            }
+            self.simulated.advance(duration);
+        })
+    }
+}
+
+/// A deployment on the simulator. Whether the job succeeded.
+pub(crate) async fn simulated(
+    arguments: &Arguments,
+    artifact: Artifact,
+    show: Show,
+) -> Result<bool, String> {
+    let simulator = Simulator::start();
+    let ecs = simulator.ecs();
+    let before = ecs.register(running_now(&artifact));
+    ecs.create_service(arguments.scenario.service(&before));
+    let new_image = artifact
+        .images
+        .first()
+        .map_or("", |(_, image)| image.as_str());
+    let faults = simulator.faults();
+    arguments.scenario.arrange(&ecs, &faults, new_image);
+    let mut event = start_event(&arguments.scenario.parameters())?;
+    put_artifact(&simulator, &event, artifact.zip);
+    simulator.codepipeline().open_job(&event);
+
+    let clock = Arc::new(Passing {
+        simulated: simulator.clock(),
+        is_fast: arguments.is_fast,
+    });
+    let show = Arc::new(show);
+    show.begin(
+        arguments.scenario,
+        &artifact.images,
+        arguments.is_fast,
+        clock.now(),
+    );
+    let handler = Handler::new(
+        Engine {
+            aws: aws(&simulator.endpoint()),
+            clock: clock.clone(),
+            observer: show.clone(),
+        },
+        Settings::default(),
+    );
+    let mut number = 0;
+    let answer = loop {
+        number += 1;
+        show.invocation(number, clock.now());
+        let invocation = Invocation {
+            request_id: format!("local-{number}"),
+            deadline: clock.now() + FUNCTION_TIMEOUT,
+        };
+        handler
+            .handle(&event, &invocation)
+            .await
+            .map_err(|error| error.to_string())?;
+        let job = event["CodePipeline.job"]["id"].as_str().unwrap_or_default();
+        let answer = simulator
+            .codepipeline()
+            .answer(job)
+            .ok_or("the job was not answered, which is a defect")?;
+        show.answer(&answer, clock.now());
+        match simulator.codepipeline().next_event(job) {
+            Some(next) => event = next,
+            None => break answer,
+        }
+        clock.sleep(BETWEEN_INVOCATIONS).await;
+    };
+    let succeeded = matches!(answer, Answer::Success { .. });
+    let family = ecs.revisions("app");
+    if let [old, .., new] = family.as_slice() {
+        show.difference(old, new, &changes(&simulator, old, new));
+    }
+    Ok(succeeded)
+}
+
+fn changes(simulator: &Simulator, old: &str, new: &str) -> Vec<diff::Change> {
+    let registered = |name| match simulator.ecs().task_definition(name) {
+        Some(Value::Object(fields)) => fields,
+        _ => serde_json::Map::new(),
+    };
+    diff::changes(&registered(old), &registered(new))
+}
+
+/// A task definition with the containers that the artifact names, and a sidecar that it does not.
+fn running_now(artifact: &Artifact) -> Value {
+    let sample = vec![("app".to_owned(), "repo/app:v2".to_owned())];
+    let images = if artifact.images.is_empty() {
+        &sample
+    } else {
+        &artifact.images
+    };
+    let mut containers: Vec<Value> = images
+        .iter()
+        .map(|(name, image)| {
+            let end = image.rfind(['@', ':']).unwrap_or(image.len());
+            json!({
+                "name": name,
+                "image": format!("{}:running-now", &image[..end]),
+                "essential": true,
+                "portMappings": [{"containerPort": 8080}],
+                "environment": [{"name": "STAGE", "value": "prod"}],
+                "logConfiguration": {"logDriver": "awslogs", "options": {
+                    "awslogs-group": "/ecs/app", "awslogs-region": simulator::REGION,
+                    "awslogs-stream-prefix": "ecs"}},
+            })
+        })
+        .collect();
+    containers.push(json!({"name": "proxy", "image": "public.ecr.aws/docker/library/nginx:1.29"}));
+    json!({
+        "family": "app",
+        "containerDefinitions": containers,
+        "cpu": "256", "memory": "512", "networkMode": "awsvpc",
+        "requiresCompatibilities": ["FARGATE"],
+        "executionRoleArn": "arn:aws:iam::111122223333:role/app-execution",
+        "tags": [{"key": "team", "value": "web"}],
+    })
+}
+
+/// The sample event, with more parameters.
+fn start_event(more: &Value) -> Result<Value, String> {
+    let wrong = |error: serde_json::Error| format!("events/start.json: {error}");
+    let mut event: Value = serde_json::from_str(START_EVENT).map_err(wrong)?;
+    let configuration =
+        &mut event["CodePipeline.job"]["data"]["actionConfiguration"]["configuration"];
+    let written = configuration["UserParameters"].as_str().unwrap_or("{}");
+    let mut parameters: Value = serde_json::from_str(written).map_err(wrong)?;
+    for (name, value) in more.as_object().into_iter().flatten() {
+        parameters[name] = value.clone();
+    }
+    configuration["UserParameters"] = json!(parameters.to_string());
+    Ok(event)
+}
+
+/// Puts the artifact where the event says that it is.
+fn put_artifact(simulator: &Simulator, event: &Value, zip: Vec<u8>) {
+    let location = &event["CodePipeline.job"]["data"]["inputArtifacts"][0]["location"];
+    let text = |member: &str| location["s3Location"][member].as_str().unwrap_or_default();
+    simulator
+        .s3()
+        .put(text("bucketName"), text("objectKey"), zip);
+}
+
+/// Clients of the simulator.
+fn aws(endpoint: &str) -> Aws {
+    let http_client = aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https();
+    let credentials = Credentials::new(
+        simulator::FUNCTION_ACCESS_KEY_ID,
+        simulator::FUNCTION_SECRET_ACCESS_KEY,
+        None,
+        None,
+        "local",
+    );
+    Aws::new(
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(http_client)
+            .retry_config(
+                aws_config::retry::RetryConfig::standard()
+                    .with_max_attempts(4)
+                    .with_initial_backoff(Duration::from_millis(10)),
+            )
+            .region(Region::new(simulator::REGION))
+            .endpoint_url(endpoint)
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build(),
+    )
+}
+
+/// A deployment to the account of the environment, as a manual one. Whether it succeeded.
+pub(crate) async fn on_aws(
+    service: &RealService,
+    artifact: &Artifact,
+    show: Show,
+) -> Result<bool, String> {
+    if artifact.images.is_empty() {
+        return Err("the artifact has no imagedefinitions.json that can be read".to_owned());
+    }
+    let images: Vec<Value> = artifact
+        .images
+        .iter()
+        .map(|(name, image)| json!({"name": name, "imageUri": image}))
+        .collect();
+    let mut event = json!({
+        "ClusterName": service.cluster, "ServiceName": service.service,
+        "ImageDefinitions": images,
+    });
+    let show = Arc::new(show);
+    show.begin_on_aws(&service.cluster, &service.service, SystemClock.now());
+    let handler = Handler::new(
+        Engine {
+            aws: Aws::from_environment().await,
+            clock: Arc::new(SystemClock),
+            observer: show.clone(),
+        },
+        Settings::default(),
+    );
+    // The same for all invocations: it ties the revision to this deployment.
+    let request_id = format!("local-{}", SystemClock.now().as_millis());
+    loop {
+        let invocation = Invocation {
+            request_id: request_id.clone(),
+            deadline: SystemClock.now() + FUNCTION_TIMEOUT,
+        };
+        let report = handler
+            .handle(&event, &invocation)
+            .await
+            .map_err(|error| error.to_string())?;
+        show.report(&report, SystemClock.now());
+        match report["outcome"].as_str() {
+            Some("InProgress") => event["ContinuationToken"] = report["continuationToken"].clone(),
+            outcome => return Ok(outcome == Some("Succeeded")),
+        }
+    }
+}
+
+/// The service that the scenarios deploy to.
+pub(crate) fn simulated_service() -> String {
+    format!("{SERVICE} on {CLUSTER}")
+}

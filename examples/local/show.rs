@@ -1,0 +1,366 @@
+//! What is seen: drawn on a terminal, plain lines into a pipe, JSON for machines.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use ecs_deploy_action::deploy::diff::Change;
+use ecs_deploy_action::deploy::images::Images;
+use ecs_deploy_action::deploy::rollout::{Look, ServiceDeploymentSeen, ServiceSeen};
+use ecs_deploy_action::deploy::text;
+use ecs_deploy_action::deploy::time::Timestamp;
+use ecs_deploy_action::engine::Observer;
+use ecs_deploy_action::parameters::Target;
+use serde_json::{Value, json};
+use simulator::Answer;
+
+use crate::play::{SPEED, simulated_service};
+use crate::scenarios::Scenario;
+
+/// Cells of a bar with this many tasks at most; more are shown by their number alone.
+const BAR_CELLS: i32 = 20;
+
+const CLEAR_LINE: &str = "\r\x1b[2K";
+const BOLD: &str = "\x1b[1m";
+const DIM: &str = "\x1b[2m";
+const GREEN: &str = "\x1b[32m";
+const RED: &str = "\x1b[31m";
+const YELLOW: &str = "\x1b[33m";
+const PLAIN: &str = "\x1b[0m";
+
+/// Shows a deployment.
+pub(crate) struct Show {
+    style: Style,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Style {
+    Drawn,
+    Plain,
+    Json,
+}
+
+#[derive(Default)]
+struct Seen {
+    started: Option<Timestamp>,
+    now: Option<Timestamp>,
+    events: BTreeSet<String>,
+    tasks: String,
+    has_bar: bool,
+}
+
+/// Writes a text to standard output.
+pub(crate) fn text(words: &str) {
+    // Whoever closed the pipe wants no more.
+    drop(writeln!(std::io::stdout(), "{words}"));
+}
+
+/// Writes a text to standard error.
+pub(crate) fn problem(words: &str) {
+    drop(writeln!(std::io::stderr(), "{words}"));
+}
+
+impl Show {
+    pub(crate) fn new(json: bool) -> Self {
+        let style = if json {
+            Style::Json
+        } else if std::io::stdout().is_terminal() {
+            Style::Drawn
+        } else {
+            Style::Plain
+        };
+        Self {
+            style,
+            seen: Mutex::default(),
+        }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One line with its time, above the bar.
+    fn line(&self, colour: &str, words: &str) {
+        let mut seen = self.seen();
+        let clear = if std::mem::take(&mut seen.has_bar) {
+            CLEAR_LINE
+        } else {
+            ""
+        };
+        let seconds = match (seen.started, seen.now) {
+            (Some(started), Some(now)) => now.since(started).as_secs(),
+            _ => 0,
+        };
+        let at = format!("{:02}:{:02}", seconds / 60, seconds % 60);
+        match self.style {
+            Style::Drawn => text(&format!("{clear}{DIM}{at}{PLAIN}  {colour}{words}{PLAIN}")),
+            Style::Plain => text(&format!("{at}  {words}")),
+            Style::Json => {}
+        }
+    }
+
+    fn step(&self, step: &Value) {
+        if self.style == Style::Json {
+            text(&step.to_string());
+        }
+    }
+
+    fn heading(&self, words: &str) {
+        match self.style {
+            Style::Drawn => text(&format!("{BOLD}{words}{PLAIN}")),
+            Style::Plain => text(words),
+            Style::Json => {}
+        }
+    }
+
+    pub(crate) fn begin(
+        &self,
+        scenario: &Scenario,
+        images: &Images,
+        is_fast: bool,
+        now: Timestamp,
+    ) {
+        self.seen().started = Some(now);
+        self.seen().now = Some(now);
+        self.heading(&format!(
+            "{}, simulated: {} ({})",
+            simulated_service(),
+            scenario.name,
+            scenario.about
+        ));
+        let pace = if is_fast {
+            "time is skipped".to_owned()
+        } else {
+            format!("time runs {SPEED} times as fast")
+        };
+        for (container, image) in images {
+            self.line("", &format!("the artifact asks for {container} = {image}"));
+        }
+        self.line(DIM, &format!("{pace}; --list shows what else can happen"));
+        self.step(&json!({"step": "begin", "scenario": scenario.name}));
+    }
+
+    pub(crate) fn begin_on_aws(&self, cluster: &str, service: &str, now: Timestamp) {
+        self.seen().started = Some(now);
+        self.seen().now = Some(now);
+        self.heading(&format!(
+            "{service} on {cluster}, in the account of the environment"
+        ));
+        self.step(&json!({"step": "begin", "cluster": cluster, "service": service}));
+    }
+
+    pub(crate) fn invocation(&self, number: u32, now: Timestamp) {
+        self.seen().now = Some(now);
+        self.line(
+            DIM,
+            &format!("CodePipeline invokes the function (number {number})"),
+        );
+        self.step(&json!({"step": "invocation", "number": number}));
+    }
+
+    pub(crate) fn answer(&self, answer: &Answer, now: Timestamp) {
+        self.seen().now = Some(now);
+        match answer {
+            Answer::Success {
+                continuation_token: Some(token),
+                summary,
+                percent_complete,
+                ..
+            } => {
+                let summary = summary.as_deref().unwrap_or_default();
+                self.line(DIM, &format!("not yet: {summary}"));
+                self.step(&json!({"step": "continuation", "summary": summary,
+                    "percentComplete": percent_complete, "tokenCharacters": token.chars().count()}));
+            }
+            Answer::Success {
+                summary,
+                output_variables,
+                ..
+            } => {
+                let summary = summary.as_deref().unwrap_or_default();
+                self.result(true, "Succeeded", summary);
+                self.variables(output_variables);
+                self.step(
+                    &json!({"step": "result", "outcome": "Succeeded", "message": summary,
+                    "outputVariables": output_variables}),
+                );
+            }
+            Answer::Failure { kind, message, .. } => {
+                self.result(false, &format!("Failed ({kind})"), message);
+                self.step(&json!({"step": "result", "outcome": "Failed", "kind": kind,
+                    "message": message}));
+            }
+        }
+    }
+
+    /// The report of a manual deployment.
+    pub(crate) fn report(&self, report: &Value, now: Timestamp) {
+        self.seen().now = Some(now);
+        let outcome = report["outcome"].as_str().unwrap_or_default();
+        let message = report["message"].as_str().unwrap_or_default();
+        match outcome {
+            "InProgress" => self.line(DIM, &format!("not yet: {message}")),
+            _ => self.result(outcome == "Succeeded", outcome, message),
+        }
+        for warning in report["warnings"].as_array().into_iter().flatten() {
+            self.line(YELLOW, warning.as_str().unwrap_or_default());
+        }
+        let variables = report["outputVariables"].as_object().into_iter().flatten();
+        let variables = variables
+            .map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()));
+        self.variables(&variables.collect());
+        self.step(&json!({"step": "report", "report": report}));
+    }
+
+    fn result(&self, is_good: bool, outcome: &str, message: &str) {
+        self.line(
+            if is_good { GREEN } else { RED },
+            &format!("job: {outcome}"),
+        );
+        if self.style != Style::Json {
+            text(&format!("\n{message}\n"));
+        }
+    }
+
+    fn variables(&self, variables: &BTreeMap<String, String>) {
+        if self.style == Style::Json || variables.is_empty() {
+            return;
+        }
+        self.heading("Output variables");
+        for (name, value) in variables {
+            text(&format!("  {name:<26}{value}"));
+        }
+        text("");
+    }
+
+    pub(crate) fn difference(&self, old: &str, new: &str, changes: &[Change]) {
+        let (old, new) = (text::last_part(old), text::last_part(new));
+        let step: Vec<Value> = changes
+            .iter()
+            .map(|one| json!({"path": one.path, "old": one.old, "new": one.new}))
+            .collect();
+        self.step(&json!({"step": "difference", "from": old, "to": new, "changes": step}));
+        if self.style == Style::Json {
+            return;
+        }
+        self.heading(&format!("From {old} to {new}"));
+        let (red, green, plain) = match self.style {
+            Style::Drawn => (RED, GREEN, PLAIN),
+            Style::Plain | Style::Json => ("", "", ""),
+        };
+        for change in changes {
+            text(&format!("  {}", change.path));
+            if let Some(old) = &change.old {
+                text(&format!("    {red}- {old}{plain}"));
+            }
+            if let Some(new) = &change.new {
+                text(&format!("    {green}+ {new}{plain}"));
+            }
+        }
+    }
+
+    fn tasks(&self, service: &ServiceSeen, own: Option<&ServiceDeploymentSeen>) {
+        let primary =
+            |one: &&ecs_deploy_action::deploy::rollout::DeploymentSeen| one.status == "PRIMARY";
+        let Some(new) = service.deployments.iter().find(primary) else {
+            return;
+        };
+        let others = service.deployments.iter().filter(|one| one.id != new.id);
+        let old: Vec<String> = others
+            .map(|one| {
+                format!(
+                    "{} {}",
+                    text::last_part(&one.task_definition),
+                    bar(one.running, 0, one.running)
+                )
+            })
+            .collect();
+        let mut said = format!(
+            "{} {}",
+            text::last_part(&new.task_definition),
+            bar(new.running, new.pending, service.desired)
+        );
+        if !old.is_empty() {
+            said.push_str(&format!("   {}", old.join("   ")));
+        }
+        if let Some(stage) = own.and_then(|own| own.lifecycle_stage.as_deref()) {
+            said.push_str(&format!("   {stage}"));
+        }
+        let is_new = self.seen().tasks != said;
+        self.seen().tasks.clone_from(&said);
+        match self.style {
+            Style::Drawn => {
+                let mut seen = self.seen();
+                let seconds = match (seen.started, seen.now) {
+                    (Some(started), Some(now)) => now.since(started).as_secs(),
+                    _ => 0,
+                };
+                seen.has_bar = true;
+                let at = format!("{:02}:{:02}", seconds / 60, seconds % 60);
+                let mut out = std::io::stdout();
+                drop(write!(out, "{CLEAR_LINE}{DIM}{at}{PLAIN}  {said}"));
+                drop(out.flush());
+            }
+            Style::Plain if is_new => self.line("", &said),
+            Style::Plain => {}
+            Style::Json => {
+                let deployments: Vec<Value> = service
+                    .deployments
+                    .iter()
+                    .map(|one| {
+                        json!({"revision": text::last_part(&one.task_definition),
+                            "status": one.status, "rolloutState": one.rollout_state,
+                            "desired": one.desired, "pending": one.pending,
+                            "running": one.running, "failed": one.failed})
+                    })
+                    .collect();
+                self.step(&json!({"step": "look", "deployments": deployments,
+                    "stage": own.and_then(|own| own.lifecycle_stage.clone())}));
+            }
+        }
+    }
+}
+
+impl Observer for Show {
+    fn looked(&self, _: &Target, look: &Look, now: Timestamp) {
+        self.seen().now = Some(now);
+        match look {
+            Look::Missing => self.line(YELLOW, "ECS does not know the service any more"),
+            Look::NoNews { why } => {
+                self.line(YELLOW, &format!("no news: {why}"));
+                self.step(&json!({"step": "look", "noNews": why}));
+            }
+            Look::Seen {
+                service,
+                service_deployment,
+            } => {
+                let started = self.seen().started;
+                for event in service.events.iter().rev() {
+                    let is_old = started.is_some_and(|started| event.at < started);
+                    if !is_old && self.seen().events.insert(event.id.clone()) {
+                        self.line("", &format!("ECS: {}", event.message));
+                        self.step(&json!({"step": "event", "message": event.message}));
+                    }
+                }
+                self.tasks(service, service_deployment.as_deref());
+            }
+        }
+    }
+}
+
+/// `██░░ 1/2`: running, starting and missing tasks.
+fn bar(running: i32, pending: i32, desired: i32) -> String {
+    let counted = format!("{running}/{desired}");
+    if desired > BAR_CELLS || running > BAR_CELLS {
+        return counted;
+    }
+    let cells = |count: i32, cell: &str| cell.repeat(usize::try_from(count).unwrap_or(0));
+    let missing = desired - running - pending;
+    format!(
+        "{}{}{} {counted}",
+        cells(running, "█"),
+        cells(pending.min(desired - running), "▒"),
+        cells(missing, "░")
+    )
+}

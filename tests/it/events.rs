@@ -1,0 +1,125 @@
+//! Every sample event reaches the outcome that its name claims.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ecs_deploy_action::engine::Unobserved;
+use serde_json::Value;
+
+use crate::support::{World, id_of, zip_of};
+
+const BUCKET: &str = "codepipeline-eu-central-1-111122223333";
+
+/// Outcome of the report and words of its message, for each event of `events/`.
+const CLAIMS: [(&str, &str, &str); 17] = [
+    ("artifact-missing", "Failed", "does not exist"),
+    ("bad-parameters", "Failed", "did you mean ServiceName?"),
+    ("continuation", "Succeeded", "app:2 is serving"),
+    ("customer-kms-key", "Succeeded", "app:2 is serving"),
+    ("dry-run", "Succeeded", "nothing was changed"),
+    (
+        "file-not-in-artifact",
+        "Failed",
+        "Did not find the image definition file deploy/imagedefinitions.json",
+    ),
+    (
+        "garbage",
+        "Failed",
+        "data.actionConfiguration.configuration",
+    ),
+    ("image-detail", "Succeeded", "app:2 is serving"),
+    ("manual", "Succeeded", "app:2 is serving"),
+    ("manual-artifact", "Succeeded", "app:2 is serving"),
+    ("manual-no-images", "Failed", "the event says no images"),
+    ("no-job-id", "Failed", "has no id"),
+    ("no-such-service", "Failed", "there is no service 'wbe'"),
+    ("no-user-parameters", "Succeeded", "app:2 is serving"),
+    (
+        "parameters-not-json",
+        "Failed",
+        "UserParameters is not a JSON object",
+    ),
+    ("several-artifacts", "Succeeded", "app:2 is serving"),
+    ("start", "Succeeded", "app:2 is serving"),
+];
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("events")
+}
+
+fn event(name: &str) -> Value {
+    let text = fs::read_to_string(folder().join(format!("{name}.json"))).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// The world that the sample events speak of.
+fn world() -> World {
+    let world = World::new();
+    let images = r#"[{"name": "app", "imageUri": "111122223333.dkr.ecr.eu-central-1.amazonaws.com/app:v2"}]"#;
+    let detail = r#"{"ImageURI": "111122223333.dkr.ecr.eu-central-1.amazonaws.com/app@sha256:4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865"}"#;
+    let s3 = world.simulator.s3();
+    s3.put(
+        BUCKET,
+        "web-pipeline/BuildOutpu/build.zip",
+        zip_of(&[("imagedefinitions.json", images)]),
+    );
+    s3.put(
+        BUCKET,
+        "web-pipeline/SourceOutp/source.zip",
+        zip_of(&[("Dockerfile", "FROM scratch")]),
+    );
+    s3.put(
+        BUCKET,
+        "web-pipeline/EcrSource/detail.zip",
+        zip_of(&[("imageDetail.json", detail)]),
+    );
+    world
+}
+
+#[test]
+fn every_sample_event_has_a_claim() {
+    let files: BTreeSet<String> = fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let claimed: BTreeSet<String> = CLAIMS
+        .iter()
+        .map(|(name, _, _)| format!("{name}.json"))
+        .collect();
+    assert_eq!(files, claimed);
+}
+
+#[tokio::test]
+async fn every_sample_event_reaches_the_outcome_that_its_name_claims() {
+    for (name, outcome, words) in CLAIMS {
+        let mut world = world();
+        let event = event(name);
+        if name == "continuation" {
+            // It goes on with what start.json began.
+            world = World::around(world.simulator, Arc::new(Unobserved), Duration::ZERO);
+            let start = self::event("start");
+            world.simulator.codepipeline().open_job(&start);
+            let report = world.invoke(&start).await;
+            assert_eq!(
+                report["continuationToken"], event["CodePipeline.job"]["data"]["continuationToken"],
+                "the sample's token is the one that the function writes"
+            );
+            world.simulator.clock().advance(Duration::from_mins(2));
+        }
+        let has_id = event["CodePipeline.job"]["id"].is_string();
+        if has_id {
+            world.simulator.codepipeline().open_job(&event);
+        }
+        let report = world.invoke(&event).await;
+        assert_eq!(report["outcome"], outcome, "{name}: {report}");
+        let message = report["message"].as_str().unwrap();
+        assert!(message.contains(words), "{name}: {message}");
+        if has_id {
+            let answer = world.simulator.codepipeline().answer(&id_of(&event));
+            assert!(answer.is_some(), "{name} was answered");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The arrows of the design hold: what decides knows nothing of clocks, networks and SDKs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The files below `src/` whose path begins with one of `parts`, without their tests.
+fn sources(parts: &[&str]) -> Vec<(String, String)> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    rust_files(&root, &mut files);
+    let named = files.into_iter().map(|path| {
+        let name = path
+            .strip_prefix(&root)
+            .unwrap()
+            .to_string_lossy()
+            .into_owned();
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text
+            .split("#[cfg(test)]")
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        (name, code)
+    });
+    let found: Vec<(String, String)> = named
+        .filter(|(name, _)| parts.iter().any(|part| name.starts_with(part)))
+        .collect();
+    assert!(!found.is_empty(), "{parts:?} name files that exist");
+    found
+}
+
+#[track_caller]
+fn assert_none_has(parts: &[&str], forbidden: &[&str]) {
+    for (name, code) in sources(parts) {
+        for (index, line) in code.lines().enumerate() {
+            let is_comment = line.trim_start().starts_with("//");
+            for word in forbidden {
+                let has = !is_comment && line.contains(word);
+                assert!(!has, "src/{name}:{}: {word}", index + 1);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_decides_imports_only_std_serde_and_error_crates() {
+    let deciding = ["deploy/", "parameters.rs", "artifact/image_definitions.rs"];
+    assert_none_has(
+        &deciding,
+        &[
+            "aws_",
+            "tokio",
+            "tracing",
+            "lambda_runtime",
+            "async ",
+            ".await",
+            "SystemTime",
+            "Instant",
+            "std::env",
+            "std::fs",
+            "std::net",
+            "crate::aws",
+            "crate::engine",
+            "crate::clock",
+            "crate::job",
+            "crate::handler",
+            "crate::report",
+            "crate::explain",
+        ],
+    );
+}
+
+#[test]
+fn what_acts_knows_nothing_of_what_drives_it() {
+    assert_none_has(
+        &["aws/"],
+        &[
+            "crate::engine",
+            "crate::handler",
+            "crate::report",
+            "crate::clock",
+        ],
+    );
+    assert_none_has(
+        &["artifact/"],
+        &[
+            "crate::aws",
+            "crate::engine",
+            "crate::handler",
+            "aws_",
+            "tokio",
+        ],
+    );
+    assert_none_has(
+        &["engine/"],
+        &["crate::handler", "aws_sdk_", "lambda_runtime"],
+    );
+    assert_none_has(&["handler.rs"], &["aws_sdk_", "lambda_runtime"]);
+}
+
+#[test]
+fn an_sdk_error_is_taken_apart_in_one_place() {
+    let elsewhere = [
+        "aws/ecs.rs",
+        "aws/s3.rs",
+        "aws/codepipeline.rs",
+        "aws/mod.rs",
+        "engine/",
+        "handler.rs",
+        "explain.rs",
+    ];
+    assert_none_has(
+        &elsewhere,
+        &[
+            "SdkError",
+            ".code()",
+            "as_service_error",
+            "into_service_error",
+        ],
+    );
+}
+
+#[test]
+fn nothing_in_the_function_panics_on_purpose() {
+    let all = [""];
+    assert_none_has(
+        &all,
+        &[
+            ".unwrap()",
+            ".expect(",
+            "panic!(",
+            "unreachable!(",
+            "todo!(",
+            "unimplemented!(",
+        ],
+    );
+}

@@ -1,0 +1,210 @@
+//! The local runner, as a newcomer runs it.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::support::{World, zip_of};
+
+/// The runner. `cargo test` builds it beside the tests.
+fn local(arguments: &[&str]) -> Command {
+    let tests = std::env::current_exe().unwrap();
+    let built = tests.parent().unwrap().parent().unwrap();
+    let runner = built.join("examples/local");
+    assert!(
+        runner.exists(),
+        "build it first: cargo build --example local"
+    );
+    let mut command = Command::new(runner);
+    command.args(arguments);
+    command
+}
+
+fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = local(arguments).output().unwrap();
+    (
+        status.code(),
+        String::from_utf8(stdout).unwrap(),
+        String::from_utf8(stderr).unwrap(),
+    )
+}
+
+fn steps(stdout: &str) -> Vec<Value> {
+    stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+fn result_of(steps: &[Value]) -> &Value {
+    let mut results = steps.iter().filter(|step| step["step"] == "result");
+    let result = results.next().unwrap();
+    assert!(results.next().is_none(), "one result");
+    result
+}
+
+/// Exit status and how the message begins, for each scenario.
+const CLAIMS: [(&str, i32, &str); 8] = [
+    ("healthy", 0, "web on prod: app:2 is serving, 2 tasks"),
+    (
+        "image-missing",
+        1,
+        "web on prod: app:2 failed: CannotPullContainerError: ",
+    ),
+    (
+        "crash-loop",
+        1,
+        "web on prod: app:2 failed: container app exited with code 1 (",
+    ),
+    (
+        "rolled-back",
+        1,
+        "web on prod: app:2 failed: Task failed ELB health checks",
+    ),
+    (
+        "replaced",
+        1,
+        "web on prod: app:3 was replaced by another deployment before it was complete (app:2",
+    ),
+    (
+        "never-stable",
+        1,
+        "web on prod: app:2 was not complete within 4 min: 0 of 2 new tasks running",
+    ),
+    ("throttled", 0, "web on prod: app:2 is serving, 2 tasks"),
+    ("blue-green", 0, "web on prod: app:2 is serving, 2 tasks"),
+];
+
+#[test]
+fn each_scenario_ends_as_its_name_says_with_a_headline_that_suffices() {
+    for (name, status, headline) in CLAIMS {
+        let (code, stdout, stderr) = run(&["--fast", "--json", "--scenario", name]);
+        assert_eq!(code, Some(status), "{name}: {stderr}");
+        let steps = steps(&stdout);
+        let message = result_of(&steps)["message"].as_str().unwrap();
+        assert!(message.starts_with(headline), "{name}: {message}");
+        let difference = steps.last().unwrap();
+        assert_eq!(difference["step"], "difference", "{name}");
+        assert_eq!(
+            difference["changes"][0]["path"],
+            "/containerDefinitions/0/image"
+        );
+        assert!(steps.iter().any(|step| step["step"] == "look"), "{name}");
+    }
+}
+
+#[test]
+fn the_list_names_every_scenario() {
+    let (code, stdout, _) = run(&["--list"]);
+    assert_eq!(code, Some(0));
+    let listed: Vec<&str> = stdout
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    let claimed: Vec<&str> = CLAIMS.iter().map(|(name, _, _)| *name).collect();
+    assert_eq!(listed, claimed);
+}
+
+#[test]
+fn into_a_pipe_it_prints_plain_lines_with_tasks_events_result_variables_and_difference() {
+    let (code, stdout, _) = run(&["--fast"]);
+    assert_eq!(code, Some(0));
+    assert!(
+        !stdout.contains('\x1b') && !stdout.contains('\r'),
+        "{stdout}"
+    );
+    for part in [
+        "app:2 ▒▒ 0/2   app:1 ██ 2/2",
+        "ECS: (service web) has reached a steady state.",
+        "job: Succeeded",
+        "PreviousTaskDefinitionArn",
+        "From app:1 to app:2",
+    ] {
+        assert!(stdout.contains(part), "{part}: {stdout}");
+    }
+}
+
+#[test]
+fn bad_usage_ends_with_two_and_says_what_to_write() {
+    for (arguments, words) in [
+        (&["--scenario", "helthy"][..], "never-stable"),
+        (&["--nonsense"], "--scenario NAME"),
+        (&["--artifact", "no/such/folder"], "no/such/folder"),
+        (&["--aws"], "--aws needs --cluster NAME and --service NAME"),
+        (
+            &["--aws", "--fast", "--cluster", "c", "--service", "s"],
+            "goes with neither",
+        ),
+        (&["--cluster", "c"], "are for --aws"),
+    ] {
+        let (code, _, stderr) = run(arguments);
+        assert_eq!(code, Some(2), "{arguments:?}");
+        assert!(stderr.contains(words), "{arguments:?}: {stderr}");
+    }
+}
+
+#[test]
+fn an_artifact_of_ones_own_may_be_a_folder_or_a_zip() {
+    let folder = std::env::temp_dir().join(format!("local-runner-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = |path: &PathBuf| path.to_str().unwrap().to_owned();
+    let images = r#"[{"name": "api", "imageUri": "registry.example/api:7"}]"#;
+    std::fs::write(folder.join("imagedefinitions.json"), images).unwrap();
+    let zip = folder.join("own.zip");
+    std::fs::write(&zip, zip_of(&[("imagedefinitions.json", images)])).unwrap();
+    for artifact in [path(&folder), path(&zip)] {
+        let (code, stdout, _) = run(&["--fast", "--json", "--artifact", &artifact]);
+        assert_eq!(code, Some(0), "{stdout}");
+        let steps = steps(&stdout);
+        assert_eq!(
+            result_of(&steps)["outputVariables"]["Image-api"],
+            "registry.example/api:7"
+        );
+    }
+    // A mistake in it is the deployment's to explain.
+    std::fs::write(folder.join("imagedefinitions.json"), "{}").unwrap();
+    let (code, stdout, _) = run(&["--fast", "--json", "--artifact", &path(&folder)]);
+    assert_eq!(code, Some(1));
+    let steps = steps(&stdout);
+    assert!(
+        result_of(&steps)["message"]
+            .as_str()
+            .unwrap()
+            .contains("put [ ] around it"),
+        "{stdout}"
+    );
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn with_aws_it_deploys_where_the_environment_points() {
+    let world = World::new();
+    let output = local(&["--aws", "--cluster", "prod", "--service", "wbe", "--json"])
+        .env("AWS_ENDPOINT_URL", world.simulator.endpoint())
+        .env("AWS_REGION", simulator::REGION)
+        .env("AWS_ACCESS_KEY_ID", simulator::FUNCTION_ACCESS_KEY_ID)
+        .env(
+            "AWS_SECRET_ACCESS_KEY",
+            simulator::FUNCTION_SECRET_ACCESS_KEY,
+        )
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        stdout.contains("there is no service 'wbe' in the cluster 'prod'"),
+        "{stdout}"
+    );
+    assert!(
+        world
+            .simulator
+            .calls()
+            .iter()
+            .all(|call| call.service == "ecs")
+    );
+}
