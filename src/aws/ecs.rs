@@ -560,19 +560,11 @@ fn stopped_task(task: &Task) -> StoppedTask {
         exit_code: container.exit_code(),
         reason: container.reason().map(str::to_owned),
     });
-    // The one that tells most: a reason before an exit code, either before neither.
-    let telling = containers.max_by_key(|container| {
-        let reason = container
-            .reason
-            .as_deref()
-            .is_some_and(|reason| !reason.is_empty());
-        (reason, container.exit_code.is_some_and(|code| code != 0))
-    });
     StoppedTask {
         stop_code: task
             .stop_code()
             .map_or_else(String::new, |code| code.as_str().to_owned()),
         reason: owned(task.stopped_reason()),
-        container: telling,
+        containers: containers.collect(),
     }
 }

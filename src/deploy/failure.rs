@@ -13,6 +13,12 @@ pub const MESSAGE_LIMIT_CHARS: usize = 5000;
 /// One quoted reason takes at most this much of the headline.
 const REASON_LIMIT_CHARS: usize = 300;
 
+/// What a container that does not catch SIGTERM ends with: 128 + 15.
+const SIGTERM: i32 = 143;
+
+/// What a killed container ends with: 128 + 9.
+const SIGKILL: i32 = 137;
+
 /// CodePipeline's failure types, as far as we answer with them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureKind {
@@ -73,8 +79,8 @@ pub struct StoppedTask {
     pub stop_code: String,
     /// ECS's words.
     pub reason: String,
-    /// The container that tells most: one with an exit code other than 0, or with a reason.
-    pub container: Option<StoppedContainer>,
+    /// Its containers, in ECS's order.
+    pub containers: Vec<StoppedContainer>,
 }
 
 /// A container of a stopped task.
@@ -100,9 +106,51 @@ enum Depth {
     Scheduler,
 }
 
+/// How much a container's end tells; the greatest is told.
+///
+/// One container ends first and ECS then stops the others with SIGTERM (143) and, half a minute
+/// later, SIGKILL (137): those codes are most likely the echo of another container's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Telling {
+    Nothing,
+    Terminated,
+    Ended,
+    Killed,
+    ExitCode,
+    Reason,
+}
+
+impl StoppedContainer {
+    fn telling(&self) -> Telling {
+        let has_reason = self
+            .reason
+            .as_deref()
+            .is_some_and(|reason| !reason.is_empty());
+        match self.exit_code {
+            _ if has_reason => Telling::Reason,
+            None => Telling::Nothing,
+            Some(SIGTERM) => Telling::Terminated,
+            Some(0) => Telling::Ended,
+            Some(SIGKILL) => Telling::Killed,
+            Some(_) => Telling::ExitCode,
+        }
+    }
+}
+
 impl StoppedTask {
+    /// The container that tells most about why the task ended; the first of several.
+    fn telling(&self) -> Option<&StoppedContainer> {
+        let rank = self
+            .containers
+            .iter()
+            .map(StoppedContainer::telling)
+            .max()?;
+        let mut containers = self.containers.iter();
+        containers.find(|container| container.telling() == rank)
+    }
+
     fn depth(&self) -> Depth {
-        let container = self.container.as_ref();
+        let container = self.telling();
         let words = format!(
             "{} {}",
             self.reason,
@@ -122,7 +170,9 @@ impl StoppedTask {
         } else if self.stop_code == "ServiceSchedulerInitiated" {
             // ECS stopped it: that is what becomes of tasks in a rollback, not why there is one.
             Depth::Scheduler
-        } else if exit_code.is_some_and(|code| code != 0) {
+        } else if exit_code.is_some_and(|code| code != 0)
+            || (exit_code.is_some() && self.stop_code == "EssentialContainerExited")
+        {
             Depth::ExitCode
         } else {
             Depth::Other
@@ -131,7 +181,7 @@ impl StoppedTask {
 
     /// The task's end in words: the container's if they say more than the task's.
     fn words(&self) -> String {
-        let Some(container) = &self.container else {
+        let Some(container) = self.telling() else {
             return sentence_start(&self.reason);
         };
         let container_reason = container
@@ -360,7 +410,15 @@ mod tests {
         StoppedTask {
             stop_code: "TaskFailedToStart".to_owned(),
             reason: format!("CannotPullContainerError: {image} not found"),
-            container: None,
+            containers: Vec::new(),
+        }
+    }
+
+    fn container(name: &str, exit_code: i32) -> StoppedContainer {
+        StoppedContainer {
+            name: name.to_owned(),
+            exit_code: Some(exit_code),
+            reason: None,
         }
     }
 
@@ -368,11 +426,7 @@ mod tests {
         StoppedTask {
             stop_code: "EssentialContainerExited".to_owned(),
             reason: "Essential container in task exited".to_owned(),
-            container: Some(StoppedContainer {
-                name: "web".to_owned(),
-                exit_code: Some(code),
-                reason: None,
-            }),
+            containers: vec![container("web", code)],
         }
     }
 
@@ -380,11 +434,7 @@ mod tests {
         StoppedTask {
             stop_code: "ServiceSchedulerInitiated".to_owned(),
             reason: "Scaling activity initiated by (deployment ecs-svc/2)".to_owned(),
-            container: Some(StoppedContainer {
-                name: "web".to_owned(),
-                exit_code: Some(143),
-                reason: None,
-            }),
+            containers: vec![container("web", 143)],
         }
     }
 
@@ -465,7 +515,7 @@ mod tests {
         let unhealthy = StoppedTask {
             stop_code: "ServiceSchedulerInitiated".to_owned(),
             reason: "Task failed ELB health checks in (target-group arn:x)".to_owned(),
-            container: None,
+            containers: Vec::new(),
         };
         assert!(
             cause_in(&[unhealthy])
@@ -485,11 +535,34 @@ mod tests {
     #[test]
     fn memory_and_container_reasons_are_said() {
         let mut task = exited(137);
-        task.container.as_mut().unwrap().reason =
+        task.containers[0].reason =
             Some("OutOfMemoryError: Container killed due to memory usage".to_owned());
         assert_eq!(
             cause_in(&[task]).unwrap(),
             "container web ran out of memory: OutOfMemoryError: Container killed due to memory usage (1 task)"
+        );
+    }
+
+    #[test]
+    fn a_sidecar_that_ecs_stopped_along_is_not_blamed() {
+        for (app, sidecar) in [(1, 143), (1, 137), (137, 143), (137, 0), (0, 143), (1, 0)] {
+            for app_is_first in [true, false] {
+                let mut task = exited(app);
+                let place = usize::from(app_is_first);
+                task.containers.insert(place, container("envoy", sidecar));
+                assert_eq!(
+                    cause_in(&[task]).unwrap(),
+                    format!("container web exited with code {app} (1 task)")
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_container_that_simply_ends_is_told_with_its_code() {
+        assert_eq!(
+            cause_in(&[exited(0)]).unwrap(),
+            "container web exited with code 0 (1 task)"
         );
     }
 

@@ -4,7 +4,6 @@
 use serde_json::{Value, json};
 
 use super::Behaviour;
-use super::rollout::first_step;
 use super::show::hook_id;
 use super::world::{SECOND_MS, Task, World, arn, last};
 use crate::wire::{ApiError, text};
@@ -264,33 +263,12 @@ fn run_task(world: &mut World, request: &Value) -> Answer {
     let cluster = last(text(request, "cluster")).to_owned();
     let mut arns = Vec::new();
     for _ in 0..request["count"].as_i64().unwrap_or(1) {
-        let number = world.next_id();
-        let (container, image, behaviour) = world.behaviour_of(&task_definition);
-        if behaviour == Behaviour::NoCapacity {
+        let mut task = world.new_task(&cluster, &task_definition);
+        if task.fate.behaviour == Behaviour::NoCapacity {
             let failure = json!({"reason": "Capacity is unavailable at this time."});
             return Ok(json!({"tasks": [], "failures": [failure]}));
         }
-        let task = Task {
-            arn: arn("task", &format!("{cluster}/{number:032x}")),
-            cluster: cluster.clone(),
-            service: String::new(),
-            deployment: String::new(),
-            started_by: text(request, "startedBy").to_owned(),
-            task_definition: task_definition.clone(),
-            status: "PENDING",
-            is_wanted: true,
-            created_at: world.now,
-            running_since: None,
-            next_at: first_step(&behaviour).map(|seconds| world.now + seconds * SECOND_MS),
-            behaviour,
-            stopped_at: None,
-            stop_code: "",
-            stopped_reason: String::new(),
-            container,
-            image,
-            exit_code: None,
-            container_reason: None,
-        };
+        task.started_by = text(request, "startedBy").to_owned();
         arns.push(task.arn.clone());
         world.tasks.push(task);
     }

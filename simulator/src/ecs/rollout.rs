@@ -1,6 +1,8 @@
 //! How a service goes on, second by second.
 
-use super::world::{Deployment, SECOND_MS, Service, ServiceDeployment, Stage, Task, World, arn};
+use super::world::{
+    Deployment, SECOND_MS, SIGTERM, Service, ServiceDeployment, Stage, Task, World, arn,
+};
 use super::{Behaviour, Strategy};
 
 /// Old tasks take this long to stop; longer behind a load balancer.
@@ -139,35 +141,16 @@ impl World {
 
     /// Starts one task of a deployment.
     pub(super) fn place_task(&mut self, place: usize, deployment: &str) {
-        let number = self.next_id();
         let service = &self.services[place];
         let Some(of) = service.deployments.iter().find(|one| one.id == deployment) else {
             return;
         };
         let task_definition = of.task_definition.clone();
-        let (container, image, behaviour) = self.behaviour_of(&task_definition);
         let (cluster, name) = (service.setup.cluster.clone(), service.setup.name.clone());
-        let task = Task {
-            arn: arn("task", &format!("{cluster}/{number:032x}")),
-            cluster,
-            service: name,
-            deployment: deployment.to_owned(),
-            started_by: deployment.to_owned(),
-            next_at: first_step(&behaviour).map(|seconds| self.now + seconds * SECOND_MS),
-            task_definition,
-            status: "PENDING",
-            is_wanted: true,
-            created_at: self.now,
-            running_since: None,
-            behaviour,
-            stopped_at: None,
-            stop_code: "",
-            stopped_reason: String::new(),
-            container,
-            image,
-            exit_code: None,
-            container_reason: None,
-        };
+        let mut task = self.new_task(&cluster, &task_definition);
+        task.service = name;
+        task.deployment = deployment.to_owned();
+        task.started_by = deployment.to_owned();
         self.tasks.push(task);
     }
 
@@ -203,7 +186,7 @@ impl World {
                     let of = service.deployments.iter_mut();
                     for one in of.filter(|one| one.id == task.deployment) {
                         // ECS forgets failures once a task runs well.
-                        if matches!(task.behaviour, Behaviour::Healthy { .. }) {
+                        if matches!(task.fate.behaviour, Behaviour::Healthy { .. }) {
                             one.failed = 0;
                         }
                     }
@@ -245,7 +228,7 @@ impl World {
         let primary_id = primary.id.clone();
         let name = service.setup.name.clone();
         let (behaviour, places) = (
-            self.behaviour_of(&primary.task_definition).2,
+            self.fate_of(&primary.task_definition).behaviour,
             primary.places && !primary.is_frozen,
         );
         let (pending, _) = self.counts(place, &primary_id);
@@ -283,7 +266,7 @@ impl World {
         self.number(place, deployment, |task| {
             task.status == "RUNNING"
                 && task.is_wanted
-                && task.behaviour != Behaviour::FailsHealthCheck
+                && task.fate.behaviour != Behaviour::FailsHealthCheck
                 && task
                     .running_since
                     .is_some_and(|since| now - since >= SETTLE_SECONDS * SECOND_MS)
@@ -680,14 +663,18 @@ impl Task {
         if !self.is_wanted {
             self.stop(now, "ServiceSchedulerInitiated", "");
             if self.exit_code.is_none() && self.container_reason.is_none() {
-                // What SIGTERM leaves in a container that does not catch it.
-                self.exit_code = Some(143);
+                self.exit_code = Some(SIGTERM);
             }
             return None;
         }
-        let image = self.image.clone();
+        let fate = &self.fate;
+        let (container, image) = fate
+            .containers
+            .get(fate.deciding)
+            .cloned()
+            .unwrap_or_default();
         if self.status == "PENDING" {
-            let why = match &self.behaviour {
+            let why = match &self.fate.behaviour {
                 Behaviour::CannotPull => Some(format!(
                     "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref {image}: {image}: not found"
                 )),
@@ -709,7 +696,7 @@ impl Task {
             }
             self.status = "RUNNING";
             self.running_since = Some(now);
-            self.next_at = match &self.behaviour {
+            self.next_at = match &self.fate.behaviour {
                 Behaviour::Crash { after_seconds, .. } => {
                     Some(now + i64::from(*after_seconds) * SECOND_MS)
                 }
@@ -720,14 +707,14 @@ impl Task {
             return Some(Step::Runs);
         }
         let essential = "Essential container in task exited";
-        match self.behaviour.clone() {
+        match self.fate.behaviour.clone() {
             Behaviour::Crash {
                 exit_code,
                 log_lines,
                 ..
             } => {
                 let id = super::world::last(&self.arn).to_owned();
-                let stream = format!("ecs/{}/{id}", self.container);
+                let stream = format!("ecs/{container}/{id}");
                 for line in &log_lines {
                     logs.append("/ecs/logs", &stream, now, line);
                 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::world::{Definition, Service, ServiceDeployment, Task, World, arn};
+use super::world::{Definition, SIGTERM, Service, ServiceDeployment, Task, World, arn};
 use super::{Controller, Strategy};
 
 /// ECS shows this many of a service's events.
@@ -233,19 +233,36 @@ impl Definition {
 }
 
 impl Task {
+    /// Who does not decide is stopped along with the task, if it ever ran.
+    fn exit_code_of(&self, place: usize) -> Option<i64> {
+        if place == self.fate.deciding {
+            return self.exit_code;
+        }
+        let was_stopped = self.stopped_at.is_some() && self.running_since.is_some();
+        was_stopped.then_some(SIGTERM)
+    }
+
     pub(super) fn shown(&self) -> Value {
-        let mut container = json!({
-            "name": self.container,
-            "image": self.image,
-            "lastStatus": self.status,
-            "taskArn": self.arn,
-        });
-        if let Some(code) = self.exit_code {
-            container["exitCode"] = json!(code);
-        }
-        if let Some(reason) = &self.container_reason {
-            container["reason"] = json!(reason);
-        }
+        let containers = self.fate.containers.iter().enumerate();
+        let containers: Vec<Value> = containers
+            .map(|(place, (name, image))| {
+                let mut container = json!({
+                    "name": name,
+                    "image": image,
+                    "lastStatus": self.status,
+                    "taskArn": self.arn,
+                });
+                if let Some(code) = self.exit_code_of(place) {
+                    container["exitCode"] = json!(code);
+                }
+                if place == self.fate.deciding
+                    && let Some(reason) = &self.container_reason
+                {
+                    container["reason"] = json!(reason);
+                }
+                container
+            })
+            .collect();
         let mut shown = json!({
             "taskArn": self.arn,
             "clusterArn": arn("cluster", &self.cluster),
@@ -260,7 +277,7 @@ impl Task {
             },
             "launchType": "FARGATE",
             "createdAt": time(self.created_at),
-            "containers": [container],
+            "containers": containers,
         });
         if let Some(at) = self.stopped_at {
             shown["stoppedAt"] = time(at);

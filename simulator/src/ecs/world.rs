@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::rollout::first_step;
 use super::{Behaviour, Intervention, ServiceSetup, Strategy};
 use crate::logs::Logs;
 use crate::wire::ApiError;
@@ -15,6 +16,9 @@ const START_SECONDS: u32 = 20;
 
 /// One second, the step of everything.
 pub(super) const SECOND_MS: i64 = 1000;
+
+/// What SIGTERM leaves in a container that does not catch it.
+pub(super) const SIGTERM: i64 = 143;
 
 #[derive(Clone)]
 pub(crate) struct World {
@@ -141,12 +145,10 @@ pub(super) struct Task {
     pub(super) running_since: Option<i64>,
     /// When it goes on: runs, fails, or ends.
     pub(super) next_at: Option<i64>,
-    pub(super) behaviour: Behaviour,
+    pub(super) fate: Fate,
     pub(super) stopped_at: Option<i64>,
     pub(super) stop_code: &'static str,
     pub(super) stopped_reason: String,
-    pub(super) container: String,
-    pub(super) image: String,
     pub(super) exit_code: Option<i64>,
     pub(super) container_reason: Option<String>,
 }
@@ -273,7 +275,7 @@ impl World {
             task.status = "RUNNING";
             task.running_since = Some(task.created_at - 3600 * SECOND_MS);
             task.next_at = None;
-            task.behaviour = Behaviour::Healthy {
+            task.fate.behaviour = Behaviour::Healthy {
                 start_seconds: START_SECONDS,
             };
         }
@@ -408,8 +410,33 @@ impl World {
         }
     }
 
-    /// What becomes of a task of this revision: its container and image that decide, and how.
-    pub(super) fn behaviour_of(&self, task_definition: &str) -> (String, String, Behaviour) {
+    /// A task of this revision that is about to start; its service and deployment are left open.
+    pub(super) fn new_task(&mut self, cluster: &str, task_definition: &str) -> Task {
+        let number = self.next_id();
+        let fate = self.fate_of(task_definition);
+        Task {
+            arn: arn("task", &format!("{cluster}/{number:032x}")),
+            cluster: cluster.to_owned(),
+            service: String::new(),
+            deployment: String::new(),
+            started_by: String::new(),
+            task_definition: task_definition.to_owned(),
+            status: "PENDING",
+            is_wanted: true,
+            created_at: self.now,
+            running_since: None,
+            next_at: first_step(&fate.behaviour).map(|seconds| self.now + seconds * SECOND_MS),
+            fate,
+            stopped_at: None,
+            stop_code: "",
+            stopped_reason: String::new(),
+            exit_code: None,
+            container_reason: None,
+        }
+    }
+
+    /// What becomes of a task of this revision.
+    pub(super) fn fate_of(&self, task_definition: &str) -> Fate {
         let containers = self
             .definition(task_definition)
             .and_then(|one| one.body.get("containerDefinitions")?.as_array().cloned())
@@ -418,20 +445,33 @@ impl World {
             let text = |member: &str| container[member].as_str().unwrap_or_default().to_owned();
             (text("name"), text("image"))
         };
-        for container in &containers {
-            let (name, image) = named(container);
-            let newest = self.images.iter().rev();
-            let fitting = newest
-                .into_iter()
-                .find(|(part, _)| image.contains(part.as_str()));
-            if let Some((_, behaviour)) = fitting {
-                return (name, image, behaviour.clone());
-            }
-        }
-        let (name, image) = containers.first().map(named).unwrap_or_default();
+        let containers: Vec<(String, String)> = containers.iter().map(named).collect();
+        let decided = containers
+            .iter()
+            .enumerate()
+            .find_map(|(place, (_, image))| {
+                let mut newest = self.images.iter().rev();
+                let (_, behaviour) = newest.find(|(part, _)| image.contains(part.as_str()))?;
+                Some((place, behaviour.clone()))
+            });
         let start_seconds = START_SECONDS;
-        (name, image, Behaviour::Healthy { start_seconds })
+        let (deciding, behaviour) = decided.unwrap_or((0, Behaviour::Healthy { start_seconds }));
+        Fate {
+            containers,
+            deciding,
+            behaviour,
+        }
     }
+}
+
+/// What becomes of a task.
+#[derive(Clone)]
+pub(super) struct Fate {
+    /// Name and image of each container, as in the task definition.
+    pub(super) containers: Vec<(String, String)>,
+    /// The one whose image decides.
+    pub(super) deciding: usize,
+    pub(super) behaviour: Behaviour,
 }
 
 impl Definition {
