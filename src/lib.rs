@@ -1,4 +1,44 @@
-//! map to come
+//! The deploy action for AWS CodePipeline and Amazon ECS, as a Lambda function.
+//!
+//! CodePipeline hands over a job; the function reads the images from the job's artifact, registers
+//! a new task definition revision, points the service at it, follows the rollout to its end and
+//! answers the job. An answer may be "not yet", with a continuation token: CodePipeline then comes
+//! back with that token as a new job. So a deployment is a small machine whose state lives in the
+//! token:
+//!
+//! ```text
+//!     start ─► RollingOut ─► success
+//!       │          ├───────► failure (replaced by another deployment, stopped, late, gone)
+//!       └─► failure└► RollingBack ─► failure, saying what serves now
+//! ```
+//!
+//! # Promises
+//! Each has its tests, which the README names.
+//! 1. Success means that this job's revision is serving.
+//! 2. Every job gets exactly one answer per invocation.
+//! 3. Everything that can be checked is checked before anything is changed.
+//! 4. One job makes at most one revision and one deployment, however often its event comes.
+//! 5. The new revision differs from its base only where asked.
+//! 6. A failure explains itself, first sentence first.
+//! 7. No credential is ever printed.
+//! 8. Cost does not grow with the artifact.
+//!
+//! # Where to read
+//! | to learn | read |
+//! |---|---|
+//! | when a job is answered, and what happens on a panic or near the time limit | [`handler`] |
+//! | what an event may look like | [`job`], [`parameters`] |
+//! | what is a success and what is not | [`deploy::rollout`], then [`deploy::decide`] |
+//! | what is sent to ECS | [`deploy::task_definition`] |
+//! | what is remembered between two invocations | [`deploy::phase`], [`deploy::token`] |
+//! | what is done, in which order, and what if it is done twice | [`engine`] |
+//! | the sentence that people read | [`deploy::failure`], [`explain`] |
+//! | how one file is read out of a large zip | [`artifact::entry`], [`artifact::ranged`] |
+//! | which calls are made | [`aws`] |
+//!
+//! [`deploy`] and [`parameters`] decide: values in, values out. [`aws`] acts and decides nothing.
+//! [`engine`] looks, asks `deploy` what to do, and does it. `tests/it/layering.rs` keeps it so.
+
 pub mod artifact;
 pub mod aws;
 pub mod clock;

@@ -1,22 +1,19 @@
 //! The same stories against emulators that somebody else wrote, so that the simulator's ideas of
-//! AWS are not the only ones: moto up to UpdateService, ministack through whole rollouts.
+//! AWS are not the only ones: moto up to `UpdateService`, ministack through whole rollouts.
 //!
-//! `emulators/run` installs and starts both and runs this with their endpoints in MOTO_ENDPOINT
-//! and MINISTACK_ENDPOINT.
+//! `emulators/run` installs and starts both and runs this with their endpoints in `MOTO_ENDPOINT`
+//! and `MINISTACK_ENDPOINT`.
 
 use std::io::{Cursor, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_config::SdkConfig;
 use aws_sdk_ecs::types::{
     Compatibility, ContainerDefinition, DeploymentCircuitBreaker, DeploymentConfiguration,
     LaunchType, Tag,
 };
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use ecs_deploy_action::aws::Aws;
 use ecs_deploy_action::clock::{Clock, SystemClock};
 use ecs_deploy_action::engine::{Engine, Unobserved};
@@ -44,17 +41,7 @@ struct Emulator {
 
 impl Emulator {
     async fn at(variable: &str, story: &str) -> Self {
-        let http_client = aws_smithy_http_client::Builder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .build_https();
-        let credentials = Credentials::new("test", "test", None, None, "test");
-        let config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .http_client(http_client)
-            .region(Region::new("us-east-1"))
-            .endpoint_url(endpoint(variable))
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .build();
+        let config = simulator::client_config(&endpoint(variable), "us-east-1", "test", "test");
         let s3 = aws_sdk_s3::config::Builder::from(&config)
             .force_path_style(true)
             .build();
@@ -175,13 +162,13 @@ fn zip_of(content: &str) -> Vec<u8> {
     writer.write_all(content.as_bytes()).unwrap();
     // More than the tail that is fetched first, so that a second range is asked for.
     writer.start_file("large", stored).unwrap();
-    writer.write_all(&[7; 300_000]).unwrap();
+    writer.write_all(&vec![7; 300_000]).unwrap();
     writer.finish().unwrap().into_inner()
 }
 
 /// As short as an invocation may be that still looks once.
 const ONE_LOOK: Duration = Duration::from_secs(11);
-const WHOLE_ROLLOUT: Duration = Duration::from_secs(180);
+const WHOLE_ROLLOUT: Duration = Duration::from_mins(3);
 
 #[tokio::test]
 async fn moto_a_versioned_artifact_is_read_by_ranges_and_the_service_is_updated() {

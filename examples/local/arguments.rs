@@ -52,7 +52,11 @@ impl Arguments {
         let mut artifact = None;
         let (mut is_fast, mut json, mut is_aws) = (false, false, false);
         let (mut cluster, mut service) = (None, None);
-        let mut parser = lexopt::Parser::from_env();
+        // `cargo local -- --list` brings the `--` along: the alias ends with one of its own.
+        let written = std::env::args_os().skip(1);
+        let written = written.enumerate();
+        let written = written.filter(|(place, one)| *place > 0 || one != "--");
+        let mut parser = lexopt::Parser::from_args(written.map(|(_, one)| one));
         while let Some(argument) = parser.next()? {
             match argument {
                 Long("scenario") => scenario = Some(parser.value()?.string()?),

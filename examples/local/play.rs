@@ -3,10 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use ecs_deploy_action::aws::Aws;
 use ecs_deploy_action::clock::{Clock, Sleep, SystemClock};
 use ecs_deploy_action::deploy::diff;
@@ -87,7 +83,7 @@ pub(crate) async fn simulated(
     );
     let handler = Handler::new(
         Engine {
-            aws: aws(&simulator.endpoint()),
+            aws: Aws::new(simulator.client_config()),
             clock: clock.clone(),
             observer: show.clone(),
         },
@@ -190,34 +186,6 @@ fn put_artifact(simulator: &Simulator, event: &Value, zip: Vec<u8>) {
     simulator
         .s3()
         .put(text("bucketName"), text("objectKey"), zip);
-}
-
-/// Clients of the simulator.
-fn aws(endpoint: &str) -> Aws {
-    let http_client = aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
-    let credentials = Credentials::new(
-        simulator::FUNCTION_ACCESS_KEY_ID,
-        simulator::FUNCTION_SECRET_ACCESS_KEY,
-        None,
-        None,
-        "local",
-    );
-    Aws::new(
-        SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .http_client(http_client)
-            .retry_config(
-                aws_config::retry::RetryConfig::standard()
-                    .with_max_attempts(4)
-                    .with_initial_backoff(Duration::from_millis(10)),
-            )
-            .region(Region::new(simulator::REGION))
-            .endpoint_url(endpoint)
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .build(),
-    )
 }
 
 /// A deployment to the account of the environment, as a manual one. Whether it succeeded.

@@ -9,6 +9,7 @@
 //! Caveats: what it does not do is refused, not guessed. Nothing of its state outlives it.
 
 mod calls;
+mod clients;
 mod clock;
 mod codepipeline;
 mod ecr;
@@ -29,6 +30,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 pub use calls::Call;
+pub use clients::client_config;
 pub use clock::{Clock, EPOCH_MS};
 pub use codepipeline::{
     ARTIFACT_ACCESS_KEY_ID, ARTIFACT_SECRET_ACCESS_KEY, ARTIFACT_SESSION_TOKEN, Answer,
@@ -128,6 +130,16 @@ impl Simulator {
     /// Where it listens: `http://127.0.0.1:PORT`.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// What clients with the function's credentials are made from.
+    pub fn client_config(&self) -> aws_config::SdkConfig {
+        client_config(
+            &self.endpoint(),
+            REGION,
+            FUNCTION_ACCESS_KEY_ID,
+            FUNCTION_SECRET_ACCESS_KEY,
+        )
     }
 
     /// Its clock.

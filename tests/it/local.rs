@@ -21,7 +21,7 @@ fn local(arguments: &[&str]) -> Command {
     command
 }
 
-fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+pub(crate) fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     let Output {
         status,
         stdout,
@@ -34,14 +34,14 @@ fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     )
 }
 
-fn steps(stdout: &str) -> Vec<Value> {
+pub(crate) fn steps(stdout: &str) -> Vec<Value> {
     stdout
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
 }
 
-fn result_of(steps: &[Value]) -> &Value {
+pub(crate) fn result_of(steps: &[Value]) -> &Value {
     let mut results = steps.iter().filter(|step| step["step"] == "result");
     let result = results.next().unwrap();
     assert!(results.next().is_none(), "one result");
@@ -98,14 +98,20 @@ fn each_scenario_ends_as_its_name_says_with_a_headline_that_suffices() {
     }
 }
 
+/// The names of all scenarios, as `--list` tells them.
+pub(crate) fn scenarios() -> Vec<String> {
+    let (_, stdout, _) = run(&["--list"]);
+    let names = stdout.lines().filter_map(|line| line.split(' ').next());
+    names.map(str::to_owned).collect()
+}
+
 #[test]
 fn the_list_names_every_scenario() {
     let (code, stdout, _) = run(&["--list"]);
     assert_eq!(code, Some(0));
-    let listed: Vec<&str> = stdout
-        .lines()
-        .filter_map(|line| line.split(' ').next())
-        .collect();
+    let after_two_dashes = run(&["--", "--list"]);
+    assert_eq!(after_two_dashes, (code, stdout.clone(), String::new()));
+    let listed = scenarios();
     let claimed: Vec<&str> = CLAIMS.iter().map(|(name, _, _)| *name).collect();
     assert_eq!(listed, claimed);
 }

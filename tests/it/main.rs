@@ -6,6 +6,7 @@ mod adapters;
 mod events;
 mod layering;
 mod local;
+mod readme;
 mod runtime_api;
 mod stories;
 mod support;

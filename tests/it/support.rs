@@ -5,11 +5,6 @@ use std::io::{Cursor, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_s3::config::retry::RetryConfig;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use ecs_deploy_action::aws::Aws;
 use ecs_deploy_action::clock::{Clock, Sleep};
 use ecs_deploy_action::deploy::time::Timestamp;
@@ -37,33 +32,6 @@ impl Clock for Driven {
         self.0.advance(duration);
         Box::pin(std::future::ready(()))
     }
-}
-
-/// Clients that retry without waiting long.
-pub(crate) fn aws(endpoint: &str) -> Aws {
-    let http_client = aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
-    let credentials = Credentials::new(
-        simulator::FUNCTION_ACCESS_KEY_ID,
-        simulator::FUNCTION_SECRET_ACCESS_KEY,
-        Some("function-token-MARK".to_owned()),
-        None,
-        "test",
-    );
-    let config = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .http_client(http_client)
-        .retry_config(
-            RetryConfig::standard()
-                .with_max_attempts(4)
-                .with_initial_backoff(Duration::from_millis(1)),
-        )
-        .region(Region::new(simulator::REGION))
-        .endpoint_url(endpoint)
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .build();
-    Aws::new(config)
 }
 
 /// A zip of these files.
@@ -127,7 +95,7 @@ impl World {
         watch: Duration,
     ) -> Self {
         let engine = Engine {
-            aws: aws(&simulator.endpoint()),
+            aws: Aws::new(simulator.client_config()),
             clock: Arc::new(Driven(simulator.clock())),
             observer,
         };

@@ -1,8 +1,8 @@
 //! ECS: services whose tasks come up over time, fail with a reason, trip the circuit breaker, roll
 //! back, get replaced.
 //!
-//! [`world`] is the state, [`rollout`] how it goes on second by second, [`api`] what a client may
-//! ask, [`show`] the JSON that it gets. Everything is deterministic: same calls, same times, same
+//! `world` is the state, `rollout` how it goes on second by second, `api` what a client may
+//! ask, `show` the JSON that it gets. Everything is deterministic: same calls, same times, same
 //! answers.
 
 mod api;

@@ -1,0 +1,134 @@
+//! The README says what is so.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use ecs_deploy_action::parameters;
+use serde_json::{Value, json};
+
+use crate::local::{result_of, run, scenarios, steps};
+
+const BEGIN: &str = "<!-- failures -->\n";
+const END: &str = "<!-- /failures -->";
+
+/// Set to write the table instead of comparing it.
+const UPDATE: &str = "UPDATE_README";
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn readme() -> String {
+    std::fs::read_to_string(root().join("README.md")).unwrap()
+}
+
+/// What stands in the README between two texts.
+#[track_caller]
+fn between<'a>(text: &'a str, begin: &str, end: &str) -> &'a str {
+    let (_, rest) = text.split_once(begin).unwrap();
+    rest.split_once(end).unwrap().0
+}
+
+/// Every second part of a text that is divided by backquotes.
+fn quoted(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+/// One row for each scenario that fails, with the whole message.
+fn failures() -> String {
+    let mut table = "| scenario | message |\n|---|---|\n".to_owned();
+    for name in scenarios() {
+        let (_, stdout, _) = run(&["--fast", "--json", "--scenario", &name]);
+        let steps = steps(&stdout);
+        let result = result_of(&steps);
+        if result["outcome"] == "Failed" {
+            let message = result["message"].as_str().unwrap();
+            let message = message.replace('|', "\\|").replace('\n', "<br>");
+            table.push_str(&format!("| `{name}` | {message} |\n"));
+        }
+    }
+    table
+}
+
+#[test]
+fn its_table_of_failures_is_what_the_function_says() {
+    let (written, said) = (readme(), failures());
+    assert!(said.lines().count() > 2, "no scenario fails: {said}");
+    let stands = between(&written, BEGIN, END);
+    if std::env::var_os(UPDATE).is_some() {
+        let mended = written.replace(
+            &format!("{BEGIN}{stands}{END}"),
+            &format!("{BEGIN}{said}{END}"),
+        );
+        std::fs::write(root().join("README.md"), mended).unwrap();
+    } else {
+        assert_eq!(stands, said, "run the tests with {UPDATE}=1 to write it");
+    }
+}
+
+#[test]
+fn each_promise_names_tests_that_exist() {
+    fn collect(folder: PathBuf, sources: &mut String) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(path, sources);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                sources.push_str(&std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    let mut sources = String::new();
+    collect(root().join("src"), &mut sources);
+    collect(root().join("tests"), &mut sources);
+    let written = readme();
+    let promises = between(&written, "## Promises\n", "\n## ");
+    let rows: Vec<&str> = promises
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| promise"))
+        .collect();
+    assert_eq!(rows.len(), 8, "one row for each promise");
+    for row in rows {
+        let tests = quoted(row);
+        assert!(!tests.is_empty(), "{row}");
+        for test in tests {
+            assert!(sources.contains(&format!("fn {test}(")), "{test}");
+        }
+    }
+}
+
+#[test]
+fn its_parameters_are_those_that_are_understood_and_its_plans_those_that_are_refused() {
+    let written = readme();
+    let section = between(&written, "### Parameters\n", "\n### ");
+    let (table, planned) = section.split_once("Planned").unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| `"));
+    let understood: BTreeSet<&str> = rows.map(|row| quoted(row)[0]).collect();
+    let refused: BTreeSet<&str> = quoted(planned).into_iter().collect();
+    let problems_with = |name: &str, value: Value| {
+        let written = vec![(name.to_owned(), value)];
+        let problems = parameters::parse(written).unwrap_err();
+        let sentences: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        sentences.join(" ")
+    };
+    for name in &understood {
+        let said = problems_with(name, json!([]));
+        assert!(said.contains(&format!("{name} is [")), "{said}");
+    }
+    for name in &refused {
+        let said = problems_with(name, json!("x"));
+        assert!(
+            said.contains(name) && said.contains("not supported yet"),
+            "{said}"
+        );
+    }
+    // And the other way round: who writes what does not exist is told all that does.
+    let said = problems_with("Zzzzzzzz", json!(1));
+    let (_, told) = said.split_once("the parameters are ").unwrap();
+    let words = told.split(|one: char| !one.is_ascii_alphanumeric());
+    for name in words {
+        if name.starts_with(char::is_uppercase) {
+            assert!(understood.contains(name), "{name}");
+        }
+    }
+}
