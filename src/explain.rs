@@ -4,6 +4,8 @@ use crate::artifact::entry::Unreadable;
 use crate::aws::error::{CallError, Class};
 use crate::aws::s3::Location;
 use crate::deploy::failure::{Failure, FailureKind};
+use crate::deploy::permission::Denial;
+use crate::deploy::text;
 use crate::job::Artifact;
 use crate::parameters::Target;
 
@@ -20,10 +22,57 @@ impl Caller {
     fn role(self) -> &'static str {
         match self {
             Self::Function => "the function's role",
-            Self::Pipeline => {
-                "the pipeline's role, and kms:Decrypt on the key if the bucket has one of yours"
-            }
+            Self::Pipeline => "the pipeline's role",
         }
+    }
+}
+
+/// What is missing, who misses it, and the statement to add.
+fn of_denial(error: &CallError, caller: Caller) -> String {
+    let denial = Denial::of(error.operation, error.resource.as_deref(), &error.detail);
+    let role = caller.role();
+    let CallError {
+        operation,
+        subject,
+        detail,
+        ..
+    } = error;
+    let resource = denial.resource.as_deref();
+    let named = resource.map_or("a role", text::last_part);
+    let what = match denial.action.as_str() {
+        "iam:PassRole" => format!(
+            "{role} may not pass the role {named} on to ECS (iam:PassRole), which the task definition names"
+        ),
+        "kms:Decrypt" => format!(
+            "{role} may not decrypt {subject} (kms:Decrypt{})",
+            resource.map_or_else(String::new, |key| format!(" with {key}"))
+        ),
+        action if action == *operation => format!("{role} may not do {action} on {subject}"),
+        action => format!("{role} may not do {action}, which {operation} on {subject} needs"),
+    };
+    let who = denial.principal.as_deref();
+    let who = who.map_or_else(String::new, |principal| format!(" (it is {principal})"));
+    let remedy = if denial.is_explicit {
+        "An explicit deny forbids it, in a policy of the role, its permissions boundary, the resource or the organization: no statement that allows it helps until that is lifted.".to_owned()
+    } else {
+        format!("Add to that role: {}", denial.statement())
+    };
+    let also = if *operation == "s3:GetObject" && denial.action == *operation {
+        " S3 says the same of an object that does not exist, unless the role has s3:ListBucket on the bucket."
+    } else {
+        ""
+    };
+    let detail = detail.trim_end_matches('.');
+    format!("{what}{who}. {remedy}{also} AWS says: {detail}.")
+}
+
+/// A failed call that does not end the deployment, in words: what was denied with the statement
+/// that would allow it.
+pub fn words(error: &CallError) -> String {
+    if error.class == Class::Denied {
+        of_denial(error, Caller::Function)
+    } else {
+        error.to_string()
     }
 }
 
@@ -41,10 +90,7 @@ pub fn of_call(about: &str, error: &CallError, caller: Caller, changed: bool) ->
     match error.class {
         Class::Denied => Failure::new(
             FailureKind::Permission,
-            format!(
-                "{about}: AWS does not allow {operation} on {subject}. Allow it in {}. AWS says: {detail}",
-                caller.role()
-            ),
+            format!("{about}: {}", of_denial(error, caller)),
         ),
         Class::Expired => Failure::new(
             FailureKind::Permission,
@@ -193,8 +239,9 @@ mod tests {
         CallError {
             operation: "ecs:UpdateService",
             subject: "service web on prod".to_owned(),
+            resource: None,
             class,
-            detail: "AccessDeniedException: User: arn:aws:sts::1:assumed-role/f is not authorized"
+            detail: "AccessDeniedException: User: arn:aws:sts::1:assumed-role/f is not authorized to perform: ecs:UpdateService on resource: arn:aws:ecs:r:1:service/prod/web because no identity-based policy allows it"
                 .to_owned(),
             request_id: None,
         }
@@ -209,14 +256,13 @@ mod tests {
             false,
         );
         assert_eq!(failure.kind, FailureKind::Permission);
-        for part in [
-            "ecs:UpdateService",
-            "service web on prod",
-            "function's role",
-            "assumed-role/f",
-        ] {
-            assert!(failure.message.contains(part), "{}", failure.message);
-        }
+        assert!(
+            failure.message.starts_with(
+                r#"web on prod: the function's role may not do ecs:UpdateService on service web on prod (it is arn:aws:sts::1:assumed-role/f). Add to that role: {"Effect":"Allow","Action":"ecs:UpdateService","Resource":"arn:aws:ecs:r:1:service/prod/web"} AWS says: "#
+            ),
+            "{}",
+            failure.message
+        );
     }
 
     #[test]

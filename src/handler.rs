@@ -10,7 +10,8 @@ use serde_json::Value;
 use crate::aws::codepipeline::Details;
 use crate::aws::error::{CallError, Class};
 use crate::deploy::decide::ROLLBACK_ALLOWANCE;
-use crate::deploy::failure::{self, Failure, FailureKind};
+use crate::deploy::evidence::Evidence;
+use crate::deploy::failure::{self, Failed, Failure, FailureKind};
 use crate::deploy::phase::Phase;
 use crate::deploy::rollout::Verdict;
 use crate::deploy::text;
@@ -107,12 +108,21 @@ impl Handler {
             request = invocation.request_id,
             "event"
         );
-        let mut report = match read(incoming.order) {
-            Err(failure) => Report::failed(failure),
-            Ok((order, spec)) => self.step(order, spec, job.as_deref(), invocation).await,
+        let (mut report, spec) = match read(incoming.order) {
+            Err(failure) => (Report::failed(failure), None),
+            Ok((order, spec)) => {
+                let report = self.step(order, &spec, job.as_deref(), invocation).await;
+                (report, Some(spec))
+            }
         };
         if let Some(job) = &job {
             self.answer(job, &mut report).await?;
+        }
+        if let (Some(revision), Some(spec)) = (report.unused_revision.take(), &spec)
+            && let Err(left_over) = self.engine.deregister(spec, &revision).await
+        {
+            tracing::warn!(job = job.as_deref().unwrap_or("none"), "{left_over}");
+            report.warnings.push(left_over);
         }
         let json = report.to_json();
         tracing::info!(
@@ -128,7 +138,7 @@ impl Handler {
     async fn step(
         &self,
         order: Order,
-        spec: DeploySpec,
+        spec: &DeploySpec,
         job: Option<&str>,
         invocation: &Invocation,
     ) -> Report {
@@ -161,11 +171,12 @@ impl Handler {
         let stage = reached.stage();
         Report {
             services: match &stage {
-                Stage::At(phase) => report::services_of(&spec, phase),
+                Stage::At(phase) => report::services_of(spec, phase),
                 Stage::Unchanged | Stage::Changing => Vec::new(),
             },
-            outcome: cut_off(&spec, stage, why, now, request),
+            outcome: cut_off(spec, stage, why, now, request),
             warnings: Vec::new(),
+            unused_revision: None,
         }
     }
 
@@ -317,12 +328,16 @@ fn handed_back(spec: &DeploySpec, phase: &Phase, now: Timestamp) -> Outcome {
         };
         return Outcome::Failed {
             failure: failure::of_late(
-                &spec.targets[0].to_string(),
-                &rollout.revision,
+                Failed {
+                    target: &spec.targets[0].to_string(),
+                    revision: &rollout.revision,
+                    cause: "",
+                    verdict: &no_news,
+                    service: None,
+                    not_rolled_back: "the service could not be seen",
+                    evidence: &Evidence::default(),
+                },
                 &spoken(spec.timeout),
-                &no_news,
-                None,
-                &[],
             ),
             external_execution_id: Some(rollout.deployment.clone()),
         };

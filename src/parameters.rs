@@ -25,28 +25,28 @@ const TIMEOUT_DEFAULT_MINUTES: u64 = 60;
 pub const FILE_NAME_DEFAULT: &str = "imagedefinitions.json";
 
 /// The parameters that this build understands.
-const SUPPORTED: [&str; 10] = [
+const SUPPORTED: [&str; 12] = [
     "ClusterName",
     "ServiceName",
     "FileName",
     "InputArtifact",
     "DeploymentTimeout",
-    "BaseRevision",
+    "Rollback",
     "DryRun",
+    "BaseRevision",
+    "VerifyImages",
     "ContainerName",
     "PipelineExecutionId",
     "Region",
 ];
 
 /// The parameters that are planned. Recognised, so that nobody takes them for misspelt.
-const NOT_YET: [&str; 11] = [
+const NOT_YET: [&str; 9] = [
     "Services",
-    "Rollback",
     "RoleArn",
     "ExternalId",
     "TaskDefinitionFile",
     "PinDigests",
-    "VerifyImages",
     "PreDeployTask",
     "KeepRevisions",
     "ConfigFile",
@@ -106,8 +106,12 @@ pub struct DeploySpec {
     pub timeout: Duration,
     /// Where the new revision starts from.
     pub base: BaseRevision,
+    /// When a rollout fails or runs out of time and ECS is not rolling back by itself, go back.
+    pub rollback: bool,
     /// Check everything, change nothing.
     pub dry_run: bool,
+    /// Check in ECR that each image exists and fits the task's CPU architecture.
+    pub verify_images: bool,
     /// Which container an imageDetail.json is for.
     pub container: Option<String>,
     /// The pipeline execution, for logs and reports.
@@ -173,7 +177,9 @@ pub fn parse(written: Written) -> Result<DeploySpec, Vec<Problem>> {
         "latest" => Ok(BaseRevision::Latest),
         _ => Err("service or latest".to_owned()),
     });
+    let rollback = reader.boolean("Rollback");
     let dry_run = reader.boolean("DryRun");
+    let verify_images = reader.boolean("VerifyImages");
     let container = reader.text("ContainerName", named("a container", is_name));
     let pipeline_execution_id = reader.text("PipelineExecutionId", |written| {
         if written.contains("#{") {
@@ -222,7 +228,9 @@ pub fn parse(written: Written) -> Result<DeploySpec, Vec<Problem>> {
             input_artifact,
             timeout: Duration::from_secs(60 * minutes.unwrap_or(TIMEOUT_DEFAULT_MINUTES)),
             base: base.unwrap_or(BaseRevision::Service),
+            rollback: rollback.unwrap_or(true),
             dry_run: dry_run.unwrap_or(false),
+            verify_images: verify_images.unwrap_or(true),
             container,
             pipeline_execution_id,
             region,
@@ -465,7 +473,9 @@ mod tests {
                 input_artifact: None,
                 timeout: Duration::from_hours(1),
                 base: BaseRevision::Service,
+                rollback: true,
                 dry_run: false,
+                verify_images: true,
                 container: None,
                 pipeline_execution_id: None,
                 region: None,
@@ -505,13 +515,13 @@ mod tests {
     fn all_problems_are_reported_together() {
         assert_eq!(
             problems(
-                r#"{"Clustername": "prod", "DeploymentTimeout": 0, "DryRun": "ja", "Rollback": true}"#
+                r#"{"Clustername": "prod", "DeploymentTimeout": 0, "DryRun": "ja", "PinDigests": true}"#
             ),
             [
                 "DeploymentTimeout is 0: expected a whole number of minutes from 1 to 1380",
                 "DryRun is \"ja\": expected true or false",
                 "Clustername is not a parameter: did you mean ClusterName?",
-                "Rollback is not supported yet: remove it",
+                "PinDigests is not supported yet: remove it",
                 "ClusterName is required and not set",
                 "ServiceName is required and not set",
             ]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::aws::codepipeline::Details;
+use crate::deploy::decide::Owner;
 use crate::deploy::diff::Change;
 use crate::deploy::failure::Failure;
 use crate::deploy::phase::{Phase, ServiceRollout};
@@ -62,6 +63,8 @@ pub struct Report {
     pub services: Vec<ServiceReport>,
     /// What did not change the outcome and should be known.
     pub warnings: Vec<String>,
+    /// The ARN of a revision that was registered for this job and that no service will ever use.
+    pub unused_revision: Option<String>,
 }
 
 impl Report {
@@ -74,6 +77,7 @@ impl Report {
             },
             services: Vec::new(),
             warnings: Vec::new(),
+            unused_revision: None,
         }
     }
 
@@ -157,9 +161,14 @@ pub fn progress(spec: &DeploySpec, phase: &Phase, verdicts: &[Verdict], now: Tim
             failed,
             cause,
             since,
+            owner,
             services,
             ..
         } => {
+            let who = match owner {
+                Owner::Ecs => "ECS is rolling back",
+                Owner::Job => "rolling back",
+            };
             let name = spec.targets.get(*failed).map_or("", Target::service_name);
             let revision = services
                 .get(*failed)
@@ -172,7 +181,7 @@ pub fn progress(spec: &DeploySpec, phase: &Phase, verdicts: &[Verdict], now: Tim
                 None => String::new(),
             };
             format!(
-                "{name}: {revision} failed: {cause}; ECS is rolling back{tasks}, for {}",
+                "{name}: {revision} failed: {cause}; {who}{tasks}, for {}",
                 spoken(now.since(*since))
             )
         }

@@ -15,7 +15,7 @@ use simulator::{Answer, Simulator};
 
 use crate::arguments::{Arguments, RealService};
 use crate::artifact::Artifact;
-use crate::scenarios::{CLUSTER, SERVICE};
+use crate::scenarios::{CLUSTER, SERVICE, in_ecr};
 use crate::show::Show;
 
 /// Simulated time runs so much faster than the machine's.
@@ -64,8 +64,15 @@ pub(crate) async fn simulated(
         .images
         .first()
         .map_or("", |(_, image)| image.as_str());
-    let faults = simulator.faults();
-    arguments.scenario.arrange(&ecs, &faults, new_image);
+    for (_, image) in &artifact.images {
+        if let Some((repository, tag)) = in_ecr(image) {
+            let platforms = ["linux/amd64", "linux/arm64"];
+            simulator
+                .ecr()
+                .put_index(&repository, &tag, &tag, &platforms);
+        }
+    }
+    arguments.scenario.arrange(&simulator, new_image);
     let mut event = start_event(&arguments.scenario.parameters())?;
     put_artifact(&simulator, &event, artifact.zip);
     simulator.codepipeline().open_job(&event);
@@ -97,10 +104,11 @@ pub(crate) async fn simulated(
             request_id: format!("local-{number}"),
             deadline: clock.now() + FUNCTION_TIMEOUT,
         };
-        handler
+        let report = handler
             .handle(&event, &invocation)
             .await
             .map_err(|error| error.to_string())?;
+        show.warnings(&report);
         let job = event["CodePipeline.job"]["id"].as_str().unwrap_or_default();
         let answer = simulator
             .codepipeline()

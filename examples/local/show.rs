@@ -203,14 +203,20 @@ impl Show {
             "InProgress" => self.line(DIM, &format!("not yet: {message}")),
             _ => self.result(outcome == "Succeeded", outcome, message),
         }
-        for warning in report["warnings"].as_array().into_iter().flatten() {
-            self.line(YELLOW, warning.as_str().unwrap_or_default());
-        }
+        self.warnings(report);
         let variables = report["outputVariables"].as_object().into_iter().flatten();
         let variables = variables
             .map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()));
         self.variables(&variables.collect());
         self.step(&json!({"step": "report", "report": report}));
+    }
+
+    /// What a report says besides its outcome.
+    pub(crate) fn warnings(&self, report: &Value) {
+        for warning in report["warnings"].as_array().into_iter().flatten() {
+            self.line(YELLOW, warning.as_str().unwrap_or_default());
+            self.step(&json!({"step": "warning", "message": warning}));
+        }
     }
 
     fn result(&self, is_good: bool, outcome: &str, message: &str) {

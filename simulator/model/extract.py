@@ -17,7 +17,7 @@ BOTOCORE = "1.44.5"
 
 OPERATIONS = {
     "codepipeline": ["PutJobFailureResult", "PutJobSuccessResult"],
-    "ecr": ["BatchGetImage", "DescribeImages"],
+    "ecr": ["BatchGetImage", "DescribeImages", "GetDownloadUrlForLayer"],
     "ecs": [
         "ContinueServiceDeployment",
         "DeregisterTaskDefinition",

@@ -4,7 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde_json::Value;
+
+use crate::denial;
 use crate::wire::ApiError;
+
+/// Not an operation of its own: registering a revision that names a role needs it.
+const PASS_ROLE: &str = "iam:PassRole";
 
 /// What happens to a request. An operation is named as `UpdateService`, or `*` for every one.
 #[derive(Clone, Debug, Default)]
@@ -96,7 +102,7 @@ impl Faults {
         self.plan(operation, times, Fault::Hang);
     }
 
-    /// Not allowed any more, until [`Faults::lift`].
+    /// Not allowed any more, `iam:PassRole` with a registration that names a role; until [`Faults::lift`].
     pub fn deny(&self, operation: &str) {
         self.planned().denied.insert(operation.to_owned());
     }
@@ -141,7 +147,7 @@ impl Faults {
     }
 
     /// What happens to this call, and whether it is the last before the stop.
-    pub(crate) fn of(&self, service: &str, operation: &str) -> Option<Fault> {
+    pub(crate) fn of(&self, service: &str, operation: &str, request: &Value) -> Option<Fault> {
         let mut planned = self.planned();
         if planned.stopped {
             return Some(Fault::Reset);
@@ -155,18 +161,13 @@ impl Faults {
         }
         let fits = |planned: &str| planned == "*" || planned == operation;
         if planned.denied.iter().any(|denied| fits(denied)) {
-            let code = if service == "s3" {
-                "AccessDenied"
-            } else {
-                "AccessDeniedException"
-            };
-            let message = format!(
-                "User: arn:aws:sts::111122223333:assumed-role/function/deploy is not authorized to perform: {service}:{operation} because no identity-based policy allows the {service}:{operation} action"
-            );
-            let status = if service == "s3" { 403 } else { 400 };
-            return Some(Fault::Error(
-                ApiError::new(code, message).with_status(status),
-            ));
+            return Some(Fault::Error(denial::refusal(service, operation, request)));
+        }
+        if operation == "RegisterTaskDefinition"
+            && planned.denied.contains(PASS_ROLE)
+            && let Some(refusal) = denial::pass_role_refusal(request)
+        {
+            return Some(Fault::Error(refusal));
         }
         let place = planned.next.iter().position(|(name, _, _)| fits(name))?;
         let (_, times, fault) = &mut planned.next[place];

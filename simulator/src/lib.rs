@@ -12,6 +12,7 @@ mod calls;
 mod clients;
 mod clock;
 mod codepipeline;
+mod denial;
 mod ecr;
 pub mod ecs;
 mod faults;
@@ -120,9 +121,11 @@ impl Simulator {
                 }
             });
         });
+        let address = address.recv().expect("the simulator's thread to listen");
+        inner.ecr.serve_blobs_at(&format!("http://{address}"));
         Self {
             inner,
-            address: address.recv().expect("the simulator's thread to listen"),
+            address,
             _stop: Arc::new(stop),
         }
     }

@@ -28,6 +28,8 @@ struct State {
     buckets: BTreeMap<String, Bucket>,
     etags: u64,
     denied: BTreeSet<String>,
+    /// Buckets whose objects are under a key that nobody may use.
+    locked: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Default)]
@@ -110,6 +112,12 @@ impl S3 {
         self.state().denied.insert(bucket.to_owned());
     }
 
+    /// This bucket's objects are under a KMS key that nobody may use.
+    pub fn lock(&self, bucket: &str, key_arn: &str) {
+        let key = key_arn.to_owned();
+        self.state().locked.insert(bucket.to_owned(), key);
+    }
+
     /// The protocol's service over these objects.
     pub(crate) fn service(&self) -> S3Service {
         let mut auth = SimpleAuth::new();
@@ -128,6 +136,10 @@ impl S3 {
         let state = self.state();
         if state.denied.contains(&input.bucket) {
             return Err(s3_error!(AccessDenied, "Access Denied"));
+        }
+        if let Some(key) = state.locked.get(&input.bucket) {
+            let words = crate::denial::words("kms:Decrypt", Some(key));
+            return Err(s3_error!(AccessDenied, "{words}"));
         }
         let bucket = state
             .buckets

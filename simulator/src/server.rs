@@ -82,6 +82,8 @@ enum Kind {
     Json,
     Sts(Vec<(String, String)>),
     S3,
+    /// A blob of an image, by its digest.
+    Blob(String),
 }
 
 async fn answer(
@@ -103,7 +105,9 @@ async fn answer(
         at_ms: inner.clock.now_ms(),
         response_bytes: 0,
     };
-    let fault = inner.faults.of(asked.service, &asked.operation);
+    let fault = inner
+        .faults
+        .of(asked.service, &asked.operation, &asked.request);
     // What an endless answer needs to know is kept first: nobody comes back from there.
     let place = inner.record(call.clone());
     let (response, error) = match &fault {
@@ -118,6 +122,13 @@ async fn answer(
             Kind::Sts(form) => match inner.sts.call(form) {
                 Ok(xml) => (xml_answer(StatusCode::OK, xml), None),
                 Err(error) => (refused(&asked, &error), Some(error.code)),
+            },
+            Kind::Blob(digest) => match inner.ecr.blob(digest) {
+                Some(blob) => (json_answer(StatusCode::OK, &blob), None),
+                None => (
+                    json_answer(StatusCode::NOT_FOUND, &json!({})),
+                    Some("404".to_owned()),
+                ),
             },
             Kind::S3 => {
                 let request = Request::from_parts(parts, s3s::Body::from(raw_body));
@@ -192,6 +203,14 @@ fn asked(
     }
     let path = uri.path().trim_start_matches('/');
     let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
+    if bucket == crate::ecr::BLOBS {
+        return Asked {
+            service: "ecr",
+            operation: "GetBlob".to_owned(),
+            request: json!({"digest": key}),
+            kind: Kind::Blob(key.to_owned()),
+        };
+    }
     let version = uri.query().and_then(|query| {
         let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
         pairs.find(|(name, _)| *name == "versionId")
@@ -217,7 +236,7 @@ fn refused(asked: &Asked, error: &ApiError) -> Response<Bytes> {
     let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST);
     let ApiError { code, message, .. } = error;
     match asked.kind {
-        Kind::Json => json_answer(status, &error.body()),
+        Kind::Json | Kind::Blob(_) => json_answer(status, &error.body()),
         Kind::Sts(_) => xml_answer(
             status,
             format!(

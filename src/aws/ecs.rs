@@ -9,15 +9,15 @@ use aws_sdk_ecs::config::{
     interceptors::AfterDeserializationInterceptorContextRef,
 };
 use aws_sdk_ecs::types::{
-    DeploymentLifecycleHookStatus, DesiredStatus, Service, ServiceDeployment, SortOrder, Task,
-    TaskDefinitionField, TaskDefinitionStatus,
+    DeploymentLifecycleHookStatus, DesiredStatus, Service, ServiceDeployment, SortOrder,
+    StopServiceDeploymentStopType, Task, TaskDefinitionField, TaskDefinitionStatus,
 };
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Map, Value};
 
 use super::error::{CallError, Class};
-use crate::deploy::failure::{StoppedContainer, StoppedTask};
+use crate::deploy::evidence::{StoppedContainer, StoppedTask};
 use crate::deploy::rollout::{DeploymentSeen, EventSeen, ServiceDeploymentSeen, ServiceSeen};
 use crate::deploy::task_definition::Described;
 use crate::deploy::text;
@@ -363,6 +363,54 @@ impl Ecs {
             .collect())
     }
 
+    /// Has ECS go back from a service deployment that is under way.
+    ///
+    /// # Replay
+    /// ECS refuses it for one that is over or going back already ([`Class::Refused`]).
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn roll_back_service_deployment(&self, arn: &str) -> Result<(), CallError> {
+        let answer = self
+            .client
+            .stop_service_deployment()
+            .service_deployment_arn(arn)
+            .stop_type(StopServiceDeploymentStopType::Rollback)
+            .send()
+            .await;
+        answer.map(drop).map_err(|error| {
+            CallError::from_sdk(
+                "ecs:StopServiceDeployment",
+                format!("service deployment {}", text::last_part(arn)),
+                &error,
+            )
+            .about_resource(arn)
+        })
+    }
+
+    /// Makes a revision INACTIVE: nothing new can be started from it.
+    ///
+    /// # Replay
+    /// A second call changes nothing.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn deregister(&self, revision: &str) -> Result<(), CallError> {
+        let answer = self
+            .client
+            .deregister_task_definition()
+            .task_definition(revision)
+            .send()
+            .await;
+        answer.map(drop).map_err(|error| {
+            CallError::from_sdk(
+                "ecs:DeregisterTaskDefinition",
+                format!("task definition {}", text::last_part(revision)),
+                &error,
+            )
+        })
+    }
+
     /// The stopped tasks of `deployment`, as far as they tell why. ECS shows them for an hour or
     /// more.
     ///
@@ -456,9 +504,11 @@ fn owned(text: Option<&str>) -> String {
 fn service_described(service: &Service) -> ServiceDescribed {
     let deployments = service.deployments().iter();
     let events = service.events().iter();
-    let strategy = service
-        .deployment_configuration()
-        .and_then(|configuration| configuration.strategy());
+    let configuration = service.deployment_configuration();
+    let strategy = configuration.and_then(|configuration| configuration.strategy());
+    let breaker =
+        configuration.and_then(|configuration| configuration.deployment_circuit_breaker());
+    let alarms = configuration.and_then(|configuration| configuration.alarms());
     ServiceDescribed {
         seen: ServiceSeen {
             arn: owned(service.service_arn()),
@@ -466,6 +516,12 @@ fn service_described(service: &Service) -> ServiceDescribed {
             task_definition: owned(service.task_definition()),
             strategy: strategy.map(|strategy| strategy.as_str().to_owned()),
             desired: service.desired_count(),
+            breaker_rolls_back: breaker
+                .filter(|breaker| breaker.enable())
+                .map(aws_sdk_ecs::types::DeploymentCircuitBreaker::rollback),
+            alarms_roll_back: alarms
+                .filter(|alarms| alarms.enable())
+                .map(aws_sdk_ecs::types::DeploymentAlarms::rollback),
             deployments: deployments
                 .map(|deployment| DeploymentSeen {
                     id: owned(deployment.id()),
@@ -526,6 +582,9 @@ fn service_deployment_described(described: &ServiceDeployment) -> ServiceDeploym
                 .and_then(|rollback| rollback.reason())
                 .map(str::to_owned),
             alarms: alarms.map_or_else(Vec::new, |alarms| alarms.triggered_alarm_names().to_vec()),
+            breaker: described
+                .deployment_circuit_breaker()
+                .map(|breaker| (breaker.failure_count(), breaker.threshold())),
         },
         source_revisions: sources
             .filter_map(|source| source.arn().map(str::to_owned))
@@ -561,6 +620,8 @@ fn stopped_task(task: &Task) -> StoppedTask {
         reason: container.reason().map(str::to_owned),
     });
     StoppedTask {
+        id: text::last_part(task.task_arn().unwrap_or_default()).to_owned(),
+        stopped_at: task.stopped_at().map(timestamp),
         stop_code: task
             .stop_code()
             .map_or_else(String::new, |code| code.as_str().to_owned()),

@@ -44,6 +44,8 @@ pub struct CallError {
     pub operation: &'static str,
     /// What it was about, as `service web on prod`.
     pub subject: String,
+    /// The ARN of what it was about, for an IAM statement, where the caller knows it.
+    pub resource: Option<String>,
     /// What it means.
     pub class: Class,
     /// AWS's code and words, or the network's.
@@ -71,10 +73,18 @@ impl CallError {
         Self {
             operation,
             subject: subject.into(),
+            resource: None,
             class,
             detail: detail.into(),
             request_id: None,
         }
+    }
+
+    /// The same, with the ARN of what the call was about.
+    #[must_use]
+    pub fn about_resource(mut self, arn: impl Into<String>) -> Self {
+        self.resource = Some(arn.into());
+        self
     }
 
     /// Classifies what the SDK returned.
@@ -116,6 +126,7 @@ impl CallError {
         Self {
             operation,
             subject: subject.into(),
+            resource: None,
             class,
             detail: text::cut(&detail, DETAIL_LIMIT_CHARS),
             request_id: error
@@ -143,6 +154,9 @@ fn class_of(code: Option<&str>, message: Option<&str>, status: Option<u16>) -> C
         | "NoSuchKey"
         | "NoSuchBucket"
         | "NoSuchVersion"
+        | "RepositoryNotFoundException"
+        | "ResourceNotFoundException"
+        | "LayersNotFoundException"
         | "NotFound" => Class::Missing,
         "ClientException" if message.contains("Unable to describe task definition") => {
             Class::Missing

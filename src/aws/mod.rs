@@ -2,8 +2,10 @@
 //! SDK error is classified.
 
 pub mod codepipeline;
+pub mod ecr;
 pub mod ecs;
 pub mod error;
+pub mod logs;
 pub mod s3;
 
 use std::time::Duration;
@@ -23,6 +25,17 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(45);
 /// How often one call is tried in all.
 const ATTEMPTS: u32 = 4;
+
+/// The partition of a Region, as ARNs name it.
+fn partition(region: &str) -> &'static str {
+    if region.starts_with("cn-") {
+        "aws-cn"
+    } else if region.starts_with("us-gov-") {
+        "aws-us-gov"
+    } else {
+        "aws"
+    }
+}
 
 /// What every client is made from: one HTTP client, one set of credentials, one retry policy.
 #[derive(Debug, Clone)]
@@ -61,13 +74,30 @@ impl Aws {
         self.config.region().map(Region::as_ref)
     }
 
+    /// The same in `region`, or in the function's own.
+    fn within(&self, region: Option<&str>) -> SdkConfig {
+        match region {
+            None => self.config.clone(),
+            Some(region) => {
+                let region = Region::new(region.to_owned());
+                self.config.to_builder().region(region).build()
+            }
+        }
+    }
+
     /// ECS in `region`, or in the function's own.
     pub fn ecs(&self, region: Option<&str>) -> ecs::Ecs {
-        let mut config = aws_sdk_ecs::config::Builder::from(&self.config);
-        if let Some(region) = region {
-            config = config.region(Region::new(region.to_owned()));
-        }
-        ecs::Ecs::new(aws_sdk_ecs::Client::from_conf(config.build()))
+        ecs::Ecs::new(aws_sdk_ecs::Client::new(&self.within(region)))
+    }
+
+    /// ECR in `region`, or in the function's own.
+    pub fn ecr(&self, region: Option<&str>) -> ecr::Ecr {
+        ecr::Ecr::new(&self.within(region))
+    }
+
+    /// CloudWatch Logs in `region`, or in the function's own.
+    pub fn logs(&self, region: Option<&str>) -> logs::Logs {
+        logs::Logs::new(aws_sdk_cloudwatchlogs::Client::new(&self.within(region)))
     }
 
     /// CodePipeline, where the function itself runs.

@@ -99,10 +99,12 @@ impl Object {
             Some(Pin::Etag(etag)) => request.if_match(etag),
             None => request,
         };
-        let answer = request
-            .send()
-            .await
-            .map_err(|error| CallError::from_sdk(GET_OBJECT, subject(), &error))?;
+        let answer = request.send().await.map_err(|error| {
+            let region = self.client.config().region();
+            let partition = super::partition(region.map_or("", AsRef::as_ref));
+            CallError::from_sdk(GET_OBJECT, subject(), &error)
+                .about_resource(format!("arn:{partition}:s3:::{}/*", self.location.bucket))
+        })?;
         let length = answer.content_length().unwrap_or(0);
         if u64::try_from(length).map_or(true, |length| length > at_most) {
             return Err(CallError::unusable(

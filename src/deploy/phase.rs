@@ -3,6 +3,7 @@
 //! There is no Start and no Done: the first has no state, the second no next step. `PreDeploy`
 //! joins these two when pre-deploy tasks do.
 
+use super::decide::Owner;
 use super::revision::Revision;
 use super::time::Timestamp;
 
@@ -31,13 +32,15 @@ pub enum Phase {
         /// One for each target, in the targets' order.
         services: Vec<ServiceRollout>,
     },
-    /// It failed and ECS goes back. Followed to its end, then reported as the failure it is.
+    /// It failed and the service goes back. Followed to its end, then reported as the failure it is.
     RollingBack {
         /// The job that started it.
         job: String,
         /// When the services were updated.
         started: Timestamp,
-        /// When the way back was first seen. Its own time limit counts from here.
+        /// Who goes back.
+        owner: Owner,
+        /// When the way back was first seen or asked for. Its own time limit counts from here.
         since: Timestamp,
         /// Which service failed first: an index into `services`.
         failed: usize,

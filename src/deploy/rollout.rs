@@ -30,6 +30,10 @@ pub struct ServiceSeen {
     pub strategy: Option<String>,
     /// How many tasks the service wants.
     pub desired: i32,
+    /// Whether its circuit breaker, if it has one, rolls back.
+    pub breaker_rolls_back: Option<bool>,
+    /// Whether its deployment alarms, if it has any, roll back.
+    pub alarms_roll_back: Option<bool>,
     /// Its deployments; the one that ECS works towards is `PRIMARY`.
     pub deployments: Vec<DeploymentSeen>,
     /// Its events, newest first.
@@ -93,6 +97,8 @@ pub struct ServiceDeploymentSeen {
     pub rollback_reason: Option<String>,
     /// Names of the alarms that went off.
     pub alarms: Vec<String>,
+    /// The circuit breaker's count of failed tasks and its threshold.
+    pub breaker: Option<(i32, i32)>,
 }
 
 /// One look at a service.
@@ -132,9 +138,16 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// All new tasks run, and what is left is old ones that drain.
+    /// All new tasks run, and what is left is old ones that drain. Before `CLEAN_UP` they do not
+    /// drain: they wait for what the traffic on the new ones shows.
     pub fn only_old_ones_drain(&self) -> bool {
-        self.desired > 0 && self.new_running >= self.desired && self.old_running > 0
+        let cleans_up = self
+            .stage
+            .as_deref()
+            .is_none_or(|stage| stage == "CLEAN_UP");
+        let is_held = self.note.is_some();
+        let all_run = self.desired > 0 && self.new_running >= self.desired;
+        all_run && self.old_running > 0 && cleans_up && !is_held
     }
 }
 
@@ -165,12 +178,14 @@ pub enum Verdict {
         /// Why, in ECS's words.
         reason: Option<String>,
     },
-    /// ECS gave up, or somebody stopped it; nothing is being rolled back.
+    /// ECS gave up, or somebody stopped it; nothing is being rolled back yet.
     Failed {
         /// Why, in ECS's words.
         reason: Option<String>,
         /// Somebody stopped it, rather than ECS giving up.
         stopped: bool,
+        /// The service is set so that ECS rolls back by itself.
+        ecs_rolls_back: bool,
     },
     /// Another deployment has taken our place.
     Replaced {
@@ -235,7 +250,7 @@ pub fn verdict(ours: &ServiceRollout, look: &Look, started: Timestamp, now: Time
                 .filter(|seen| is(&ours.revision, seen.task_definition.as_deref()));
             let settled = now.since(started) >= CONSISTENCY_GRACE;
             match ours_for_certain {
-                Some(seen) => by_service_deployment(ours, service, seen),
+                Some(seen) => by_service_deployment(ours, service, seen, settled),
                 None => by_deployments(ours, service, settled),
             }
         }
@@ -248,6 +263,7 @@ fn by_service_deployment(
     ours: &ServiceRollout,
     service: &ServiceSeen,
     seen: &ServiceDeploymentSeen,
+    settled: bool,
 ) -> Verdict {
     let progress = || progress_of(ours, service, Some(seen));
     let reason = || reason_of(ours, service, Some(seen));
@@ -273,13 +289,25 @@ fn by_service_deployment(
                 reason: reason(),
                 stopped: own(ours, service)
                     .is_none_or(|own| own.rollout_state.as_deref() != Some("FAILED")),
+                // It is over: a rollback would show by now.
+                ecs_rolls_back: false,
             },
         },
         ("PENDING" | "IN_PROGRESS" | "STOP_REQUESTED", None) => {
             match own(ours, service).and_then(|own| own.rollout_state.as_deref()) {
                 // The breaker speaks here first; the service deployment follows.
                 Some("FAILED") => failed(ours, service, reason()),
-                _ => Verdict::InProgress(progress()),
+                _ => match primary(service) {
+                    // Set to the old revision again, by our own hand or somebody's: that is a
+                    // rollback too, once the answer cannot be one from before our update.
+                    Some(primary)
+                        if primary.id != ours.deployment
+                            && (settled || own(ours, service).is_some()) =>
+                    {
+                        going_back(primary, reason(), progress())
+                    }
+                    _ => Verdict::InProgress(progress()),
+                },
             }
         }
         (state, None) => Verdict::Unknown {
@@ -346,6 +374,8 @@ fn failed(ours: &ServiceRollout, service: &ServiceSeen, reason: Option<String>) 
         _ => Verdict::Failed {
             reason,
             stopped: false,
+            ecs_rolls_back: service.breaker_rolls_back == Some(true)
+                || service.alarms_roll_back == Some(true),
         },
     }
 }
@@ -382,6 +412,44 @@ fn replacement(ours: &ServiceRollout, service: &ServiceSeen) -> Option<Verdict> 
         by: primary.id.clone(),
         task_definition: primary.task_definition.clone(),
     })
+}
+
+/// How to go back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WayBack {
+    /// Stop the service deployment with this id: ECS then goes back.
+    Stop(String),
+    /// Set the service to this revision.
+    Set(Revision),
+    /// Somebody else has set the service to something, or ECS is going back: leave it alone.
+    LeaveAlone,
+    /// What ran before is not known.
+    Unknown,
+}
+
+/// How to go back from our deployment as `look` shows it.
+pub fn way_back(ours: &ServiceRollout, look: &Look) -> WayBack {
+    let Look::Seen {
+        service,
+        service_deployment,
+    } = look
+    else {
+        return WayBack::LeaveAlone;
+    };
+    let is_ours = |primary: &DeploymentSeen| {
+        primary.id == ours.deployment && is(&ours.revision, Some(&primary.task_definition))
+    };
+    if service.status != "ACTIVE" || !primary(service).is_some_and(is_ours) {
+        return WayBack::LeaveAlone;
+    }
+    let under_way = service_deployment
+        .as_deref()
+        .filter(|seen| matches!(seen.status.as_str(), "PENDING" | "IN_PROGRESS"));
+    match under_way {
+        Some(seen) => WayBack::Stop(seen.id.clone()),
+        None if ours.previous == ours.revision => WayBack::Unknown,
+        None => WayBack::Set(ours.previous.clone()),
+    }
 }
 
 fn primary(service: &ServiceSeen) -> Option<&DeploymentSeen> {
@@ -648,7 +716,8 @@ mod tests {
             judge("STOPPED"),
             Verdict::Failed {
                 reason,
-                stopped: true
+                stopped: true,
+                ecs_rolls_back: false
             }
         );
         assert!(
@@ -694,7 +763,9 @@ mod tests {
 
     #[test]
     fn failed_without_a_way_back_is_failed() {
-        let Verdict::Failed { reason, stopped } = judged(&look(ours_primary(Some("FAILED"))))
+        let Verdict::Failed {
+            reason, stopped, ..
+        } = judged(&look(ours_primary(Some("FAILED"))))
         else {
             panic!()
         };
@@ -817,5 +888,115 @@ mod tests {
                 why: "throttled".to_owned()
             }
         );
+    }
+
+    #[test]
+    fn a_failure_that_ecs_is_set_to_roll_back_is_told_apart() {
+        let judged_with = |breaker: Option<bool>, alarms: Option<bool>| {
+            let mut service = service(ours_primary(Some("FAILED")));
+            service.breaker_rolls_back = breaker;
+            service.alarms_roll_back = alarms;
+            let look = Look::Seen {
+                service: Box::new(service),
+                service_deployment: None,
+            };
+            match judged(&look) {
+                Verdict::Failed { ecs_rolls_back, .. } => ecs_rolls_back,
+                other => unreachable!("{other:?}"),
+            }
+        };
+        assert!(judged_with(Some(true), None));
+        assert!(judged_with(Some(false), Some(true)));
+        assert!(!judged_with(Some(false), None));
+        assert!(!judged_with(None, None));
+    }
+
+    #[test]
+    fn the_way_back_is_to_stop_what_is_under_way_else_to_set_the_service_back() {
+        let ours = ours();
+        let back = |look: &Look| way_back(&ours, look);
+        let previous = WayBack::Set(Revision::parse("app:41").unwrap());
+        let rolling = ours_primary(Some("IN_PROGRESS"));
+        for status in ["PENDING", "IN_PROGRESS"] {
+            let look = with_status(status, "app:42", rolling.clone());
+            assert_eq!(back(&look), WayBack::Stop("sd".to_owned()), "{status}");
+        }
+        for status in ["STOPPED", "STOP_REQUESTED", "NEVER_SEEN"] {
+            let look = with_status(status, "app:42", rolling.clone());
+            assert_eq!(back(&look), previous, "{status}");
+        }
+        assert_eq!(back(&look(rolling.clone())), previous);
+        let first = ServiceRollout {
+            previous: ours.revision.clone(),
+            ..ours.clone()
+        };
+        assert_eq!(way_back(&first, &look(rolling)), WayBack::Unknown);
+    }
+
+    #[test]
+    fn nobody_elses_deployment_is_ever_taken_back() {
+        let ours = ours();
+        for revision in ["app:41", "app:42", "app:43"] {
+            let other = vec![
+                deployment("ecs-svc/3", "PRIMARY", revision, Some("IN_PROGRESS")),
+                deployment("ecs-svc/2", "ACTIVE", "app:42", Some("IN_PROGRESS")),
+            ];
+            for look in [
+                look(other.clone()),
+                with_status("IN_PROGRESS", "app:42", other),
+            ] {
+                assert_eq!(way_back(&ours, &look), WayBack::LeaveAlone, "{revision}");
+            }
+        }
+        let no_news = Look::NoNews { why: String::new() };
+        for look in [Look::Missing, no_news, look(Vec::new())] {
+            assert_eq!(way_back(&ours, &look), WayBack::LeaveAlone);
+        }
+    }
+
+    #[test]
+    fn set_back_while_its_service_deployment_goes_on_is_a_rollback_once_that_is_certain() {
+        let back = |own: bool| {
+            let mut all = vec![deployment(
+                "ecs-svc/3",
+                "PRIMARY",
+                "app:41",
+                Some("IN_PROGRESS"),
+            )];
+            if own {
+                all.push(deployment(
+                    "ecs-svc/2",
+                    "ACTIVE",
+                    "app:42",
+                    Some("IN_PROGRESS"),
+                ));
+            }
+            with_status("IN_PROGRESS", "app:42", all)
+        };
+        let at = |look: &Look, now| verdict(&ours(), look, START, now);
+        assert!(matches!(at(&back(true), SOON), Verdict::RollingBack { .. }));
+        assert!(matches!(
+            at(&back(false), LATER),
+            Verdict::RollingBack { .. }
+        ));
+        // May be an answer from before our update.
+        assert!(matches!(at(&back(false), SOON), Verdict::InProgress(_)));
+    }
+
+    #[test]
+    fn old_tasks_that_are_kept_for_the_bake_time_do_not_drain() {
+        let drains = |stage: Option<&str>, note: Option<&str>| {
+            let progress = Progress {
+                desired: 2,
+                new_running: 2,
+                old_running: 2,
+                stage: stage.map(str::to_owned),
+                note: note.map(str::to_owned),
+                ..Progress::default()
+            };
+            progress.only_old_ones_drain()
+        };
+        assert!(drains(None, None) && drains(Some("CLEAN_UP"), None));
+        assert!(!drains(Some("BAKE_TIME"), None) && !drains(None, Some("waits at hook h-1")));
     }
 }

@@ -6,7 +6,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::images::{ImageSource, Images};
+use super::images::{EcrImage, ImageSource, Images};
+use super::platform;
 use super::text;
 
 /// The tag that ties a revision to the job that registered it; its value is the starting job's id.
@@ -39,6 +40,17 @@ pub struct Described {
     pub tags: Vec<Value>,
 }
 
+/// Where a container's output goes, if that is CloudWatch Logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogOptions {
+    /// The log group.
+    pub group: String,
+    /// Its Region; the task's if it is not said.
+    pub region: Option<String>,
+    /// What its streams begin with: `prefix/container/task-id`.
+    pub stream_prefix: String,
+}
+
 /// One container whose image the new revision changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageChange {
@@ -57,6 +69,46 @@ pub struct Registration {
     pub body: Map<String, Value>,
     /// The containers whose image was asked for.
     pub changes: Vec<ImageChange>,
+}
+
+/// The members of a task definition that name roles.
+const ROLES: [&str; 2] = ["executionRoleArn", "taskRoleArn"];
+
+impl Registration {
+    /// The roles that it names: the member and the ARN.
+    pub fn roles(&self) -> Vec<(&'static str, &str)> {
+        let named = ROLES.into_iter().filter_map(|member| {
+            let arn = self.body.get(member)?.as_str()?;
+            Some((member, arn)).filter(|(_, arn)| !arn.is_empty())
+        });
+        named.collect()
+    }
+}
+
+/// What of a task on Fargate needs an execution role, if anything does
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html>).
+fn needs_execution_role(body: &Map<String, Value>) -> Option<String> {
+    if !platform::is_for_fargate(body) {
+        return None;
+    }
+    let containers = body.get("containerDefinitions").and_then(Value::as_array)?;
+    containers.iter().find_map(|container| {
+        let name = text_of(container, "name");
+        let image = text_of(container, "image");
+        let has = |member: &str| {
+            let list = container[member].as_array();
+            list.is_some_and(|list| !list.is_empty())
+        };
+        if EcrImage::parse(&image).is_some() {
+            Some(format!("the image {image} of the container {name}"))
+        } else if container["logConfiguration"]["logDriver"] == "awslogs" {
+            Some(format!("the awslogs log driver of the container {name}"))
+        } else if has("secrets") {
+            Some(format!("the secrets of the container {name}"))
+        } else {
+            None
+        }
+    })
 }
 
 /// Why the images do not fit the base revision. Each is one sentence for the user.
@@ -104,6 +156,16 @@ pub enum Misfit {
         /// The revision, `app:42`.
         base: String,
     },
+    /// Fargate would refuse the revision, or its tasks would not start.
+    #[error(
+        "{base} names no executionRoleArn, which a task on Fargate needs for {what}: add one to the task definition"
+    )]
+    NoExecutionRole {
+        /// The revision, `app:42`.
+        base: String,
+        /// What needs it.
+        what: String,
+    },
 }
 
 impl Described {
@@ -138,6 +200,31 @@ impl Described {
             .iter()
             .map(|container| (text_of(container, "name"), text_of(container, "image")))
             .collect()
+    }
+
+    /// The memory of the whole task in MiB, if the task definition says.
+    pub fn memory(&self) -> Option<String> {
+        let memory = self.task_definition.get("memory")?.as_str()?;
+        Some(memory.to_owned()).filter(|memory| !memory.is_empty())
+    }
+
+    /// Where `container` logs, if with the `awslogs` driver to streams whose names can be told
+    /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html>).
+    pub fn log_of(&self, container: &str) -> Option<LogOptions> {
+        let mut all = containers(&self.task_definition).iter();
+        let configuration = &all.find(|one| one["name"] == container)?["logConfiguration"];
+        if configuration["logDriver"] != "awslogs" {
+            return None;
+        }
+        let option = |name: &str| {
+            let text = configuration["options"][name].as_str()?;
+            Some(text.to_owned()).filter(|text| !text.is_empty())
+        };
+        Some(LogOptions {
+            group: option("awslogs-group")?,
+            region: option("awslogs-region"),
+            stream_prefix: option("awslogs-stream-prefix")?,
+        })
     }
 
     /// Whether this revision runs just what `registration` would: a revision that carries our
@@ -204,6 +291,14 @@ pub fn registration(
             base: base_name.clone(),
         });
     }
+    if text_in(&body, "executionRoleArn").is_empty()
+        && let Some(what) = needs_execution_role(&body)
+    {
+        misfits.push(Misfit::NoExecutionRole {
+            base: base_name.clone(),
+            what,
+        });
+    }
     tags.push(json!({"key": JOB_TAG, "value": job}));
     body.insert("tags".to_owned(), Value::Array(tags));
 
@@ -255,6 +350,13 @@ fn containers(task_definition: &Map<String, Value>) -> &[Value] {
 fn known_containers(base: &Described) -> String {
     let names: Vec<String> = base.images().into_iter().map(|(name, _)| name).collect();
     text::listed(&names)
+}
+
+fn text_in<'a>(object: &'a Map<String, Value>, field: &str) -> &'a str {
+    object
+        .get(field)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 fn text_of(object: &Value, field: &str) -> String {
@@ -393,5 +495,72 @@ mod tests {
         assert!(!described.runs_what(&made));
         described.task_definition["containerDefinitions"][0]["image"] = json!("repo/app:v2");
         assert!(described.runs_what(&made));
+    }
+
+    #[test]
+    fn a_task_on_fargate_that_needs_an_execution_role_and_names_none_is_refused() {
+        let ecr = "111122223333.dkr.ecr.eu-central-1.amazonaws.com/app:v2";
+        let source = ImageSource::Definitions {
+            file: "f".to_owned(),
+            images: vec![("app".to_owned(), ecr.to_owned())],
+        };
+        let base = |more: Value| {
+            let mut definition = json!({
+                "taskDefinitionArn": "arn:x:task-definition/app:41",
+                "requiresCompatibilities": ["FARGATE"],
+                "containerDefinitions": [{"name": "app", "image": "nginx"}],
+            });
+            for (member, value) in more.as_object().unwrap() {
+                definition[member] = value.clone();
+            }
+            Described {
+                task_definition: definition.as_object().unwrap().clone(),
+                tags: Vec::new(),
+            }
+        };
+        let said = registration(&base(json!({})), &source, "job").unwrap_err();
+        assert_eq!(
+            said[0].to_string(),
+            format!(
+                "app:41 names no executionRoleArn, which a task on Fargate needs for the image {ecr} of the container app: add one to the task definition"
+            )
+        );
+        let role = json!({"executionRoleArn": "arn:aws:iam::1:role/app-execution"});
+        let sound = registration(&base(role), &source, "job").unwrap();
+        assert_eq!(
+            sound.roles(),
+            [("executionRoleArn", "arn:aws:iam::1:role/app-execution")]
+        );
+        let on_instances = json!({"requiresCompatibilities": ["EC2"]});
+        assert!(registration(&base(on_instances), &source, "job").is_ok());
+    }
+
+    #[test]
+    fn where_a_container_logs_is_told_for_awslogs_with_a_prefix_only() {
+        let described = |log: Value| Described {
+            task_definition: json!({"containerDefinitions": [
+                {"name": "app", "logConfiguration": log}]})
+            .as_object()
+            .unwrap()
+            .clone(),
+            tags: Vec::new(),
+        };
+        let options =
+            json!({"awslogs-group": "/g", "awslogs-region": "r", "awslogs-stream-prefix": "p"});
+        let told = described(json!({"logDriver": "awslogs", "options": options}));
+        assert_eq!(
+            told.log_of("app").unwrap(),
+            LogOptions {
+                group: "/g".to_owned(),
+                region: Some("r".to_owned()),
+                stream_prefix: "p".to_owned()
+            }
+        );
+        assert_eq!(told.log_of("other"), None);
+        let firelens = described(json!({"logDriver": "awsfirelens", "options": options}));
+        assert_eq!(firelens.log_of("app"), None);
+        let nameless =
+            described(json!({"logDriver": "awslogs", "options": {"awslogs-group": "/g"}}));
+        assert_eq!(nameless.log_of("app"), None);
     }
 }

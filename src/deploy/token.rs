@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::decide::Owner;
 use super::phase::{Phase, ServiceRollout};
 use super::revision::Revision;
 use super::text;
@@ -71,8 +72,11 @@ struct Saved {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SavedRollback {
-    /// Epoch seconds when it was first seen.
+    /// Epoch seconds when it was first seen or asked for.
     t: i64,
+    /// We asked for it.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    o: bool,
     /// Which service failed first.
     n: usize,
     /// Why.
@@ -113,8 +117,14 @@ pub fn encode(phase: &Phase, fingerprint: &str) -> Result<String, TooLarge> {
     loop {
         let rollback = match phase {
             Phase::RollingOut { .. } => None,
-            Phase::RollingBack { since, failed, .. } => Some(SavedRollback {
+            Phase::RollingBack {
+                since,
+                failed,
+                owner,
+                ..
+            } => Some(SavedRollback {
                 t: since.as_secs(),
+                o: *owner == Owner::Job,
                 n: *failed,
                 c: text::cut(cause, room),
             }),
@@ -176,6 +186,7 @@ pub fn decode(token: &str, fingerprint: &str) -> Result<Phase, BadToken> {
         Some(rollback) if rollback.n < services.len() => Ok(Phase::RollingBack {
             job: saved.j,
             started,
+            owner: if rollback.o { Owner::Job } else { Owner::Ecs },
             since: Timestamp::from_secs(rollback.t),
             failed: rollback.n,
             cause: rollback.c,
@@ -270,6 +281,7 @@ mod tests {
         let phase = Phase::RollingBack {
             job: "11111111-2222-4333-8444-555555555555".to_owned(),
             started: Timestamp::from_secs(1_790_000_000),
+            owner: Owner::Job,
             since: Timestamp::from_secs(1_790_000_100),
             failed: 9,
             cause: "\"quoted\" ".repeat(200),
@@ -376,6 +388,7 @@ mod tests {
             job in "[0-9a-f-]{36}",
             started in 0..4_000_000_000i64,
             back in proptest::option::of((0..4_000_000_000i64, 0..10usize, "\\PC{0,40}")),
+            is_ours: bool,
         ) {
             let started = Timestamp::from_secs(started);
             let phase = match back {
@@ -383,6 +396,7 @@ mod tests {
                 Some((since, failed, cause)) => Phase::RollingBack {
                     job,
                     started,
+                    owner: if is_ours { Owner::Job } else { Owner::Ecs },
                     since: Timestamp::from_secs(since),
                     failed: failed % services.len(),
                     cause,

@@ -3,8 +3,11 @@
 //! An invocation starts a deployment or goes on with one, and ends with a [`Report`]. Nothing here
 //! answers CodePipeline; that is the handler's.
 
+mod evidence;
 mod images;
+mod rollback;
 mod start;
+mod verify;
 mod watch;
 
 pub(crate) use watch::in_progress;
@@ -13,11 +16,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::aws::Aws;
 use crate::clock::Clock;
+use crate::deploy::evidence::Evidence;
 use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::phase::Phase;
 use crate::deploy::rollout::Look;
 use crate::deploy::time::Timestamp;
 use crate::deploy::token;
+use crate::explain::{self, Caller};
 use crate::job::Order;
 use crate::parameters::{DeploySpec, Target};
 use crate::report::Report;
@@ -88,6 +93,12 @@ struct Step<'a> {
     job: &'a str,
     reached: &'a Reached,
     warnings: Vec<String>,
+    /// What was found out about a failure.
+    gathered: Option<Evidence>,
+    /// How often a rollback was refused.
+    refusals: usize,
+    /// A revision that was registered and that no service will ever use.
+    unused: Option<String>,
 }
 
 impl Engine {
@@ -112,6 +123,9 @@ impl Engine {
             job,
             reached,
             warnings: Vec::new(),
+            gathered: None,
+            refusals: 0,
+            unused: None,
         };
         let begun = match &order.continuation_token {
             Some(written) => token::decode(written, &fingerprint(spec))
@@ -128,7 +142,26 @@ impl Engine {
             }
         };
         report.warnings.append(&mut step.warnings);
+        report.unused_revision = step.unused;
         report
+    }
+
+    /// Deregisters a revision that no service will ever use. After the answer, which is not to
+    /// wait for it: a delivery that finds the revision still there gives the same answer again.
+    ///
+    /// # Errors
+    /// A sentence; the revision is then left over and harms nobody.
+    pub async fn deregister(&self, spec: &DeploySpec, revision: &str) -> Result<(), String> {
+        let ecs = self.aws.ecs(spec.region.as_deref());
+        ecs.deregister(revision).await.map_err(|error| {
+            explain::of_call(
+                "an unused revision is left over",
+                &error,
+                Caller::Function,
+                true,
+            )
+            .message
+        })
     }
 }
 

@@ -65,14 +65,10 @@ impl Step<'_> {
             return Ok(Begun::DryRun(dry_run(&plan)));
         }
         self.reached.set(Stage::Changing);
-        let (phase, warnings) = self.change(&plan).await?;
-        for warning in warnings {
-            self.warn(warning);
-        }
-        Ok(Begun::Phase(phase))
+        self.change(&plan).await.map(Begun::Phase)
     }
 
-    async fn plan(&self) -> Result<Plan, Failure> {
+    async fn plan(&mut self) -> Result<Plan, Failure> {
         let Some(target) = self.spec.targets.first().cloned() else {
             return Err(Failure::new(
                 FailureKind::Configuration,
@@ -115,10 +111,19 @@ impl Step<'_> {
                 Failure::of_problems(FailureKind::Configuration, &format!("{target}: "), &misfits)
             })?;
         let candidates = newest.map_err(call_failed)?;
-        let own = self
-            .own_among(&base, candidates, &registration)
-            .await
-            .map_err(call_failed)?;
+        let (own, verified) = tokio::join!(
+            self.own_among(&base, candidates, &registration),
+            self.verify_images(&registration)
+        );
+        if !verified.wrong.is_empty() {
+            let about = format!("{target}: ");
+            let kind = FailureKind::Configuration;
+            return Err(Failure::of_problems(kind, &about, &verified.wrong));
+        }
+        let own = own.map_err(call_failed)?;
+        for warning in verified.unknown {
+            self.warn(warning);
+        }
         if !is_rolling(&service.seen) {
             // Their end is told by service deployments alone: better refused now than not seen.
             self.ecs
@@ -223,9 +228,9 @@ impl Step<'_> {
             })
     }
 
-    async fn change(&self, plan: &Plan) -> Result<(Phase, Vec<String>), Failure> {
+    /// Registers and updates, as far as an earlier delivery of this job has not.
+    async fn change(&mut self, plan: &Plan) -> Result<Phase, Failure> {
         let target = &plan.target;
-        let mut warnings = Vec::new();
         let own = match &plan.own {
             Some(own) => own.clone(),
             None => self.register(plan).await?,
@@ -236,40 +241,54 @@ impl Step<'_> {
                 format!("{target}: registered, but {wrong}. The service was not changed."),
             )
         })?;
-        let unused = |error: &CallError| {
-            let failure = explain::of_call(&target.to_string(), error, Caller::Function, true);
-            Failure::new(
-                failure.kind,
-                format!(
-                    "{} {revision} is registered; look whether the service was set to it.",
-                    failure.message
-                ),
-            )
-        };
         if plan.service.seen.task_definition == own {
             let service = plan.service.clone();
-            return Ok((self.found(plan, revision, &own, service).await, warnings));
+            return Ok(self.found(plan, revision, &own, service).await);
         }
         if plan.own.is_some() {
-            // An earlier delivery registered it. Did it come to update the service, too?
+            // An earlier delivery registered it. Did it come to update the service, too? Who
+            // cannot tell must not deploy, for it might be for the second time.
             match self.deployed_before(target, &own).await {
                 Ok(Some(earlier)) => {
-                    let phase = self.followed(plan, revision, &own, &earlier).await;
-                    return Ok((phase, warnings));
+                    return Ok(self.followed(plan, revision, &own, &earlier).await);
                 }
                 Ok(None) => {}
-                Err(error) if cannot_be_asked(&error) => warnings.push(format!(
-                    "whether an earlier delivery of this job had deployed {revision} already could not be seen: {error}"
-                )),
-                Err(error) => return Err(unused(&error)),
+                Err(error) => {
+                    let about = format!(
+                        "{target}: an earlier delivery of this job has registered {revision}, and whether it has deployed it cannot be seen"
+                    );
+                    return Err(explain::of_call(&about, &error, Caller::Function, true));
+                }
             }
         }
-        let service = self
-            .update(plan, &own)
-            .await
-            .map_err(|error| unused(&error))?;
-        let phase = self.found(plan, revision, &own, service).await;
-        Ok((phase, warnings))
+        match self.set_service(target, &own).await {
+            Ok(service) => Ok(self.found(plan, revision, &own, service).await),
+            Err(error) => Err(self.not_updated(plan, &revision, &own, &error)),
+        }
+    }
+
+    /// The service could not be set to our revision. If that is certain, the revision is of no use
+    /// to anybody.
+    fn not_updated(
+        &mut self,
+        plan: &Plan,
+        revision: &Revision,
+        own: &str,
+        error: &CallError,
+    ) -> Failure {
+        let target = plan.target.to_string();
+        let is_unknown = error.class == Class::Unavailable;
+        let failure = explain::of_call(&target, error, Caller::Function, is_unknown);
+        let after = if is_unknown {
+            format!("{revision} is registered; look whether the service was set to it.")
+        } else {
+            self.unused = Some(own.to_owned());
+            format!(
+                "The service was not changed: it is set to {}. {revision}, registered for this job, is deregistered.",
+                text::last_part(&plan.service.seen.task_definition)
+            )
+        };
+        Failure::new(failure.kind, format!("{} {after}", failure.message))
     }
 
     /// Registers the new revision; returns its ARN.
@@ -316,16 +335,19 @@ impl Step<'_> {
         self.own_among(&plan.base, newest, &plan.registration).await
     }
 
-    /// Points the service at the revision `own`.
+    /// Points the service at the revision `wanted`.
     ///
     /// # Replay
     /// An attempt whose outcome is unknown is looked for at the service before the next.
-    async fn update(&self, plan: &Plan, own: &str) -> Result<ServiceDescribed, CallError> {
-        let target = &plan.target;
+    pub(super) async fn set_service(
+        &self,
+        target: &Target,
+        wanted: &str,
+    ) -> Result<ServiceDescribed, CallError> {
         let mut pause = MAKING_PAUSE;
         let mut attempt = 1;
         loop {
-            let error = match self.ecs.update_service(target, own).await {
+            let error = match self.ecs.update_service(target, wanted).await {
                 Ok(service) => return Ok(service),
                 Err(error) => error,
             };
@@ -338,7 +360,7 @@ impl Step<'_> {
             attempt += 1;
             if is_unknown
                 && let Some(service) = self.ecs.describe_service(target).await?
-                && service.seen.task_definition == own
+                && service.seen.task_definition == wanted
             {
                 return Ok(service);
             }
@@ -561,9 +583,10 @@ fn dry_run(plan: &Plan) -> Report {
     Report {
         outcome: Outcome::Succeeded {
             message: format!(
-                "{}: dry run, nothing was changed. A new revision would be made from {base}: {}.",
+                "{}: dry run, nothing was changed. A new revision would be made from {base}: {}.{}",
                 plan.target,
-                text::listed(&images)
+                text::listed(&images),
+                roles_told(&plan.registration)
             ),
             variables: std::collections::BTreeMap::new(),
             external_execution_id: None,
@@ -574,7 +597,21 @@ fn dry_run(plan: &Plan) -> Report {
             changes,
         }],
         warnings: Vec::new(),
+        unused_revision: None,
     }
+}
+
+/// The roles that ECS is handed, which the function must be allowed to pass on.
+fn roles_told(registration: &Registration) -> String {
+    let roles = registration.roles();
+    if roles.is_empty() {
+        return String::new();
+    }
+    let named: Vec<String> = roles
+        .iter()
+        .map(|(member, arn)| format!("{} ({member})", text::last_part(arn)))
+        .collect();
+    format!(" It passes on the roles {}.", text::listed(&named))
 }
 
 fn changes_of(plan: &Plan) -> Vec<Change> {

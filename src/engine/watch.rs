@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::rollback::GoneBack;
 use super::start::{cannot_be_asked, is_rolling, own_deployment};
 use super::{Stage, Step, fingerprint};
 use crate::aws::ecs::ServiceDescribed;
 use crate::aws::error::CallError;
-use crate::deploy::decide::{self, Decision, ROLLBACK_ALLOWANCE};
-use crate::deploy::failure::{self, Failure, FailureKind, StoppedTask};
+use crate::deploy::decide::{self, Decision, Owner};
+use crate::deploy::evidence::{self, Evidence};
+use crate::deploy::failure::{self, Failed, Failure, FailureKind};
 use crate::deploy::phase::{Phase, ServiceRollout};
 use crate::deploy::rollout::{Look, ServiceDeploymentSeen, ServiceSeen, Verdict, verdict};
 use crate::deploy::time::{Timestamp, spoken};
 use crate::deploy::token::{self, DEPLOYMENT_PREFIX};
+use crate::explain;
 use crate::parameters::Target;
 use crate::report::{self, Outcome, Report};
 
@@ -35,32 +38,57 @@ impl Step<'_> {
                 .map(|(ours, look)| verdict(ours, look, phase.started(), now))
                 .collect();
             self.log(&phase, &verdicts);
+            let may_roll_back = self.spec.rollback;
             let decision = match &phase {
                 Phase::RollingOut { started, .. } => {
-                    decide::during_rollout(&verdicts, *started + self.spec.timeout, now)
+                    let deadline = *started + self.spec.timeout;
+                    decide::during_rollout(&verdicts, may_roll_back, deadline, now)
                 }
-                Phase::RollingBack { since, failed, .. } => {
-                    decide::during_rollback(&verdicts, *failed, *since + ROLLBACK_ALLOWANCE, now)
+                Phase::RollingBack {
+                    since,
+                    failed,
+                    owner,
+                    ..
+                } => {
+                    decide::during_rollback(&verdicts, *failed, *owner, may_roll_back, *since, now)
                 }
             };
-            let outcome = match decision {
-                Decision::Succeed => Some(self.succeeded(&phase, &verdicts, &looks, now).await),
-                Decision::Fail { service } => Some(
-                    self.failed(&phase, service, &verdicts[service], &looks[service])
-                        .await,
-                ),
-                Decision::Late { service } => Some(
-                    self.late(&phase, service, &verdicts[service], &looks[service])
-                        .await,
-                ),
+            let mut outcome = None;
+            match decision {
+                Decision::KeepWatching => {}
+                Decision::Succeed => {
+                    outcome = Some(self.succeeded(&phase, &verdicts, &looks, now).await);
+                }
+                Decision::Fail { service } | Decision::Late { service } => {
+                    let why_not = why_not_rolled_back(&phase, may_roll_back);
+                    let (verdict, look) = (&verdicts[service], &looks[service]);
+                    outcome = Some(self.failed(&phase, service, verdict, look, why_not).await);
+                }
                 Decision::FollowRollback { service } => {
-                    phase = self
-                        .rolling_back(phase, service, &verdicts[service], now)
+                    let cause = self
+                        .cause(&phase, service, &verdicts[service], &looks[service])
                         .await;
-                    None
+                    phase = rolling_back(phase, service, Owner::Ecs, cause, now);
                 }
-                Decision::KeepWatching => None,
-            };
+                Decision::RollBack { service } => {
+                    let (verdict, look) = (&verdicts[service], &looks[service]);
+                    let cause = self.cause(&phase, service, verdict, look).await;
+                    let target = &self.spec.targets[service];
+                    match self.go_back(target, &phase.services()[service], look).await {
+                        GoneBack::Asked => {
+                            phase = rolling_back(phase, service, Owner::Job, cause, now);
+                        }
+                        GoneBack::LookAgain => {
+                            // Not handed back: the next invocation would begin to count anew.
+                            self.engine.clock.sleep(LOOK_INTERVAL).await;
+                            continue;
+                        }
+                        GoneBack::Not(why) => {
+                            outcome = Some(self.failed(&phase, service, verdict, look, &why).await);
+                        }
+                    }
+                }
+            }
             let next_look = now + LOOK_INTERVAL;
             let outcome = outcome.or_else(|| {
                 self.reached.set(Stage::At(phase.clone()));
@@ -71,6 +99,7 @@ impl Step<'_> {
                     outcome,
                     services: report::services_of(self.spec, &phase),
                     warnings: Vec::new(),
+                    unused_revision: None,
                 };
             }
             self.engine.clock.sleep(LOOK_INTERVAL).await;
@@ -84,7 +113,7 @@ impl Step<'_> {
             let look = match self.look(target, rollout).await {
                 Ok(look) => look,
                 Err(error) => Look::NoNews {
-                    why: error.to_string(),
+                    why: explain::words(&error),
                 },
             };
             self.engine
@@ -109,7 +138,8 @@ impl Step<'_> {
             Ok(found) => found,
             Err(error) if cannot_be_asked(&error) && is_rolling(&service.seen) => {
                 self.warn(format!(
-                    "judged by rolloutState alone, because service deployments cannot be seen: {error}"
+                    "judged by rolloutState alone, because service deployments cannot be seen: {}",
+                    explain::words(&error)
                 ));
                 None
             }
@@ -230,95 +260,77 @@ impl Step<'_> {
                     .filter(|(_, image)| !image.is_empty())
                     .map(|(container, image)| (format!("Image-{container}"), image)),
             ),
-            Err(error) => self.warn(format!("the variables Image-… are not set: {error}")),
+            Err(error) => self.warn(format!(
+                "the variables Image-… are not set: {}",
+                explain::words(&error)
+            )),
         }
         variables
     }
 
-    async fn rolling_back(
+    /// Why `service` failed, as the headline says it. Once known it stays.
+    async fn cause(
         &mut self,
-        phase: Phase,
-        failed: usize,
+        phase: &Phase,
+        service: usize,
         verdict: &Verdict,
-        now: Timestamp,
-    ) -> Phase {
-        let stopped = self.evidence(&phase, failed).await;
-        let cause = failure::cause(verdict, &stopped);
-        match phase {
-            Phase::RollingOut {
-                job,
-                started,
-                services,
-            } => Phase::RollingBack {
-                job,
-                started,
-                since: now,
-                failed,
-                cause,
-                services,
-            },
-            back @ Phase::RollingBack { .. } => back,
+        look: &Look,
+    ) -> String {
+        if let Phase::RollingBack { cause, .. } = phase {
+            return cause.clone();
+        }
+        match verdict {
+            // Nobody failed: it was replaced, or there is nothing left to ask.
+            Verdict::Replaced { .. } | Verdict::Gone { .. } | Verdict::NoNews { .. } => {
+                String::new()
+            }
+            _ => {
+                let target = &self.spec.targets[service];
+                let rollout = &phase.services()[service];
+                let evidence = self.evidence(target, rollout, look, phase.started()).await;
+                if is_late(verdict) {
+                    failure::late_cause(&spoken(self.spec.timeout), verdict, &evidence)
+                } else {
+                    evidence::cause(verdict, &evidence)
+                }
+            }
         }
     }
 
     async fn failed(
         &mut self,
         phase: &Phase,
-        failed: usize,
-        verdict: &Verdict,
-        look: &Look,
-    ) -> Outcome {
-        let cause = match (phase, verdict) {
-            (Phase::RollingBack { cause, .. }, _) => cause.clone(),
-            // Nobody failed: it was replaced, or there is nothing left to ask.
-            (_, Verdict::Replaced { .. } | Verdict::Gone { .. }) => String::new(),
-            _ => failure::cause(verdict, &self.evidence(phase, failed).await),
-        };
-        let rollout = &phase.services()[failed];
-        Outcome::Failed {
-            failure: failure::of_rollout(
-                &self.spec.targets[failed].to_string(),
-                &rollout.revision,
-                &cause,
-                verdict,
-                seen_in(look),
-            ),
-            external_execution_id: Some(rollout.deployment.clone()),
-        }
-    }
-
-    async fn late(
-        &mut self,
-        phase: &Phase,
         service: usize,
         verdict: &Verdict,
         look: &Look,
+        not_rolled_back: &str,
     ) -> Outcome {
-        let stopped = self.evidence(phase, service).await;
-        let rollout = &phase.services()[service];
-        Outcome::Failed {
-            failure: failure::of_late(
-                &self.spec.targets[service].to_string(),
-                &rollout.revision,
-                &spoken(self.spec.timeout),
-                verdict,
-                seen_in(look),
-                &stopped,
-            ),
-            external_execution_id: Some(rollout.deployment.clone()),
-        }
-    }
-
-    /// Stopped tasks of our deployment; what cannot be had costs that part of the text only.
-    async fn evidence(&mut self, phase: &Phase, service: usize) -> Vec<StoppedTask> {
+        let cause = self.cause(phase, service, verdict, look).await;
         let target = &self.spec.targets[service];
-        let deployment = &phase.services()[service].deployment;
-        match self.ecs.stopped_tasks(target, deployment).await {
-            Ok(stopped) => stopped,
-            Err(error) => {
-                self.warn(format!("what its stopped tasks say is not known: {error}"));
-                Vec::new()
-            }
+        let rollout = &phase.services()[service];
+        let evidence = match verdict {
+            Verdict::Gone { .. } | Verdict::NoNews { .. } => Evidence::default(),
+            Verdict::Replaced { .. } if cause.is_empty() => Evidence::default(),
+            _ => self.evidence(target, rollout, look, phase.started()).await,
+        };
+        let failed = Failed {
+            target: &target.to_string(),
+            revision: &rollout.revision,
+            cause: &cause,
+            verdict,
+            service: seen_in(look),
+            not_rolled_back,
+            evidence: &evidence,
+        };
+        let is_rolling_out = matches!(phase, Phase::RollingOut { .. });
+        let failure = if is_rolling_out && is_late(verdict) {
+            failure::of_late(failed, &spoken(self.spec.timeout))
+        } else {
+            failure::of_rollout(failed)
+        };
+        Outcome::Failed {
+            failure,
+            external_execution_id: Some(rollout.deployment.clone()),
         }
     }
 
@@ -334,6 +346,52 @@ impl Step<'_> {
                 verdict = ?verdict,
                 "looked"
             );
+        }
+    }
+}
+
+/// Nothing failed of itself: only time ran out.
+fn is_late(verdict: &Verdict) -> bool {
+    matches!(
+        verdict,
+        Verdict::InProgress(_) | Verdict::Unknown { .. } | Verdict::NoNews { .. }
+    )
+}
+
+/// Why nothing was rolled back, for those ends of a phase in which nothing was.
+fn why_not_rolled_back(phase: &Phase, may_roll_back: bool) -> &'static str {
+    match phase {
+        _ if !may_roll_back => "Rollback is false",
+        Phase::RollingBack {
+            owner: Owner::Ecs, ..
+        } => "ECS was to do it and has not begun",
+        Phase::RollingBack {
+            owner: Owner::Job, ..
+        } => "it was asked for and has not begun",
+        Phase::RollingOut { .. } => "there is nothing to put right",
+    }
+}
+
+/// The phase for a service that goes back because of `cause`.
+fn rolling_back(
+    phase: Phase,
+    failed: usize,
+    owner: Owner,
+    cause: String,
+    since: Timestamp,
+) -> Phase {
+    let started = phase.started();
+    match phase {
+        Phase::RollingOut { job, services, .. } | Phase::RollingBack { job, services, .. } => {
+            Phase::RollingBack {
+                job,
+                started,
+                owner,
+                since,
+                failed,
+                cause,
+                services,
+            }
         }
     }
 }
@@ -376,7 +434,7 @@ fn seen_in(look: &Look) -> Option<&ServiceSeen> {
 
 /// From the service's ARN and the last part: `…:service-deployment/cluster/service/id`
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ServiceDeployment.html>).
-fn service_deployment_arn(service: &ServiceSeen, id: &str) -> String {
+pub(super) fn service_deployment_arn(service: &ServiceSeen, id: &str) -> String {
     format!(
         "{}/{id}",
         service.arn.replacen(":service/", ":service-deployment/", 1)

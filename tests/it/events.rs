@@ -60,6 +60,11 @@ fn world() -> World {
     let world = World::new();
     let images = r#"[{"name": "app", "imageUri": "111122223333.dkr.ecr.eu-central-1.amazonaws.com/app:v2"}]"#;
     let detail = r#"{"ImageURI": "111122223333.dkr.ecr.eu-central-1.amazonaws.com/app@sha256:4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865"}"#;
+    let digest = "sha256:4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865";
+    world
+        .simulator
+        .ecr()
+        .put_image("app", "v2", digest, "linux/amd64");
     let s3 = world.simulator.s3();
     s3.put(
         BUCKET,

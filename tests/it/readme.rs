@@ -34,7 +34,7 @@ fn quoted(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).collect()
 }
 
-/// One row for each scenario that fails, with the whole message.
+/// One row for each scenario that fails, with the headline.
 fn failures() -> String {
     let mut table = "| scenario | message |\n|---|---|\n".to_owned();
     for name in scenarios() {
@@ -43,7 +43,8 @@ fn failures() -> String {
         let result = result_of(&steps);
         if result["outcome"] == "Failed" {
             let message = result["message"].as_str().unwrap();
-            let message = message.replace('|', "\\|").replace('\n', "<br>");
+            let headline = message.lines().next().unwrap_or_default();
+            let message = headline.replace('|', "\\|");
             table.push_str(&format!("| `{name}` | {message} |\n"));
         }
     }

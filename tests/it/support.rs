@@ -57,8 +57,20 @@ pub(crate) fn app(image: &str) -> Value {
         ],
         "requiresCompatibilities": ["FARGATE"], "networkMode": "awsvpc",
         "cpu": "256", "memory": "512",
+        "executionRoleArn": "arn:aws:iam::111122223333:role/app-execution",
         "tags": [{"key": "team", "value": "web"}],
     })
+}
+
+/// The same, with a log.
+pub(crate) fn logging_app(image: &str) -> Value {
+    let mut definition = app(image);
+    definition["containerDefinitions"][0]["logConfiguration"] = json!({
+        "logDriver": "awslogs",
+        "options": {"awslogs-group": "/ecs/app", "awslogs-region": simulator::REGION,
+            "awslogs-stream-prefix": "ecs"},
+    });
+    definition
 }
 
 pub(crate) struct World {

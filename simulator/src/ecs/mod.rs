@@ -21,6 +21,7 @@ use crate::faults::Stale;
 use crate::logs::Logs;
 use crate::wire::ApiError;
 use world::World;
+pub(crate) use world::last as last_part;
 
 /// So many earlier states are kept for stale reads.
 const KEPT_STATES: usize = 64;
@@ -269,6 +270,11 @@ impl Ecs {
     /// ARNs of a family's revisions, oldest first.
     pub fn revisions(&self, family: &str) -> Vec<String> {
         self.shared().world.revisions(family)
+    }
+
+    /// ARNs of a family's ACTIVE revisions, oldest first.
+    pub fn active_revisions(&self, family: &str) -> Vec<String> {
+        self.shared().world.active_revisions(family)
     }
 
     /// A service as `DescribeServices` shows it now.

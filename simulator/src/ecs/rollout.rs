@@ -714,9 +714,11 @@ impl Task {
                 ..
             } => {
                 let id = super::world::last(&self.arn).to_owned();
-                let stream = format!("ecs/{container}/{id}");
-                for line in &log_lines {
-                    logs.append("/ecs/logs", &stream, now, line);
+                if let Some((group, prefix)) = &self.fate.log {
+                    let stream = format!("{prefix}/{container}/{id}");
+                    for line in &log_lines {
+                        logs.append(group, &stream, now, line);
+                    }
                 }
                 self.stop(now, "EssentialContainerExited", essential);
                 self.exit_code = Some(exit_code);

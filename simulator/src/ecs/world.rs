@@ -232,6 +232,12 @@ impl World {
         revisions.map(Definition::arn).collect()
     }
 
+    pub(super) fn active_revisions(&self, family: &str) -> Vec<String> {
+        let revisions = self.families.get(family).into_iter().flatten();
+        let active = revisions.filter(|one| one.is_active);
+        active.map(Definition::arn).collect()
+    }
+
     pub(super) fn image(&mut self, part: &str, behaviour: Behaviour) {
         self.images.push((part.to_owned(), behaviour));
     }
@@ -445,6 +451,10 @@ impl World {
             let text = |member: &str| container[member].as_str().unwrap_or_default().to_owned();
             (text("name"), text("image"))
         };
+        let logs: Vec<Value> = containers
+            .iter()
+            .map(|one| one["logConfiguration"]["options"].clone())
+            .collect();
         let containers: Vec<(String, String)> = containers.iter().map(named).collect();
         let decided = containers
             .iter()
@@ -456,9 +466,14 @@ impl World {
             });
         let start_seconds = START_SECONDS;
         let (deciding, behaviour) = decided.unwrap_or((0, Behaviour::Healthy { start_seconds }));
+        let log = logs.get(deciding).and_then(|options| {
+            let option = |name: &str| options[name].as_str().map(str::to_owned);
+            Some((option("awslogs-group")?, option("awslogs-stream-prefix")?))
+        });
         Fate {
             containers,
             deciding,
+            log,
             behaviour,
         }
     }
@@ -471,6 +486,8 @@ pub(super) struct Fate {
     pub(super) containers: Vec<(String, String)>,
     /// The one whose image decides.
     pub(super) deciding: usize,
+    /// Group and stream prefix of its log, if it has one.
+    pub(super) log: Option<(String, String)>,
     pub(super) behaviour: Behaviour,
 }
 
@@ -505,7 +522,7 @@ pub(super) fn arn(kind: &str, path: &str) -> String {
     format!("arn:aws:ecs:{REGION}:{ACCOUNT}:{kind}/{path}")
 }
 
-pub(super) fn last(name: &str) -> &str {
+pub(crate) fn last(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
 }
 

@@ -1,0 +1,180 @@
+//! What AWS's words on a denied call say, and the IAM statement that would allow it.
+
+use serde_json::{Map, Value, json};
+
+/// Actions for which IAM knows no resource
+/// (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html>,
+/// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodepipeline.html>).
+const WITHOUT_RESOURCE: [&str; 6] = [
+    "codepipeline:PutJobSuccessResult",
+    "codepipeline:PutJobFailureResult",
+    "ecs:DescribeTaskDefinition",
+    "ecs:DeregisterTaskDefinition",
+    "ecs:ListTaskDefinitions",
+    "ecr:GetAuthorizationToken",
+];
+
+/// A denied call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// The action that is missing. Not always the call's own: registering a revision needs
+    /// `iam:PassRole`, reading an encrypted object `kms:Decrypt`.
+    pub action: String,
+    /// The resource's ARN, where AWS says it or it is known.
+    pub resource: Option<String>,
+    /// Who was denied: an ARN, where AWS says it.
+    pub principal: Option<String>,
+    /// Somebody forbids it. No statement that allows it helps.
+    pub is_explicit: bool,
+}
+
+impl Denial {
+    /// Of the call `action` on `resource`, about which AWS says `words`.
+    ///
+    /// AWS's words, where they are complete: `User: arn:… is not authorized to perform: ecs:X on
+    /// resource: arn:… because no identity-based policy allows the ecs:X action`
+    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>).
+    pub fn of(action: &str, resource: Option<&str>, words: &str) -> Self {
+        let named = after(words, "not authorized to perform: ").filter(|name| {
+            name.split_once(':').is_some_and(|(service, operation)| {
+                service
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                    && operation.starts_with(|c: char| c.is_ascii_uppercase())
+            })
+        });
+        let told = after(words, "on resource: ").filter(|told| told.starts_with("arn:"));
+        let is_own = named.is_none_or(|named| named == action);
+        Self {
+            action: named.unwrap_or(action).to_owned(),
+            resource: told.or(resource.filter(|_| is_own)).map(str::to_owned),
+            principal: after(words, "User: ").map(str::to_owned),
+            is_explicit: words.contains("explicit deny"),
+        }
+    }
+
+    /// The statement to add, as one line of JSON.
+    ///
+    /// Where the resource is not known it is `*`, which IAM takes for every action.
+    pub fn statement(&self) -> String {
+        let mut statement = Map::new();
+        let mut put = |name: &str, value: Value| statement.insert(name.to_owned(), value);
+        put("Effect", json!("Allow"));
+        let action = self.action.as_str();
+        if action == "s3:GetObject" {
+            // A versioned bucket is read by version.
+            put("Action", json!([action, "s3:GetObjectVersion"]));
+        } else {
+            put("Action", json!(action));
+        }
+        let known = self.resource.as_deref();
+        let resource = known.filter(|_| !WITHOUT_RESOURCE.contains(&action));
+        put("Resource", json!(resource.unwrap_or("*")));
+        if let Some((operator, key, value)) = self.condition() {
+            put("Condition", json!({ operator: { key: value } }));
+        }
+        Value::Object(statement).to_string()
+    }
+
+    fn condition(&self) -> Option<(&'static str, &'static str, String)> {
+        match self.action.as_str() {
+            "iam:PassRole" => Some((
+                "StringEquals",
+                "iam:PassedToService",
+                "ecs-tasks.amazonaws.com".to_owned(),
+            )),
+            "ecs:TagResource" => Some((
+                "StringEquals",
+                "ecs:CreateAction",
+                "RegisterTaskDefinition".to_owned(),
+            )),
+            _ => None,
+        }
+    }
+}
+
+/// What follows `marker` up to the next blank, without the quotes and the stop around it.
+fn after<'a>(words: &'a str, marker: &str) -> Option<&'a str> {
+    let (_, rest) = words.split_once(marker)?;
+    let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
+    let found = rest[..end].trim_matches(['"', '\'', ',', ';', '.']);
+    Some(found).filter(|found| !found.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SERVICE: &str = "arn:aws:ecs:eu-central-1:1:service/prod/web";
+
+    #[test]
+    fn what_aws_says_is_taken_apart() {
+        let words = "AccessDeniedException: User: arn:aws:sts::1:assumed-role/f/s is not authorized to perform: ecs:UpdateService on resource: arn:aws:ecs:r:1:service/a/b because no identity-based policy allows the ecs:UpdateService action";
+        assert_eq!(
+            Denial::of("ecs:UpdateService", Some(SERVICE), words),
+            Denial {
+                action: "ecs:UpdateService".to_owned(),
+                resource: Some("arn:aws:ecs:r:1:service/a/b".to_owned()),
+                principal: Some("arn:aws:sts::1:assumed-role/f/s".to_owned()),
+                is_explicit: false,
+            }
+        );
+    }
+
+    #[test]
+    fn a_bare_refusal_is_about_the_call_and_what_it_was_about() {
+        let denial = Denial::of("ecs:UpdateService", Some(SERVICE), "Access Denied");
+        assert_eq!(denial.action, "ecs:UpdateService");
+        assert_eq!(denial.resource.as_deref(), Some(SERVICE));
+        assert_eq!(denial.principal, None);
+    }
+
+    #[test]
+    fn a_role_that_may_not_be_passed_is_named_and_its_statement_is_for_tasks_only() {
+        let words = "User: arn:aws:sts::1:assumed-role/f/s is not authorized to perform: iam:PassRole on resource: arn:aws:iam::1:role/app-execution because no identity-based policy allows the iam:PassRole action";
+        let denial = Denial::of("ecs:RegisterTaskDefinition", Some("arn:x"), words);
+        assert_eq!(
+            denial.statement(),
+            r#"{"Effect":"Allow","Action":"iam:PassRole","Resource":"arn:aws:iam::1:role/app-execution","Condition":{"StringEquals":{"iam:PassedToService":"ecs-tasks.amazonaws.com"}}}"#
+        );
+    }
+
+    #[test]
+    fn another_action_is_not_given_the_calls_resource() {
+        let words = "not authorized to perform: kms:Decrypt on the resource associated with this ciphertext";
+        let denial = Denial::of("s3:GetObject", Some("arn:aws:s3:::b/k"), words);
+        assert_eq!(denial.action, "kms:Decrypt");
+        assert_eq!(denial.resource, None);
+    }
+
+    #[test]
+    fn a_statement_for_an_action_without_resource_is_for_all() {
+        let denial = Denial::of("ecs:DescribeTaskDefinition", Some("arn:x"), "");
+        assert_eq!(
+            denial.statement(),
+            r#"{"Effect":"Allow","Action":"ecs:DescribeTaskDefinition","Resource":"*"}"#
+        );
+        let denial = Denial::of("s3:GetObject", Some("arn:aws:s3:::b/*"), "");
+        assert_eq!(
+            denial.statement(),
+            r#"{"Effect":"Allow","Action":["s3:GetObject","s3:GetObjectVersion"],"Resource":"arn:aws:s3:::b/*"}"#
+        );
+    }
+
+    #[test]
+    fn somebody_who_forbids_it_is_seen() {
+        let words = "User: a is not authorized to perform: ecs:UpdateService on resource: arn:b with an explicit deny in a service control policy";
+        assert!(Denial::of("ecs:UpdateService", None, words).is_explicit);
+    }
+
+    #[test]
+    fn words_that_are_no_action_are_not_taken_for_one() {
+        for words in [
+            "not authorized to perform: this",
+            "not authorized to perform: a:b",
+            "User: ",
+        ] {
+            assert_eq!(Denial::of("ecs:X", None, words).action, "ecs:X");
+        }
+    }
+}

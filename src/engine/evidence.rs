@@ -1,0 +1,120 @@
+//! Gathering what tells why a rollout failed. Each source is optional: a call that fails costs its
+//! part of the text and never the answer.
+
+use super::Step;
+use crate::deploy::evidence::{self, Evidence};
+use crate::deploy::phase::ServiceRollout;
+use crate::deploy::rollout::{Look, ServiceDeploymentSeen, ServiceSeen};
+use crate::deploy::time::Timestamp;
+use crate::explain;
+use crate::parameters::Target;
+
+/// So many of the last log lines are asked for.
+const LOG_LINES: i32 = 20;
+
+impl Step<'_> {
+    /// The evidence on our deployment of `target`. Gathered once in an invocation.
+    pub(super) async fn evidence(
+        &mut self,
+        target: &Target,
+        rollout: &ServiceRollout,
+        look: &Look,
+        started: Timestamp,
+    ) -> Evidence {
+        if let Some(gathered) = &self.gathered {
+            return gathered.clone();
+        }
+        let mut evidence = seen(look, started);
+        let stopped = self.ecs.stopped_tasks(target, &rollout.deployment).await;
+        match stopped {
+            Ok(stopped) => evidence.stopped = stopped,
+            Err(error) => self.warn(format!(
+                "what its stopped tasks say is not known: {}",
+                explain::words(&error)
+            )),
+        }
+        if let Look::Seen { service, .. } = look {
+            self.read_log(&mut evidence, rollout, service).await;
+        }
+        self.gathered = Some(evidence.clone());
+        evidence
+    }
+
+    /// The log of the container that failed, and the memory that its task has.
+    async fn read_log(
+        &mut self,
+        evidence: &mut Evidence,
+        rollout: &ServiceRollout,
+        service: &ServiceSeen,
+    ) {
+        let Some((task, container)) = evidence::task_to_read(&evidence.stopped) else {
+            return;
+        };
+        let (task, container) = (task.id.clone(), container.name.clone());
+        let own = rollout.revision.arn_beside(&service.task_definition);
+        let described = match self.ecs.describe_task_definition(&own).await {
+            Ok(described) => described,
+            Err(error) => {
+                self.warn(format!(
+                    "where {container} logs is not known: {}",
+                    explain::words(&error)
+                ));
+                return;
+            }
+        };
+        evidence.task_memory = described.memory();
+        let Some(log) = described.log_of(&container) else {
+            return;
+        };
+        let logs = self
+            .engine
+            .aws
+            .logs(log.region.as_deref().or(self.spec.region.as_deref()));
+        let stream = format!("{}/{container}/{task}", log.stream_prefix);
+        match logs.last_lines(&log.group, &stream, LOG_LINES).await {
+            Ok(lines) => evidence.log = lines,
+            Err(error) => self.warn(format!(
+                "the log of {container} could not be read: {}",
+                explain::words(&error)
+            )),
+        }
+    }
+}
+
+/// What the look itself tells.
+fn seen(look: &Look, started: Timestamp) -> Evidence {
+    let Look::Seen {
+        service,
+        service_deployment,
+    } = look
+    else {
+        return Evidence::default();
+    };
+    Evidence {
+        events: evidence::telling_events(&service.events, started),
+        deployment: service_deployment
+            .as_deref()
+            .map_or_else(Vec::new, words_on),
+        console: evidence::console_link(&service.arn),
+        ..Evidence::default()
+    }
+}
+
+fn words_on(seen: &ServiceDeploymentSeen) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for reason in [&seen.status_reason, &seen.rollback_reason]
+        .into_iter()
+        .flatten()
+    {
+        let reason = reason.trim();
+        if !reason.is_empty() && !words.iter().any(|known| known == reason) {
+            words.push(reason.to_owned());
+        }
+    }
+    if let Some((failures, threshold)) = seen.breaker.filter(|(failures, _)| *failures > 0) {
+        words.push(format!(
+            "Its circuit breaker counted {failures} failed tasks; it trips at {threshold}."
+        ));
+    }
+    words
+}

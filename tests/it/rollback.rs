@@ -1,0 +1,360 @@
+//! A failed deployment is put right: by ECS where that is its task, else by us, and never twice.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use simulator::ecs::{Behaviour, Intervention, ServiceSetup, Strategy};
+
+use crate::support::{World, app, failure, success};
+
+fn crash(exit_code: i64, log_lines: &[&str]) -> Behaviour {
+    Behaviour::Crash {
+        exit_code,
+        after_seconds: 2,
+        log_lines: log_lines.iter().map(|line| (*line).to_owned()).collect(),
+    }
+}
+
+fn with_breaker(rolls_back: bool) -> World {
+    World::with_service(ServiceSetup {
+        circuit_breaker: Some(rolls_back),
+        ..ServiceSetup::default()
+    })
+}
+
+fn task_definition(world: &World) -> String {
+    let service = world.service();
+    let arn = service["taskDefinition"].as_str().unwrap();
+    arn.rsplit('/').next().unwrap().to_owned()
+}
+
+fn minutes(count: u64) -> Duration {
+    Duration::from_mins(count)
+}
+
+#[tokio::test]
+async fn what_a_breaker_without_rollback_left_is_set_back_and_followed_to_its_end() {
+    let world = with_breaker(false);
+    world.simulator.ecs().image("v2", crash(3, &[]));
+    let answer = world.deploy(json!({})).await;
+    let (kind, message) = failure(&answer);
+    assert_eq!(kind, "JobFailed");
+    assert!(
+        message.starts_with("web on prod: app:2 failed: container app exited with code 3 (4 tasks). Rolled back: app:1 is serving, 2 of 2 tasks."),
+        "{message}"
+    );
+    assert_eq!(task_definition(&world), "app:1");
+    assert_eq!(world.done("UpdateService"), 2, "there and back");
+    assert_eq!(world.count("StopServiceDeployment"), 0, "it was over");
+}
+
+#[tokio::test]
+async fn with_rollback_false_a_failed_deployment_is_left_as_it_is_and_told() {
+    let world = with_breaker(false);
+    world.simulator.ecs().image("v2", crash(3, &[]));
+    let answer = world.deploy(json!({"Rollback": "false"})).await;
+    let (_, message) = failure(&answer);
+    assert!(
+        message.contains(
+            "Not rolled back (Rollback is false), and app:2 is still what the service is set to: app:1 is serving, 2 of 2 tasks."
+        ),
+        "{message}"
+    );
+    assert_eq!(task_definition(&world), "app:2");
+    assert_eq!(world.done("UpdateService"), 1);
+}
+
+#[tokio::test]
+async fn a_rollout_out_of_time_is_stopped_and_followed_back() {
+    let world = World::new();
+    world.simulator.ecs().image("v2", Behaviour::StuckPending);
+    let before = world.simulator.clock().now_ms();
+    let answer = world.deploy(json!({"DeploymentTimeout": 7})).await;
+    let took = world.simulator.clock().now_ms() - before;
+    let (kind, message) = failure(&answer);
+    assert_eq!(kind, "JobFailed");
+    assert!(
+        message.starts_with("web on prod: app:2 failed: not complete within 7 min: 0 of 2 new tasks running, 2 old. Rolled back: app:1 is serving, 2 of 2 tasks."),
+        "{message}"
+    );
+    assert_eq!(world.done("StopServiceDeployment"), 1);
+    assert_eq!(
+        world.done("UpdateService"),
+        1,
+        "ECS goes back by itself then"
+    );
+    assert_eq!(task_definition(&world), "app:1");
+    assert!((7 * 60_000..10 * 60_000).contains(&took), "{took}");
+}
+
+#[tokio::test]
+async fn a_rollout_out_of_time_without_rollback_is_left_alone() {
+    let world = World::new();
+    world.simulator.ecs().image("v2", Behaviour::StuckPending);
+    let answer = world
+        .deploy(json!({"DeploymentTimeout": 7, "Rollback": false}))
+        .await;
+    let (_, message) = failure(&answer);
+    assert!(
+        message.starts_with("web on prod: app:2 failed: not complete within 7 min: 0 of 2 new tasks running, 2 old. Not rolled back (Rollback is false): app:1 is serving"),
+        "{message}"
+    );
+    assert_eq!(world.count("StopServiceDeployment"), 0);
+    assert_eq!(task_definition(&world), "app:2");
+}
+
+#[tokio::test]
+async fn a_blue_green_deployment_out_of_time_is_stopped_and_followed_back() {
+    let world = World::with_service(ServiceSetup {
+        strategy: Strategy::BlueGreen,
+        bake_minutes: 30,
+        ..ServiceSetup::default()
+    });
+    let answer = world.deploy(json!({"DeploymentTimeout": 5})).await;
+    let (_, message) = failure(&answer);
+    assert!(
+        message.contains("not complete within 5 min")
+            && message.contains("Rolled back: app:1 is serving"),
+        "{message}"
+    );
+    assert_eq!(world.done("StopServiceDeployment"), 1);
+}
+
+#[tokio::test]
+async fn a_rollout_that_completes_as_its_time_runs_out_is_a_success() {
+    let world = World::with_service(ServiceSetup {
+        strategy: Strategy::BlueGreen,
+        bake_minutes: 30,
+        ..ServiceSetup::default()
+    });
+    // The look at the deadline still sees it under way; ECS then refuses to stop what is over.
+    let complete = Intervention::SetServiceDeploymentStatus {
+        status: "SUCCESSFUL".to_owned(),
+    };
+    let soon_after = minutes(3) + Duration::from_secs(2);
+    world
+        .simulator
+        .ecs()
+        .on_update("prod", "web", soon_after, complete);
+    let faults = world.simulator.faults();
+    faults.fail(
+        "StopServiceDeployment",
+        2,
+        400,
+        "ConflictException",
+        "It is over.",
+    );
+    let answer = world.deploy(json!({"DeploymentTimeout": 3})).await;
+    let (summary, _) = success(&answer);
+    assert!(summary.contains("app:2 is serving"), "{summary}");
+    assert!(world.count("StopServiceDeployment") > 0, "it was in time");
+    assert_eq!(task_definition(&world), "app:2");
+}
+
+#[tokio::test]
+async fn who_may_not_stop_a_service_deployment_sets_the_service_back() {
+    let world = World::new();
+    world.simulator.ecs().image("v2", Behaviour::StuckPending);
+    world.simulator.faults().deny("StopServiceDeployment");
+    let answer = world.deploy(json!({"DeploymentTimeout": 3})).await;
+    let (_, message) = failure(&answer);
+    assert!(
+        message.contains("Rolled back: app:1 is serving"),
+        "{message}"
+    );
+    assert_eq!(task_definition(&world), "app:1");
+}
+
+#[tokio::test]
+async fn a_rollback_that_cannot_be_asked_for_is_told_with_why() {
+    let world = World::new();
+    world.simulator.ecs().image("v2", Behaviour::StuckPending);
+    let faults = world.simulator.faults();
+    faults.fail(
+        "StopServiceDeployment",
+        50,
+        400,
+        "InvalidParameterException",
+        "Not like this.",
+    );
+    let answer = world.deploy(json!({"DeploymentTimeout": 3})).await;
+    let (_, message) = failure(&answer);
+    assert!(
+        message.contains("Not rolled back (ecs:StopServiceDeployment failed: InvalidParameterException: Not like this.)"),
+        "{message}"
+    );
+    assert_eq!(world.count("StopServiceDeployment"), 3, "not for ever");
+}
+
+#[tokio::test]
+async fn a_rollback_that_fails_too_is_told_with_what_serves() {
+    let world = with_breaker(false);
+    world.simulator.ecs().image("v2", crash(3, &[]));
+    let start = world.start(json!({}));
+    // The old image is gone by the time that it is needed again.
+    world.simulator.ecs().image("v1", Behaviour::CannotPull);
+    let answer = world.run(start).await.pop().unwrap();
+    let (_, message) = failure(&answer);
+    assert!(
+        message.starts_with("web on prod: app:2 failed: container app exited with code 3 (4 tasks). Rolling back failed too"),
+        "{message}"
+    );
+    assert_eq!(world.done("UpdateService"), 2, "and not a third time");
+}
+
+#[tokio::test]
+async fn a_rollback_that_somebody_replaces_is_told_and_left_alone() {
+    let world = with_breaker(false);
+    world.simulator.ecs().image("v2", crash(3, &[]));
+    world
+        .simulator
+        .ecs()
+        .image("v1", Behaviour::Healthy { start_seconds: 300 });
+    let hotfix = world.simulator.ecs().register(app("repo/app:hotfix"));
+    let other = Intervention::Deploy {
+        task_definition: hotfix,
+    };
+    world
+        .simulator
+        .ecs()
+        .on_update("prod", "web", minutes(4), other);
+    let answer = world.deploy(json!({})).await;
+    let (_, message) = failure(&answer);
+    assert!(
+        message.starts_with("web on prod: app:3 failed: container app exited with code 3 (")
+            && message.contains("Another deployment has taken its place since (app:2, ecs-svc/")
+            && message.contains("It was left alone"),
+        "{message}"
+    );
+    assert_eq!(task_definition(&world), "app:2");
+}
+
+#[tokio::test]
+async fn a_rollback_that_ecs_owes_and_never_begins_is_taken_over() {
+    let world = with_breaker(true);
+    world.simulator.ecs().image("v2", Behaviour::StuckPending);
+    let stalled = Intervention::SetRolloutState {
+        state: "FAILED".to_owned(),
+    };
+    world
+        .simulator
+        .ecs()
+        .on_update("prod", "web", Duration::from_secs(10), stalled);
+    let answer = world.deploy(json!({})).await;
+    let (_, message) = failure(&answer);
+    assert!(
+        message.contains("Rolled back: app:1 is serving"),
+        "{message}"
+    );
+    let stopped = world.done("StopServiceDeployment");
+    assert_eq!(stopped, 1, "asked for once, after ECS had its time");
+}
+
+#[tokio::test]
+async fn a_rollback_that_ecs_does_itself_is_not_touched() {
+    let world = with_breaker(true);
+    world.simulator.ecs().image("v2", crash(1, &[]));
+    let answer = world.deploy(json!({})).await;
+    let (_, message) = failure(&answer);
+    assert!(
+        message.contains("Rolled back: app:1 is serving"),
+        "{message}"
+    );
+    assert_eq!(world.count("StopServiceDeployment"), 0);
+    assert_eq!(world.done("UpdateService"), 1);
+}
+
+#[tokio::test]
+async fn what_another_deployment_replaced_is_not_rolled_back() {
+    let world = World::new();
+    world.simulator.ecs().image("v2", Behaviour::StuckPending);
+    let other = Intervention::Deploy {
+        task_definition: world.simulator.ecs().register(app("repo/app:hotfix")),
+    };
+    world
+        .simulator
+        .ecs()
+        .on_update("prod", "web", Duration::from_secs(20), other);
+    let answer = world.deploy(json!({})).await;
+    let (_, message) = failure(&answer);
+    assert!(
+        message.contains("was replaced by another deployment"),
+        "{message}"
+    );
+    assert_eq!(world.count("StopServiceDeployment"), 0);
+    assert_eq!(world.done("UpdateService"), 1);
+}
+
+/// The revisions of `app` that can still be started from.
+fn active(world: &World) -> usize {
+    let revisions = world.simulator.ecs().active_revisions("app");
+    revisions.len()
+}
+
+#[tokio::test]
+async fn a_revision_that_no_service_came_to_use_is_deregistered() {
+    let world = World::new();
+    world.simulator.faults().deny("UpdateService");
+    let answer = world.deploy(json!({})).await;
+    let (kind, message) = failure(&answer);
+    assert_eq!(kind, "PermissionError");
+    assert!(
+        message.contains("The service was not changed: it is set to app:1. app:2, registered for this job, is deregistered."),
+        "{message}"
+    );
+    assert_eq!(active(&world), 1);
+}
+
+#[tokio::test]
+async fn a_revision_that_a_service_may_use_is_not_deregistered() {
+    let world = World::new();
+    world.simulator.faults().server_error("UpdateService", 50);
+    let answer = world.deploy(json!({})).await;
+    let (_, message) = failure(&answer);
+    assert!(
+        message.contains("app:2 is registered; look whether"),
+        "{message}"
+    );
+    assert_eq!(world.count("DeregisterTaskDefinition"), 0);
+    assert_eq!(active(&world), 2);
+}
+
+#[tokio::test]
+async fn a_revision_that_cannot_be_deregistered_costs_a_warning_and_not_the_answer() {
+    let world = World::new();
+    world.simulator.faults().deny("UpdateService");
+    world.simulator.faults().deny("DeregisterTaskDefinition");
+    let start = world.start(json!({}));
+    let report: Value = world.invoke(&start).await;
+    assert!(
+        report["warnings"][0]
+            .as_str()
+            .unwrap()
+            .contains("ecs:DeregisterTaskDefinition"),
+        "{report}"
+    );
+    assert!(
+        world
+            .simulator
+            .codepipeline()
+            .answer(&crate::support::id_of(&start))
+            .is_some()
+    );
+}
+
+#[tokio::test]
+async fn who_cannot_see_whether_it_has_deployed_already_does_not_deploy_again() {
+    let world = with_breaker(true);
+    world.simulator.ecs().image("v2", crash(1, &[]));
+    let start = world.start(json!({}));
+    let _ = world.run(start.clone()).await;
+    world.simulator.faults().deny("ListServiceDeployments");
+    let report = world.invoke(&start).await;
+    assert!(
+        report["message"].as_str().unwrap().contains(
+            "an earlier delivery of this job has registered app:2, and whether it has deployed it cannot be seen"
+        ),
+        "{report}"
+    );
+    assert_eq!(world.done("UpdateService"), 1);
+}
