@@ -50,6 +50,20 @@ pub(crate) enum Stale {
     Lag(Duration),
 }
 
+impl Planned {
+    /// What IAM says to this call, if it is not allowed.
+    fn refusal(&self, service: &str, operation: &str, request: &Value) -> Option<ApiError> {
+        let is_denied = |denied: &String| denied == "*" || denied == operation;
+        if self.denied.iter().any(is_denied) {
+            return Some(denial::refusal(service, operation, request));
+        }
+        let needs_roles = operation == "RegisterTaskDefinition" && self.denied.contains(PASS_ROLE);
+        needs_roles
+            .then(|| denial::pass_role_refusal(request))
+            .flatten()
+    }
+}
+
 impl Faults {
     fn planned(&self) -> MutexGuard<'_, Planned> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -152,23 +166,24 @@ impl Faults {
         if planned.stopped {
             return Some(Fault::Reset);
         }
+        let refusal = planned.refusal(service, operation, request);
         if let Some(left) = planned.stop_after.as_mut() {
             *left -= 1;
             if *left == 0 {
                 planned.stopped = true;
-                return Some(Fault::ResetAfter);
+                // What is refused is not carried out.
+                let is_refused = refusal.is_some();
+                return Some(if is_refused {
+                    Fault::Reset
+                } else {
+                    Fault::ResetAfter
+                });
             }
         }
-        let fits = |planned: &str| planned == "*" || planned == operation;
-        if planned.denied.iter().any(|denied| fits(denied)) {
-            return Some(Fault::Error(denial::refusal(service, operation, request)));
-        }
-        if operation == "RegisterTaskDefinition"
-            && planned.denied.contains(PASS_ROLE)
-            && let Some(refusal) = denial::pass_role_refusal(request)
-        {
+        if let Some(refusal) = refusal {
             return Some(Fault::Error(refusal));
         }
+        let fits = |planned: &str| planned == "*" || planned == operation;
         let place = planned.next.iter().position(|(name, _, _)| fits(name))?;
         let (_, times, fault) = &mut planned.next[place];
         let fault = fault.clone();

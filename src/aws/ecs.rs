@@ -22,6 +22,7 @@ use crate::deploy::rollout::{DeploymentSeen, EventSeen, ServiceDeploymentSeen, S
 use crate::deploy::task_definition::Described;
 use crate::deploy::text;
 use crate::deploy::time::Timestamp;
+use crate::deploy::token::DEPLOYMENT_PREFIX;
 use crate::parameters::Target;
 
 /// `DescribeTasks` takes this many
@@ -411,8 +412,9 @@ impl Ecs {
         })
     }
 
-    /// The stopped tasks of `deployment`, as far as they tell why. ECS shows them for an hour or
-    /// more.
+    /// The stopped tasks of our `deployment`, as far as they tell why. ECS shows them for an hour
+    /// or more. Where the deployment's id is not known any more, `own` tells them: no other
+    /// deployment brings this job's revision.
     ///
     /// # Errors
     /// [`CallError`].
@@ -420,7 +422,15 @@ impl Ecs {
         &self,
         target: &Target,
         deployment: &str,
+        own: &str,
     ) -> Result<Vec<StoppedTask>, CallError> {
+        let is_ours = |task: &Task| {
+            if deployment.starts_with(DEPLOYMENT_PREFIX) {
+                task.started_by() == Some(deployment)
+            } else {
+                task.task_definition_arn() == Some(own)
+            }
+        };
         let mut stopped = Vec::new();
         let mut next = None;
         for _ in 0..TASK_PAGES {
@@ -453,7 +463,7 @@ impl Ecs {
                         )
                     })?;
                 let ours = answer.tasks().iter();
-                let ours = ours.filter(|task| task.started_by() == Some(deployment));
+                let ours = ours.filter(|task| is_ours(task));
                 stopped.extend(ours.map(stopped_task));
             }
             next = page.next_token().map(str::to_owned);

@@ -1,6 +1,6 @@
 //! Why a job failed: CodePipeline's kind and the sentence that people read.
 
-use super::evidence::{Evidence, REASON_LIMIT_CHARS};
+use super::evidence::{Evidence, REASON_LIMIT_CHARS, cause};
 use super::revision::Revision;
 use super::rollout::{Progress, ServiceSeen, Verdict};
 use super::text;
@@ -205,6 +205,25 @@ pub fn late_cause(limit: &str, verdict: &Verdict, evidence: &Evidence) -> String
         late
     } else {
         format!("{late}: {why}")
+    }
+}
+
+/// Why a rollout failed that is first seen going back.
+///
+/// After its time limit (`late`, as it is spoken) that is our own doing, told by nobody, unless ECS
+/// says that its circuit breaker or an alarm did it: an earlier invocation asked for it and died.
+pub fn cause_seen(verdict: &Verdict, late: Option<&str>, evidence: &Evidence) -> String {
+    let reason = match verdict {
+        Verdict::RollingBack { reason, .. } | Verdict::RolledBack { reason } => reason.as_deref(),
+        _ => return cause(verdict, evidence),
+    };
+    let is_ecs_own = reason.is_some_and(|reason| {
+        let reason = reason.to_lowercase();
+        reason.contains("circuit breaker") || reason.contains("alarm")
+    });
+    match late {
+        Some(limit) if !is_ecs_own => late_cause(limit, verdict, evidence),
+        _ => cause(verdict, evidence),
     }
 }
 
@@ -444,5 +463,23 @@ mod tests {
     fn a_message_never_exceeds_what_codepipeline_takes() {
         let failure = Failure::new(FailureKind::Job, "é".repeat(6000));
         assert_eq!(failure.message.chars().count(), MESSAGE_LIMIT_CHARS);
+    }
+
+    #[test]
+    fn a_rollback_first_seen_after_the_time_limit_is_our_own_unless_ecs_says_why() {
+        let back = |reason: &str| Verdict::RollingBack {
+            reason: Some(reason.to_owned()),
+            progress: Progress::default(),
+        };
+        let nothing = Evidence::default();
+        let said = |reason: &str, late| cause_seen(&back(reason), late, &nothing);
+        assert_eq!(
+            said("Stopped by a user.", Some("5 min")),
+            "not complete within 5 min"
+        );
+        assert_eq!(said("Stopped by a user.", None), "Stopped by a user");
+        for reason in ["ECS deployment circuit breaker: x", "alarm 5xx went off"] {
+            assert_eq!(said(reason, Some("5 min")), reason);
+        }
     }
 }

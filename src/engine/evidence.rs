@@ -4,7 +4,7 @@
 use super::Step;
 use crate::deploy::evidence::{self, Evidence};
 use crate::deploy::phase::ServiceRollout;
-use crate::deploy::rollout::{Look, ServiceDeploymentSeen, ServiceSeen};
+use crate::deploy::rollout::{Look, ServiceDeploymentSeen};
 use crate::deploy::time::Timestamp;
 use crate::explain;
 use crate::parameters::Target;
@@ -25,7 +25,13 @@ impl Step<'_> {
             return gathered.clone();
         }
         let mut evidence = seen(look, started);
-        let stopped = self.ecs.stopped_tasks(target, &rollout.deployment).await;
+        let neighbour = match look {
+            Look::Seen { service, .. } => service.task_definition.as_str(),
+            Look::Missing | Look::NoNews { .. } => "",
+        };
+        let own = rollout.revision.arn_beside(neighbour);
+        let deployment = &rollout.deployment;
+        let stopped = self.ecs.stopped_tasks(target, deployment, &own).await;
         match stopped {
             Ok(stopped) => evidence.stopped = stopped,
             Err(error) => self.warn(format!(
@@ -33,26 +39,18 @@ impl Step<'_> {
                 explain::words(&error)
             )),
         }
-        if let Look::Seen { service, .. } = look {
-            self.read_log(&mut evidence, rollout, service).await;
-        }
+        self.read_log(&mut evidence, &own).await;
         self.gathered = Some(evidence.clone());
         evidence
     }
 
     /// The log of the container that failed, and the memory that its task has.
-    async fn read_log(
-        &mut self,
-        evidence: &mut Evidence,
-        rollout: &ServiceRollout,
-        service: &ServiceSeen,
-    ) {
+    async fn read_log(&mut self, evidence: &mut Evidence, own: &str) {
         let Some((task, container)) = evidence::task_to_read(&evidence.stopped) else {
             return;
         };
         let (task, container) = (task.id.clone(), container.name.clone());
-        let own = rollout.revision.arn_beside(&service.task_definition);
-        let described = match self.ecs.describe_task_definition(&own).await {
+        let described = match self.ecs.describe_task_definition(own).await {
             Ok(described) => described,
             Err(error) => {
                 self.warn(format!(

@@ -9,7 +9,7 @@ use super::{Stage, Step, fingerprint};
 use crate::aws::ecs::ServiceDescribed;
 use crate::aws::error::CallError;
 use crate::deploy::decide::{self, Decision, Owner};
-use crate::deploy::evidence::{self, Evidence};
+use crate::deploy::evidence::Evidence;
 use crate::deploy::failure::{self, Failed, Failure, FailureKind};
 use crate::deploy::phase::{Phase, ServiceRollout};
 use crate::deploy::rollout::{Look, ServiceDeploymentSeen, ServiceSeen, Verdict, verdict};
@@ -288,10 +288,12 @@ impl Step<'_> {
                 let target = &self.spec.targets[service];
                 let rollout = &phase.services()[service];
                 let evidence = self.evidence(target, rollout, look, phase.started()).await;
+                let limit = spoken(self.spec.timeout);
                 if is_late(verdict) {
-                    failure::late_cause(&spoken(self.spec.timeout), verdict, &evidence)
+                    failure::late_cause(&limit, verdict, &evidence)
                 } else {
-                    evidence::cause(verdict, &evidence)
+                    let is_over = self.now() >= phase.started() + self.spec.timeout;
+                    failure::cause_seen(verdict, is_over.then_some(&*limit), &evidence)
                 }
             }
         }

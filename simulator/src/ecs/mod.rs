@@ -35,7 +35,7 @@ pub struct Ecs {
 
 struct Shared {
     world: World,
-    /// The state at each call, with its time, oldest first.
+    /// The state at each call and after each change, with its time, oldest first.
     by_time: VecDeque<(i64, World)>,
     /// The state before each change, oldest first.
     before_writes: VecDeque<World>,
@@ -234,6 +234,8 @@ impl Ecs {
         let answer = api::call(&mut shared.world, operation, request);
         if answer.is_ok() {
             keep(&mut shared.before_writes, before);
+            let after = shared.world.clone();
+            keep(&mut shared.by_time, (now, after));
         }
         answer
     }
@@ -282,6 +284,14 @@ impl Ecs {
         let request = json!({"cluster": cluster, "services": [service]});
         let answer = api::call(&mut self.shared().world, "DescribeServices", &request).ok()?;
         answer["services"].get(0).cloned()
+    }
+
+    /// How often a service was set to a revision by a deployment of its own: rollbacks to it do
+    /// not count.
+    pub fn deployments_of(&self, cluster: &str, service: &str, task_definition: &str) -> usize {
+        self.shared()
+            .world
+            .deployments_of(cluster, service, task_definition)
     }
 
     /// Service deployments as they are shown now, newest first.

@@ -311,6 +311,21 @@ impl World {
             .position(|one| one.setup.cluster == cluster && one.setup.name == service))
     }
 
+    pub(super) fn deployments_of(
+        &self,
+        cluster: &str,
+        service: &str,
+        task_definition: &str,
+    ) -> usize {
+        let Ok(Some(place)) = self.find(cluster, service) else {
+            return 0;
+        };
+        let revisions = self.services[place].revisions.iter();
+        revisions
+            .filter(|(_, definition)| last(definition) == last(task_definition))
+            .count()
+    }
+
     pub(super) fn schedule(
         &mut self,
         cluster: &str,

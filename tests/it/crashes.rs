@@ -1,0 +1,357 @@
+//! The invocation dies after its k-th call, for every k of every story; then the same event comes
+//! again, or the next one, or both at once, with reads that lag behind or not.
+//!
+//! Whatever happens: at most one revision and one deployment for the job, exactly one final
+//! answer, the one that an undisturbed run gives; and right after each death what the token says
+//! is already true.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use simulator::Answer;
+use simulator::ecs::{Behaviour, Intervention, ServiceSetup, Strategy};
+
+use crate::support::{World, app, id_of};
+
+/// Lambda tries a failed invocation again after a minute.
+const RETRY_AFTER: Duration = Duration::from_mins(1);
+
+/// How far reads lag behind.
+const LAG: Duration = Duration::from_secs(20);
+
+/// More reads than any of the stories makes.
+const ALL_READS: usize = 100_000;
+
+/// More invocations than any of the stories takes.
+const INVOCATIONS: usize = 60;
+
+/// What is delivered after a death.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Delivery {
+    /// The same event.
+    Same,
+    /// The same event, and reads lag behind.
+    SameWithLag,
+    /// The one that follows, if the job was answered; else the same.
+    Next,
+    /// Both at once, if the job was answered.
+    Both,
+}
+
+struct Story {
+    world: fn() -> World,
+    parameters: Value,
+    /// What the only final answer says, in this order: its summary or its message.
+    end: &'static [&'static str],
+    /// Deployments of the job's revision.
+    deployments: usize,
+    /// Revisions of the job that are ACTIVE in the end.
+    revisions: usize,
+}
+
+fn summary(answer: &Answer) -> &str {
+    match answer {
+        Answer::Success { summary, .. } => summary.as_deref().unwrap_or_default(),
+        Answer::Failure { message, .. } => message,
+    }
+}
+
+fn is_final(answer: &Answer) -> bool {
+    !matches!(
+        answer,
+        Answer::Success {
+            continuation_token: Some(_),
+            ..
+        }
+    )
+}
+
+/// One invocation, which may die.
+async fn deliver(world: &World, event: &Value) {
+    let invocation = world.invocation();
+    let _ = world.handler.handle(event, &invocation).await;
+}
+
+/// From `event` on until no job waits for an invocation.
+async fn finish(world: &World, mut event: Value) {
+    for _ in 0..INVOCATIONS {
+        match world.simulator.codepipeline().next_event(&id_of(&event)) {
+            Some(next) => event = next,
+            None => return,
+        }
+        world.simulator.clock().advance(Duration::from_secs(30));
+        deliver(world, &event).await;
+    }
+    unreachable!("it never ended");
+}
+
+/// What a token says has been done, has been done.
+fn assert_true(world: &World, token: &str, context: &str) {
+    let (_, body) = token.split_once(' ').unwrap();
+    let saved: Value = serde_json::from_str(body).unwrap();
+    let own = saved["s"][0][0].as_str().unwrap();
+    assert!(
+        world.simulator.ecs().task_definition(own).is_some(),
+        "{context}: {own} is not registered"
+    );
+    let deployed = world.simulator.ecs().deployments_of("prod", "web", own);
+    assert_eq!(deployed, 1, "{context}: {own} is not deployed");
+    if saved["b"]["o"] == true {
+        let service = world.service();
+        let now = service["taskDefinition"].as_str().unwrap();
+        assert!(!now.ends_with(own), "{context}: nobody has gone back");
+    }
+}
+
+/// Runs the story until the function dies after its `calls`-th call. The event it died with, or
+/// none if it came to its end.
+async fn until_death(world: &World, start: &Value, calls: usize, context: &str) -> Option<Value> {
+    world.simulator.faults().stop_after(calls);
+    let mut event = start.clone();
+    for _ in 0..INVOCATIONS {
+        deliver(world, &event).await;
+        if world.simulator.faults().is_stopped() {
+            world.simulator.faults().resume();
+            for (_, answer) in world.simulator.codepipeline().answers() {
+                if let Answer::Success {
+                    continuation_token: Some(token),
+                    ..
+                } = &answer
+                {
+                    assert_true(world, token, context);
+                }
+            }
+            return Some(event);
+        }
+        event = world.simulator.codepipeline().next_event(&id_of(&event))?;
+        world.simulator.clock().advance(Duration::from_secs(30));
+    }
+    unreachable!("{context}: it never ended")
+}
+
+async fn sweep(story: Story) {
+    for delivery in [
+        Delivery::Same,
+        Delivery::SameWithLag,
+        Delivery::Next,
+        Delivery::Both,
+    ] {
+        let mut calls = 1;
+        loop {
+            let context = format!("died after call {calls}, then {delivery:?}");
+            let world = (story.world)();
+            let start = world.start(story.parameters.clone());
+            let died = until_death(&world, &start, calls, &context).await;
+            let Some(event) = died else {
+                // It made fewer calls than that.
+                assert!(calls > 8, "{context}: too few to be a story");
+                break;
+            };
+            recover(&world, &event, delivery).await;
+            judge(&story, &world, &id_of(&start), &context);
+            calls += 1;
+        }
+    }
+}
+
+async fn recover(world: &World, event: &Value, delivery: Delivery) {
+    world.simulator.clock().advance(RETRY_AFTER);
+    let pipeline = world.simulator.codepipeline();
+    if delivery == Delivery::SameWithLag {
+        world.simulator.faults().stale("*", LAG, ALL_READS);
+    }
+    let next = match delivery {
+        Delivery::Same | Delivery::SameWithLag => None,
+        Delivery::Next | Delivery::Both => pipeline.next_event(&id_of(event)),
+    };
+    match (delivery, next) {
+        (Delivery::Both, Some(next)) => {
+            tokio::join!(deliver(world, event), deliver(world, &next));
+            finish(world, next).await;
+        }
+        (Delivery::Next, Some(next)) => {
+            deliver(world, &next).await;
+            finish(world, next).await;
+        }
+        _ => {
+            deliver(world, event).await;
+            finish(world, event.clone()).await;
+        }
+    }
+}
+
+fn judge(story: &Story, world: &World, job: &str, context: &str) {
+    let ecs = world.simulator.ecs();
+    let own: Vec<String> = ecs
+        .active_revisions("app")
+        .into_iter()
+        .filter(|arn| {
+            let tags = ecs.task_definition(arn).unwrap()["tags"].clone();
+            let mut tags = tags.as_array().unwrap().iter();
+            tags.any(|tag| tag["key"] == "ecs-deploy-action:job" && tag["value"] == job)
+        })
+        .collect();
+    assert_eq!(own.len(), story.revisions, "{context}: {own:?}");
+    let deployed: usize = own
+        .iter()
+        .map(|arn| ecs.deployments_of("prod", "web", arn))
+        .sum();
+    assert_eq!(deployed, story.deployments, "{context}: deployments");
+    let answers = world.simulator.codepipeline().answers();
+    let ends: Vec<&Answer> = answers
+        .iter()
+        .map(|(_, answer)| answer)
+        .filter(|answer| is_final(answer))
+        .collect();
+    let [end] = ends.as_slice() else {
+        unreachable!("{context}: {} final answers: {ends:?}", ends.len());
+    };
+    let said = summary(end);
+    let mut rest = said;
+    for part in story.end {
+        let found = rest.split_once(part);
+        assert!(found.is_some(), "{context}: no '{part}' in {said}");
+        rest = found.unwrap_or_default().1;
+    }
+}
+
+fn with(image: Behaviour, setup: ServiceSetup) -> World {
+    let world = World::with_service(setup);
+    world.simulator.ecs().image("v2", image);
+    world
+}
+
+fn crash() -> Behaviour {
+    Behaviour::Crash {
+        exit_code: 3,
+        after_seconds: 2,
+        log_lines: Vec::new(),
+    }
+}
+
+fn breaker(rolls_back: bool) -> ServiceSetup {
+    ServiceSetup {
+        circuit_breaker: Some(rolls_back),
+        ..ServiceSetup::default()
+    }
+}
+
+#[tokio::test]
+async fn wherever_a_healthy_deployment_dies_it_is_one_deployment_and_succeeds_once() {
+    sweep(Story {
+        world: || {
+            with(
+                Behaviour::Healthy { start_seconds: 30 },
+                ServiceSetup::default(),
+            )
+        },
+        parameters: json!({}),
+        end: &["web on prod: app:2 is serving, 2 tasks"],
+        deployments: 1,
+        revisions: 1,
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn wherever_a_deployment_dies_that_ecs_rolls_back_it_fails_once_with_its_cause() {
+    sweep(Story {
+        world: || with(crash(), breaker(true)),
+        parameters: json!({}),
+        end: &[
+            "web on prod: app:2 failed: container app exited with code 3 (",
+            "Rolled back: app:1 is serving, 2 of 2 tasks.",
+        ],
+        deployments: 1,
+        revisions: 1,
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn wherever_a_deployment_dies_that_we_set_back_it_fails_once_with_its_cause() {
+    sweep(Story {
+        world: || with(crash(), breaker(false)),
+        parameters: json!({}),
+        end: &[
+            "web on prod: app:2 failed: container app exited with code 3 (",
+            "Rolled back: app:1 is serving, 2 of 2 tasks.",
+        ],
+        deployments: 1,
+        revisions: 1,
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn wherever_a_deployment_out_of_time_dies_it_is_stopped_and_fails_once() {
+    sweep(Story {
+        world: || with(Behaviour::StuckPending, ServiceSetup::default()),
+        parameters: json!({"DeploymentTimeout": 2}),
+        end: &[
+            "web on prod: app:2 failed: not complete within 2 min",
+            "Rolled back: app:1 is serving, 2 of 2 tasks.",
+        ],
+        deployments: 1,
+        revisions: 1,
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn wherever_a_deployment_dies_that_is_replaced_it_fails_once_and_touches_nothing() {
+    sweep(Story {
+        world: || {
+            let world = with(Behaviour::StuckPending, ServiceSetup::default());
+            let ecs = world.simulator.ecs();
+            let other = Intervention::Deploy {
+                task_definition: ecs.register(app("repo/app:hotfix")),
+            };
+            ecs.on_update("prod", "web", Duration::from_secs(50), other);
+            world
+        },
+        parameters: json!({}),
+        end: &[
+            "web on prod: app:3 was replaced by another deployment before it was complete (app:2",
+        ],
+        deployments: 1,
+        revisions: 1,
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn wherever_a_blue_green_deployment_dies_it_is_one_deployment_and_succeeds_once() {
+    sweep(Story {
+        world: || {
+            with(
+                Behaviour::Healthy { start_seconds: 10 },
+                ServiceSetup {
+                    strategy: Strategy::BlueGreen,
+                    ..ServiceSetup::default()
+                },
+            )
+        },
+        parameters: json!({}),
+        end: &["web on prod: app:2 is serving, 2 tasks"],
+        deployments: 1,
+        revisions: 1,
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn wherever_a_start_dies_that_may_not_update_it_fails_once_and_leaves_no_revision() {
+    sweep(Story {
+        world: || {
+            let world = World::new();
+            world.simulator.faults().deny("UpdateService");
+            world
+        },
+        parameters: json!({}),
+        end: &["web on prod: the function's role may not do ecs:UpdateService"],
+        deployments: 0,
+        revisions: 0,
+    })
+    .await;
+}
