@@ -42,6 +42,13 @@ async fn main() -> ExitCode {
             return ExitCode::from(BAD_USAGE);
         }
     };
+    if arguments.log {
+        let all = ecs_deploy_action::logs::Format::read(|name| match name {
+            "AWS_LAMBDA_LOG_LEVEL" => Some("TRACE".to_owned()),
+            _ => Some("JSON".to_owned()),
+        });
+        ecs_deploy_action::logs::start_to(all, std::io::stderr);
+    }
     let artifact = match artifact::read(&arguments.artifact) {
         Ok(artifact) => artifact,
         Err(wrong) => {

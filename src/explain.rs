@@ -197,7 +197,7 @@ pub fn of_artifact(
         },
         unreadable @ (Unreadable::Empty
         | Unreadable::NotZip(_)
-        | Unreadable::DirectoryTooLarge
+        | Unreadable::DirectoryTooLarge(_)
         | Unreadable::Encrypted
         | Unreadable::Method(_)) => Failure::new(
             FailureKind::RevisionUnavailable,

@@ -70,7 +70,15 @@ where
 
 /// Logs to standard output from now on, and panics with them.
 pub fn start(format: Format) {
-    let started = tracing::subscriber::set_global_default(subscriber(format, io::stdout));
+    start_to(format, io::stdout);
+}
+
+/// The same to another place: the local runner has its own use for standard output.
+pub fn start_to<W>(format: Format, writer: W)
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let started = tracing::subscriber::set_global_default(subscriber(format, writer));
     if started.is_err() {
         tracing::warn!("logs were started already");
     }

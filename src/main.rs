@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use ecs_deploy_action::artifact::entry::Bounds;
 use ecs_deploy_action::aws::Aws;
 use ecs_deploy_action::clock::SystemClock;
 use ecs_deploy_action::deploy::time::Timestamp;
@@ -27,6 +28,7 @@ async fn main() -> ExitCode {
         aws: Aws::from_environment().await,
         clock: Arc::new(SystemClock),
         observer: Arc::new(Unobserved),
+        bounds: Bounds::for_memory(settings.memory),
     };
     let handler = Handler::new(engine, settings);
     // The event is taken as it comes: one that does not fit a type would never reach us, and its

@@ -10,17 +10,24 @@ const WATCH_MAX_SECS: u64 = 900;
 
 const WATCH_SECONDS: &str = "WATCH_SECONDS";
 
+/// Lambda sets it, in MB
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>).
+const MEMORY_SIZE: &str = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
+
 /// The function's settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
     /// How long an invocation watches. Zero: act and look once.
     pub watch: Duration,
+    /// The function's memory in MiB, where Lambda says it.
+    pub memory: Option<u64>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             watch: WATCH_DEFAULT,
+            memory: None,
         }
     }
 }
@@ -37,16 +44,16 @@ impl Settings {
     /// [`BadSetting`]: a function that watches longer or shorter than its owner believes is worse
     /// than one that does not start.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, BadSetting> {
-        let Some(written) = variable(WATCH_SECONDS).filter(|written| !written.trim().is_empty())
-        else {
-            return Ok(Self::default());
+        let memory = variable(MEMORY_SIZE).and_then(|written| written.trim().parse().ok());
+        let written = variable(WATCH_SECONDS).filter(|written| !written.trim().is_empty());
+        let watch = match written {
+            None => WATCH_DEFAULT,
+            Some(written) => match written.trim().parse::<u64>() {
+                Ok(seconds) if seconds <= WATCH_MAX_SECS => Duration::from_secs(seconds),
+                _ => return Err(BadSetting(written)),
+            },
         };
-        match written.trim().parse::<u64>() {
-            Ok(seconds) if seconds <= WATCH_MAX_SECS => Ok(Self {
-                watch: Duration::from_secs(seconds),
-            }),
-            _ => Err(BadSetting(written)),
-        }
+        Ok(Self { watch, memory })
     }
 }
 
@@ -61,15 +68,17 @@ mod tests {
     use super::*;
 
     fn read(written: Option<&str>) -> Result<Settings, BadSetting> {
-        Settings::read(|name| {
-            assert_eq!(name, WATCH_SECONDS);
-            written.map(str::to_owned)
+        Settings::read(|name| match name {
+            WATCH_SECONDS => written.map(str::to_owned),
+            MEMORY_SIZE => Some("128".to_owned()),
+            other => unreachable!("{other} is read"),
         })
     }
 
     #[test]
     fn without_watch_seconds_forty_are_watched() {
         assert_eq!(read(None).unwrap().watch, Duration::from_secs(40));
+        assert_eq!(read(None).unwrap().memory, Some(128));
         assert_eq!(read(Some(" ")).unwrap().watch, Duration::from_secs(40));
     }
 

@@ -14,6 +14,7 @@ use aws_sdk_ecs::types::{
     LaunchType, Tag,
 };
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
+use ecs_deploy_action::artifact::entry::Bounds;
 use ecs_deploy_action::aws::Aws;
 use ecs_deploy_action::clock::{Clock, SystemClock};
 use ecs_deploy_action::engine::{Engine, Unobserved};
@@ -106,8 +107,15 @@ impl Emulator {
             aws: Aws::new(self.config.clone()),
             clock: Arc::new(SystemClock),
             observer: Arc::new(Unobserved),
+            bounds: Bounds::for_memory(None),
         };
-        Handler::new(engine, Settings { watch })
+        Handler::new(
+            engine,
+            Settings {
+                watch,
+                memory: None,
+            },
+        )
     }
 
     fn event(&self, image: &str) -> Value {

@@ -17,6 +17,7 @@ Deploys to a simulated Amazon ECS on this machine and shows what happens.
   --artifact PATH   a folder or a zip instead of examples/artifact
   --fast            without waiting: time does not pass, it is skipped
   --json            one line of JSON for each step
+  --log             the function's own log, all of it, to standard error
   --aws --cluster NAME --service NAME
                     deploy to the account that the environment has credentials for
   --help            this
@@ -36,6 +37,7 @@ pub(crate) struct Arguments {
     pub(crate) artifact: PathBuf,
     pub(crate) is_fast: bool,
     pub(crate) json: bool,
+    pub(crate) log: bool,
     /// The service of a real account.
     pub(crate) account: Option<RealService>,
 }
@@ -50,7 +52,7 @@ impl Arguments {
     pub(crate) fn parse() -> Result<Asked, lexopt::Error> {
         let mut scenario = None;
         let mut artifact = None;
-        let (mut is_fast, mut json, mut is_aws) = (false, false, false);
+        let (mut is_fast, mut json, mut log, mut is_aws) = (false, false, false, false);
         let (mut cluster, mut service) = (None, None);
         // `cargo local -- --list` brings the `--` along: the alias ends with one of its own.
         let written = std::env::args_os().skip(1);
@@ -63,6 +65,7 @@ impl Arguments {
                 Long("artifact") => artifact = Some(PathBuf::from(parser.value()?)),
                 Long("fast") => is_fast = true,
                 Long("json") => json = true,
+                Long("log") => log = true,
                 Long("aws") => is_aws = true,
                 Long("cluster") => cluster = Some(parser.value()?.string()?),
                 Long("service") => service = Some(parser.value()?.string()?),
@@ -89,6 +92,7 @@ impl Arguments {
             artifact: artifact.unwrap_or(sample),
             is_fast,
             json,
+            log,
             account,
         }))
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ecs_deploy_action::artifact::entry::Bounds;
 use ecs_deploy_action::aws::Aws;
 use ecs_deploy_action::clock::{Clock, Sleep, SystemClock};
 use ecs_deploy_action::deploy::diff;
@@ -93,6 +94,7 @@ pub(crate) async fn simulated(
             aws: Aws::new(simulator.client_config()),
             clock: clock.clone(),
             observer: show.clone(),
+            bounds: Bounds::for_memory(None),
         },
         Settings::default(),
     );
@@ -221,6 +223,7 @@ pub(crate) async fn on_aws(
             aws: Aws::from_environment().await,
             clock: Arc::new(SystemClock),
             observer: show.clone(),
+            bounds: Bounds::for_memory(None),
         },
         Settings::default(),
     );

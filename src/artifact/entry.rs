@@ -22,6 +22,49 @@ const EXTRA_FIELD_ROOM_BYTES: u64 = 1024;
 /// At most so many close matches are named.
 const NEAR_LIMIT: usize = 3;
 
+/// An entry of the directory before its name (APPNOTE.TXT 4.3.12).
+const DIRECTORY_ENTRY_BYTES: u64 = 46;
+
+/// What `zip` keeps of each entry besides its name while its table grows, and how often it keeps
+/// the name (measured: `tests/memory.rs`).
+const KEPT_BYTES: u64 = 440;
+const NAME_COPIES: u64 = 2;
+
+/// Kept for the rest of the function: its code, TLS, buffers.
+const RESERVED_BYTES: u64 = 48 * 1024 * 1024;
+
+/// What reading a zip may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Memory, in bytes.
+    memory: u64,
+}
+
+impl Bounds {
+    /// Those of a function with this memory, in MiB; of one with plenty if it is not known.
+    ///
+    /// A function that runs out of memory is killed and answers nobody.
+    pub fn for_memory(mebibytes: Option<u64>) -> Self {
+        const PLENTY_MIB: u64 = 1024;
+        let memory = mebibytes.unwrap_or(PLENTY_MIB).saturating_mul(1024 * 1024);
+        Self {
+            memory: memory.saturating_sub(RESERVED_BYTES),
+        }
+    }
+
+    /// How large, in bytes, a directory with so many entries may be. `None`: not even with names
+    /// of one letter.
+    ///
+    /// It takes its own size, and all of it but what stands before the names is names.
+    pub fn directory(self, entries: u64) -> Option<u64> {
+        let fixed = KEPT_BYTES.saturating_sub(NAME_COPIES * DIRECTORY_ENTRY_BYTES);
+        let left = self.memory.checked_sub(entries.checked_mul(fixed)?)?;
+        let most = (left / (1 + NAME_COPIES)).min(FETCH_LIMIT_BYTES);
+        let least = entries.checked_mul(DIRECTORY_ENTRY_BYTES + 1)?;
+        (most >= least).then_some(most)
+    }
+}
+
 /// Why the file could not be read from the zip.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable<E> {
@@ -35,8 +78,11 @@ pub enum Unreadable<E> {
     #[error("it is not a readable zip ({0})")]
     NotZip(String),
     /// The directory of the zip is larger than we read.
-    #[error("its list of files is larger than {} MiB", FETCH_LIMIT_BYTES / (1024 * 1024))]
-    DirectoryTooLarge,
+    #[error(
+        "its list of {0} files is larger than what the function has memory for, or than {most} MiB: put fewer files into the artifact, or raise the function's MemorySize",
+        most = FETCH_LIMIT_BYTES / (1024 * 1024)
+    )]
+    DirectoryTooLarge(u64),
     /// The file is not in it.
     #[error("it has no such file among its {count}{}", near_words(.near))]
     Absent {
@@ -68,11 +114,11 @@ fn near_words(near: &[String]) -> String {
     }
 }
 
-impl<E> From<Stop<E>> for Unreadable<E> {
-    fn from(stop: Stop<E>) -> Self {
+impl<E> Unreadable<E> {
+    fn of_stop(stop: Stop<E>, entries: u64) -> Self {
         match stop {
             Stop::Source(error) => Self::Source(error),
-            Stop::TooMuch => Self::DirectoryTooLarge,
+            Stop::TooMuch => Self::DirectoryTooLarge(entries),
             Stop::TooOften => Self::NotZip("its parts point to and fro".to_owned()),
             Stop::WrongLength => Self::NotZip("the store answered with another length".to_owned()),
         }
@@ -85,11 +131,21 @@ impl<E> From<Stop<E>> for Unreadable<E> {
 ///
 /// # Errors
 /// [`Unreadable`], with what is wrong.
-pub fn read<S: Source>(source: S, name: &str, limit: u64) -> Result<Vec<u8>, Unreadable<S::Error>> {
-    let mut reader = Ranged::open(source, TAIL_BYTES)?;
+pub fn read<S: Source>(
+    source: S,
+    name: &str,
+    limit: u64,
+    bounds: Bounds,
+) -> Result<Vec<u8>, Unreadable<S::Error>> {
+    let mut reader =
+        Ranged::open(source, TAIL_BYTES).map_err(|stop| Unreadable::of_stop(stop, 0))?;
     if reader.total() == 0 {
         return Err(Unreadable::Empty);
     }
+    let entries = entries_claimed(reader.tail());
+    let too_large = || Unreadable::DirectoryTooLarge(entries);
+    reader.limit_fetches(bounds.directory(entries).ok_or_else(too_large)?);
+    let stopped = |stop| Unreadable::of_stop(stop, entries);
     // CodePipeline's artifacts are plain zips, so offsets count from the object's first byte;
     // looking for others would read on and on in what is no zip.
     let config = Config {
@@ -98,7 +154,7 @@ pub fn read<S: Source>(source: S, name: &str, limit: u64) -> Result<Vec<u8>, Unr
     let archive = match ZipArchive::with_config(config, &mut reader) {
         Ok(archive) => archive,
         Err(error) => {
-            let stop = reader.take_stop().map(Unreadable::from);
+            let stop = reader.take_stop().map(stopped);
             return Err(stop.unwrap_or_else(|| Unreadable::NotZip(error.to_string())));
         }
     };
@@ -142,10 +198,37 @@ pub fn read<S: Source>(source: S, name: &str, limit: u64) -> Result<Vec<u8>, Unr
         }
         Ok(_) => Err(Unreadable::FileTooLarge { limit }),
         Err(error) => {
-            let stop = reader.take_stop().map(Unreadable::from);
+            let stop = reader.take_stop().map(stopped);
             Err(stop.unwrap_or_else(|| Unreadable::NotZip(error.to_string())))
         }
     }
+}
+
+/// The greatest number of entries that an end record in the tail claims: `zip` reads as many, and
+/// no more. Records of zips within the zip are looked at too, which does no harm.
+///
+/// APPNOTE.TXT 4.3.14 (zip64) and 4.3.16.
+fn entries_claimed(tail: &[u8]) -> u64 {
+    let end = numbers_behind(tail, b"PK\x05\x06", 10, 2);
+    let zip64 = numbers_behind(tail, b"PK\x06\x06", 32, 8).max();
+    // All ones say that a zip64 record has the number.
+    let is_number = |number: &u64| zip64.is_none() || *number != u64::from(u16::MAX);
+    end.filter(is_number).max().max(zip64).unwrap_or(0)
+}
+
+/// The little-endian numbers of `size` bytes that stand `offset` bytes after each `signature`.
+fn numbers_behind<'a>(
+    tail: &'a [u8],
+    signature: &'a [u8],
+    offset: usize,
+    size: usize,
+) -> impl Iterator<Item = u64> + 'a {
+    tail.windows(offset + size)
+        .filter(move |record| record.starts_with(signature))
+        .map(move |record| {
+            let bytes = record[offset..].iter().rev();
+            bytes.fold(0, |number, byte| (number << 8) | u64::from(*byte))
+        })
 }
 
 /// The entry called `name`, also if the zip writes it with `\` or a leading `./`.
@@ -201,6 +284,7 @@ mod tests {
     const NAME: &str = "imagedefinitions.json";
     const CONTENT: &[u8] = br#"[{"name": "app", "imageUri": "repo/app:v2"}]"#;
     const LIMIT: u64 = 100 * 1024;
+    const PLENTY: Bounds = Bounds { memory: 1 << 30 };
 
     fn noise(length: usize) -> Vec<u8> {
         let mut state = 1_u32;
@@ -232,7 +316,7 @@ mod tests {
     /// What is read, and with how many requests.
     fn read_from(zip: Vec<u8>, name: &str) -> (Result<Vec<u8>, Unreadable<String>>, usize) {
         let memory = Memory::new(zip);
-        let outcome = read(memory.clone(), name, LIMIT);
+        let outcome = read(memory.clone(), name, LIMIT, PLENTY);
         (outcome, memory.requests())
     }
 
@@ -248,7 +332,7 @@ mod tests {
     fn a_file_at_the_front_of_a_large_zip_takes_two_requests_and_few_bytes() {
         let zip = zip_of(&[(NAME, CONTENT), ("big", &noise(2_000_000))], stored());
         let memory = Memory::new(zip);
-        assert_eq!(read(memory.clone(), NAME, LIMIT).unwrap(), CONTENT);
+        assert_eq!(read(memory.clone(), NAME, LIMIT, PLENTY).unwrap(), CONTENT);
         let asked: u64 = memory
             .asked
             .lock()
@@ -397,5 +481,75 @@ mod tests {
         }
         let outcome = read_from(zip, NAME).0;
         assert!(matches!(outcome, Err(Unreadable::Method(_))), "{outcome:?}");
+    }
+
+    #[test]
+    fn a_zip_with_more_entries_than_memory_allows_is_refused_before_its_directory_is_read() {
+        let names: Vec<String> = (0..70_000).map(|n| format!("{n}")).collect();
+        let files: Vec<(&str, &[u8])> =
+            names.iter().map(|name| (name.as_str(), &b""[..])).collect();
+        let memory = Memory::new(zip_of(&files, stored()));
+        let bounds = Bounds {
+            memory: 70_000 * KEPT_BYTES,
+        };
+        let outcome = read(memory.clone(), NAME, LIMIT, bounds);
+        assert_eq!(outcome, Err(Unreadable::DirectoryTooLarge(70_000)));
+        assert_eq!(memory.requests(), 1);
+    }
+
+    #[test]
+    fn a_function_with_more_memory_reads_more_and_never_more_than_the_bound() {
+        let directory = |memory, entries| Bounds::for_memory(memory).directory(entries);
+        let small = directory(Some(128), 100_000).unwrap();
+        assert!(small > 100_000 * (DIRECTORY_ENTRY_BYTES + 100), "{small}");
+        assert!(directory(Some(256), 100_000).unwrap() > small);
+        assert_eq!(directory(Some(1024), 100_000), Some(FETCH_LIMIT_BYTES));
+        assert_eq!(directory(None, 0), Some(FETCH_LIMIT_BYTES));
+        for entries in [1_000_000, u64::MAX / KEPT_BYTES, u64::MAX] {
+            assert_eq!(directory(Some(128), entries), None, "{entries}");
+        }
+        assert_eq!(directory(Some(0), 1), None);
+    }
+
+    #[test]
+    fn overlapping_entries_and_lying_offsets_are_refused_or_read_for_what_they_are() {
+        let sound = zip_of(&[("a", b"aaaa"), (NAME, CONTENT)], stored());
+        let entries: Vec<usize> = sound
+            .windows(4)
+            .enumerate()
+            .filter(|(_, bytes)| bytes == b"PK\x01\x02")
+            .map(|(at, _)| at)
+            .collect();
+        // The local header's offset, 42 bytes into an entry of the directory.
+        for offset in [0_u32, 1, 17, 1 << 20, u32::MAX - 1] {
+            let mut lying = sound.clone();
+            lying[entries[1] + 42..entries[1] + 46].copy_from_slice(&offset.to_le_bytes());
+            let (outcome, requests) = read_from(lying, NAME);
+            assert!(
+                !matches!(&outcome, Ok(content) if content != CONTENT),
+                "{offset}: {outcome:?}"
+            );
+            assert!(requests <= 4, "{offset}: {requests}");
+        }
+    }
+
+    #[test]
+    fn of_two_files_with_the_same_name_one_is_read_and_dots_in_names_lead_nowhere() {
+        let mut zip = zip_of(
+            &[("imagedefinitions.jsoX", CONTENT), (NAME, CONTENT)],
+            stored(),
+        );
+        for at in 0..zip.len() - NAME.len() {
+            if zip[at..].starts_with(b"imagedefinitions.jsoX") {
+                zip[at + NAME.len() - 1] = b'n';
+            }
+        }
+        assert_eq!(read_from(zip, NAME).0.unwrap(), CONTENT);
+        let zip = zip_of(&[("../../etc/imagedefinitions.json", CONTENT)], stored());
+        let outcome = read_from(zip, NAME).0;
+        assert!(
+            matches!(outcome, Err(Unreadable::Absent { .. })),
+            "{outcome:?}"
+        );
     }
 }

@@ -32,7 +32,8 @@ pub trait Source {
     fn range(&mut self, start: u64, end: u64) -> Result<Vec<u8>, Self::Error>;
 }
 
-/// More than this is never fetched at a time: the bound on a central directory.
+/// More than this is never fetched at a time, whatever memory there is: the bound on a central
+/// directory.
 pub const FETCH_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Nor is more than this many times asked. A sound zip takes at most four requests; a broken one
@@ -44,7 +45,7 @@ pub const REQUEST_LIMIT: usize = 8;
 pub enum Stop<E> {
     /// The source failed.
     Source(E),
-    /// A single read would exceed [`FETCH_LIMIT_BYTES`].
+    /// A single read would exceed what may be fetched at a time.
     TooMuch,
     /// More than [`REQUEST_LIMIT`] requests.
     TooOften,
@@ -61,6 +62,7 @@ pub struct Ranged<S: Source> {
     /// Fetched parts, in no order, without overlap.
     parts: Vec<(u64, Vec<u8>)>,
     announced: Option<(u64, u64)>,
+    fetch_limit: u64,
     requests: usize,
     stop: Option<Stop<S::Error>>,
 }
@@ -82,9 +84,20 @@ impl<S: Source> Ranged<S> {
             position: 0,
             parts: vec![(total - length, bytes)],
             announced: None,
+            fetch_limit: FETCH_LIMIT_BYTES,
             requests: 1,
             stop: None,
         })
+    }
+
+    /// From now on no more than this is fetched at a time.
+    pub fn limit_fetches(&mut self, bytes: u64) {
+        self.fetch_limit = bytes.min(FETCH_LIMIT_BYTES);
+    }
+
+    /// The object's last bytes, as they were fetched first.
+    pub fn tail(&self) -> &[u8] {
+        self.parts.first().map_or(&[], |(_, bytes)| bytes)
     }
 
     /// Length of the object, in bytes.
@@ -125,7 +138,7 @@ impl<S: Source> Ranged<S> {
             Some((from, to)) if (from..to).contains(&start) => to.min(next_known),
             _ => next_known,
         };
-        if end - start > FETCH_LIMIT_BYTES {
+        if end - start > self.fetch_limit {
             return Err(Stop::TooMuch);
         }
         if self.requests >= REQUEST_LIMIT {
@@ -289,8 +302,11 @@ pub(crate) mod tests {
 
     #[test]
     fn more_than_the_bound_is_never_asked_for() {
-        let mut reader = Ranged::open(Huge, 10).unwrap();
-        assert!(reader.read(&mut [0]).is_err());
-        assert!(matches!(reader.take_stop(), Some(Stop::TooMuch)));
+        for limit in [1000, u64::MAX] {
+            let mut reader = Ranged::open(Huge, 10).unwrap();
+            reader.limit_fetches(limit);
+            assert!(reader.read(&mut [0]).is_err());
+            assert!(matches!(reader.take_stop(), Some(Stop::TooMuch)));
+        }
     }
 }

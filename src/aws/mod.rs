@@ -118,3 +118,25 @@ impl Aws {
         s3::S3::new(aws_sdk_s3::Client::from_conf(config.build()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hung_socket_costs_one_attempt_and_all_attempts_less_than_a_minute() {
+        const {
+            assert!(CONNECT_TIMEOUT.as_secs() < ATTEMPT_TIMEOUT.as_secs());
+            assert!(READ_TIMEOUT.as_secs() < ATTEMPT_TIMEOUT.as_secs());
+            assert!(ATTEMPT_TIMEOUT.as_secs() < OPERATION_TIMEOUT.as_secs());
+            assert!(OPERATION_TIMEOUT.as_secs() < 60);
+        }
+    }
+
+    #[test]
+    fn each_partition_has_its_regions() {
+        assert_eq!(partition("eu-central-1"), "aws");
+        assert_eq!(partition("cn-north-1"), "aws-cn");
+        assert_eq!(partition("us-gov-west-1"), "aws-us-gov");
+    }
+}

@@ -94,7 +94,9 @@ impl Step<'_> {
         let name = file.clone();
         // `zip` reads from what blocks; the file's content is small, so it may be read whole.
         let limit = u64::try_from(FILE_LIMIT_BYTES).unwrap_or(u64::MAX);
-        let read = tokio::task::spawn_blocking(move || entry::read(object, &name, limit)).await;
+        let bounds = self.engine.bounds;
+        let read =
+            tokio::task::spawn_blocking(move || entry::read(object, &name, limit, bounds)).await;
         match read {
             Ok(Ok(content)) => Ok(content),
             Ok(Err(unreadable)) => {

@@ -14,6 +14,7 @@ pub(crate) use watch::in_progress;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::artifact::entry::Bounds;
 use crate::aws::Aws;
 use crate::clock::Clock;
 use crate::deploy::evidence::Evidence;
@@ -81,6 +82,8 @@ pub struct Engine {
     pub clock: Arc<dyn Clock>,
     /// Sees every look.
     pub observer: Arc<dyn Observer>,
+    /// What reading an artifact may take.
+    pub bounds: Bounds,
 }
 
 /// One invocation's work.

@@ -323,3 +323,25 @@ async fn the_critical_path_of_a_start_has_a_bounded_number_of_calls() {
         .collect();
     assert_eq!(calls.len(), 5, "{calls:?}");
 }
+
+#[tokio::test]
+async fn a_call_that_hangs_is_given_up_and_made_again() {
+    let mut world = World::new();
+    let timeouts = aws_config::timeout::TimeoutConfig::builder()
+        .operation_attempt_timeout(std::time::Duration::from_millis(700))
+        .build();
+    let config = world.simulator.client_config();
+    let config = config.into_builder().timeout_config(timeouts).build();
+    world.handler = ecs_deploy_action::handler::Handler::new(
+        ecs_deploy_action::engine::Engine {
+            aws: ecs_deploy_action::aws::Aws::new(config),
+            clock: std::sync::Arc::new(crate::support::Driven(world.simulator.clock())),
+            observer: std::sync::Arc::new(ecs_deploy_action::engine::Unobserved),
+            bounds: ecs_deploy_action::artifact::entry::Bounds::for_memory(None),
+        },
+        ecs_deploy_action::settings::Settings::default(),
+    );
+    world.simulator.faults().hang("DescribeServices", 1);
+    let answer = world.deploy(json!({})).await;
+    success(&answer);
+}

@@ -282,3 +282,22 @@ fn with_aws_it_deploys_where_the_environment_points() {
             .all(|call| call.service == "ecs")
     );
 }
+
+#[test]
+fn in_no_scenario_is_a_credential_written_anywhere_not_even_at_trace() {
+    for name in scenarios() {
+        let output = local(&["--fast", "--json", "--log", "--scenario", &name])
+            .env("AWS_ACCESS_KEY_ID", "environment-id-MARK")
+            .env("AWS_SECRET_ACCESS_KEY", "environment-secret-MARK")
+            .env("AWS_SESSION_TOKEN", "environment-token-MARK")
+            .output()
+            .unwrap();
+        let log = String::from_utf8(output.stderr).unwrap();
+        assert!(log.contains(r#""message":"done""#), "{name}: no log: {log}");
+        let written = String::from_utf8(output.stdout).unwrap() + &log;
+        // The sample event's credentials, the function's and the environment's.
+        for secret in ["MARK", "ASIAARTIFACT", simulator::FUNCTION_ACCESS_KEY_ID] {
+            assert!(!written.contains(secret), "{name}: {secret} in {written}");
+        }
+    }
+}

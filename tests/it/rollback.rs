@@ -358,3 +358,31 @@ async fn who_cannot_see_whether_it_has_deployed_already_does_not_deploy_again() 
     );
     assert_eq!(world.done("UpdateService"), 1);
 }
+
+#[tokio::test]
+async fn from_ecs_knowing_to_the_answer_it_takes_at_most_one_look() {
+    const BETWEEN_LOOKS_MS: i64 = 5000;
+    let world = with_breaker(false);
+    world.simulator.ecs().image("v2", crash(3, &[]));
+    let answer = world.deploy(json!({"Rollback": false})).await;
+    failure(&answer);
+    let service = world.service();
+    let events = service["events"].as_array().unwrap();
+    let known = events
+        .iter()
+        .find(|event| {
+            event["message"]
+                .as_str()
+                .unwrap()
+                .contains("deployment failed")
+        })
+        .unwrap();
+    let known_ms = (known["createdAt"].as_f64().unwrap() * 1000.0).round();
+    let answered = &world.simulator.calls_of("PutJobFailureResult")[0];
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "milliseconds of this century"
+    )]
+    let took = answered.at_ms - known_ms as i64;
+    assert!((0..=BETWEEN_LOOKS_MS).contains(&took), "{took} ms");
+}

@@ -5,6 +5,7 @@ use std::io::{Cursor, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ecs_deploy_action::artifact::entry::Bounds;
 use ecs_deploy_action::aws::Aws;
 use ecs_deploy_action::clock::{Clock, Sleep};
 use ecs_deploy_action::deploy::time::Timestamp;
@@ -110,9 +111,16 @@ impl World {
             aws: Aws::new(simulator.client_config()),
             clock: Arc::new(Driven(simulator.clock())),
             observer,
+            bounds: Bounds::for_memory(None),
         };
         Self {
-            handler: Handler::new(engine, Settings { watch }),
+            handler: Handler::new(
+                engine,
+                Settings {
+                    watch,
+                    memory: None,
+                },
+            ),
             simulator,
             time_limit: Duration::from_mins(5),
         }
