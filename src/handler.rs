@@ -17,6 +17,7 @@ use crate::deploy::rollout::Verdict;
 use crate::deploy::text;
 use crate::deploy::time::{Timestamp, spoken};
 use crate::engine::{self, Engine, Reached, Stage};
+use crate::explain;
 use crate::job::{self, Order};
 use crate::parameters::{self, DeploySpec};
 use crate::report::{self, Outcome, Report};
@@ -40,7 +41,7 @@ pub struct Invocation {
 
 /// The job could not be answered. Lambda is to bring the event again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the job could not be answered: {0}")]
+#[error("the job could not be answered: {}", explain::words(.0))]
 pub struct Unanswered(#[source] CallError);
 
 /// Handles events.
@@ -209,8 +210,9 @@ impl Handler {
                 format!("the job {job} was answered before, so this answer was not taken: {error}")
             }
             _ => {
-                tracing::error!(job, %error, "the job could not be answered");
-                return Err(Unanswered(error));
+                let unanswered = Unanswered(error);
+                tracing::error!(job, "{unanswered}");
+                return Err(unanswered);
             }
         };
         tracing::warn!(job, "{warning}");

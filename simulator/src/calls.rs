@@ -16,6 +16,8 @@ pub struct Call {
     pub raw_body: Bytes,
     /// Who signed it.
     pub access_key_id: Option<String>,
+    /// For which Region it was signed.
+    pub region: Option<String>,
     /// The HTTP status of the answer; 0 if there was none.
     pub status: u16,
     /// The code of the error, if it was one.

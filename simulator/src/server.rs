@@ -99,7 +99,8 @@ async fn answer(
         operation: asked.operation.clone(),
         request: asked.request.clone(),
         raw_body: raw_body.clone(),
-        access_key_id: access_key_id(&parts.headers),
+        access_key_id: signed(&parts.headers, 0),
+        region: signed(&parts.headers, 2),
         status: 0,
         error: None,
         at_ms: inner.clock.now_ms(),
@@ -272,11 +273,11 @@ fn respond(status: StatusCode, kind: &'static str, body: String) -> Response<Byt
     response
 }
 
-/// The access key's id in `AWS4-HMAC-SHA256 Credential=AKIA…/20260921/…`.
-fn access_key_id(headers: &HeaderMap) -> Option<String> {
+/// A part of `AWS4-HMAC-SHA256 Credential=AKIA…/20260921/REGION/…`: the key's id is the first.
+fn signed(headers: &HeaderMap, part: usize) -> Option<String> {
     let authorization = headers.get("authorization")?.to_str().ok()?;
     let (_, rest) = authorization.split_once("Credential=")?;
-    rest.split('/').next().map(str::to_owned)
+    rest.split('/').nth(part).map(str::to_owned)
 }
 
 fn code_in(xml: &[u8]) -> String {

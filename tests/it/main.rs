@@ -13,3 +13,4 @@ mod rollback;
 mod runtime_api;
 mod stories;
 mod support;
+mod verify_images;

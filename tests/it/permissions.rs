@@ -66,6 +66,37 @@ async fn a_role_that_may_not_be_passed_is_named() {
 }
 
 #[tokio::test]
+async fn tags_that_may_not_be_written_are_told_apart_from_the_registration() {
+    let world = World::new();
+    let family = "arn:aws:ecs:eu-central-1:111122223333:task-definition/app:*";
+    let words = format!(
+        "User: {PRINCIPAL} is not authorized to perform: ecs:TagResource on resource: {family} because no identity-based policy allows the ecs:TagResource action"
+    );
+    let faults = world.simulator.faults();
+    faults.fail(
+        "RegisterTaskDefinition",
+        1,
+        400,
+        "AccessDeniedException",
+        &words,
+    );
+    let answer = world.deploy(json!({})).await;
+    let (_, message) = failure(&answer);
+    assert!(
+        message.starts_with("web on prod: the function's role may not do ecs:TagResource, which ecs:RegisterTaskDefinition on family app needs"),
+        "{message}"
+    );
+    assert!(
+        has_statement(message, "ecs:TagResource", family),
+        "{message}"
+    );
+    assert!(
+        message.contains(r#"{"StringEquals":{"ecs:CreateAction":"RegisterTaskDefinition"}}"#),
+        "{message}"
+    );
+}
+
+#[tokio::test]
 async fn an_artifact_that_may_not_be_read_is_the_pipelines_roles_matter_and_may_not_exist() {
     let world = World::new();
     world.simulator.s3().deny(BUCKET);
@@ -236,13 +267,21 @@ async fn a_rollback_that_is_not_allowed_says_what_to_allow() {
 
 #[tokio::test]
 async fn a_job_that_may_not_be_answered_is_left_to_lambdas_retry_and_logged() {
-    let world = World::new();
-    world.simulator.faults().deny("PutJobSuccessResult");
-    let start = world.start(json!({}));
-    let invocation = world.invocation();
-    let error = world.handler.handle(&start, &invocation).await.unwrap_err();
-    let said = error.to_string();
-    assert!(said.contains("codepipeline:PutJobSuccessResult"), "{said}");
+    for (operation, parameters) in [
+        ("PutJobSuccessResult", json!({})),
+        ("PutJobFailureResult", json!({"DryRun": "maybe"})),
+    ] {
+        let world = World::new();
+        world.simulator.faults().deny(operation);
+        let start = world.start(parameters);
+        let invocation = world.invocation();
+        let error = world.handler.handle(&start, &invocation).await.unwrap_err();
+        let said = error.to_string();
+        assert!(
+            said.contains(&format!("codepipeline:{operation}")),
+            "{said}"
+        );
+    }
 }
 
 #[tokio::test]
