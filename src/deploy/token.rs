@@ -176,7 +176,7 @@ pub fn decode(token: &str, fingerprint: &str) -> Result<Phase, BadToken> {
     if services.is_empty() {
         return Err(BadToken::Damaged("it names no service".to_owned()));
     }
-    let started = Timestamp::from_secs(saved.t);
+    let started = time(saved.t)?;
     match saved.b {
         None => Ok(Phase::RollingOut {
             job: saved.j,
@@ -187,7 +187,7 @@ pub fn decode(token: &str, fingerprint: &str) -> Result<Phase, BadToken> {
             job: saved.j,
             started,
             owner: if rollback.o { Owner::Job } else { Owner::Ecs },
-            since: Timestamp::from_secs(rollback.t),
+            since: time(rollback.t)?,
             failed: rollback.n,
             cause: rollback.c,
             services,
@@ -195,6 +195,17 @@ pub fn decode(token: &str, fingerprint: &str) -> Result<Phase, BadToken> {
         Some(_) => Err(BadToken::Damaged(
             "the service that failed is not one of its services".to_owned(),
         )),
+    }
+}
+
+/// A time that can be reckoned with.
+fn time(secs: i64) -> Result<Timestamp, BadToken> {
+    /// The last second of the year 9999.
+    const LAST_SECS: i64 = 253_402_300_799;
+    if (0..=LAST_SECS).contains(&secs) {
+        Ok(Timestamp::from_secs(secs))
+    } else {
+        Err(BadToken::Damaged(format!("{secs} is not a time")))
     }
 }
 
@@ -357,6 +368,19 @@ mod tests {
         ));
         let long = format!("1 {}", "x".repeat(TOKEN_LIMIT_CHARS));
         assert_eq!(decode(&long, "f").unwrap_err(), BadToken::TooLong(2050));
+    }
+
+    /// Found by fuzzing: a time so late that it could not be written down again.
+    #[test]
+    fn a_time_that_is_none_is_damage() {
+        let good = encode(&rolling_out(vec![rollout("app", 2)]), "f").unwrap();
+        for secs in ["1790000555555555000", "-1", "253402300800"] {
+            let bad = good.replacen("1790000000", secs, 1);
+            assert!(
+                matches!(decode(&bad, "f"), Err(BadToken::Damaged(_))),
+                "{bad}"
+            );
+        }
     }
 
     fn any_rollout() -> impl Strategy<Value = ServiceRollout> {
