@@ -13,4 +13,5 @@ mod rollback;
 mod runtime_api;
 mod stories;
 mod support;
+mod template;
 mod verify_images;

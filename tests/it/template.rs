@@ -1,0 +1,152 @@
+//! template.yaml grants what the code calls and no more, and its times fit together.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use regex_lite::Regex;
+
+/// What is granted and not called by us: Lambda writes the log, and ECS asks for the other two
+/// when a revision is registered.
+const BY_OTHERS: [&str; 4] = [
+    "ecs:TagResource",
+    "iam:PassRole",
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+];
+
+/// Asked for together with `s3:GetObject`: a versioned bucket is read by version.
+const WITH_VERSIONS: &str = "s3:GetObjectVersion";
+
+fn file(path: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(root.join(path)).unwrap()
+}
+
+/// The code of a source file, without its comments and tests.
+fn code(path: &str) -> String {
+    let text = file(path);
+    let (code, _) = text.split_once("#[cfg(test)]").unwrap_or((&text, ""));
+    let lines = code
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// `describe_services` → `DescribeServices`.
+fn camel(snake: &str) -> String {
+    let words = snake.split('_').map(|word| {
+        let (first, rest) = word.split_at(1);
+        first.to_uppercase() + rest
+    });
+    words.collect()
+}
+
+/// The actions behind the calls that a file of `src/aws/` makes with its client, and those that it
+/// names in its errors.
+fn actions_of(service: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+    let code = code(&format!("src/aws/{service}.rs"));
+    let call = Regex::new(r"\.client\s*\.([a-z_]+)\(\)").unwrap();
+    let calls = call.captures_iter(&code).map(|found| camel(&found[1]));
+    // Not an operation but a look at the client's own settings.
+    let calls = calls.filter(|name| name != "Clone" && name != "Config");
+    let called = calls.map(|name| format!("{service}:{name}")).collect();
+    let named = Regex::new(r#""([a-z0-9]+:[A-Z][A-Za-z]+)""#).unwrap();
+    let named = named.captures_iter(&code).map(|found| found[1].to_owned());
+    (called, named.collect())
+}
+
+const SERVICES: [&str; 5] = ["codepipeline", "ecr", "ecs", "logs", "s3"];
+
+fn granted() -> BTreeSet<String> {
+    let template = file("template.yaml");
+    let (_, role) = template.split_once("\n  Role:\n").unwrap();
+    let (role, _) = role.split_once("\nOutputs:").unwrap();
+    let action = Regex::new(r"\b([a-z0-9]+:[A-Z][A-Za-z]+)\b([^:]|$)").unwrap();
+    let lines = role
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'));
+    let mut granted = BTreeSet::new();
+    for line in lines {
+        granted.extend(action.captures_iter(line).map(|found| found[1].to_owned()));
+    }
+    granted.remove("sts:AssumeRole");
+    granted
+}
+
+#[test]
+fn the_template_grants_what_the_code_calls_and_no_more() {
+    let mut called: BTreeSet<String> = BY_OTHERS.map(str::to_owned).into();
+    for service in SERVICES {
+        called.extend(actions_of(service).0);
+    }
+    called.insert(WITH_VERSIONS.to_owned());
+    let granted = granted();
+    let missing: Vec<_> = called.difference(&granted).collect();
+    let unused: Vec<_> = granted.difference(&called).collect();
+    assert!(missing.is_empty(), "called and not granted: {missing:?}");
+    assert!(unused.is_empty(), "granted and not called: {unused:?}");
+}
+
+#[test]
+fn every_call_is_named_in_the_errors_that_it_may_end_with() {
+    for service in SERVICES {
+        let (called, named) = actions_of(service);
+        assert!(!called.is_empty(), "{service}");
+        assert_eq!(called, named, "{service}");
+    }
+}
+
+#[test]
+fn no_other_module_calls_aws() {
+    let calls = Regex::new(r"aws_sdk_[a-z0-9]+::Client").unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![root];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let is_acting = path.parent().unwrap().ends_with("src/aws");
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(is_acting || !calls.is_match(&text), "{}", path.display());
+        }
+    }
+}
+
+/// The number behind `name:` in the template.
+fn number(name: &str) -> u64 {
+    let template = file("template.yaml");
+    let line = Regex::new(&format!(r#"{name}: "?([0-9]+)"?"#)).unwrap();
+    line.captures(&template).unwrap()[1].parse().unwrap()
+}
+
+#[test]
+fn all_of_lambdas_tries_end_before_codepipeline_gives_up() {
+    const CODEPIPELINE_WAITS_SECS: u64 = 20 * 60;
+    // After one minute, then after two.
+    const BETWEEN_TRIES_SECS: u64 = 60 + 120;
+    let (timeout, retries) = (number("Timeout"), number("MaximumRetryAttempts"));
+    assert_eq!(retries, 2);
+    let all_tries = (1 + retries) * timeout + BETWEEN_TRIES_SECS;
+    assert!(all_tries < CODEPIPELINE_WAITS_SECS, "{all_tries} s");
+    // An event that is older finds its job timed out.
+    assert!(number("MaximumEventAgeInSeconds") < CODEPIPELINE_WAITS_SECS);
+}
+
+#[test]
+fn an_invocation_has_time_to_act_and_to_answer_besides_watching() {
+    // Acting may take all retries of several calls, the answer all of one.
+    const BESIDES_SECS: u64 = 120;
+    assert!(number("WATCH_SECONDS") + BESIDES_SECS < number("Timeout"));
+}
+
+#[test]
+fn the_version_is_the_same_everywhere() {
+    let version = env!("CARGO_PKG_VERSION");
+    let template = file("template.yaml");
+    assert!(template.contains(&format!("SemanticVersion: {version}\n")));
+    let changelog = file("CHANGELOG.md");
+    assert!(changelog.contains(&format!("## {version}")), "{version}");
+}
