@@ -19,6 +19,7 @@ use crate::deploy::time::{Timestamp, spoken};
 use crate::engine::{self, Engine, Reached, Stage};
 use crate::explain;
 use crate::job::{self, Order};
+use crate::metrics::Ended;
 use crate::parameters::{self, DeploySpec};
 use crate::report::{self, Outcome, Report};
 use crate::settings::Settings;
@@ -102,6 +103,8 @@ impl Handler {
         event: &Value,
         invocation: &Invocation,
     ) -> Result<Value, Unanswered> {
+        let began = self.engine.clock.now();
+        let reached = Reached::default();
         let incoming = job::read(event);
         let job = incoming.job;
         tracing::info!(
@@ -112,8 +115,8 @@ impl Handler {
         let (mut report, spec) = match read(incoming.order) {
             Err(failure) => (Report::failed(failure), None),
             Ok((order, spec)) => {
-                let report = self.step(order, &spec, job.as_deref(), invocation).await;
-                (report, Some(spec))
+                let step = self.step(order, &spec, job.as_deref(), invocation, &reached);
+                (step.await, Some(spec))
             }
         };
         if let Some(job) = &job {
@@ -125,6 +128,13 @@ impl Handler {
             tracing::warn!(job = job.as_deref().unwrap_or("none"), "{left_over}");
             report.warnings.push(left_over);
         }
+        self.tell_end(
+            &report,
+            spec.as_ref(),
+            &reached,
+            began,
+            job.as_deref().unwrap_or(&invocation.request_id),
+        );
         let json = report.to_json();
         tracing::info!(
             job = job.as_deref().unwrap_or("none"),
@@ -142,10 +152,10 @@ impl Handler {
         spec: &DeploySpec,
         job: Option<&str>,
         invocation: &Invocation,
+        reached: &Reached,
     ) -> Report {
         let now = self.engine.clock.now();
         let limits = limits(now, invocation.deadline, self.settings.watch, job.is_none());
-        let reached = Reached::default();
         let key = job.unwrap_or(&invocation.request_id).to_owned();
         let mut work = {
             let (engine, spec, reached) = (self.engine.clone(), spec.clone(), reached.clone());
@@ -178,6 +188,36 @@ impl Handler {
             outcome: cut_off(spec, stage, why, now, request),
             warnings: Vec::new(),
             unused_revision: None,
+        }
+    }
+
+    /// Tells the observer how this invocation ended, once for each service.
+    fn tell_end(
+        &self,
+        report: &Report,
+        spec: Option<&DeploySpec>,
+        reached: &Reached,
+        began: Timestamp,
+        job: &str,
+    ) {
+        let at = self.engine.clock.now();
+        let (phase, since) = match reached.stage() {
+            Stage::At(phase) => (phase.name(), phase.started()),
+            Stage::Unchanged | Stage::Changing => ("Start", began),
+        };
+        let targets = spec.map_or(&[][..], |spec| &spec.targets);
+        let named = targets.iter().map(Some);
+        // An event that does not come to name a service ended all the same.
+        let unnamed = targets.is_empty().then_some(None);
+        for target in named.chain(unnamed) {
+            self.engine.observer.ended(Ended {
+                job,
+                target,
+                outcome: &report.outcome,
+                phase,
+                took: at.since(since),
+                at,
+            });
         }
     }
 

@@ -48,6 +48,7 @@ pub mod explain;
 pub mod handler;
 pub mod job;
 pub mod logs;
+pub mod metrics;
 pub mod parameters;
 pub mod report;
 pub mod settings;

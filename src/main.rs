@@ -7,9 +7,10 @@ use ecs_deploy_action::artifact::entry::Bounds;
 use ecs_deploy_action::aws::Aws;
 use ecs_deploy_action::clock::SystemClock;
 use ecs_deploy_action::deploy::time::Timestamp;
-use ecs_deploy_action::engine::{Engine, Unobserved};
+use ecs_deploy_action::engine::Engine;
 use ecs_deploy_action::handler::{Handler, Invocation};
 use ecs_deploy_action::logs::{self, Format};
+use ecs_deploy_action::metrics::ToStandardOutput;
 use ecs_deploy_action::settings::{Settings, environment};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
@@ -27,7 +28,7 @@ async fn main() -> ExitCode {
     let engine = Engine {
         aws: Aws::from_environment().await,
         clock: Arc::new(SystemClock),
-        observer: Arc::new(Unobserved),
+        observer: Arc::new(ToStandardOutput),
         bounds: Bounds::for_memory(settings.memory),
     };
     let handler = Handler::new(engine, settings);

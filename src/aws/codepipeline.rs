@@ -6,7 +6,7 @@ use aws_sdk_codepipeline::Client;
 use aws_sdk_codepipeline::types::{ExecutionDetails, FailureDetails, FailureType};
 
 use super::error::CallError;
-use crate::deploy::failure::{Failure, FailureKind};
+use crate::deploy::failure::Failure;
 
 const PUT_SUCCESS: &str = "codepipeline:PutJobSuccessResult";
 const PUT_FAILURE: &str = "codepipeline:PutJobFailureResult";
@@ -105,13 +105,7 @@ impl CodePipeline {
         external_execution_id: Option<&str>,
     ) -> Result<(), CallError> {
         let details = FailureDetails::builder()
-            .r#type(match failure.kind {
-                FailureKind::Configuration => FailureType::ConfigurationError,
-                FailureKind::RevisionUnavailable => FailureType::RevisionUnavailable,
-                FailureKind::Permission => FailureType::PermissionError,
-                FailureKind::SystemUnavailable => FailureType::SystemUnavailable,
-                FailureKind::Job => FailureType::JobFailed,
-            })
+            .r#type(FailureType::from(failure.kind.name()))
             .message(&failure.message)
             .set_external_execution_id(fitting_id(external_execution_id))
             .build()

@@ -24,6 +24,20 @@ pub enum FailureKind {
     Job,
 }
 
+impl FailureKind {
+    /// CodePipeline's name of it
+    /// (<https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_FailureDetails.html>).
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Configuration => "ConfigurationError",
+            Self::RevisionUnavailable => "RevisionUnavailable",
+            Self::Permission => "PermissionError",
+            Self::SystemUnavailable => "SystemUnavailable",
+            Self::Job => "JobFailed",
+        }
+    }
+}
+
 /// Why a job failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -95,7 +109,7 @@ pub struct Failed<'a> {
     pub target: &'a str,
     /// Our revision.
     pub revision: &'a Revision,
-    /// What [`cause`](super::evidence::cause) or [`late_cause`] said when the failure was first seen; empty if
+    /// What [`cause`] or [`late_cause`] said when the failure was first seen; empty if
     /// nothing failed of itself.
     pub cause: &'a str,
     /// The last verdict.

@@ -25,13 +25,17 @@ use crate::deploy::time::Timestamp;
 use crate::deploy::token;
 use crate::explain::{self, Caller};
 use crate::job::Order;
+use crate::metrics::Ended;
 use crate::parameters::{DeploySpec, Target};
 use crate::report::Report;
 
-/// Sees each look at the services, for whoever shows a deployment as it happens.
+/// Sees each look at the services and each end, for whoever shows or counts deployments.
 pub trait Observer: Send + Sync {
     /// What was seen of `target`, and when.
     fn looked(&self, target: &Target, look: &Look, now: Timestamp);
+
+    /// How an invocation ended, after its job was answered.
+    fn ended(&self, _: Ended<'_>) {}
 }
 
 /// Sees nothing.

@@ -3,6 +3,7 @@
 //! One binary, because linking the AWS SDK takes longer than running all of it.
 
 mod adapters;
+mod buildspec;
 mod crashes;
 mod events;
 mod layering;

@@ -133,3 +133,17 @@ fn its_parameters_are_those_that_are_understood_and_its_plans_those_that_are_ref
         }
     }
 }
+
+#[test]
+fn the_snippets_of_the_migration_guide_are_the_files_that_are_tested() {
+    let examples = root().join("examples");
+    let read = |path: &str| std::fs::read_to_string(examples.join(path)).unwrap();
+    let guide = read("migrate.md");
+    for (language, path) in [
+        ("ts", "migrate/cdk/deploy-stage.ts"),
+        ("hcl", "migrate/terraform/deploy-stage.tf"),
+    ] {
+        let snippet = between(&guide, &format!("```{language}\n"), "```");
+        assert_eq!(snippet, read(path), "{path}");
+    }
+}

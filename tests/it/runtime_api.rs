@@ -243,6 +243,16 @@ async fn at_trace_nothing_of_a_credential_or_the_event_is_written() {
             for field in ["job", "service", "phase", "deployment"] {
                 assert!(line[field].is_string(), "{field} in {line}");
             }
+            // The one that was denied has ended, the other goes on.
+            let metrics: Vec<&str> = written
+                .lines()
+                .filter(|line| line.contains("\"_aws\""))
+                .collect();
+            assert_eq!(metrics.len(), 1, "{written}");
+            let metrics: Value = serde_json::from_str(metrics[0]).unwrap();
+            assert_eq!(metrics["Outcome"], "Failed");
+            assert_eq!(metrics["Phase"], "Start");
+            assert_eq!(metrics["job"], id_of(&denied));
         }
     }
 }

@@ -150,3 +150,36 @@ fn the_version_is_the_same_everywhere() {
     let changelog = file("CHANGELOG.md");
     assert!(changelog.contains(&format!("## {version}")), "{version}");
 }
+
+#[test]
+fn the_dashboard_and_queries_ask_for_what_the_metrics_line_has() {
+    use ecs_deploy_action::metrics::{Ended, NAMESPACE, line};
+    use ecs_deploy_action::report::Outcome;
+
+    let outcome = Outcome::Succeeded {
+        message: String::new(),
+        variables: std::collections::BTreeMap::new(),
+        external_execution_id: None,
+    };
+    let line = line(Ended {
+        job: "",
+        target: None,
+        outcome: &outcome,
+        phase: "Start",
+        took: std::time::Duration::ZERO,
+        at: ecs_deploy_action::deploy::time::Timestamp::from_millis(0),
+    })
+    .unwrap();
+    let template = file("template.yaml");
+    let fields = Regex::new(r"\| fields @timestamp, ([A-Za-z, ]+)").unwrap();
+    let mut asked = 0;
+    for found in fields.captures_iter(&template) {
+        for field in found[1].split(',').map(str::trim) {
+            assert!(!line[field].is_null(), "{field}");
+            asked += 1;
+        }
+    }
+    assert!(asked >= 12, "{asked}");
+    assert!(template.contains(&format!(r#"["{NAMESPACE}", "Deployments", "Outcome""#)));
+    assert!(template.contains(&format!(r#"["{NAMESPACE}", "Duration", "Outcome""#)));
+}
