@@ -106,7 +106,10 @@ struct Function {
 
 impl Function {
     fn start(runtime_api: &str, world: &World, more: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_ecs-deploy-action"))
+        // The release build, where one is to be tested; else what `cargo test` has built.
+        let built = ecs_deploy_action::settings::environment("FUNCTION_BINARY");
+        let built = built.unwrap_or_else(|| env!("CARGO_BIN_EXE_ecs-deploy-action").to_owned());
+        let mut child = Command::new(built)
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", runtime_api)
             .env("AWS_LAMBDA_FUNCTION_NAME", "ecs-deploy-action")
