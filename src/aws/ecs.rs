@@ -526,6 +526,9 @@ fn service_described(service: &Service) -> ServiceDescribed {
             task_definition: owned(service.task_definition()),
             strategy: strategy.map(|strategy| strategy.as_str().to_owned()),
             desired: service.desired_count(),
+            bake_minutes: configuration
+                .and_then(aws_sdk_ecs::types::DeploymentConfiguration::bake_time_in_minutes)
+                .unwrap_or(0),
             breaker_rolls_back: breaker
                 .filter(|breaker| breaker.enable())
                 .map(aws_sdk_ecs::types::DeploymentCircuitBreaker::rollback),

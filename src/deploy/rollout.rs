@@ -30,6 +30,8 @@ pub struct ServiceSeen {
     pub strategy: Option<String>,
     /// How many tasks the service wants.
     pub desired: i32,
+    /// How long, in minutes, a deployment is watched after its traffic is shifted.
+    pub bake_minutes: i32,
     /// Whether its circuit breaker, if it has one, rolls back.
     pub breaker_rolls_back: Option<bool>,
     /// Whether its deployment alarms, if it has any, roll back.
@@ -38,6 +40,15 @@ pub struct ServiceSeen {
     pub deployments: Vec<DeploymentSeen>,
     /// Its events, newest first.
     pub events: Vec<EventSeen>,
+}
+
+impl ServiceSeen {
+    /// Whether `rolloutState` COMPLETED is the end: of a rolling update without a bake time. All
+    /// others have stages after it, which can end in a rollback: only their service deployment
+    /// tells.
+    pub fn is_told_by_rollout_state(&self) -> bool {
+        matches!(self.strategy.as_deref(), None | Some("ROLLING")) && self.bake_minutes == 0
+    }
 }
 
 /// One entry of `deployments[]`.
@@ -343,8 +354,7 @@ fn by_deployments(ours: &ServiceRollout, service: &ServiceSeen, settled: bool) -
         return unknown("our deployment with another revision");
     }
     match primary.rollout_state.as_deref() {
-        // Blue/green and its kin have stages after this one: only their service deployment tells.
-        Some("COMPLETED") if is_rolling(service) => Verdict::Serving {
+        Some("COMPLETED") if service.is_told_by_rollout_state() => Verdict::Serving {
             desired: service.desired,
         },
         Some("COMPLETED" | "IN_PROGRESS") => Verdict::InProgress(progress()),
@@ -469,10 +479,6 @@ fn own<'a>(ours: &ServiceRollout, service: &'a ServiceSeen) -> Option<&'a Deploy
 fn is(revision: &Revision, arn: Option<&str>) -> bool {
     arn.and_then(|arn| Revision::parse(arn).ok())
         .is_some_and(|seen| seen == *revision)
-}
-
-fn is_rolling(service: &ServiceSeen) -> bool {
-    matches!(service.strategy.as_deref(), None | Some("ROLLING"))
 }
 
 fn reason_of(

@@ -124,7 +124,7 @@ impl Step<'_> {
         for warning in verified.unknown {
             self.warn(warning);
         }
-        if !is_rolling(&service.seen) {
+        if !service.seen.is_told_by_rollout_state() {
             // Their end is told by service deployments alone: better refused now than not seen.
             self.ecs
                 .newest_service_deployments(&target, 1)
@@ -515,10 +515,6 @@ impl Step<'_> {
 /// without them.
 pub(super) fn cannot_be_asked(error: &CallError) -> bool {
     matches!(error.class, Class::Denied | Class::Unsupported)
-}
-
-pub(super) fn is_rolling(service: &ServiceSeen) -> bool {
-    matches!(service.strategy.as_deref(), None | Some("ROLLING"))
 }
 
 /// The deployment of `own` that is PRIMARY, or any of it.

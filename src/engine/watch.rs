@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::rollback::GoneBack;
-use super::start::{cannot_be_asked, is_rolling, own_deployment};
+use super::start::{cannot_be_asked, own_deployment};
 use super::{Stage, Step, fingerprint};
 use crate::aws::ecs::ServiceDescribed;
 use crate::aws::error::CallError;
@@ -136,7 +136,7 @@ impl Step<'_> {
         let service_deployment = match self.own_service_deployment(target, rollout, &service).await
         {
             Ok(found) => found,
-            Err(error) if cannot_be_asked(&error) && is_rolling(&service.seen) => {
+            Err(error) if cannot_be_asked(&error) && service.seen.is_told_by_rollout_state() => {
                 self.warn(format!(
                     "judged by rolloutState alone, because service deployments cannot be seen: {}",
                     explain::words(&error)

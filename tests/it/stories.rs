@@ -421,17 +421,33 @@ async fn without_service_deployments_a_rolling_update_is_judged_by_its_rollout_s
 }
 
 #[tokio::test]
-async fn blue_green_without_permission_to_see_service_deployments_is_refused_before_any_change() {
+async fn without_permission_to_see_service_deployments_what_only_they_tell_is_refused_before_any_change()
+ {
+    for (strategy, bake_minutes) in [(Strategy::BlueGreen, 0), (Strategy::Rolling, 5)] {
+        let world = World::with_service(ServiceSetup {
+            strategy,
+            bake_minutes,
+            ..ServiceSetup::default()
+        });
+        world.simulator.faults().deny("ListServiceDeployments");
+        let answer = world.deploy(json!({})).await;
+        let (kind, message) = failure(&answer);
+        assert_eq!(kind, "PermissionError");
+        assert!(message.contains("ecs:ListServiceDeployments"), "{message}");
+        assert_eq!(world.revisions(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_bake_time_that_no_service_deployment_tells_of_is_never_a_success() {
     let world = World::with_service(ServiceSetup {
-        strategy: Strategy::BlueGreen,
+        bake_minutes: 10,
         ..ServiceSetup::default()
     });
-    world.simulator.faults().deny("ListServiceDeployments");
-    let answer = world.deploy(json!({})).await;
-    let (kind, message) = failure(&answer);
-    assert_eq!(kind, "PermissionError");
-    assert!(message.contains("ecs:ListServiceDeployments"), "{message}");
-    assert_eq!(world.revisions(), 1);
+    world.simulator.ecs().set_service_deployments_known(false);
+    let answer = world.deploy(json!({"DeploymentTimeout": 3})).await;
+    let (_, message) = failure(&answer);
+    assert!(message.contains("not complete within 3 min"), "{message}");
 }
 
 #[tokio::test]
