@@ -109,7 +109,7 @@ pub fn of_call(about: &str, error: &CallError, caller: Caller, changed: bool) ->
                 if changed {
                     "Look at the service before you start the action again."
                 } else {
-                    "Nothing was changed; start the action again."
+                    "Nothing was changed by this invocation; start the action again."
                 }
             ),
         ),

@@ -25,7 +25,9 @@ use crate::report::{self, Outcome, Report};
 use crate::settings::Settings;
 
 /// Kept free at the end of an invocation for the answer and its retries.
-const ANSWER_RESERVE: Duration = Duration::from_secs(5);
+const ANSWER_RESERVE: Duration = Duration::from_secs(15);
+
+const _: () = assert!(ANSWER_RESERVE.as_millis() > crate::aws::ANSWER_TIMEOUT.as_millis());
 
 /// Watching stops so much before that, so that a look that takes long is not cut off.
 const LOOK_RESERVE: Duration = Duration::from_secs(5);
@@ -345,7 +347,7 @@ fn cut_off(spec: &DeploySpec, stage: Stage, why: End, now: Timestamp, request: &
                 End::TimeLimit => FailureKind::SystemUnavailable,
             };
             let message = format!(
-                "{targets}: {what}. Nothing was changed. The log of request {request} says more."
+                "{targets}: {what}. Nothing was changed by this invocation. The log of request {request} says more."
             );
             failed(kind, message, None)
         }
@@ -364,23 +366,28 @@ fn cut_off(spec: &DeploySpec, stage: Stage, why: End, now: Timestamp, request: &
 fn handed_back(spec: &DeploySpec, phase: &Phase, now: Timestamp) -> Outcome {
     let over = phase.started() + spec.timeout + ROLLBACK_ALLOWANCE;
     if now >= over {
-        let rollout = &phase.services()[0];
         let no_news = Verdict::NoNews {
             why: "AWS did not answer within the function's time limit".to_owned(),
         };
+        let (service, cause) = match phase {
+            Phase::RollingOut { .. } => (0, ""),
+            Phase::RollingBack { failed, cause, .. } => (*failed, cause.as_str()),
+        };
+        let rollout = &phase.services()[service];
+        let failed = Failed {
+            target: &spec.targets[service].to_string(),
+            revision: &rollout.revision,
+            cause,
+            verdict: &no_news,
+            service: None,
+            not_rolled_back: "the service could not be seen",
+            evidence: &Evidence::default(),
+        };
         return Outcome::Failed {
-            failure: failure::of_late(
-                Failed {
-                    target: &spec.targets[0].to_string(),
-                    revision: &rollout.revision,
-                    cause: "",
-                    verdict: &no_news,
-                    service: None,
-                    not_rolled_back: "the service could not be seen",
-                    evidence: &Evidence::default(),
-                },
-                &spoken(spec.timeout),
-            ),
+            failure: match phase {
+                Phase::RollingOut { .. } => failure::of_late(failed, &spoken(spec.timeout)),
+                Phase::RollingBack { .. } => failure::of_rollout(failed),
+            },
             external_execution_id: Some(rollout.deployment.clone()),
         };
     }
@@ -461,7 +468,7 @@ mod tests {
     #[test]
     fn a_manual_deployment_watches_until_shortly_before_the_time_limit() {
         let limits = limits(NOW, in_secs(300), WATCH, true);
-        assert_eq!(limits.watch_until, in_secs(290));
+        assert_eq!(limits.watch_until, in_secs(280));
     }
 
     #[test]

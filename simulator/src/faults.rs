@@ -29,6 +29,8 @@ struct Planned {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Fault {
+    /// Answered as ever.
+    None,
     /// Answered with an error, nothing done.
     Error(ApiError),
     /// The connection is closed, nothing done.
@@ -94,6 +96,22 @@ impl Faults {
     pub fn fail(&self, operation: &str, times: usize, status: u16, code: &str, message: &str) {
         let error = ApiError::new(code, message).with_status(status);
         self.plan(operation, times, Fault::Error(error));
+    }
+
+    /// After `calls` calls that are carried out, the next `times` are answered with this error.
+    pub fn fail_after(
+        &self,
+        operation: &str,
+        calls: usize,
+        times: usize,
+        status: u16,
+        code: &str,
+        message: &str,
+    ) {
+        if calls > 0 {
+            self.plan(operation, calls, Fault::None);
+        }
+        self.fail(operation, times, status, code, message);
     }
 
     /// The connection is closed before anything is done, `times` times.

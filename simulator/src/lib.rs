@@ -70,7 +70,11 @@ pub(crate) struct Inner {
     models: model::Models,
     calls: Mutex<Vec<Call>>,
     allowed: Mutex<BTreeSet<String>>,
+    hooks: Mutex<Vec<Hook>>,
 }
+
+/// An operation, and what happens when it is next called.
+pub(crate) type Hook = (String, Box<dyn FnOnce() + Send>);
 
 impl Simulator {
     /// One with a driven clock.
@@ -98,6 +102,7 @@ impl Simulator {
             models: model::Models::load(),
             calls: Mutex::default(),
             allowed: Mutex::default(),
+            hooks: Mutex::default(),
             clock,
         });
         let (stop, stopped) = oneshot::channel();
@@ -199,6 +204,17 @@ impl Simulator {
         let mut calls = self.calls();
         calls.retain(|call| call.operation == operation);
         calls
+    }
+
+    /// The next time that `operation` is called, `happen` comes first.
+    pub fn on_call(&self, operation: &str, happen: impl FnOnce() + Send + 'static) {
+        let hook: Hook = (operation.to_owned(), Box::new(happen));
+        let mut hooks = self
+            .inner
+            .hooks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        hooks.push(hook);
     }
 
     /// Forgets the calls so far.

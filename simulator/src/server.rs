@@ -17,6 +17,7 @@ use s3s::service::S3Service;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::Hook;
 use crate::Inner;
 use crate::calls::Call;
 use crate::faults::Fault;
@@ -111,11 +112,12 @@ async fn answer(
         .of(asked.service, &asked.operation, &asked.request);
     // What an endless answer needs to know is kept first: nobody comes back from there.
     let place = inner.record(call.clone());
+    inner.call_hooks(&asked.operation);
     let (response, error) = match &fault {
         Some(Fault::Hang) => std::future::pending().await,
         Some(Fault::Reset) => return Err(io::Error::other("reset on request")),
         Some(Fault::Error(error)) => (refused(&asked, error), Some(error.code.clone())),
-        Some(Fault::ResetAfter | Fault::TruncateBody) | None => match &asked.kind {
+        Some(Fault::ResetAfter | Fault::TruncateBody | Fault::None) | None => match &asked.kind {
             Kind::Json => match inner.call(asked.service, &asked.operation, &asked.request) {
                 Ok(value) => (json_answer(StatusCode::OK, &value), None),
                 Err(error) => (refused(&asked, &error), Some(error.code)),
@@ -331,6 +333,22 @@ impl Inner {
             "codepipeline" => self.codepipeline.call(operation, request),
             "ecr" => self.ecr.call(operation, request),
             _ => self.logs.call(request),
+        }
+    }
+
+    /// What waits for a call of this operation happens, once.
+    fn call_hooks(&self, operation: &str) {
+        let waiting = {
+            let mut hooks = self.hooks.lock().unwrap_or_else(PoisonError::into_inner);
+            let (due, later) = std::mem::take(&mut *hooks)
+                .into_iter()
+                .partition(|(name, _)| name == operation);
+            *hooks = later;
+            let due: Vec<Hook> = due;
+            due
+        };
+        for (_, happen) in waiting {
+            happen();
         }
     }
 

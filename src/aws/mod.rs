@@ -37,6 +37,12 @@ fn partition(region: &str) -> &'static str {
     }
 }
 
+/// One attempt of an answer to CodePipeline. It comes at the end, when the network may be what
+/// ended the rest: a connection that hangs must leave time for another.
+const ANSWER_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
+/// All attempts of an answer.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(13);
+
 /// What every client is made from: one HTTP client, one set of credentials, one retry policy.
 #[derive(Debug, Clone)]
 pub struct Aws {
@@ -102,7 +108,15 @@ impl Aws {
 
     /// CodePipeline, where the function itself runs.
     pub fn codepipeline(&self) -> codepipeline::CodePipeline {
-        codepipeline::CodePipeline::new(aws_sdk_codepipeline::Client::new(&self.config))
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(ANSWER_ATTEMPT_TIMEOUT)
+            .operation_attempt_timeout(ANSWER_ATTEMPT_TIMEOUT)
+            .operation_timeout(ANSWER_TIMEOUT)
+            .build();
+        let config = aws_sdk_codepipeline::config::Builder::from(&self.config);
+        let config = config.timeout_config(timeouts).build();
+        codepipeline::CodePipeline::new(aws_sdk_codepipeline::Client::from_conf(config))
     }
 
     /// S3 with the credentials of a job, or with the function's own.
@@ -130,6 +144,7 @@ mod tests {
             assert!(READ_TIMEOUT.as_secs() < ATTEMPT_TIMEOUT.as_secs());
             assert!(ATTEMPT_TIMEOUT.as_secs() < OPERATION_TIMEOUT.as_secs());
             assert!(OPERATION_TIMEOUT.as_secs() < 60);
+            assert!(3 * ANSWER_ATTEMPT_TIMEOUT.as_secs() < ANSWER_TIMEOUT.as_secs());
         }
     }
 

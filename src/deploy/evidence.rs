@@ -325,7 +325,7 @@ impl Evidence {
         let mut left = room.saturating_sub(TITLE.chars().count());
         let mut told: Vec<String> = Vec::new();
         for line in self.log.iter().rev() {
-            let line = format!("\n  {}", line.trim_end());
+            let line = format!("\n  {}", without_queries(line.trim_end()));
             let length = line.chars().count();
             if length > left {
                 break;
@@ -406,8 +406,31 @@ fn without_ids(message: &str) -> String {
 /// AWS's words in one line, without what only its engineers need.
 fn plain(words: &str) -> String {
     let line = words.split_whitespace().collect::<Vec<_>>().join(" ");
-    let line = without_retries(&line);
+    let line = without_retries(&without_queries(&line));
     with_short_target_group(&line)
+}
+
+/// A URL's query may be its signature, which opens what it leads to: a failed pull quotes the one
+/// of an image's layer.
+fn without_queries(line: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = line;
+    while let Some(begin) = rest.find("://") {
+        let (before, url) = rest.split_at(begin + "://".len());
+        plain.push_str(before);
+        let end = url
+            .find(|c: char| c.is_whitespace() || "\"'<>`)]}".contains(c))
+            .unwrap_or(url.len());
+        match url[..end].find('?') {
+            Some(query) => {
+                plain.push_str(&url[..query]);
+                plain.push_str("?…");
+            }
+            None => plain.push_str(&url[..end]),
+        }
+        rest = &url[end..];
+    }
+    plain + rest
 }
 
 /// `CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve
@@ -795,5 +818,22 @@ mod tests {
         );
         assert_eq!(link("arn:aws-iso:ecs:us-iso-east-1:1:service/p/w"), None);
         assert_eq!(link("web"), None);
+    }
+
+    #[test]
+    fn the_query_of_a_url_is_left_out_for_it_may_be_a_signature() {
+        let signed = r#"Get "https://bucket.s3.amazonaws.com/layer?X-Amz-Credential=AKIA&X-Amz-Signature=MARK": dial tcp, see http://x/y"#;
+        let mut task = pull("x");
+        task.reason = format!("CannotPullContainerError: {signed}");
+        let evidence = Evidence {
+            log: vec![signed.to_owned()],
+            ..of(&[task, exited(1)])
+        };
+        let said = evidence.root_cause().unwrap() + &evidence.details(4000);
+        assert!(!said.contains("MARK") && !said.contains("AKIA"), "{said}");
+        assert!(
+            said.contains(r#""https://bucket.s3.amazonaws.com/layer?…": dial tcp, see http://x/y"#),
+            "{said}"
+        );
     }
 }

@@ -193,7 +193,7 @@ pub fn of_rollout(failed: Failed<'_>) -> Failure {
             now()
         ),
         Verdict::NoNews { why } => {
-            format!("{said} Rolling back has begun; how that ended could not be seen ({why}).")
+            format!("{said} How the way back ended could not be seen ({why}).")
         }
     };
     failed.with_details(message)
@@ -270,7 +270,7 @@ pub fn of_late(failed: Failed<'_>, limit: &str) -> Failure {
             }
         ),
         Verdict::NoNews { why } => format!(
-            "{target}: {revision} was not complete within {limit}, as far as could be seen: {why}. Nothing was rolled back; look at the service's deployments."
+            "{target}: {revision} was not complete within {limit}, as far as could be seen: {why}. This function rolled nothing back; look at the service's deployments."
         ),
         _ => format!(
             "{target}: {revision} failed: {cause}. Not rolled back ({not_rolled_back}): {}.",

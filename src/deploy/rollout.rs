@@ -280,8 +280,17 @@ fn by_service_deployment(
     let reason = || reason_of(ours, service, Some(seen));
     let replaced = replacement(ours, service);
     match (seen.status.as_str(), replaced) {
-        ("SUCCESSFUL", _) => Verdict::Serving {
-            desired: service.desired,
+        ("SUCCESSFUL", _) => match primary(service) {
+            // It was complete, and somebody has set the service back since.
+            Some(primary)
+                if is(&ours.previous, Some(&primary.task_definition))
+                    && !is(&ours.revision, Some(&primary.task_definition)) =>
+            {
+                going_back(primary, reason(), progress())
+            }
+            _ => Verdict::Serving {
+                desired: service.desired,
+            },
         },
         ("ROLLBACK_SUCCESSFUL", _) => Verdict::RolledBack { reason: reason() },
         ("ROLLBACK_FAILED", _) => Verdict::RollbackFailed { reason: reason() },
@@ -1004,5 +1013,19 @@ mod tests {
         };
         assert!(drains(None, None) && drains(Some("CLEAN_UP"), None));
         assert!(!drains(Some("BAKE_TIME"), None) && !drains(None, Some("waits at hook h-1")));
+    }
+
+    #[test]
+    fn complete_once_and_set_back_since_is_not_serving() {
+        let back = vec![deployment(
+            "ecs-svc/3",
+            "PRIMARY",
+            "app:41",
+            Some("COMPLETED"),
+        )];
+        let look = with_status("SUCCESSFUL", "app:42", back);
+        assert!(matches!(judged(&look), Verdict::RolledBack { .. }));
+        let ours = with_status("SUCCESSFUL", "app:42", ours_primary(Some("COMPLETED")));
+        assert!(matches!(judged(&ours), Verdict::Serving { .. }));
     }
 }

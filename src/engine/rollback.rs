@@ -19,6 +19,8 @@ pub(super) enum GoneBack {
     Not(String),
 }
 
+const UNKNOWN_BEFORE: &str = "what ran before is not known";
+
 /// What cannot be asked for now is tried again after so many looks in all.
 const ATTEMPTS: usize = 3;
 
@@ -42,8 +44,8 @@ impl Step<'_> {
             WayBack::LeaveAlone => {
                 GoneBack::Not("it is not what the service is working on any more".to_owned())
             }
-            WayBack::Unknown => GoneBack::Not("what ran before is not known".to_owned()),
-            WayBack::Set(previous) => self.set_back(target, &previous, &service.arn).await,
+            WayBack::Unknown => GoneBack::Not(UNKNOWN_BEFORE.to_owned()),
+            WayBack::Set(previous) => self.set_back(target, rollout, &previous).await,
             WayBack::Stop(id) => {
                 let arn = super::watch::service_deployment_arn(service, &id);
                 tracing::info!(
@@ -58,40 +60,64 @@ impl Step<'_> {
                         let denied =
                             explain::of_call(&target.to_string(), &error, Caller::Function, true);
                         self.warn(denied.message);
-                        self.set_back(target, &rollout.previous, &service.arn).await
+                        if rollout.previous == rollout.revision {
+                            return GoneBack::Not(UNKNOWN_BEFORE.to_owned());
+                        }
+                        self.set_back(target, rollout, &rollout.previous).await
                     }
                     Err(error) => {
-                        self.refusals += 1;
-                        if self.refusals < ATTEMPTS {
-                            GoneBack::LookAgain
-                        } else {
-                            GoneBack::Not(format!("{} failed: {}", error.operation, error.detail))
-                        }
+                        self.again_or(format!("{} failed: {}", error.operation, error.detail))
                     }
                 }
             }
         }
     }
 
+    /// Looks again, unless that has been tried often enough.
+    fn again_or(&mut self, why: String) -> GoneBack {
+        self.refusals += 1;
+        if self.refusals < ATTEMPTS {
+            GoneBack::LookAgain
+        } else {
+            GoneBack::Not(why)
+        }
+    }
+
+    /// Sets the service back, if our deployment is still what it works on: gathering the evidence
+    /// may have taken a while.
     async fn set_back(
         &mut self,
         target: &Target,
+        rollout: &ServiceRollout,
         previous: &Revision,
-        neighbour: &str,
     ) -> GoneBack {
-        // The service's ARN and a revision's differ in what follows the account.
-        let account = neighbour
-            .split_once(":service/")
-            .map_or("", |(account, _)| account);
-        let arn = format!("{account}:task-definition/{previous}");
+        let service = match self.ecs.describe_service(target).await {
+            Ok(Some(service)) => service.seen,
+            Ok(None) => return GoneBack::LookAgain,
+            Err(error) => return self.again_or(explain::words(&error)),
+        };
+        let look = Look::Seen {
+            service: Box::new(service.clone()),
+            service_deployment: None,
+        };
+        if way_back(rollout, &look) == WayBack::LeaveAlone {
+            return self.again_or("it is not what the service is working on any more".to_owned());
+        }
+        let from = &service.task_definition;
+        let wanted = previous.arn_beside(from);
         tracing::info!(
             job = self.job,
             service = target.service_name(),
             revision = %previous,
             "setting the service back"
         );
-        match self.set_service(target, &arn).await {
+        match self.set_service(target, from, &wanted).await {
             Ok(_) => GoneBack::Asked,
+            // It may be on its way: the next look tells.
+            Err(error) if error.class == Class::Unavailable => self.again_or(format!(
+                "whether it was set back to {previous} is not known: {}",
+                error.detail
+            )),
             Err(error) if error.class == Class::Denied => GoneBack::Not(
                 explain::of_call(&target.to_string(), &error, Caller::Function, true).message,
             ),

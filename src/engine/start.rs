@@ -51,6 +51,8 @@ struct Plan {
     registration: Registration,
     /// The revision that an earlier delivery of this job registered.
     own: Option<String>,
+    /// The family's newest revision at that time.
+    newest: String,
 }
 
 impl Step<'_> {
@@ -111,6 +113,10 @@ impl Step<'_> {
                 Failure::of_problems(FailureKind::Configuration, &format!("{target}: "), &misfits)
             })?;
         let candidates = newest.map_err(call_failed)?;
+        let newest = candidates
+            .first()
+            .cloned()
+            .unwrap_or_else(|| base.arn().to_owned());
         let (own, verified) = tokio::join!(
             self.own_among(&base, candidates, &registration),
             self.verify_images(&registration)
@@ -137,6 +143,7 @@ impl Step<'_> {
             base,
             registration,
             own,
+            newest,
         })
     }
 
@@ -188,7 +195,13 @@ impl Step<'_> {
                 )),
             };
             match described {
-                Ok(described) if is_own(&described) => own = Some(described.arn().to_owned()),
+                Ok(described) if is_own(&described) => {
+                    let found = described.arn().to_owned();
+                    let is_first = own
+                        .as_deref()
+                        .is_none_or(|known| number(&found) < number(known));
+                    own = if is_first { Some(found) } else { own };
+                }
                 Ok(_) => {}
                 // Deregistered and deleted since it was listed.
                 Err(error) if error.class == Class::Missing => {}
@@ -231,9 +244,11 @@ impl Step<'_> {
     /// Registers and updates, as far as an earlier delivery of this job has not.
     async fn change(&mut self, plan: &Plan) -> Result<Phase, Failure> {
         let target = &plan.target;
-        let own = match &plan.own {
-            Some(own) => own.clone(),
-            None => self.register(plan).await?,
+        let own = if let Some(own) = &plan.own {
+            own.clone()
+        } else {
+            let registered = self.register(plan).await?;
+            self.first_of_job(plan, registered).await
         };
         let revision = Revision::parse(&own).map_err(|wrong| {
             Failure::new(
@@ -261,7 +276,8 @@ impl Step<'_> {
                 }
             }
         }
-        match self.set_service(target, &own).await {
+        let from = &plan.service.seen.task_definition;
+        match self.set_service(target, from, &own).await {
             Ok(service) => Ok(self.found(plan, revision, &own, service).await),
             Err(error) => Err(self.not_updated(plan, &revision, &own, &error)),
         }
@@ -284,7 +300,7 @@ impl Step<'_> {
         } else {
             self.unused = Some(own.to_owned());
             format!(
-                "The service was not changed: it is set to {}. {revision}, registered for this job, is deregistered.",
+                "The service was not changed: it is set to {}. {revision}, registered for this job, is being deregistered.",
                 text::last_part(&plan.service.seen.task_definition)
             )
         };
@@ -296,33 +312,80 @@ impl Step<'_> {
     /// # Replay
     /// An attempt whose outcome is unknown is looked for by the job's tag before the next.
     async fn register(&self, plan: &Plan) -> Result<String, Failure> {
+        let about = plan.target.to_string();
         let mut pause = MAKING_PAUSE;
         let mut attempt = 1;
+        // An earlier attempt may have made one, whatever becomes of the later ones.
+        let mut may_be_made = false;
         loop {
             let error = match self.ecs.register(&plan.registration.body).await {
                 Ok(arn) => return Ok(arn),
                 Err(error) => error,
             };
-            let worth_another = matches!(error.class, Class::Throttled | Class::Unavailable)
-                && attempt < MAKING_ATTEMPTS;
-            let last = |error: &CallError| {
-                // Refused for certain, or throttled to the end: nothing was made.
-                let unknown = error.class == Class::Unavailable;
-                explain::of_call(&plan.target.to_string(), error, Caller::Function, unknown)
-            };
-            if !worth_another {
+            let is_unknown = error.class == Class::Unavailable;
+            may_be_made |= is_unknown;
+            let last =
+                |error: &CallError| explain::of_call(&about, error, Caller::Function, may_be_made);
+            if !(is_unknown || error.class == Class::Throttled) || attempt == MAKING_ATTEMPTS {
                 return Err(last(&error));
             }
             self.engine.clock.sleep(pause).await;
             pause *= 2;
             attempt += 1;
-            if error.class == Class::Unavailable {
+            if is_unknown {
                 match self.registered_meanwhile(plan).await {
                     Ok(Some(arn)) => return Ok(arn),
                     Ok(None) => {}
                     Err(error) => return Err(last(&error)),
                 }
             }
+        }
+    }
+
+    /// Of several revisions of this job the first: two deliveries at once have each registered one
+    /// before they could see the other's. `own` is deregistered if it is not that one.
+    ///
+    /// # Replay
+    /// ECS numbers revisions in the order of their registration, so all deliveries choose the same.
+    async fn first_of_job(&mut self, plan: &Plan, own: String) -> String {
+        let (Ok(revision), Ok(before)) = (Revision::parse(&own), Revision::parse(&plan.newest))
+        else {
+            return own;
+        };
+        let listed = match self
+            .ecs
+            .newest_revisions(revision.family(), NEWEST_REVISIONS)
+            .await
+        {
+            Ok(listed) => listed,
+            Err(error) => {
+                self.warn(format!(
+                    "whether this job was delivered twice at once could not be seen: {}",
+                    explain::words(&error)
+                ));
+                return own;
+            }
+        };
+        let between: Vec<String> = listed
+            .into_iter()
+            .filter(|arn| {
+                Revision::parse(arn).is_ok_and(|one| {
+                    (before.number() + 1..revision.number()).contains(&one.number())
+                })
+            })
+            .collect();
+        if between.is_empty() {
+            return own;
+        }
+        match self
+            .own_among(&plan.base, between, &plan.registration)
+            .await
+        {
+            Ok(Some(first)) => {
+                self.unused = Some(own);
+                first
+            }
+            _ => own,
         }
     }
 
@@ -335,34 +398,50 @@ impl Step<'_> {
         self.own_among(&plan.base, newest, &plan.registration).await
     }
 
-    /// Points the service at the revision `wanted`.
+    /// Points the service, which is set to `from`, at the revision `wanted`.
     ///
     /// # Replay
-    /// An attempt whose outcome is unknown is looked for at the service before the next.
+    /// An attempt whose outcome is unknown is looked for at the service before the next, and if the
+    /// service is set to something else by then, somebody has decided and it is left alone.
+    ///
+    /// # Errors
+    /// [`Class::Unavailable`] whenever an attempt may have been carried out.
     pub(super) async fn set_service(
         &self,
         target: &Target,
+        from: &str,
         wanted: &str,
     ) -> Result<ServiceDescribed, CallError> {
         let mut pause = MAKING_PAUSE;
         let mut attempt = 1;
+        let mut may_be_done = false;
         loop {
-            let error = match self.ecs.update_service(target, wanted).await {
+            let mut error = match self.ecs.update_service(target, wanted).await {
                 Ok(service) => return Ok(service),
                 Err(error) => error,
             };
-            let is_unknown = error.class == Class::Unavailable;
-            if !(is_unknown || error.class == Class::Throttled) || attempt == MAKING_ATTEMPTS {
+            may_be_done |= error.class == Class::Unavailable;
+            let is_worth_another = matches!(error.class, Class::Unavailable | Class::Throttled);
+            if may_be_done {
+                error.class = Class::Unavailable;
+            }
+            if !is_worth_another || attempt == MAKING_ATTEMPTS {
                 return Err(error);
             }
             self.engine.clock.sleep(pause).await;
             pause *= 2;
             attempt += 1;
-            if is_unknown
-                && let Some(service) = self.ecs.describe_service(target).await?
-                && service.seen.task_definition == wanted
-            {
-                return Ok(service);
+            if !may_be_done {
+                continue;
+            }
+            match self.ecs.describe_service(target).await {
+                Ok(Some(service)) if service.seen.task_definition == wanted => return Ok(service),
+                Ok(Some(service)) if service.seen.task_definition == from => {}
+                Ok(_) => return Err(error),
+                Err(unseen) => {
+                    error.detail = format!("{}, and then {unseen}", error.detail);
+                    return Err(error);
+                }
             }
         }
     }
@@ -421,7 +500,8 @@ impl Step<'_> {
         let deployment = listed.map_or_else(|| id.clone(), |deployment| deployment.id.clone());
         let previous = match self.source_of(&earlier.arn).await {
             Some(previous) => previous,
-            None => Revision::parse(&seen.task_definition).unwrap_or_else(|_| revision.clone()),
+            // Not known. What the service is set to now may be somebody else's.
+            None => revision.clone(),
         };
         self.rolling_out(revision, previous, deployment, Some(id), earlier.created_at)
     }
@@ -509,6 +589,11 @@ impl Step<'_> {
             .iter()
             .find_map(|(_, task_definition)| Revision::parse(task_definition).ok())
     }
+}
+
+/// The number of a revision's ARN; 0 if it has none.
+fn number(arn: &str) -> u64 {
+    Revision::parse(arn).map_or(0, |revision| revision.number())
 }
 
 /// The APIs of service deployments are not allowed or not there: a rolling update can be judged

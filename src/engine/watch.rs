@@ -12,6 +12,7 @@ use crate::deploy::decide::{self, Decision, Owner};
 use crate::deploy::evidence::Evidence;
 use crate::deploy::failure::{self, Failed, Failure, FailureKind};
 use crate::deploy::phase::{Phase, ServiceRollout};
+use crate::deploy::revision::Revision;
 use crate::deploy::rollout::{Look, ServiceDeploymentSeen, ServiceSeen, Verdict, verdict};
 use crate::deploy::time::{Timestamp, spoken};
 use crate::deploy::token::{self, DEPLOYMENT_PREFIX};
@@ -206,7 +207,12 @@ impl Step<'_> {
                 _ => 0,
             };
             let took = now.since(phase.started());
-            messages.push(report::success_message(target, rollout, desired, took));
+            let set_to = seen_in(&looks[index])
+                .and_then(|service| Revision::parse(&service.task_definition).ok());
+            let set_to = set_to.as_ref();
+            messages.push(report::success_message(
+                target, rollout, set_to, desired, took,
+            ));
             let of_service = self
                 .variables(target, rollout, seen_in(&looks[index]))
                 .await;

@@ -299,7 +299,7 @@ async fn a_revision_that_no_service_came_to_use_is_deregistered() {
     let (kind, message) = failure(&answer);
     assert_eq!(kind, "PermissionError");
     assert!(
-        message.contains("The service was not changed: it is set to app:1. app:2, registered for this job, is deregistered."),
+        message.contains("The service was not changed: it is set to app:1. app:2, registered for this job, is being deregistered."),
         "{message}"
     );
     assert_eq!(active(&world), 1);
@@ -385,4 +385,91 @@ async fn from_ecs_knowing_to_the_answer_it_takes_at_most_one_look() {
     )]
     let took = answered.at_ms - known_ms as i64;
     assert!((0..=BETWEEN_LOOKS_MS).contains(&took), "{took} ms");
+}
+
+/// `UpdateService` is carried out, but its answer is lost; then this happens to what follows.
+async fn lost_update_then(then: impl FnOnce(&World)) -> (World, String) {
+    let world = World::new();
+    world.simulator.faults().reset_after("UpdateService", 1);
+    then(&world);
+    let answer = world.deploy(json!({})).await;
+    let (_, message) = failure(&answer);
+    let message = message.to_owned();
+    (world, message)
+}
+
+#[tokio::test]
+async fn an_update_that_may_have_been_carried_out_never_has_its_revision_deregistered() {
+    // The look between two attempts is throttled or denied.
+    for code in ["ThrottlingException", "AccessDeniedException"] {
+        let (world, message) = lost_update_then(|world| {
+            // The start's own look comes first.
+            let faults = world.simulator.faults();
+            faults.fail_after("DescribeServices", 1, 50, 400, code, "no");
+        })
+        .await;
+        assert!(
+            message.contains("app:2 is registered; look whether"),
+            "{code}: {message}"
+        );
+        assert!(!message.contains("was not changed"), "{code}: {message}");
+        assert_eq!(active(&world), 2, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_set_the_service_to_between_two_attempts_is_left_alone() {
+    let (world, message) = lost_update_then(|world| {
+        let ecs = world.simulator.ecs();
+        let other = Intervention::Deploy {
+            task_definition: ecs.register(app("repo/app:hotfix")),
+        };
+        ecs.on_update("prod", "web", Duration::from_secs(1), other);
+    })
+    .await;
+    assert!(message.contains("look whether"), "{message}");
+    assert_eq!(task_definition(&world), "app:2", "the hotfix");
+    assert_eq!(world.count("UpdateService"), 1);
+}
+
+#[tokio::test]
+async fn a_deployment_that_came_while_the_evidence_was_gathered_is_not_taken_back() {
+    let world = with_breaker(false);
+    world.simulator.ecs().image("v2", crash(3, &[]));
+    let ecs = world.simulator.ecs();
+    let hotfix = ecs.register(app("repo/app:hotfix"));
+    // Somebody deploys just as we have begun to ask why ours failed.
+    let other = Intervention::Deploy {
+        task_definition: hotfix,
+    };
+    world
+        .simulator
+        .on_call("ListTasks", move || ecs.intervene("prod", "web", &other));
+    let answer = world.deploy(json!({})).await;
+    let (_, message) = failure(&answer);
+    assert_eq!(task_definition(&world), "app:2", "{message}");
+    assert_eq!(world.done("UpdateService"), 1);
+    assert!(!message.contains("Rolled back"), "{message}");
+}
+
+#[tokio::test]
+async fn of_two_deliveries_at_once_both_go_on_with_the_revision_that_was_registered_first() {
+    let world = World::new();
+    let start = world.start(json!({}));
+    let job = crate::support::id_of(&start);
+    // The other delivery registers when this one has already seen that nobody has.
+    let ecs = world.simulator.ecs();
+    world.simulator.on_call("RegisterTaskDefinition", move || {
+        let mut own = app("repo/app:v2");
+        let tags = own["tags"].as_array_mut().unwrap();
+        tags.push(json!({"key": "ecs-deploy-action:job", "value": job}));
+        ecs.register(own);
+    });
+    let answers = world.run(start).await;
+    success(answers.last().unwrap());
+    let ecs = world.simulator.ecs();
+    let deployed = ["app:2", "app:3"].map(|own| ecs.deployments_of("prod", "web", own));
+    assert_eq!(deployed, [1, 0], "the first of them");
+    let left: Vec<String> = ecs.active_revisions("app");
+    assert!(left.iter().all(|arn| !arn.ends_with("app:3")), "{left:?}");
 }
