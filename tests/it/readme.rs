@@ -147,3 +147,24 @@ fn the_snippets_of_the_migration_guide_are_the_files_that_are_tested() {
         assert_eq!(snippet, read(path), "{path}");
     }
 }
+
+#[test]
+fn the_user_parameters_in_its_pipeline_and_in_the_examples_are_understood() {
+    let migrate = std::fs::read_to_string(root().join("examples/migrate.md")).unwrap();
+    for text in [readme(), migrate] {
+        let written = between(&text, "UserParameters: '", "'\n");
+        let pairs = parameters::written_in(written).unwrap();
+        let spec = parameters::parse(pairs).unwrap();
+        assert_eq!(spec.targets[0].to_string(), "web on prod");
+    }
+    // CloudFormation puts the names into this one.
+    let template = std::fs::read_to_string(root().join("examples/pipeline.yaml")).unwrap();
+    let written = between(&template, "UserParameters: !Sub >-\n", "\n            - ");
+    let written = written
+        .replace("${Cluster}", "prod")
+        .replace("${Service.Name}", "web");
+    let written = written.replace("#{codepipeline.PipelineExecutionId}", "an-id");
+    let folded: Vec<&str> = written.lines().map(str::trim).collect();
+    let pairs = parameters::written_in(&folded.join(" ")).unwrap();
+    assert!(parameters::parse(pairs).is_ok(), "{written}");
+}
