@@ -1,6 +1,7 @@
 //! From what went wrong before a rollout to the sentence that people read.
 
 use crate::artifact::entry::Unreadable;
+use crate::artifact::{image_definitions, task_definition_file};
 use crate::aws::error::{CallError, Class};
 use crate::aws::s3::Location;
 use crate::deploy::failure::{Failure, FailureKind};
@@ -9,11 +10,51 @@ use crate::deploy::text;
 use crate::job::Artifact;
 use crate::parameters::Target;
 
+/// A file of the artifact, by what it is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// Image definitions.
+    Images,
+    /// `TaskDefinitionFile`.
+    TaskDefinition,
+    /// `ConfigFile`.
+    Configuration,
+}
+
+impl FileKind {
+    /// What it is called; the first is what the built-in action says, which people search for.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Images => "image definition file",
+            Self::TaskDefinition => "task definition file",
+            Self::Configuration => "configuration file",
+        }
+    }
+
+    fn parameter(self) -> &'static str {
+        match self {
+            Self::Images => "FileName",
+            Self::TaskDefinition => "TaskDefinitionFile",
+            Self::Configuration => "ConfigFile",
+        }
+    }
+
+    /// It may have so many bytes.
+    pub fn limit_bytes(self) -> usize {
+        match self {
+            Self::Images => image_definitions::FILE_LIMIT_BYTES,
+            Self::TaskDefinition | Self::Configuration => task_definition_file::FILE_LIMIT_BYTES,
+        }
+    }
+}
+
 /// Whose permissions a call needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
     /// The function's own role.
     Function,
+    /// The role that the parameters name, which the function assumes.
+    Assumed,
     /// The pipeline's (or the action's) role, whose session the job brings.
     Pipeline,
 }
@@ -22,6 +63,7 @@ impl Caller {
     fn role(self) -> &'static str {
         match self {
             Self::Function => "the function's role",
+            Self::Assumed => "the role of RoleArn",
             Self::Pipeline => "the pipeline's role",
         }
     }
@@ -29,6 +71,12 @@ impl Caller {
 
 /// What is missing, who misses it, and the statement to add.
 fn of_denial(error: &CallError, caller: Caller) -> String {
+    // Only the function itself assumes roles.
+    let caller = if error.operation == "sts:AssumeRole" {
+        Caller::Function
+    } else {
+        caller
+    };
     let denial = Denial::of(error.operation, error.resource.as_deref(), &error.detail);
     let role = caller.role();
     let CallError {
@@ -41,7 +89,17 @@ fn of_denial(error: &CallError, caller: Caller) -> String {
     let named = resource.map_or("a role", text::last_part);
     let what = match denial.action.as_str() {
         "iam:PassRole" => format!(
-            "{role} may not pass the role {named} on to ECS (iam:PassRole), which the task definition names"
+            "{role} may not pass the role {named} on to {} (iam:PassRole), which {} names",
+            if denial.service == "ecs" {
+                "ECS"
+            } else {
+                "EventBridge"
+            },
+            if denial.service == "ecs" {
+                "the task definition".to_owned()
+            } else {
+                format!("the {subject}")
+            },
         ),
         "kms:Decrypt" => format!(
             "{role} may not decrypt {subject} (kms:Decrypt{})",
@@ -57,8 +115,12 @@ fn of_denial(error: &CallError, caller: Caller) -> String {
     } else {
         format!("Add to that role: {}", denial.statement())
     };
-    let also = if *operation == "s3:GetObject" && denial.action == *operation {
+    let also = if denial.action != *operation {
+        ""
+    } else if *operation == "s3:GetObject" {
         " S3 says the same of an object that does not exist, unless the role has s3:ListBucket on the bucket."
+    } else if *operation == "sts:AssumeRole" {
+        " The trust policy of the role must name the function's role, too, and the ExternalId if it asks for one."
     } else {
         ""
     };
@@ -68,9 +130,9 @@ fn of_denial(error: &CallError, caller: Caller) -> String {
 
 /// A failed call that does not end the deployment, in words: what was denied with the statement
 /// that would allow it.
-pub fn words(error: &CallError) -> String {
+pub fn words(error: &CallError, caller: Caller) -> String {
     if error.class == Class::Denied {
-        of_denial(error, Caller::Function)
+        of_denial(error, caller)
     } else {
         error.to_string()
     }
@@ -140,8 +202,13 @@ pub fn of_missing_service(target: &Target, region: Option<&str>) -> Failure {
 }
 
 /// `DescribeServices` failed.
-pub fn of_describing(target: &Target, region: Option<&str>, error: &CallError) -> Failure {
-    if error.class == Class::Missing {
+pub fn of_describing(
+    target: &Target,
+    region: Option<&str>,
+    error: &CallError,
+    caller: Caller,
+) -> Failure {
+    if error.class == Class::Missing && error.operation == "ecs:DescribeServices" {
         return Failure::new(
             FailureKind::Configuration,
             format!(
@@ -151,18 +218,19 @@ pub fn of_describing(target: &Target, region: Option<&str>, error: &CallError) -
             ),
         );
     }
-    of_call(&target.to_string(), error, Caller::Function, false)
+    of_call(&target.to_string(), error, caller, false)
 }
 
 fn in_region(region: Option<&str>) -> String {
     region.map_or_else(String::new, |region| format!(" in {region}"))
 }
 
-/// The image definitions could not be read from an artifact.
+/// A file could not be read from an artifact.
 pub fn of_artifact(
     artifact: &Artifact,
     location: &Location,
     file: &str,
+    kind: FileKind,
     unreadable: Unreadable<CallError>,
 ) -> Failure {
     let name = if artifact.name == location.to_string() {
@@ -203,11 +271,12 @@ pub fn of_artifact(
             FailureKind::RevisionUnavailable,
             format!("{about} cannot be read: {unreadable}."),
         ),
-        // The first words are the built-in action's, which people search for.
         unreadable @ Unreadable::Absent { .. } => Failure::new(
             FailureKind::Configuration,
             format!(
-                "Did not find the image definition file {file} in {name} ({location}): {unreadable}. Write it in the build and list it under artifacts.files, or set FileName."
+                "Did not find the {} {file} in {name} ({location}): {unreadable}. Write it in the build and list it under artifacts.files, or set {}.",
+                kind.name(),
+                kind.parameter(),
             ),
         ),
         unreadable @ Unreadable::FileTooLarge { .. } => Failure::new(
@@ -240,6 +309,7 @@ mod tests {
             operation: "ecs:UpdateService",
             subject: "service web on prod".to_owned(),
             resource: None,
+            made_before: Vec::new(),
             class,
             detail: "AccessDeniedException: User: arn:aws:sts::1:assumed-role/f is not authorized to perform: ecs:UpdateService on resource: arn:aws:ecs:r:1:service/prod/web because no identity-based policy allows it"
                 .to_owned(),
@@ -283,7 +353,10 @@ mod tests {
             name: "Build".to_owned(),
             location: Some(location.clone()),
         };
-        let kind = |unreadable| of_artifact(&artifact, &location, "f.json", unreadable).kind;
+        let kind = |unreadable| {
+            let images = FileKind::Images;
+            of_artifact(&artifact, &location, "f.json", images, unreadable).kind
+        };
         let source = |class| Unreadable::Source(error(class));
         assert_eq!(
             kind(source(Class::Missing)),

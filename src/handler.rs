@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::aws::codepipeline::Details;
+use crate::aws::codepipeline::{Details, SUMMARY_LIMIT_CHARS};
 use crate::aws::error::{CallError, Class};
 use crate::deploy::decide::ROLLBACK_ALLOWANCE;
 use crate::deploy::evidence::Evidence;
@@ -16,6 +16,7 @@ use crate::deploy::phase::Phase;
 use crate::deploy::rollout::Verdict;
 use crate::deploy::text;
 use crate::deploy::time::{Timestamp, spoken};
+use crate::deploy::token::{self, LeftOff};
 use crate::engine::{self, Engine, Reached, Stage};
 use crate::explain;
 use crate::job::{self, Order};
@@ -44,7 +45,7 @@ pub struct Invocation {
 
 /// The job could not be answered. Lambda is to bring the event again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the job could not be answered: {}", explain::words(.0))]
+#[error("the job could not be answered: {}", explain::words(.0, explain::Caller::Function))]
 pub struct Unanswered(#[source] CallError);
 
 /// Handles events.
@@ -57,6 +58,8 @@ pub struct Handler {
 /// How long an invocation may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Limits {
+    /// When the invocation began.
+    began: Timestamp,
     /// Watching ends here.
     watch_until: Timestamp,
     /// The work is cut off after this, if Lambda's limit is known.
@@ -67,6 +70,7 @@ fn limits(now: Timestamp, deadline: Timestamp, watch: Duration, is_manual: bool)
     let left = deadline.since(now);
     if left.is_zero() {
         return Limits {
+            began: now,
             watch_until: now + watch,
             cut_after: None,
         };
@@ -80,6 +84,7 @@ fn limits(now: Timestamp, deadline: Timestamp, watch: Duration, is_manual: bool)
         watch.min(longest)
     };
     Limits {
+        began: now,
         watch_until: now + watch,
         cut_after: Some(cut_after),
     }
@@ -114,21 +119,41 @@ impl Handler {
             request = invocation.request_id,
             "event"
         );
-        let (mut report, spec) = match read(incoming.order) {
-            Err(failure) => (Report::failed(failure), None),
-            Ok((order, spec)) => {
-                let step = self.step(order, &spec, job.as_deref(), invocation, &reached);
+        let limits = limits(
+            began,
+            invocation.deadline,
+            self.settings.watch,
+            job.is_none(),
+        );
+        let read = match incoming.order {
+            Ok(order) => self.read(order, limits, invocation).await,
+            Err(problems) => Err(Unread::of(Failure::of_problems(
+                FailureKind::Configuration,
+                "",
+                &problems,
+            ))),
+        };
+        let (mut report, spec) = match read {
+            Err(unread) => (Report::of(unread.0), None),
+            Ok(read) => {
+                let spec = read.spec.clone();
+                let step = self.step(read, job.as_deref(), limits, invocation, &reached);
                 (step.await, Some(spec))
             }
         };
         if let Some(job) = &job {
             self.answer(job, &mut report).await?;
         }
-        if let (Some(revision), Some(spec)) = (report.unused_revision.take(), &spec)
-            && let Err(left_over) = self.engine.deregister(spec, &revision).await
-        {
-            tracing::warn!(job = job.as_deref().unwrap_or("none"), "{left_over}");
-            report.warnings.push(left_over);
+        if let Some(spec) = &spec {
+            let left = std::mem::take(&mut report.afterwards);
+            let until_limit = invocation.deadline.since(self.engine.clock.now());
+            let most = limits
+                .cut_after
+                .map(|_| until_limit.saturating_sub(LOOK_RESERVE));
+            for told in self.engine.afterwards(spec, &left, most).await {
+                tracing::warn!(job = job.as_deref().unwrap_or("none"), "{told}");
+                report.warnings.push(told);
+            }
         }
         self.tell_end(
             &report,
@@ -147,36 +172,132 @@ impl Handler {
         Ok(json)
     }
 
+    /// The order with what its parameters mean, some of which may be in the artifact.
+    async fn read(
+        &self,
+        order: Order,
+        limits: Limits,
+        invocation: &Invocation,
+    ) -> Result<Read, Unread> {
+        let mut written = order.parameters.clone();
+        let mut where_written = "UserParameters".to_owned();
+        let mut config_pin = None;
+        if let Some(config) = parameters::config_file(&written) {
+            let token = order.continuation_token.as_deref();
+            let pin = match token.map(token::config_pin) {
+                None => None,
+                Some(Ok(pin)) => pin,
+                Some(Err(bad)) => {
+                    let words = engine::bad_token("The deployment", &bad.to_string());
+                    return Err(Unread::of(Failure::new(FailureKind::Job, words)));
+                }
+            };
+            let file = config.file.clone();
+            let work = {
+                let (engine, order) = (self.engine.clone(), order.clone());
+                async move { engine.configuration(&order, &config, pin.as_deref()).await }
+            };
+            let read = match guarded(work, limits.cut_after).await {
+                Ok(read) => read,
+                Err(end) => Err(Failure::new(
+                    FailureKind::SystemUnavailable,
+                    format!(
+                        "{file}: {}. Nothing was changed by this invocation. The log of request {} says more.",
+                        end.words(),
+                        invocation.request_id
+                    ),
+                )),
+            };
+            let configuration = match read {
+                Ok(configuration) => configuration,
+                Err(failure) => return Err(self.unread(&order, failure)),
+            };
+            written =
+                parameters::merged(written, configuration.written, &file).map_err(|problem| {
+                    Unread::of(Failure::of_problems(
+                        FailureKind::Configuration,
+                        "",
+                        &[problem],
+                    ))
+                })?;
+            where_written = format!("UserParameters and {file}");
+            config_pin = configuration.pin;
+        }
+        let spec = parameters::parse(written).map_err(|problems| {
+            Unread::of(Failure::of_problems(
+                FailureKind::Configuration,
+                &format!("{where_written}: "),
+                &problems,
+            ))
+        })?;
+        Ok(Read {
+            order,
+            spec,
+            config_pin,
+        })
+    }
+
+    /// The parameters could not be read from the artifact. A deployment that is under way is
+    /// handed back as it came while that may pass: what serves is decided by nobody's not looking.
+    fn unread(&self, order: &Order, failure: Failure) -> Unread {
+        let Some(token) = &order.continuation_token else {
+            return Unread::of(failure);
+        };
+        let longest = parameters::LONGEST_TIMEOUT + ROLLBACK_ALLOWANCE;
+        let is_in_time =
+            token::started(token).is_ok_and(|started| self.engine.clock.now() < started + longest);
+        if failure.kind == FailureKind::SystemUnavailable && is_in_time {
+            return Unread(Outcome::InProgress {
+                token: token.clone(),
+                details: Details {
+                    summary: text::cut(
+                        &format!("no news: {}", failure.message),
+                        SUMMARY_LIMIT_CHARS,
+                    ),
+                    ..Details::default()
+                },
+            });
+        }
+        let message = failure.message.trim_end_matches('.');
+        Unread::of(Failure::new(
+            failure.kind,
+            engine::bad_token("The deployment cannot be followed any longer", message),
+        ))
+    }
+
     /// The step in a task of its own, so that a panic or the time limit ends it and not us.
     async fn step(
         &self,
-        order: Order,
-        spec: &DeploySpec,
+        read: Read,
         job: Option<&str>,
+        limits: Limits,
         invocation: &Invocation,
         reached: &Reached,
     ) -> Report {
-        let now = self.engine.clock.now();
-        let limits = limits(now, invocation.deadline, self.settings.watch, job.is_none());
         let key = job.unwrap_or(&invocation.request_id).to_owned();
-        let mut work = {
-            let (engine, spec, reached) = (self.engine.clone(), spec.clone(), reached.clone());
-            tokio::spawn(async move {
+        let spec = read.spec.clone();
+        let work = {
+            let (engine, reached) = (self.engine.clone(), reached.clone());
+            async move {
+                let Read {
+                    order,
+                    spec,
+                    config_pin,
+                } = read;
                 let until = limits.watch_until;
-                engine.step(&order, &spec, &key, until, &reached).await
-            })
-        };
-        let ended = match limits.cut_after {
-            Some(cut_after) => tokio::time::timeout(cut_after, &mut work).await,
-            None => Ok((&mut work).await),
-        };
-        let why = match ended {
-            Ok(Ok(report)) => return report,
-            Ok(Err(_)) => End::Panic,
-            Err(_) => {
-                work.abort();
-                End::TimeLimit
+                engine
+                    .step(&order, &spec, &key, config_pin, until, &reached)
+                    .await
             }
+        };
+        let now = self.engine.clock.now();
+        // What reading the parameters has taken is not there any more.
+        let cut_after = limits
+            .cut_after
+            .map(|cut_after| cut_after.saturating_sub(now.since(limits.began)));
+        let why = match guarded(work, cut_after).await {
+            Ok(report) => return report,
+            Err(why) => why,
         };
         tracing::error!(job = job.unwrap_or("none"), end = ?why, "the step did not end by itself");
         let now = self.engine.clock.now();
@@ -184,12 +305,10 @@ impl Handler {
         let stage = reached.stage();
         Report {
             services: match &stage {
-                Stage::At(phase) => report::services_of(spec, phase),
+                Stage::At(left_off) => report::services_of(&spec, &left_off.phase),
                 Stage::Unchanged | Stage::Changing => Vec::new(),
             },
-            outcome: cut_off(spec, stage, why, now, request),
-            warnings: Vec::new(),
-            unused_revision: None,
+            ..Report::of(cut_off(&spec, stage, why, now, request))
         }
     }
 
@@ -204,7 +323,7 @@ impl Handler {
     ) {
         let at = self.engine.clock.now();
         let (phase, since) = match reached.stage() {
-            Stage::At(phase) => (phase.name(), phase.started()),
+            Stage::At(left_off) => (left_off.phase.name(), left_off.phase.started()),
             Stage::Unchanged | Stage::Changing => ("Start", began),
         };
         let targets = spec.map_or(&[][..], |spec| &spec.targets);
@@ -292,14 +411,44 @@ impl Handler {
     }
 }
 
-/// The order and what its parameters mean, or why the job fails before anything is done.
-fn read(order: Result<Order, Vec<String>>) -> Result<(Order, DeploySpec), Failure> {
-    let order = order
-        .map_err(|problems| Failure::of_problems(FailureKind::Configuration, "", &problems))?;
-    let spec = parameters::parse(order.parameters.clone()).map_err(|problems| {
-        Failure::of_problems(FailureKind::Configuration, "UserParameters: ", &problems)
-    })?;
-    Ok((order, spec))
+/// An order and what its parameters mean.
+struct Read {
+    order: Order,
+    spec: DeploySpec,
+    /// Which version of the artifact some of them are from.
+    config_pin: Option<String>,
+}
+
+/// How an invocation ends whose parameters are not known.
+struct Unread(Outcome);
+
+impl Unread {
+    fn of(failure: Failure) -> Self {
+        Self(Outcome::Failed {
+            failure,
+            external_execution_id: None,
+        })
+    }
+}
+
+/// Runs `work` in a task of its own, so that a panic or the time limit ends it and not us.
+async fn guarded<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+    cut_after: Option<Duration>,
+) -> Result<T, End> {
+    let mut work = tokio::spawn(work);
+    let ended = match cut_after {
+        Some(cut_after) => tokio::time::timeout(cut_after, &mut work).await,
+        None => Ok((&mut work).await),
+    };
+    match ended {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(_)) => Err(End::Panic),
+        Err(_) => {
+            work.abort();
+            Err(End::TimeLimit)
+        }
+    }
 }
 
 /// Why a step did not end by itself.
@@ -309,21 +458,27 @@ enum End {
     TimeLimit,
 }
 
+impl End {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Panic => "the function failed because of a defect of its own (please report it)",
+            Self::TimeLimit => "the function's time limit came before AWS had answered",
+        }
+    }
+}
+
 /// The answer for a step that did not end by itself. True as far as is known.
 fn cut_off(spec: &DeploySpec, stage: Stage, why: End, now: Timestamp, request: &str) -> Outcome {
-    let targets: Vec<String> = spec.targets.iter().map(ToString::to_string).collect();
-    let targets = text::listed(&targets);
-    let what = match why {
-        End::Panic => "the function failed because of a defect of its own (please report it)",
-        End::TimeLimit => "the function's time limit came before AWS had answered",
-    };
+    let targets = spec.about();
+    let what = why.words();
     let failed = |kind, message: String, external_execution_id| Outcome::Failed {
         failure: Failure::new(kind, message),
         external_execution_id,
     };
     match (stage, why) {
-        (Stage::At(phase), End::TimeLimit) => handed_back(spec, &phase, now),
-        (Stage::At(phase), End::Panic) => {
+        (Stage::At(left_off), End::TimeLimit) => handed_back(spec, &left_off, now),
+        (Stage::At(left_off), End::Panic) => {
+            let phase = &left_off.phase;
             let revisions: Vec<String> = phase
                 .services()
                 .iter()
@@ -335,10 +490,7 @@ fn cut_off(spec: &DeploySpec, stage: Stage, why: End, now: Timestamp, request: &
                     "{targets}: {what}. The deployment of {} was started and goes on without being followed: look at the service. The log of request {request} says more.",
                     text::listed(&revisions)
                 ),
-                phase
-                    .services()
-                    .first()
-                    .map(|rollout| rollout.deployment.clone()),
+                phase.external_id(),
             )
         }
         (Stage::Unchanged, _) => {
@@ -363,38 +515,60 @@ fn cut_off(spec: &DeploySpec, stage: Stage, why: End, now: Timestamp, request: &
 
 /// Handed back to be looked at by the next invocation, unless even its way back should be over:
 /// a deployment that can never be looked at must not go on for ever.
-fn handed_back(spec: &DeploySpec, phase: &Phase, now: Timestamp) -> Outcome {
-    let over = phase.started() + spec.timeout + ROLLBACK_ALLOWANCE;
-    if now >= over {
-        let no_news = Verdict::NoNews {
-            why: "AWS did not answer within the function's time limit".to_owned(),
+fn handed_back(spec: &DeploySpec, left_off: &LeftOff, now: Timestamp) -> Outcome {
+    let phase = &left_off.phase;
+    let limit = match (phase, &spec.pre_deploy) {
+        (Phase::PreDeploy { .. }, Some(task)) => task.timeout,
+        _ => spec.timeout,
+    };
+    if now >= phase.started() + limit + ROLLBACK_ALLOWANCE {
+        return Outcome::Failed {
+            failure: out_of_sight(spec, phase),
+            external_execution_id: phase.external_id(),
         };
-        let (service, cause) = match phase {
-            Phase::RollingOut { .. } => (0, ""),
-            Phase::RollingBack { failed, cause, .. } => (*failed, cause.as_str()),
-        };
-        let rollout = &phase.services()[service];
+    }
+    engine::in_progress(spec, left_off, &[], now).unwrap_or_else(|failure| Outcome::Failed {
+        failure,
+        external_execution_id: None,
+    })
+}
+
+/// The failure of a deployment that could not be looked at until it should long have been over.
+fn out_of_sight(spec: &DeploySpec, phase: &Phase) -> Failure {
+    const WHY: &str = "AWS did not answer within the function's time limit";
+    let no_news = Verdict::NoNews {
+        why: WHY.to_owned(),
+    };
+    let of_service = |service: usize, cause: &str| {
+        let target = spec.targets[service].to_string();
         let failed = Failed {
-            target: &spec.targets[service].to_string(),
-            revision: &rollout.revision,
+            target: &target,
+            revision: &phase.services()[service].revision,
             cause,
             verdict: &no_news,
             service: None,
             not_rolled_back: "the service could not be seen",
+            others: &[],
             evidence: &Evidence::default(),
         };
-        return Outcome::Failed {
-            failure: match phase {
-                Phase::RollingOut { .. } => failure::of_late(failed, &spoken(spec.timeout)),
-                Phase::RollingBack { .. } => failure::of_rollout(failed),
-            },
-            external_execution_id: Some(rollout.deployment.clone()),
-        };
+        match phase {
+            Phase::RollingBack { .. } => failure::of_rollout(failed),
+            Phase::PreDeploy { .. } | Phase::RollingOut { .. } => {
+                failure::of_late(failed, &spoken(spec.timeout))
+            }
+        }
+    };
+    match phase {
+        Phase::PreDeploy { .. } => Failure::new(
+            FailureKind::Job,
+            format!(
+                "{}: how the task before the deployment ended could not be seen ({WHY}). No service was changed.",
+                spec.about()
+            ),
+        ),
+        Phase::RollingOut { .. } => of_service(0, ""),
+        Phase::RollingBack { failed, cause, .. } => of_service(*failed, cause),
     }
-    engine::in_progress(spec, phase, &[], now).unwrap_or_else(|failure| Outcome::Failed {
-        failure,
-        external_execution_id: None,
-    })
 }
 
 /// The same answer with nothing in it that CodePipeline could take offence at.

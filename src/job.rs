@@ -154,7 +154,9 @@ fn order_of_job(job: &Value) -> Result<Order, Vec<String>> {
 /// `UserParameters` if it is set, else the other members of the configuration.
 fn written_in(configuration: &Map<String, Value>) -> Result<Written, parameters::Problem> {
     match configuration.get("UserParameters") {
-        Some(Value::String(json)) if !json.trim().is_empty() => parameters::written_in(json),
+        Some(Value::String(json)) if !json.trim().is_empty() => {
+            parameters::written_in("UserParameters", json)
+        }
         _ => Ok(parameters::written_in_configuration(configuration)),
     }
 }

@@ -7,9 +7,9 @@
 //! token:
 //!
 //! ```text
-//!     start ─► RollingOut ─► success
-//!       │          ├───────► failure (replaced by another deployment, stopped, late, gone)
-//!       └─► failure└► RollingBack ─► failure, saying what serves now
+//!     start ─► PreDeploy ─► RollingOut ─► success
+//!       │          │            ├───────► failure (replaced by another deployment, stopped, late, gone)
+//!       └──────────┴─► failure  └► RollingBack ─► failure, saying what serves now
 //! ```
 //!
 //! # Promises
@@ -34,6 +34,7 @@
 //! | what is done, in which order, and what if it is done twice | [`engine`] |
 //! | the sentence that people read | [`deploy::failure`], [`explain`] |
 //! | how one file is read out of a large zip | [`artifact::entry`], [`artifact::ranged`] |
+//! | what is kept of a deployment for later | [`record`] |
 //! | which calls are made | [`aws`] |
 //!
 //! [`deploy`] and [`parameters`] decide: values in, values out. [`aws`] acts and decides nothing.
@@ -50,5 +51,6 @@ pub mod job;
 pub mod logs;
 pub mod metrics;
 pub mod parameters;
+pub mod record;
 pub mod report;
 pub mod settings;

@@ -21,13 +21,25 @@ pub type Written = Vec<(String, Value)>;
 const TIMEOUT_MAX_MINUTES: u64 = 1380;
 const TIMEOUT_DEFAULT_MINUTES: u64 = 60;
 
+/// The same as a duration.
+pub const LONGEST_TIMEOUT: Duration = Duration::from_mins(TIMEOUT_MAX_MINUTES);
+
 /// The built-in action's default.
 pub const FILE_NAME_DEFAULT: &str = "imagedefinitions.json";
 
-/// The parameters that this build understands.
-const SUPPORTED: [&str; 12] = [
+/// So many services may be deployed in one action.
+pub const SERVICES_LIMIT: usize = 10;
+
+/// Fewer revisions than this are never kept: the newest, and the one to go back to.
+const KEEP_LEAST: u64 = 2;
+/// ECS keeps a million; nobody counts further.
+const KEEP_MOST: u64 = 1_000_000;
+
+/// The parameters.
+const SUPPORTED: [&str; 21] = [
     "ClusterName",
     "ServiceName",
+    "Services",
     "FileName",
     "InputArtifact",
     "DeploymentTimeout",
@@ -38,20 +50,19 @@ const SUPPORTED: [&str; 12] = [
     "ContainerName",
     "PipelineExecutionId",
     "Region",
-];
-
-/// The parameters that are planned. Recognised, so that nobody takes them for misspelt.
-const NOT_YET: [&str; 9] = [
-    "Services",
     "RoleArn",
     "ExternalId",
     "TaskDefinitionFile",
     "PinDigests",
     "PreDeployTask",
     "KeepRevisions",
-    "ConfigFile",
     "ScheduledTasks",
+    "ConfigFile",
 ];
+
+/// The members of `PreDeployTask` and of an entry of `Services`.
+const PRE_DEPLOY_MEMBERS: [&str; 3] = ["Container", "Command", "Timeout"];
+const SERVICE_MEMBERS: [&str; 2] = ["ServiceName", "ClusterName"];
 
 /// Members of the action's `configuration` map that are CodePipeline's, not ours.
 const CODEPIPELINES_OWN: [&str; 2] = ["FunctionName", "UserParameters"];
@@ -84,13 +95,44 @@ impl fmt::Display for Target {
     }
 }
 
-/// Which revision the new one is made from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BaseRevision {
-    /// The one that the service runs.
+/// What the new revision is made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BaseFrom {
+    /// The revision that the service runs.
     Service,
     /// The newest ACTIVE one of its family.
     Latest,
+    /// The task definition in this file of the artifact.
+    File(String),
+}
+
+/// A task that runs once on the new revision before any service is changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreDeployTask {
+    /// The container whose exit code decides.
+    pub container: String,
+    /// What it runs instead of its own command.
+    pub command: Vec<String>,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// A role of the account to deploy into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssumedRole {
+    /// Its ARN.
+    pub arn: String,
+    /// What its trust policy may ask for.
+    pub external_id: Option<String>,
+}
+
+/// A file of the artifact that holds more parameters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigFile {
+    /// Its path.
+    pub file: String,
+    /// Which artifact, if the parameters say.
+    pub input_artifact: Option<String>,
 }
 
 /// A deployment as asked for. Cannot be invalid.
@@ -100,24 +142,44 @@ pub struct DeploySpec {
     pub targets: Vec<Target>,
     /// Path of the image definitions inside the artifact, with `/` and without a leading `./`.
     pub file_name: String,
+    /// Whether the parameters name that file, rather than leaving it to the default.
+    pub file_is_named: bool,
     /// Which input artifact, if the user says.
     pub input_artifact: Option<String>,
     /// How long a rollout may take.
     pub timeout: Duration,
     /// Where the new revision starts from.
-    pub base: BaseRevision,
+    pub base: BaseFrom,
     /// When a rollout fails or runs out of time and ECS is not rolling back by itself, go back.
     pub rollback: bool,
     /// Check everything, change nothing.
     pub dry_run: bool,
     /// Check in ECR that each image exists and fits the task's CPU architecture.
     pub verify_images: bool,
+    /// Replace ECR tags by the digest that they mean now.
+    pub pin_digests: bool,
     /// Which container an imageDetail.json is for.
     pub container: Option<String>,
     /// The pipeline execution, for logs and reports.
     pub pipeline_execution_id: Option<String>,
     /// The Region to deploy to, if not the function's own.
     pub region: Option<String>,
+    /// The role to deploy with, if not the function's own.
+    pub role: Option<AssumedRole>,
+    /// Run once before any service is changed.
+    pub pre_deploy: Option<PreDeployTask>,
+    /// Deregister older revisions after success, and keep so many.
+    pub keep_revisions: Option<usize>,
+    /// Point schedules that run the family at the new revision after success.
+    pub scheduled_tasks: bool,
+}
+
+impl DeploySpec {
+    /// `web on prod`, or all of them, as messages about the whole deployment begin.
+    pub fn about(&self) -> String {
+        let targets: Vec<String> = self.targets.iter().map(ToString::to_string).collect();
+        text::listed(&targets)
+    }
 }
 
 /// One problem of the parameters, as a sentence.
@@ -125,18 +187,18 @@ pub struct DeploySpec {
 #[error("{0}")]
 pub struct Problem(String);
 
-/// Reads a JSON object, keeping duplicates.
+/// Reads a JSON object, keeping duplicates. `what` is its name for the error.
 ///
 /// # Errors
 /// A sentence with line and column if it is no JSON object.
-pub fn written_in(json: &str) -> Result<Written, Problem> {
+pub fn written_in(what: &str, json: &str) -> Result<Written, Problem> {
     let mut deserializer = serde_json::Deserializer::from_str(json);
     let pairs = deserializer
         .deserialize_any(PairsVisitor)
         .and_then(|pairs| deserializer.end().map(|()| pairs));
     pairs.map_err(|error| {
         Problem(format!(
-            "UserParameters is not a JSON object: {} at line {}, column {}; write for example {{\"ClusterName\": \"prod\", \"ServiceName\": \"web\"}}",
+            "{what} is not a JSON object: {} at line {}, column {}; write for example {{\"ClusterName\": \"prod\", \"ServiceName\": \"web\"}}",
             text::without_position(&error),
             error.line(),
             error.column(),
@@ -153,6 +215,44 @@ pub fn written_in_configuration(configuration: &serde_json::Map<String, Value>) 
         .collect()
 }
 
+/// The file that holds more parameters, if `written` names one.
+pub fn config_file(written: &Written) -> Option<ConfigFile> {
+    let text = |wanted: &str| {
+        let (_, value) = written.iter().find(|(name, _)| name == wanted)?;
+        let text = value.as_str()?.trim();
+        (!text.is_empty()).then(|| text.to_owned())
+    };
+    Some(ConfigFile {
+        file: path_in_artifact(&text("ConfigFile")?).ok()?,
+        input_artifact: text("InputArtifact"),
+    })
+}
+
+/// What is `written` in the action, and for all else what the `file` says.
+///
+/// # Errors
+/// A [`Problem`] if the file names another file.
+pub fn merged(written: Written, in_file: Written, file: &str) -> Result<Written, Problem> {
+    let nested = ["ConfigFile", "InputArtifact"];
+    if let Some((name, _)) = in_file
+        .iter()
+        .find(|(name, _)| nested.contains(&name.as_str()))
+    {
+        return Err(Problem(format!(
+            "{file} sets {name}, which only UserParameters can: it is needed to find {file}"
+        )));
+    }
+    let is_written = |name: &str| written.iter().any(|(known, _)| known == name);
+    // A service is named in one of two ways: the action's way wins as a whole.
+    let names_services = is_written("ServiceName") || is_written("Services");
+    let more: Written = in_file
+        .into_iter()
+        .filter(|(name, _)| !is_written(name))
+        .filter(|(name, _)| !(names_services && (name == "ServiceName" || name == "Services")))
+        .collect();
+    Ok(written.into_iter().chain(more).collect())
+}
+
 /// Makes what was written into what is meant.
 ///
 /// # Errors
@@ -161,25 +261,22 @@ pub fn parse(written: Written) -> Result<DeploySpec, Vec<Problem>> {
     let mut reader = Reader::new(written);
     let cluster = reader.text("ClusterName", named("a cluster", is_name_or_arn));
     let service = reader.text("ServiceName", named("a service", is_name_or_arn));
-    let file_name = reader.text("FileName", |written| {
-        let path = written.replace('\\', "/");
-        let path = path.trim_start_matches("./").trim_start_matches('/');
-        if path.is_empty() || path.ends_with('/') {
-            Err("a path to a file inside the artifact, as imagedefinitions.json".to_owned())
-        } else {
-            Ok(path.to_owned())
-        }
-    });
+    let services = reader.services();
+    let file_name = reader.text("FileName", path_in_artifact);
     let input_artifact = reader.text("InputArtifact", |written| Ok(written.to_owned()));
-    let minutes = reader.number("DeploymentTimeout", 1, TIMEOUT_MAX_MINUTES);
+    let minutes = reader.number("DeploymentTimeout", 1, TIMEOUT_MAX_MINUTES, MINUTES);
     let base = reader.text("BaseRevision", |written| match written {
-        "service" => Ok(BaseRevision::Service),
-        "latest" => Ok(BaseRevision::Latest),
+        "service" => Ok(BaseFrom::Service),
+        "latest" => Ok(BaseFrom::Latest),
         _ => Err("service or latest".to_owned()),
     });
+    let base_file = reader.text("TaskDefinitionFile", path_in_artifact);
     let rollback = reader.boolean("Rollback");
     let dry_run = reader.boolean("DryRun");
     let verify_images = reader.boolean("VerifyImages");
+    let pin_digests = reader.boolean("PinDigests");
+    let scheduled_tasks = reader.boolean("ScheduledTasks");
+    let keep_revisions = reader.number("KeepRevisions", KEEP_LEAST, KEEP_MOST, "");
     let container = reader.text("ContainerName", named("a container", is_name));
     let pipeline_execution_id = reader.text("PipelineExecutionId", |written| {
         if written.contains("#{") {
@@ -198,45 +295,90 @@ pub fn parse(written: Written) -> Result<DeploySpec, Vec<Problem>> {
             Err("a Region's code, as eu-central-1".to_owned())
         }
     });
+    let role_arn = reader.text("RoleArn", |written| {
+        if is_role_arn(written) {
+            Ok(written.to_owned())
+        } else {
+            Err("a role's ARN, as arn:aws:iam::111122223333:role/deploy".to_owned())
+        }
+    });
+    let external_id = reader.text("ExternalId", |written| Ok(written.to_owned()));
+    let pre_deploy = reader.pre_deploy();
+    reader.text("ConfigFile", path_in_artifact);
     reader.rest();
 
-    if let (Some(cluster), Some(service)) = (&cluster, &service)
-        && let Some(of_service) = cluster_in_service_arn(service)
-        && of_service != text::last_part(cluster)
-    {
+    let base = match (base, base_file) {
+        (Some(_), Some(_)) => {
+            reader.problem("BaseRevision and TaskDefinitionFile both say what the new revision is made from: keep one".to_owned());
+            BaseFrom::Service
+        }
+        (_, Some(file)) => BaseFrom::File(file),
+        (base, None) => base.unwrap_or(BaseFrom::Service),
+    };
+    let role = match (role_arn, external_id) {
+        (None, Some(_)) => {
+            reader.problem(
+                "ExternalId is for a role to assume: set RoleArn, too, or remove it".to_owned(),
+            );
+            None
+        }
+        (arn, external_id) => arn.map(|arn| AssumedRole { arn, external_id }),
+    };
+    let timeout = minutes.unwrap_or(TIMEOUT_DEFAULT_MINUTES);
+    let before = pre_deploy
+        .as_ref()
+        .map_or(0, |task| task.timeout.as_secs() / 60);
+    if timeout + before > TIMEOUT_MAX_MINUTES {
         reader.problem(format!(
-            "ServiceName is an ARN of the cluster '{of_service}', but ClusterName is '{cluster}': make them agree"
+            "PreDeployTask's Timeout of {before} and DeploymentTimeout of {timeout} minutes are more than {TIMEOUT_MAX_MINUTES} together, and CodePipeline gives an action 24 hours: shorten one"
         ));
     }
-    for (parameter, written) in [("ClusterName", &cluster), ("ServiceName", &service)] {
-        if let (Some(region), Some(written)) = (&region, written)
-            && let Some(of_arn) = region_in_arn(written)
-            && of_arn != region
-        {
-            reader.problem(format!(
-                "{parameter} is an ARN of the Region '{of_arn}', but Region is '{region}': make them agree"
-            ));
-        }
+    let targets = reader.targets(cluster, service, services);
+    for target in &targets {
+        reader.agree(target, region.as_deref(), role.as_ref());
     }
-    reader.require("ClusterName", cluster.is_some());
-    reader.require("ServiceName", service.is_some());
+    if !reader.problems.is_empty() || targets.is_empty() {
+        return Err(reader.problems);
+    }
+    Ok(DeploySpec {
+        targets,
+        file_is_named: file_name.is_some(),
+        file_name: file_name.unwrap_or_else(|| FILE_NAME_DEFAULT.to_owned()),
+        input_artifact,
+        timeout: Duration::from_secs(60 * timeout),
+        base,
+        rollback: rollback.unwrap_or(true),
+        dry_run: dry_run.unwrap_or(false),
+        verify_images: verify_images.unwrap_or(true),
+        pin_digests: pin_digests.unwrap_or(false),
+        container,
+        pipeline_execution_id,
+        region,
+        role,
+        pre_deploy,
+        keep_revisions: keep_revisions.map(|keep| usize::try_from(keep).unwrap_or(usize::MAX)),
+        scheduled_tasks: scheduled_tasks.unwrap_or(false),
+    })
+}
 
-    match (cluster, service) {
-        (Some(cluster), Some(service)) if reader.problems.is_empty() => Ok(DeploySpec {
-            targets: vec![Target { cluster, service }],
-            file_name: file_name.unwrap_or_else(|| FILE_NAME_DEFAULT.to_owned()),
-            input_artifact,
-            timeout: Duration::from_secs(60 * minutes.unwrap_or(TIMEOUT_DEFAULT_MINUTES)),
-            base: base.unwrap_or(BaseRevision::Service),
-            rollback: rollback.unwrap_or(true),
-            dry_run: dry_run.unwrap_or(false),
-            verify_images: verify_images.unwrap_or(true),
-            container,
-            pipeline_execution_id,
-            region,
-        }),
-        _ => Err(reader.problems),
+/// A path inside the artifact, with `/` and without a leading `./`.
+fn path_in_artifact(written: &str) -> Result<String, String> {
+    let path = written.replace('\\', "/");
+    let path = path.trim_start_matches("./").trim_start_matches('/');
+    if path.is_empty() || path.ends_with('/') {
+        Err("a path to a file inside the artifact, as imagedefinitions.json".to_owned())
+    } else {
+        Ok(path.to_owned())
     }
+}
+
+/// What a number counts.
+const MINUTES: &str = " of minutes";
+
+/// An entry of `Services`, as written.
+struct Entry {
+    service: String,
+    cluster: Option<String>,
 }
 
 /// Takes parameters by name out of what was written and collects the problems.
@@ -295,7 +437,7 @@ impl Reader {
         self.kept(name, &value, outcome)
     }
 
-    fn number(&mut self, name: &'static str, least: u64, most: u64) -> Option<u64> {
+    fn number(&mut self, name: &'static str, least: u64, most: u64, unit: &str) -> Option<u64> {
         let value = self.take(name)?;
         let number = match &value {
             Value::String(written) => written.trim().parse().ok(),
@@ -303,8 +445,244 @@ impl Reader {
         };
         let outcome = number
             .filter(|number| (least..=most).contains(number))
-            .ok_or_else(|| format!("a whole number of minutes from {least} to {most}"));
+            .ok_or_else(|| format!("a whole number{unit} from {least} to {most}"));
         self.kept(name, &value, outcome)
+    }
+
+    /// A JSON value, also if it was written as a text that holds one: CodePipeline's configuration
+    /// has only texts.
+    fn json(&mut self, name: &'static str, expected: &str) -> Option<Value> {
+        let value = self.take(name)?;
+        match &value {
+            Value::String(text) => {
+                let parsed = serde_json::from_str(text).map_err(|_| expected.to_owned());
+                self.kept(name, &value, parsed)
+            }
+            _ => Some(value),
+        }
+    }
+
+    /// `Services`: the entries, as far as they can be read.
+    fn services(&mut self) -> Option<Vec<Entry>> {
+        const EXPECTED: &str = r#"an array of 1 to 10 services, as ["web", {"ServiceName": "worker", "ClusterName": "jobs"}]"#;
+        let value = self.json("Services", EXPECTED)?;
+        let entries = match &value {
+            Value::Array(entries) if (1..=SERVICES_LIMIT).contains(&entries.len()) => entries,
+            _ => return self.kept("Services", &value, Err(EXPECTED.to_owned())),
+        };
+        let mut read = Vec::new();
+        for (index, entry) in entries.iter().enumerate() {
+            let place = format!("Services[{index}]");
+            let (service, cluster) = match entry {
+                Value::String(_) => (Some(entry), None),
+                Value::Object(members) => {
+                    self.known_members(&place, members, &SERVICE_MEMBERS);
+                    let cluster = members.get("ClusterName");
+                    (
+                        members.get("ServiceName"),
+                        cluster.filter(|value| !value.is_null()),
+                    )
+                }
+                _ => (Some(entry), None),
+            };
+            let mut text = |value: &Value, what| {
+                let rule = named(what, is_name_or_arn);
+                let outcome = match value {
+                    Value::String(written) => rule(written.trim()),
+                    _ => Err("a name in double quotes".to_owned()),
+                };
+                self.kept(&place, value, outcome)
+            };
+            let cluster = match cluster {
+                Some(value) => match text(value, "a cluster") {
+                    Some(cluster) => Some(cluster),
+                    None => continue,
+                },
+                None => None,
+            };
+            match service {
+                Some(value) => {
+                    if let Some(service) = text(value, "a service") {
+                        read.push(Entry { service, cluster });
+                    }
+                }
+                None => self.problem(format!("{place} has no ServiceName")),
+            }
+        }
+        Some(read)
+    }
+
+    fn pre_deploy(&mut self) -> Option<PreDeployTask> {
+        const NAME: &str = "PreDeployTask";
+        const EXPECTED: &str =
+            r#"an object, as {"Container": "app", "Command": ["migrate", "up"], "Timeout": 15}"#;
+        let value = self.json(NAME, EXPECTED)?;
+        let Value::Object(members) = &value else {
+            return self.kept(NAME, &value, Err(EXPECTED.to_owned()));
+        };
+        self.known_members(NAME, members, &PRE_DEPLOY_MEMBERS);
+        let container = match members.get("Container") {
+            Some(Value::String(name)) if is_name(name.trim()) => Ok(name.trim().to_owned()),
+            _ => Err("the name of the container whose exit code decides"),
+        };
+        let command = match members.get("Command") {
+            Some(Value::Array(words)) if !words.is_empty() => {
+                let words: Option<Vec<String>> = words
+                    .iter()
+                    .map(|word| word.as_str().map(str::to_owned))
+                    .collect();
+                words.ok_or(r#"an array of texts, as ["migrate", "up"]"#)
+            }
+            _ => Err(r#"an array of texts, as ["migrate", "up"]"#),
+        };
+        let minutes = match members.get("Timeout") {
+            None | Some(Value::Null) => Ok(TIMEOUT_DEFAULT_MINUTES),
+            Some(value) => {
+                let number = match value {
+                    Value::String(written) => written.trim().parse().ok(),
+                    other => other.as_u64(),
+                };
+                number
+                    .filter(|number| (1..TIMEOUT_MAX_MINUTES).contains(number))
+                    .ok_or("a whole number of minutes")
+            }
+        };
+        let mut told = |member: &str, expected: &str| {
+            let written = members.get(member).unwrap_or(&Value::Null).to_string();
+            self.problem(format!(
+                "PreDeployTask.{member} is {}: expected {expected}",
+                text::cut(&written, 80)
+            ));
+        };
+        match (container, command, minutes) {
+            (Ok(container), Ok(command), Ok(minutes)) => Some(PreDeployTask {
+                container,
+                command,
+                timeout: Duration::from_secs(60 * minutes),
+            }),
+            (container, command, minutes) => {
+                if let Err(expected) = container {
+                    told("Container", expected);
+                }
+                if let Err(expected) = command {
+                    told("Command", expected);
+                }
+                if let Err(expected) = minutes {
+                    told("Timeout", expected);
+                }
+                None
+            }
+        }
+    }
+
+    fn known_members(
+        &mut self,
+        place: &str,
+        members: &serde_json::Map<String, Value>,
+        known: &[&str],
+    ) {
+        for name in members
+            .keys()
+            .filter(|name| !known.contains(&name.as_str()))
+        {
+            let name = text::cut(name, 60);
+            let hint = match text::nearest(&name, known.iter().copied()) {
+                Some(near) => format!("did you mean {near}?"),
+                None => format!("it may have {}", text::listed(known)),
+            };
+            self.problem(format!("{place} has no member {name}: {hint}"));
+        }
+    }
+
+    /// What to deploy to: `ServiceName` or `Services`, each on a cluster.
+    fn targets(
+        &mut self,
+        cluster: Option<String>,
+        service: Option<String>,
+        services: Option<Vec<Entry>>,
+    ) -> Vec<Target> {
+        let entries = match (service, services) {
+            (Some(_), Some(_)) => {
+                self.problem("ServiceName and Services both say what to deploy to: keep one, or put the first into the second".to_owned());
+                return Vec::new();
+            }
+            (Some(service), None) => vec![Entry {
+                service,
+                cluster: None,
+            }],
+            (None, Some(entries)) => entries,
+            (None, None) => {
+                self.require("ClusterName", cluster.is_some());
+                if !self.is_told("Services") {
+                    self.require("ServiceName", false);
+                }
+                return Vec::new();
+            }
+        };
+        if entries.iter().any(|entry| entry.cluster.is_none()) {
+            self.require("ClusterName", cluster.is_some());
+        } else if cluster.is_some() && !entries.is_empty() {
+            self.problem(
+                "ClusterName is for services without one of their own, and each of Services has one: remove it"
+                    .to_owned(),
+            );
+        }
+        let mut targets: Vec<Target> = Vec::new();
+        for entry in entries {
+            let Some(cluster) = entry.cluster.or_else(|| cluster.clone()) else {
+                continue;
+            };
+            let target = Target {
+                cluster,
+                service: entry.service,
+            };
+            let is_same = |known: &Target| known.to_string() == target.to_string();
+            if targets.iter().any(is_same) {
+                self.problem(format!("Services has {target} twice: keep one"));
+            } else {
+                targets.push(target);
+            }
+        }
+        targets
+    }
+
+    /// ARNs must not say anything else than the other parameters.
+    fn agree(&mut self, target: &Target, region: Option<&str>, role: Option<&AssumedRole>) {
+        let Target { cluster, service } = target;
+        if let Some(of_service) = cluster_in_service_arn(service)
+            && of_service != text::last_part(cluster)
+        {
+            self.problem(format!(
+                "ServiceName is an ARN of the cluster '{of_service}', but ClusterName is '{cluster}': make them agree"
+            ));
+        }
+        for (parameter, written) in [("ClusterName", cluster), ("ServiceName", service)] {
+            if let (Some(region), Some(of_arn)) = (region, part_of_arn(written, REGION_PART))
+                && of_arn != region
+            {
+                self.problem(format!(
+                    "{parameter} is an ARN of the Region '{of_arn}', but Region is '{region}': make them agree"
+                ));
+            }
+            if let Some(role) = role
+                && let (Some(of_arn), Some(of_role)) = (
+                    part_of_arn(written, ACCOUNT_PART),
+                    part_of_arn(&role.arn, ACCOUNT_PART),
+                )
+                && of_arn != of_role
+            {
+                self.problem(format!(
+                    "{parameter} is an ARN of the account {of_arn}, but RoleArn is one of {of_role}: make them agree"
+                ));
+            }
+        }
+    }
+
+    fn is_told(&self, name: &str) -> bool {
+        let begins = [format!("{name} is "), format!("{name}[")];
+        self.problems
+            .iter()
+            .any(|problem| begins.iter().any(|begin| problem.0.starts_with(begin)))
     }
 
     fn boolean(&mut self, name: &'static str) -> Option<bool> {
@@ -333,11 +711,7 @@ impl Reader {
     }
 
     fn require(&mut self, name: &'static str, is_there: bool) {
-        let is_told = self
-            .problems
-            .iter()
-            .any(|problem| problem.0.starts_with(&format!("{name} is ")));
-        if !is_there && !is_told {
+        if !is_there && !self.is_told(name) {
             self.problem(format!("{name} is required and not set"));
         }
     }
@@ -346,16 +720,12 @@ impl Reader {
     fn rest(&mut self) {
         for (name, _) in std::mem::take(&mut self.left) {
             let name = text::cut(&name, 60);
-            let sentence = if NOT_YET.contains(&name.as_str()) {
-                format!("{name} is not supported yet: remove it")
-            } else {
-                match text::nearest(&name, SUPPORTED.into_iter().chain(NOT_YET)) {
-                    Some(near) => format!("{name} is not a parameter: did you mean {near}?"),
-                    None => format!(
-                        "{name} is not a parameter; the parameters are {}",
-                        text::listed(&SUPPORTED)
-                    ),
-                }
+            let sentence = match text::nearest(&name, SUPPORTED) {
+                Some(near) => format!("{name} is not a parameter: did you mean {near}?"),
+                None => format!(
+                    "{name} is not a parameter; the parameters are {}",
+                    text::listed(&SUPPORTED)
+                ),
             };
             self.problem(sentence);
         }
@@ -414,8 +784,29 @@ fn cluster_in_service_arn(service: &str) -> Option<&str> {
     path.split_once('/').map(|(cluster, _)| cluster)
 }
 
-fn region_in_arn(written: &str) -> Option<&str> {
-    written.strip_prefix("arn:")?.split(':').nth(2)
+/// Parts of an ARN behind `arn:`: partition, service, Region, account, resource.
+const REGION_PART: usize = 2;
+const ACCOUNT_PART: usize = 3;
+
+fn part_of_arn(written: &str, part: usize) -> Option<&str> {
+    written.strip_prefix("arn:")?.split(':').nth(part)
+}
+
+/// `arn:PARTITION:iam::ACCOUNT:role/…`
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html>).
+fn is_role_arn(written: &str) -> bool {
+    let parts: Vec<&str> = written.splitn(6, ':').collect();
+    match parts.as_slice() {
+        ["arn", partition, "iam", "", account, resource] => {
+            partition.starts_with("aws")
+                && account.len() == 12
+                && account.bytes().all(|b| b.is_ascii_digit())
+                && resource
+                    .strip_prefix("role/")
+                    .is_some_and(|name| !name.is_empty() && !name.contains(char::is_whitespace))
+        }
+        _ => false,
+    }
 }
 
 /// Reads an object's members as pairs, which keeps a name that is written twice.
@@ -443,7 +834,7 @@ mod tests {
     use serde_json::json;
 
     fn problems(json: &str) -> Vec<String> {
-        let written = written_in(json).unwrap();
+        let written = written_in("UserParameters", json).unwrap();
         let problems = parse(written).unwrap_err();
         problems.iter().map(ToString::to_string).collect()
     }
@@ -457,7 +848,7 @@ mod tests {
     }
 
     fn spec(json: &str) -> DeploySpec {
-        parse(written_in(json).unwrap()).unwrap()
+        parse(written_in("UserParameters", json).unwrap()).unwrap()
     }
 
     #[test]
@@ -470,15 +861,21 @@ mod tests {
                     service: "web".to_owned()
                 }],
                 file_name: "imagedefinitions.json".to_owned(),
+                file_is_named: false,
                 input_artifact: None,
                 timeout: Duration::from_hours(1),
-                base: BaseRevision::Service,
+                base: BaseFrom::Service,
                 rollback: true,
                 dry_run: false,
                 verify_images: true,
+                pin_digests: false,
                 container: None,
                 pipeline_execution_id: None,
                 region: None,
+                role: None,
+                pre_deploy: None,
+                keep_revisions: None,
+                scheduled_tasks: false,
             }
         );
     }
@@ -496,7 +893,7 @@ mod tests {
         assert_eq!(spec.file_name, "out/images.json");
         assert_eq!(spec.input_artifact.as_deref(), Some("Build"));
         assert_eq!(spec.timeout, Duration::from_mins(5));
-        assert_eq!(spec.base, BaseRevision::Latest);
+        assert_eq!(spec.base, BaseFrom::Latest);
         assert!(spec.dry_run);
         assert_eq!(spec.container.as_deref(), Some("web"));
         assert_eq!(spec.pipeline_execution_id.as_deref(), Some("e-1"));
@@ -515,13 +912,13 @@ mod tests {
     fn all_problems_are_reported_together() {
         assert_eq!(
             problems(
-                r#"{"Clustername": "prod", "DeploymentTimeout": 0, "DryRun": "ja", "PinDigests": true}"#
+                r#"{"Clustername": "prod", "DeploymentTimeout": 0, "DryRun": "ja", "PinDigests": true, "Recursive": 1}"#
             ),
             [
                 "DeploymentTimeout is 0: expected a whole number of minutes from 1 to 1380",
                 "DryRun is \"ja\": expected true or false",
                 "Clustername is not a parameter: did you mean ClusterName?",
-                "PinDigests is not supported yet: remove it",
+                "Recursive is not a parameter; the parameters are ClusterName, ServiceName, Services, FileName, InputArtifact, DeploymentTimeout, Rollback, DryRun, BaseRevision, VerifyImages, ContainerName, PipelineExecutionId, Region, RoleArn, ExternalId, TaskDefinitionFile, PinDigests, PreDeployTask, KeepRevisions, ScheduledTasks and ConfigFile",
                 "ClusterName is required and not set",
                 "ServiceName is required and not set",
             ]
@@ -529,13 +926,229 @@ mod tests {
     }
 
     #[test]
-    fn each_later_parameter_is_recognised_and_refused() {
-        for name in NOT_YET {
-            assert_eq!(
-                problem_with(name, &json!("x")),
-                format!("{name} is not supported yet: remove it")
+    fn several_services_are_read_each_with_its_cluster() {
+        let spec = spec(
+            r#"{"ClusterName": "prod", "Services": ["web", {"ServiceName": "worker", "ClusterName": "jobs"},
+                {"ServiceName": "mail"}]}"#,
+        );
+        assert_eq!(spec.about(), "web on prod, worker on jobs and mail on prod");
+        let as_text = r#"{"ClusterName": "prod", "Services": "[\"web\", \"worker\"]"}"#;
+        let written = written_in("UserParameters", as_text).unwrap();
+        assert_eq!(parse(written).unwrap().targets.len(), 2);
+        let of_their_own = r#"{"Services": [{"ServiceName": "web", "ClusterName": "a"}, {"ServiceName": "web", "ClusterName": "b"}]}"#;
+        let written = written_in("UserParameters", of_their_own).unwrap();
+        assert_eq!(parse(written).unwrap().about(), "web on a and web on b");
+    }
+
+    #[test]
+    fn mistakes_in_services_are_told_with_their_place() {
+        for (services, told) in [
+            (r#"[]"#, "expected an array of 1 to 10 services"),
+            (r#"{"a": 1}"#, "expected an array of 1 to 10 services"),
+            (r#""web""#, "expected an array of 1 to 10 services"),
+            (
+                r#"["web", 7]"#,
+                "Services[1] is 7: expected a name in double quotes",
+            ),
+            (r#"["web", {}]"#, "Services[1] has no ServiceName"),
+            (
+                r#"[{"ServiceName": "web", "Clustername": "a"}]"#,
+                "Services[0] has no member Clustername: did you mean ClusterName?",
+            ),
+            (
+                r#"["web", "web"]"#,
+                "Services has web on prod twice: keep one",
+            ),
+            (
+                r#"["we b"]"#,
+                "Services[0] is \"we b\": expected the name of a service",
+            ),
+        ] {
+            let said = problems(&format!(
+                r#"{{"ClusterName": "prod", "Services": {services}}}"#
+            ));
+            assert_eq!(said.len(), 1, "{services}: {said:?}");
+            assert!(said[0].contains(told), "{services}: {said:?}");
+        }
+        let eleven: Vec<String> = (0..11).map(|n| format!("\"s{n}\"")).collect();
+        let said = problems(&format!(
+            r#"{{"ClusterName": "prod", "Services": [{}]}}"#,
+            eleven.join(",")
+        ));
+        assert!(said[0].contains("1 to 10"), "{said:?}");
+        assert_eq!(
+            problems(r#"{"ClusterName": "prod", "ServiceName": "a", "Services": ["b"]}"#),
+            [
+                "ServiceName and Services both say what to deploy to: keep one, or put the first into the second"
+            ]
+        );
+        assert_eq!(
+            problems(r#"{"Services": ["b"]}"#),
+            ["ClusterName is required and not set"]
+        );
+        assert!(
+            problems(
+                r#"{"ClusterName": "x", "Services": [{"ServiceName": "b", "ClusterName": "c"}]}"#
+            )[0]
+            .contains("each of Services has one: remove it")
+        );
+    }
+
+    #[test]
+    fn a_task_before_the_deployment_is_read_and_its_mistakes_are_told() {
+        let with = |task: &str| {
+            let json =
+                format!(r#"{{"ClusterName": "c", "ServiceName": "s", "PreDeployTask": {task}}}"#);
+            parse(written_in("UserParameters", &json).unwrap())
+        };
+        let task = with(r#"{"Container": "app", "Command": ["migrate", "up"], "Timeout": "15"}"#);
+        assert_eq!(
+            task.unwrap().pre_deploy.unwrap(),
+            PreDeployTask {
+                container: "app".to_owned(),
+                command: vec!["migrate".to_owned(), "up".to_owned()],
+                timeout: Duration::from_mins(15),
+            }
+        );
+        let as_text = r#""{\"Container\": \"app\", \"Command\": [\"m\"]}""#;
+        assert_eq!(
+            with(as_text).unwrap().pre_deploy.unwrap().timeout,
+            Duration::from_hours(1)
+        );
+        for (task, told) in [
+            ("7", "PreDeployTask is 7: expected an object"),
+            (
+                r#"{"Container": "app", "Command": "migrate"}"#,
+                "PreDeployTask.Command is \"migrate\": expected an array of texts",
+            ),
+            (
+                r#"{"Container": "app", "Command": [1]}"#,
+                "PreDeployTask.Command is [1]: expected an array of texts",
+            ),
+            (
+                r#"{"Command": ["m"]}"#,
+                "PreDeployTask.Container is null: expected the name of the container",
+            ),
+            (
+                r#"{"Container": "a", "Command": ["m"], "Timeout": 0}"#,
+                "PreDeployTask.Timeout is 0: expected a whole number of minutes",
+            ),
+            (
+                r#"{"Container": "a", "Command": ["m"], "timeout": 5}"#,
+                "PreDeployTask has no member timeout: did you mean Timeout?",
+            ),
+            (
+                r#"{"Container": "a", "Command": ["m"], "Timeout": 1360}"#,
+                "are more than 1380 together",
+            ),
+        ] {
+            let said = with(task).unwrap_err();
+            assert_eq!(said.len(), 1, "{task}: {said:?}");
+            assert!(said[0].to_string().contains(told), "{task}: {said:?}");
+        }
+    }
+
+    #[test]
+    fn the_role_of_another_account_is_read_and_its_mistakes_are_told() {
+        let spec = spec(
+            r#"{"ClusterName": "c", "ServiceName": "s", "ExternalId": "x1",
+                "RoleArn": "arn:aws-us-gov:iam::111122223333:role/path/deploy"}"#,
+        );
+        assert_eq!(
+            spec.role,
+            Some(AssumedRole {
+                arn: "arn:aws-us-gov:iam::111122223333:role/path/deploy".to_owned(),
+                external_id: Some("x1".to_owned()),
+            })
+        );
+        for wrong in [
+            "deploy",
+            "arn:aws:iam::1:role/x",
+            "arn:aws:iam::111122223333:user/x",
+            "arn:aws:sts::111122223333:assumed-role/x/y",
+        ] {
+            let told = problem_with("RoleArn", &json!(wrong));
+            assert!(told.contains("expected a role's ARN"), "{told}");
+        }
+        assert_eq!(
+            problem_with("ExternalId", &json!("x")),
+            "ExternalId is for a role to assume: set RoleArn, too, or remove it"
+        );
+        let other = problems(
+            r#"{"ClusterName": "arn:aws:ecs:eu-west-1:444455556666:cluster/c", "ServiceName": "s",
+                "RoleArn": "arn:aws:iam::111122223333:role/deploy"}"#,
+        );
+        assert_eq!(
+            other,
+            [
+                "ClusterName is an ARN of the account 444455556666, but RoleArn is one of 111122223333: make them agree"
+            ]
+        );
+    }
+
+    #[test]
+    fn one_thing_says_what_the_new_revision_is_made_from() {
+        let spec = spec(
+            r#"{"ClusterName": "c", "ServiceName": "s", "TaskDefinitionFile": "./deploy/taskdef.json"}"#,
+        );
+        assert_eq!(spec.base, BaseFrom::File("deploy/taskdef.json".to_owned()));
+        let both = problems(
+            r#"{"ClusterName": "c", "ServiceName": "s", "TaskDefinitionFile": "t.json", "BaseRevision": "service"}"#,
+        );
+        assert!(both[0].contains("keep one"), "{both:?}");
+    }
+
+    #[test]
+    fn fewer_than_two_revisions_are_never_kept() {
+        for wrong in [json!(1), json!(0), json!("x"), json!(-3)] {
+            let told = problem_with("KeepRevisions", &wrong);
+            assert!(
+                told.ends_with("expected a whole number from 2 to 1000000"),
+                "{told}"
             );
         }
+    }
+
+    #[test]
+    fn what_the_action_says_wins_over_its_file() {
+        let action = written_in(
+            "UserParameters",
+            r#"{"ConfigFile": "deploy.json", "ServiceName": "web", "DryRun": true}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            config_file(&action),
+            Some(ConfigFile {
+                file: "deploy.json".to_owned(),
+                input_artifact: None,
+            })
+        );
+        let in_file = |json: &str| written_in("deploy.json", json).unwrap();
+        let file = in_file(
+            r#"{"ClusterName": "prod", "DryRun": false, "Services": ["api"], "KeepRevisions": 5}"#,
+        );
+        let spec = parse(merged(action.clone(), file, "deploy.json").unwrap()).unwrap();
+        assert_eq!(spec.about(), "web on prod");
+        assert!(spec.dry_run);
+        assert_eq!(spec.keep_revisions, Some(5));
+        let nested = merged(
+            action,
+            in_file(r#"{"ConfigFile": "x.json"}"#),
+            "deploy.json",
+        );
+        assert!(
+            nested
+                .unwrap_err()
+                .to_string()
+                .starts_with("deploy.json sets ConfigFile")
+        );
+        assert!(
+            written_in("deploy.json", "{\n \"a\" 1}")
+                .unwrap_err()
+                .to_string()
+                .starts_with("deploy.json is not a JSON object: expected `:` at line 2")
+        );
+        assert_eq!(config_file(&in_file(r#"{"ConfigFile": 7}"#)), None);
     }
 
     #[test]
@@ -598,7 +1211,7 @@ mod tests {
             ("", "line 1, column 0"),
             ("{} x", "line 1, column 4"),
         ] {
-            let told = written_in(json).unwrap_err().to_string();
+            let told = written_in("UserParameters", json).unwrap_err().to_string();
             assert!(
                 told.starts_with("UserParameters is not a JSON object"),
                 "{told}"

@@ -10,10 +10,13 @@ use crate::deploy::decide::Owner;
 use crate::deploy::diff::Change;
 use crate::deploy::failure::Failure;
 use crate::deploy::phase::{Phase, ServiceRollout};
+use crate::deploy::plan::Plan;
 use crate::deploy::revision::Revision;
 use crate::deploy::rollout::{Progress, Verdict};
 use crate::deploy::text;
 use crate::deploy::time::{Timestamp, spoken};
+use crate::deploy::timeline::percent as whole_percent;
+use crate::engine::Afterwards;
 use crate::parameters::{DeploySpec, Target};
 
 /// How one invocation ended.
@@ -64,21 +67,68 @@ pub struct Report {
     pub services: Vec<ServiceReport>,
     /// What did not change the outcome and should be known.
     pub warnings: Vec<String>,
-    /// The ARN of a revision that was registered for this job and that no service will ever use.
-    pub unused_revision: Option<String>,
+    /// What a dry run checked and what it would have called.
+    pub plan: Option<DryRun>,
+    /// What is left to do once the job is answered.
+    pub afterwards: Afterwards,
+}
+
+/// What a dry run found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DryRun {
+    /// What was checked, one sentence each.
+    pub checked: Vec<String>,
+    /// What would be called, in its order.
+    pub calls: Vec<String>,
 }
 
 impl Report {
     /// A failure before any service was known.
     pub fn failed(failure: Failure) -> Self {
+        Self::of(Outcome::Failed {
+            failure,
+            external_execution_id: None,
+        })
+    }
+
+    /// An outcome with nothing else to say.
+    pub fn of(outcome: Outcome) -> Self {
         Self {
-            outcome: Outcome::Failed {
-                failure,
-                external_execution_id: None,
-            },
+            outcome,
             services: Vec::new(),
             warnings: Vec::new(),
-            unused_revision: None,
+            plan: None,
+            afterwards: Afterwards::default(),
+        }
+    }
+
+    /// A dry run that found nothing wrong. The pipeline's page has room for the headline and the
+    /// differences of a usual deployment; all of it is in the report.
+    pub fn of_dry_run(spec: &DeploySpec, plan: &Plan) -> Self {
+        let calls = plan.calls();
+        let headline = plan.headline(&spec.about());
+        let changes = plan.families.iter().flat_map(|family| &family.changes);
+        let told: Vec<String> = changes.map(|change| format!("\n{change}")).collect();
+        let services = spec.targets.iter().zip(&plan.services);
+        let services = services.map(|(target, service)| ServiceReport {
+            target: target.clone(),
+            rollout: None,
+            changes: plan
+                .families
+                .get(service.family)
+                .map_or_else(Vec::new, |family| family.changes.clone()),
+        });
+        Self {
+            services: services.collect(),
+            plan: Some(DryRun {
+                checked: plan.checked(),
+                calls,
+            }),
+            ..Self::of(Outcome::Succeeded {
+                message: headline + &told.concat(),
+                variables: BTreeMap::new(),
+                external_execution_id: None,
+            })
         }
     }
 
@@ -95,6 +145,9 @@ impl Report {
             Outcome::Succeeded { variables, .. } => report["outputVariables"] = json!(variables),
             Outcome::InProgress { token, .. } => report["continuationToken"] = json!(token),
             Outcome::Failed { .. } => {}
+        }
+        if let Some(plan) = &self.plan {
+            report["plan"] = json!({"checked": plan.checked, "calls": plan.calls});
         }
         if !self.warnings.is_empty() {
             report["warnings"] = json!(self.warnings);
@@ -133,7 +186,7 @@ pub fn services_of(spec: &DeploySpec, phase: &Phase) -> Vec<ServiceReport> {
     pairs
         .map(|(target, rollout)| ServiceReport {
             target: target.clone(),
-            rollout: Some(rollout.clone()),
+            rollout: Some(rollout.clone()).filter(ServiceRollout::is_touched),
             changes: Vec::new(),
         })
         .collect()
@@ -147,6 +200,20 @@ pub fn progress(spec: &DeploySpec, phase: &Phase, verdicts: &[Verdict], now: Tim
     let of = spec.timeout.as_secs() / 60;
     let time = format!("{minutes} min of {of}");
     let summary = match phase {
+        Phase::PreDeploy { services, .. } => {
+            let revisions: Vec<String> = services
+                .iter()
+                .map(|rollout| rollout.revision.to_string())
+                .collect();
+            let task = spec.pre_deploy.as_ref();
+            format!(
+                "{}: the task before the deployment runs (container {} of {}); {minutes} min of {}",
+                spec.about(),
+                task.map_or("", |task| &task.container),
+                text::listed(&once(revisions)),
+                task.map_or(0, |task| task.timeout.as_secs() / 60),
+            )
+        }
         Phase::RollingOut { .. } => {
             let services: Vec<String> = spec
                 .targets
@@ -181,18 +248,28 @@ pub fn progress(spec: &DeploySpec, phase: &Phase, verdicts: &[Verdict], now: Tim
                 ),
                 None => String::new(),
             };
+            let cause = if cause.is_empty() {
+                String::new()
+            } else {
+                format!(": {cause}")
+            };
+            let others = spec.targets.iter().enumerate().zip(services);
+            let others: Vec<String> = others
+                .filter(|((place, _), rollout)| place != failed && rollout.is_touched())
+                .map(|((place, target), _)| {
+                    format!("; {}: {}", target.service_name(), said(verdicts.get(place)))
+                })
+                .collect();
             format!(
-                "{name}: {revision} failed: {cause}; {who}{tasks}, for {}",
-                spoken(now.since(*since))
+                "{name}: {revision} failed{cause}; {who}{tasks}, for {}{}",
+                spoken(now.since(*since)),
+                others.concat()
             )
         }
     };
     Details {
         summary: text::cut(&summary, crate::aws::codepipeline::SUMMARY_LIMIT_CHARS),
-        external_execution_id: phase
-            .services()
-            .first()
-            .map(|rollout| rollout.deployment.clone()),
+        external_execution_id: phase.external_id(),
         percent_complete: Some(percent(phase, verdicts)),
     }
 }
@@ -209,6 +286,7 @@ fn said(verdict: Option<&Verdict>) -> String {
         }
         Verdict::NoNews { why } => format!("no news: {}", text::cut(why, 200)),
         Verdict::RollingBack { .. } => "rolling back".to_owned(),
+        Verdict::Untouched => "not changed".to_owned(),
         Verdict::RolledBack { .. }
         | Verdict::RollbackFailed { .. }
         | Verdict::Failed { .. }
@@ -222,23 +300,37 @@ fn tasks(progress: &Progress) -> String {
         "{} of {} new tasks running, {} old",
         progress.new_running, progress.desired, progress.old_running
     );
-    match (&progress.note, &progress.stage) {
-        (Some(note), _) => said.push_str(&format!(" ({note})")),
-        (None, Some(stage)) => {
-            let weight = progress.new_weight.map_or_else(String::new, |weight| {
-                format!(", {weight} % of traffic on the new ones")
-            });
-            said.push_str(&format!(" ({stage}{weight})"));
-        }
-        (None, None) => {}
+    // A rolling update has none; ECS shows a weight all the same.
+    let weight = progress.new_weight.filter(|_| progress.stage.is_some());
+    let weight =
+        weight.map(|weight| format!("{} % of traffic on the new ones", whole_percent(weight)));
+    let bake = (progress.bake_minutes > 0 && progress.stage.as_deref() == Some("BAKE_TIME"))
+        .then(|| format!("watched for {} min", progress.bake_minutes));
+    // A hook's note names the stage itself.
+    let stage = progress.note.clone().or_else(|| progress.stage.clone());
+    let details: Vec<String> = [stage, weight, bake].into_iter().flatten().collect();
+    if !details.is_empty() {
+        said.push_str(&format!(" ({})", details.join(", ")));
     }
     said
+}
+
+/// Each text once, in the order of its first.
+fn once(mut texts: Vec<String>) -> Vec<String> {
+    let mut known: Vec<String> = Vec::new();
+    texts.retain(|text| {
+        let is_new = !known.contains(text);
+        known.push(text.clone());
+        is_new
+    });
+    texts
 }
 
 /// Share of new tasks that run, over all services; 99 until it is over.
 fn percent(phase: &Phase, verdicts: &[Verdict]) -> i32 {
     const NOT_YET_DONE: i32 = 99;
     match phase {
+        Phase::PreDeploy { .. } => 0,
         Phase::RollingBack { .. } => NOT_YET_DONE,
         Phase::RollingOut { .. } => {
             let mut running = 0;

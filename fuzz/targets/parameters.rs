@@ -7,7 +7,7 @@ use ecs_deploy_action::parameters::{parse, written_in};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
-    let Ok(written) = written_in(text) else {
+    let Ok(written) = written_in("UserParameters", text) else {
         return;
     };
     match parse(written) {

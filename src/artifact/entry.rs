@@ -125,6 +125,15 @@ impl<E> Unreadable<E> {
     }
 }
 
+/// A file to read.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Its path inside the zip.
+    pub name: &'a str,
+    /// It may have so many bytes.
+    pub limit: u64,
+}
+
 /// Reads the file `name` of at most `limit` bytes from the zip in `source`.
 ///
 /// Takes at most four requests of a sound zip, and memory for its directory and the file.
@@ -137,6 +146,19 @@ pub fn read<S: Source>(
     limit: u64,
     bounds: Bounds,
 ) -> Result<Vec<u8>, Unreadable<S::Error>> {
+    let mut contents = read_all(source, &[Wanted { name, limit }], bounds)?;
+    contents.pop().unwrap_or(Err(Unreadable::Empty))
+}
+
+/// Reads several files; the directory is read once. One result for each, in their order.
+///
+/// # Errors
+/// [`Unreadable`] if none can be read.
+pub fn read_all<S: Source>(
+    source: S,
+    wanted: &[Wanted<'_>],
+    bounds: Bounds,
+) -> Result<Vec<Content<S::Error>>, Unreadable<S::Error>> {
     let mut reader =
         Ranged::open(source, TAIL_BYTES).map_err(|stop| Unreadable::of_stop(stop, 0))?;
     if reader.total() == 0 {
@@ -158,10 +180,63 @@ pub fn read<S: Source>(
             return Err(stop.unwrap_or_else(|| Unreadable::NotZip(error.to_string())));
         }
     };
-    let Some(index) = index_of(&archive, name) else {
+    let found: Vec<Result<Found, Unreadable<S::Error>>> =
+        wanted.iter().map(|one| find(&archive, *one)).collect();
+    let metadata = archive.metadata();
+    drop(archive);
+
+    let mut contents = Vec::new();
+    for found in found {
+        let found = match found {
+            Ok(found) => found,
+            Err(unreadable) => {
+                contents.push(Err(unreadable));
+                continue;
+            }
+        };
+        reader.announce(found.start, found.end);
+        let limit = found.limit;
+        let outcome = metadata.entry(found.index).and_then(|entry| {
+            let mut content = Vec::new();
+            let mut file = entry.with_reader(&mut reader, zip::ZipReadOptions::default())?;
+            file.by_ref().take(limit + 1).read_to_end(&mut content)?;
+            Ok(content)
+        });
+        contents.push(match outcome {
+            Ok(content) if u64::try_from(content.len()).is_ok_and(|length| length <= limit) => {
+                Ok(content)
+            }
+            Ok(_) => Err(Unreadable::FileTooLarge { limit }),
+            Err(error) => {
+                let stop = reader.take_stop().map(stopped);
+                Err(stop.unwrap_or_else(|| Unreadable::NotZip(error.to_string())))
+            }
+        });
+    }
+    Ok(contents)
+}
+
+/// A file's content, or why it could not be read.
+pub type Content<E> = Result<Vec<u8>, Unreadable<E>>;
+
+/// Where an entry is.
+struct Found {
+    index: usize,
+    /// The bytes that hold it.
+    start: u64,
+    end: u64,
+    limit: u64,
+}
+
+fn find<R: Read + std::io::Seek, E>(
+    archive: &ZipArchive<R>,
+    wanted: Wanted<'_>,
+) -> Result<Found, Unreadable<E>> {
+    let Wanted { name, limit } = wanted;
+    let Some(index) = index_of(archive, name) else {
         return Err(Unreadable::Absent {
             count: archive.len(),
-            near: near(&archive, name),
+            near: near(archive, name),
         });
     };
     let not_zip = |error: ZipError| Unreadable::NotZip(error.to_string());
@@ -182,26 +257,12 @@ pub fn read<S: Source>(
     let end = start
         .saturating_add(LOCAL_HEADER_BYTES + EXTRA_FIELD_ROOM_BYTES + entry.compressed_size())
         .saturating_add(u64::try_from(entry.name_raw().len()).unwrap_or(u64::MAX));
-    let metadata = archive.metadata();
-    drop(archive);
-
-    reader.announce(start, end);
-    let outcome = metadata.entry(index).and_then(|entry| {
-        let mut content = Vec::new();
-        let mut file = entry.with_reader(&mut reader, zip::ZipReadOptions::default())?;
-        file.by_ref().take(limit + 1).read_to_end(&mut content)?;
-        Ok(content)
-    });
-    match outcome {
-        Ok(content) if u64::try_from(content.len()).is_ok_and(|length| length <= limit) => {
-            Ok(content)
-        }
-        Ok(_) => Err(Unreadable::FileTooLarge { limit }),
-        Err(error) => {
-            let stop = reader.take_stop().map(stopped);
-            Err(stop.unwrap_or_else(|| Unreadable::NotZip(error.to_string())))
-        }
-    }
+    Ok(Found {
+        index,
+        start,
+        end,
+        limit,
+    })
 }
 
 /// The greatest number of entries that an end record in the tail claims: `zip` reads as many, and

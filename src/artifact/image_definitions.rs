@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use super::document::{self, Unusable};
 use crate::deploy::images::{ImageSource, Images};
 use crate::deploy::text;
 
@@ -23,24 +24,9 @@ pub enum Mistake {
     /// Longer than [`FILE_LIMIT_BYTES`].
     #[error("is larger than {} KB, the most that an image definitions file may have", FILE_LIMIT_BYTES / 1024)]
     TooLarge,
-    /// UTF-16, recognised by its byte order mark or its zero bytes.
-    #[error(
-        "is UTF-16, as PowerShell's > writes it: write it as UTF-8, for example with Set-Content -Encoding utf8"
-    )]
-    Utf16,
-    /// Neither UTF-8 nor UTF-16.
-    #[error("is not UTF-8: byte {0} is the first that is wrong")]
-    NotUtf8(usize),
-    /// Not JSON.
-    #[error("contains invalid JSON at line {line}, column {column}: {reason}")]
-    NotJson {
-        /// From 1.
-        line: usize,
-        /// From 1; 0 if the line is empty.
-        column: usize,
-        /// The parser's words, without the position.
-        reason: String,
-    },
+    /// No text, or no JSON.
+    #[error(transparent)]
+    Unusable(#[from] Unusable),
     /// An object without `ImageURI`.
     #[error(
         r#"holds an object where an array is expected: put [ ] around it: [{{"name": "<container>", "imageUri": "<image>"}}]"#
@@ -231,21 +217,9 @@ fn decode(bytes: &[u8]) -> Result<Value, Mistake> {
     if bytes.len() > FILE_LIMIT_BYTES {
         return Err(Mistake::TooLarge);
     }
-    let has_utf16_mark = bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]);
-    // JSON in UTF-8 has no zero byte anywhere, UTF-16 has one beside its first character.
-    let has_zero = bytes.iter().take(2).any(|byte| *byte == 0);
-    if has_utf16_mark || has_zero {
-        return Err(Mistake::Utf16);
-    }
-    let bytes = bytes.strip_prefix(&[0xEF, 0xBB, 0xBF]).unwrap_or(bytes);
-    let content = std::str::from_utf8(bytes).map_err(|e| Mistake::NotUtf8(e.valid_up_to() + 1))?;
-    if content.trim().is_empty() {
-        return Err(Mistake::EmptyFile);
-    }
-    serde_json::from_str(content).map_err(|error| Mistake::NotJson {
-        line: error.line(),
-        column: error.column(),
-        reason: text::without_position(&error),
+    document::json(bytes).map_err(|unusable| match unusable {
+        Unusable::Empty => Mistake::EmptyFile,
+        other => Mistake::Unusable(other),
     })
 }
 

@@ -1,5 +1,7 @@
 //! Reading the artifact: one small file out of a zip, by ranges, and what it says.
 
+pub mod document;
 pub mod entry;
 pub mod image_definitions;
 pub mod ranged;
+pub mod task_definition_file;

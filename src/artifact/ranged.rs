@@ -32,6 +32,18 @@ pub trait Source {
     fn range(&mut self, start: u64, end: u64) -> Result<Vec<u8>, Self::Error>;
 }
 
+impl<S: Source> Source for &mut S {
+    type Error = S::Error;
+
+    fn tail(&mut self, length: u64) -> Result<Tail, Self::Error> {
+        (**self).tail(length)
+    }
+
+    fn range(&mut self, start: u64, end: u64) -> Result<Vec<u8>, Self::Error> {
+        (**self).range(start, end)
+    }
+}
+
 /// More than this is never fetched at a time, whatever memory there is: the bound on a central
 /// directory.
 pub const FETCH_LIMIT_BYTES: u64 = 64 * 1024 * 1024;

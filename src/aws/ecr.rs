@@ -26,6 +26,15 @@ const GET_URL: &str = "ecr:GetDownloadUrlForLayer";
 /// Of an image's configuration no more than this is asked for.
 const CONFIGURATION_LIMIT_BYTES: usize = 1024 * 1024;
 
+/// An image that exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageFound {
+    /// Its manifest.
+    pub manifest: String,
+    /// `sha256:…`: what the tag means now.
+    pub digest: Option<String>,
+}
+
 /// ECR in one Region.
 #[derive(Debug, Clone)]
 pub struct Ecr {
@@ -41,11 +50,11 @@ impl Ecr {
         }
     }
 
-    /// The image's manifest, or `None` if its repository has no such image.
+    /// The image's manifest and digest, or `None` if its repository has no such image.
     ///
     /// # Errors
     /// [`CallError`]; [`Class::Missing`] if there is no such repository.
-    pub async fn manifest(&self, image: &EcrImage) -> Result<Option<String>, CallError> {
+    pub async fn manifest(&self, image: &EcrImage) -> Result<Option<ImageFound>, CallError> {
         const OPERATION: &str = "ecr:BatchGetImage";
         let id = ImageIdentifier::builder();
         let id = match &image.reference {
@@ -64,7 +73,11 @@ impl Ecr {
             .await
             .map_err(|error| CallError::from_sdk(OPERATION, subject(image), &error))?;
         if let Some(found) = answer.images().first() {
-            return Ok(Some(found.image_manifest().unwrap_or_default().to_owned()));
+            let digest = found.image_id().and_then(|id| id.image_digest());
+            return Ok(Some(ImageFound {
+                manifest: found.image_manifest().unwrap_or_default().to_owned(),
+                digest: digest.map(str::to_owned),
+            }));
         }
         let failure = answer.failures().first();
         let code = failure.and_then(|failure| failure.failure_code());

@@ -9,8 +9,10 @@ use aws_sdk_ecs::config::{
     interceptors::AfterDeserializationInterceptorContextRef,
 };
 use aws_sdk_ecs::types::{
-    DeploymentLifecycleHookStatus, DesiredStatus, Service, ServiceDeployment, SortOrder,
-    StopServiceDeploymentStopType, Task, TaskDefinitionField, TaskDefinitionStatus,
+    CapacityProviderStrategyItem, ContainerOverride, DeploymentConfiguration,
+    DeploymentLifecycleHookStatus, DesiredStatus, LaunchType, NetworkConfiguration, Service,
+    ServiceDeployment, SortOrder, StopServiceDeploymentStopType, Task, TaskDefinitionField,
+    TaskDefinitionStatus, TaskOverride,
 };
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_types::body::SdkBody;
@@ -33,6 +35,12 @@ const TASKS_AT_A_TIME: usize = 100;
 /// are wanted; a service that has stopped more than this in an hour has said why often enough.
 const TASK_PAGES: usize = 10;
 
+/// `DescribeServices` takes this many, and listings bring this many at most
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html>,
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListServices.html>).
+const SERVICES_AT_A_TIME: usize = 10;
+const LISTED_AT_A_TIME: i32 = 100;
+
 /// `DescribeServiceRevisions` takes this many
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServiceRevisions.html>).
 const REVISIONS_AT_A_TIME: usize = 20;
@@ -48,6 +56,45 @@ pub struct ServiceDescribed {
     pub resource_management: Option<String>,
     /// The ARN of the service deployment that is under way or was the last.
     pub current_service_deployment: Option<String>,
+    /// How its tasks are run.
+    pub settings: RunSettings,
+}
+
+/// What a task needs to run as the service's tasks do.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RunSettings {
+    network: Option<NetworkConfiguration>,
+    launch_type: Option<LaunchType>,
+    capacity_providers: Vec<CapacityProviderStrategyItem>,
+    platform_version: Option<String>,
+}
+
+/// A task to run once.
+#[derive(Debug, Clone, Copy)]
+pub struct TaskToRun<'a> {
+    /// The cluster.
+    pub cluster: &'a str,
+    /// The revision's ARN.
+    pub task_definition: &'a str,
+    /// How it is run.
+    pub settings: &'a RunSettings,
+    /// The container whose command is replaced.
+    pub container: &'a str,
+    /// That command.
+    pub command: &'a [String],
+    /// The same for every try: ECS runs one task for it.
+    pub client_token: &'a str,
+    /// Who started it, as ECS shows it.
+    pub started_by: &'a str,
+}
+
+/// A task, as `DescribeTasks` shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskDescribed {
+    /// `PROVISIONING`, `PENDING`, `RUNNING`, … `STOPPED`.
+    pub status: String,
+    /// How it and its containers ended, as far as they have.
+    pub end: StoppedTask,
 }
 
 /// A service deployment in a listing.
@@ -448,23 +495,8 @@ impl Ecs {
                     CallError::from_sdk("ecs:ListTasks", format!("service {target}"), &error)
                 })?;
             for arns in page.task_arns().chunks(TASKS_AT_A_TIME) {
-                let answer = self
-                    .client
-                    .describe_tasks()
-                    .cluster(&target.cluster)
-                    .set_tasks(Some(arns.to_vec()))
-                    .send()
-                    .await
-                    .map_err(|error| {
-                        CallError::from_sdk(
-                            "ecs:DescribeTasks",
-                            format!("tasks of service {target}"),
-                            &error,
-                        )
-                    })?;
-                let ours = answer.tasks().iter();
-                let ours = ours.filter(|task| is_ours(task));
-                stopped.extend(ours.map(stopped_task));
+                let tasks = self.described_tasks(&target.cluster, arns.to_vec()).await?;
+                stopped.extend(tasks.iter().filter(|task| is_ours(task)).map(stopped_task));
             }
             next = page.next_token().map(str::to_owned);
             if next.is_none() {
@@ -472,6 +504,300 @@ impl Ecs {
             }
         }
         Ok(stopped)
+    }
+}
+
+impl Ecs {
+    /// Runs a task once; returns its ARN.
+    ///
+    /// # Replay
+    /// The client token makes ECS answer with the same task, also if the request differs by now.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn run_task(&self, task: TaskToRun<'_>) -> Result<String, CallError> {
+        const OPERATION: &str = "ecs:RunTask";
+        let subject = || format!("task definition {}", text::last_part(task.task_definition));
+        let settings = task.settings;
+        let container = ContainerOverride::builder()
+            .name(task.container)
+            .set_command(Some(task.command.to_vec()))
+            .build();
+        let providers = settings.capacity_providers.clone();
+        let answer = self
+            .client
+            .run_task()
+            .cluster(task.cluster)
+            .task_definition(task.task_definition)
+            .set_network_configuration(settings.network.clone())
+            .set_launch_type(settings.launch_type.clone())
+            .set_capacity_provider_strategy(Some(providers).filter(|all| !all.is_empty()))
+            .set_platform_version(settings.platform_version.clone())
+            .overrides(
+                TaskOverride::builder()
+                    .container_overrides(container)
+                    .build(),
+            )
+            .client_token(task.client_token)
+            .started_by(task.started_by)
+            .send()
+            .await;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                let error = CallError::from_sdk(OPERATION, subject(), &error);
+                return error.made_before.first().cloned().ok_or(error);
+            }
+        };
+        if let Some(arn) = answer.tasks().first().and_then(|task| task.task_arn()) {
+            return Ok(arn.to_owned());
+        }
+        let reason = answer.failures().first().and_then(|failure| {
+            failure
+                .detail()
+                .or_else(|| failure.reason())
+                .map(str::to_owned)
+        });
+        Err(CallError::unusable(
+            OPERATION,
+            subject(),
+            Class::Refused,
+            reason.unwrap_or_else(|| "no task and no reason".to_owned()),
+        ))
+    }
+
+    /// The task with this id or ARN, or `None` if ECS does not show it any more.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn describe_task(
+        &self,
+        cluster: &str,
+        task: &str,
+    ) -> Result<Option<TaskDescribed>, CallError> {
+        let tasks = self.described_tasks(cluster, vec![task.to_owned()]).await?;
+        Ok(tasks.first().map(|task| TaskDescribed {
+            status: owned(task.last_status()),
+            end: stopped_task(task),
+        }))
+    }
+
+    async fn described_tasks(
+        &self,
+        cluster: &str,
+        tasks: Vec<String>,
+    ) -> Result<Vec<Task>, CallError> {
+        if tasks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let answer = self
+            .client
+            .describe_tasks()
+            .cluster(cluster)
+            .set_tasks(Some(tasks))
+            .send()
+            .await
+            .map_err(|error| {
+                let cluster = text::last_part(cluster);
+                CallError::from_sdk("ecs:DescribeTasks", format!("tasks on {cluster}"), &error)
+            })?;
+        Ok(answer.tasks().to_vec())
+    }
+
+    /// Stops a task. `reason` is what ECS then shows.
+    ///
+    /// # Replay
+    /// One that has stopped stays as it is.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn stop_task(
+        &self,
+        cluster: &str,
+        task: &str,
+        reason: &str,
+    ) -> Result<(), CallError> {
+        let answer = self
+            .client
+            .stop_task()
+            .cluster(cluster)
+            .task(task)
+            .reason(reason)
+            .send()
+            .await;
+        answer.map(drop).map_err(|error| {
+            CallError::from_sdk(
+                "ecs:StopTask",
+                format!("task {}", text::last_part(task)),
+                &error,
+            )
+        })
+    }
+
+    /// The digests of the images that the deployment's tasks run, by container.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn running_digests(
+        &self,
+        target: &Target,
+        deployment: &str,
+    ) -> Result<Vec<(String, String)>, CallError> {
+        let page = self
+            .client
+            .list_tasks()
+            .cluster(&target.cluster)
+            .service_name(target.service_name())
+            .send()
+            .await
+            .map_err(|error| {
+                CallError::from_sdk("ecs:ListTasks", format!("service {target}"), &error)
+            })?;
+        let arns = page.task_arns().iter().take(TASKS_AT_A_TIME).cloned();
+        let tasks = self
+            .described_tasks(&target.cluster, arns.collect())
+            .await?;
+        let mut digests: Vec<(String, String)> = Vec::new();
+        let ours = tasks
+            .iter()
+            .filter(|task| task.started_by() == Some(deployment));
+        for container in ours.flat_map(Task::containers) {
+            if let (Some(name), Some(digest)) = (container.name(), container.image_digest())
+                && digests.iter().all(|(known, _)| known != name)
+            {
+                digests.push((name.to_owned(), digest.to_owned()));
+            }
+        }
+        Ok(digests)
+    }
+
+    /// ARNs of all ACTIVE revisions of the family, newest first.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn active_revisions(&self, family: &str) -> Result<Vec<String>, CallError> {
+        let mut pages = self
+            .client
+            .list_task_definitions()
+            .family_prefix(family)
+            .status(TaskDefinitionStatus::Active)
+            .sort(SortOrder::Desc)
+            .into_paginator()
+            .send();
+        let mut arns = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| {
+                CallError::from_sdk(
+                    "ecs:ListTaskDefinitions",
+                    format!("family {family}"),
+                    &error,
+                )
+            })?;
+            arns.extend(page.task_definition_arns().iter().cloned());
+        }
+        Ok(arns)
+    }
+
+    /// ARNs of all clusters.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn clusters(&self) -> Result<Vec<String>, CallError> {
+        let mut pages = self.client.list_clusters().into_paginator().send();
+        let mut arns = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page
+                .map_err(|error| CallError::from_sdk("ecs:ListClusters", "all clusters", &error))?;
+            arns.extend(page.cluster_arns().iter().cloned());
+        }
+        Ok(arns)
+    }
+
+    /// The revisions that the cluster's services and the family's tasks on it use, as ARNs.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn in_use_on(&self, cluster: &str, family: &str) -> Result<Vec<String>, CallError> {
+        let mut used = Vec::new();
+        let about = || format!("cluster {}", text::last_part(cluster));
+        let mut pages = self
+            .client
+            .list_services()
+            .cluster(cluster)
+            .max_results(LISTED_AT_A_TIME)
+            .into_paginator()
+            .send();
+        while let Some(page) = pages.next().await {
+            let page =
+                page.map_err(|error| CallError::from_sdk("ecs:ListServices", about(), &error))?;
+            for arns in page.service_arns().chunks(SERVICES_AT_A_TIME) {
+                let answer = self
+                    .client
+                    .describe_services()
+                    .cluster(cluster)
+                    .set_services(Some(arns.to_vec()))
+                    .send()
+                    .await
+                    .map_err(|error| {
+                        CallError::from_sdk("ecs:DescribeServices", about(), &error)
+                    })?;
+                for service in answer.services() {
+                    used.extend(service.task_definition().map(str::to_owned));
+                    let deployments = service.deployments().iter();
+                    used.extend(
+                        deployments.filter_map(|one| Some(one.task_definition()?.to_owned())),
+                    );
+                    let sets = service.task_sets().iter();
+                    used.extend(sets.filter_map(|one| Some(one.task_definition()?.to_owned())));
+                }
+            }
+        }
+        let mut pages = self
+            .client
+            .list_tasks()
+            .cluster(cluster)
+            .family(family)
+            .into_paginator()
+            .send();
+        while let Some(page) = pages.next().await {
+            let page =
+                page.map_err(|error| CallError::from_sdk("ecs:ListTasks", about(), &error))?;
+            for arns in page.task_arns().chunks(TASKS_AT_A_TIME) {
+                let tasks = self.described_tasks(cluster, arns.to_vec()).await?;
+                let of_tasks = tasks.iter().filter_map(|task| task.task_definition_arn());
+                used.extend(of_tasks.map(str::to_owned));
+            }
+        }
+        Ok(used)
+    }
+}
+
+/// How long the steps take in which the service's strategy shifts traffic, in minutes
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LinearConfiguration.html>,
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CanaryConfiguration.html>).
+fn shift_minutes(configuration: &DeploymentConfiguration) -> i32 {
+    const ALL_PERCENT: f64 = 100.0;
+    let strategy = configuration
+        .strategy()
+        .map(aws_sdk_ecs::types::DeploymentStrategy::as_str);
+    match strategy {
+        Some("LINEAR") => configuration.linear_configuration().map_or(0, |linear| {
+            let bake = linear.step_bake_time_in_minutes().unwrap_or(0);
+            let percent = linear.step_percent().unwrap_or(ALL_PERCENT);
+            let mut steps = 0;
+            let mut shifted = percent;
+            // The last step needs no bake time of its own.
+            while percent > 0.0 && shifted < ALL_PERCENT {
+                steps += 1;
+                shifted += percent;
+            }
+            bake.saturating_mul(steps)
+        }),
+        Some("CANARY") => configuration
+            .canary_configuration()
+            .and_then(aws_sdk_ecs::types::CanaryConfiguration::canary_bake_time_in_minutes)
+            .unwrap_or(0),
+        _ => 0,
     }
 }
 
@@ -529,6 +855,7 @@ fn service_described(service: &Service) -> ServiceDescribed {
             bake_minutes: configuration
                 .and_then(aws_sdk_ecs::types::DeploymentConfiguration::bake_time_in_minutes)
                 .unwrap_or(0),
+            shift_minutes: configuration.map_or(0, shift_minutes),
             breaker_rolls_back: breaker
                 .filter(|breaker| breaker.enable())
                 .map(aws_sdk_ecs::types::DeploymentCircuitBreaker::rollback),
@@ -568,6 +895,16 @@ fn service_described(service: &Service) -> ServiceDescribed {
             .resource_management_type()
             .map(|kind| kind.as_str().to_owned()),
         current_service_deployment: service.current_service_deployment().map(str::to_owned),
+        settings: RunSettings {
+            network: service.network_configuration().cloned(),
+            // A service with capacity providers has no launch type, and a task may not have both.
+            launch_type: service
+                .launch_type()
+                .filter(|_| service.capacity_provider_strategy().is_empty())
+                .cloned(),
+            capacity_providers: service.capacity_provider_strategy().to_vec(),
+            platform_version: service.platform_version().map(str::to_owned),
+        },
     }
 }
 
@@ -620,8 +957,11 @@ fn waiting(described: &ServiceDeployment) -> Option<String> {
         .expires_at()
         .and_then(|at| at.fmt(aws_smithy_types::date_time::Format::DateTime).ok())
         .map_or_else(String::new, |at| format!(" until {at}"));
+    let then = hook
+        .timeout_action()
+        .map_or_else(String::new, |action| format!(", then {}", action.as_str()));
     Some(format!(
-        "{stage} waits at hook {}{until}",
+        "{stage} waits at hook {}{until}{then}",
         text::last_part(name)
     ))
 }

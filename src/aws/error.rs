@@ -50,6 +50,8 @@ pub struct CallError {
     pub class: Class,
     /// AWS's code and words, or the network's.
     pub detail: String,
+    /// What an earlier call with the same client token has made, where AWS tells.
+    pub made_before: Vec<String>,
     /// AWS's id of the request, for its support.
     pub request_id: Option<String>,
 }
@@ -75,6 +77,7 @@ impl CallError {
             subject: subject.into(),
             resource: None,
             class,
+            made_before: Vec::new(),
             detail: detail.into(),
             request_id: None,
         }
@@ -96,6 +99,10 @@ impl CallError {
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
+        // The call never came to be, because of one that had to come first.
+        if let Some(before) = cause_in(error) {
+            return before.clone();
+        }
         let status = error
             .raw_response()
             .map(|response| response.status().as_u16());
@@ -128,6 +135,7 @@ impl CallError {
             subject: subject.into(),
             resource: None,
             class,
+            made_before: error.raw_response().map_or_else(Vec::new, resource_ids),
             detail: text::cut(&detail, DETAIL_LIMIT_CHARS),
             request_id: error
                 .raw_response()
@@ -140,6 +148,30 @@ impl CallError {
                 .map(str::to_owned),
         }
     }
+}
+
+/// `resourceIds` of ECS's `ConflictException`
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ECS_Idempotency.html>).
+fn resource_ids(response: &HttpResponse) -> Vec<String> {
+    let body = response.body().bytes().unwrap_or_default();
+    let body: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    let ids = body
+        .as_ref()
+        .and_then(|body| body["resourceIds"].as_array());
+    let ids = ids.into_iter().flatten().filter_map(|id| id.as_str());
+    ids.map(str::to_owned).collect()
+}
+
+/// The failed call that provided no credentials, if that is the cause.
+fn cause_in<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a CallError> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<CallError>() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
 }
 
 /// Codes: the API models' error shapes, and each service's list of common errors

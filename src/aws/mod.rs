@@ -5,15 +5,22 @@ pub mod codepipeline;
 pub mod ecr;
 pub mod ecs;
 pub mod error;
+pub mod events;
 pub mod logs;
+mod raw;
 pub mod s3;
+pub mod scheduler;
+mod sts;
 
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+
+use crate::parameters::AssumedRole;
 
 /// A connection that is not there after this long will not come.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -34,6 +41,15 @@ fn partition(region: &str) -> &'static str {
         "aws-us-gov"
     } else {
         "aws"
+    }
+}
+
+/// What the host names of a Region's services end in.
+fn dns_suffix(region: &str) -> &'static str {
+    if partition(region) == "aws-cn" {
+        "amazonaws.com.cn"
+    } else {
+        "amazonaws.com"
     }
 }
 
@@ -89,6 +105,32 @@ impl Aws {
                 self.config.to_builder().region(region).build()
             }
         }
+    }
+
+    /// The clients of another Region, with the credentials of a role, if there is one. The role is
+    /// assumed when the first call needs it.
+    #[must_use]
+    pub fn in_account(&self, region: Option<&str>, role: Option<&AssumedRole>) -> Self {
+        let config = self.within(region);
+        let Some(role) = role else {
+            return Self { config };
+        };
+        let assumed = sts::Assumed::new(aws_sdk_sts::Client::new(&self.config), role.clone());
+        let config = config
+            .to_builder()
+            .credentials_provider(SharedCredentialsProvider::new(assumed))
+            .build();
+        Self { config }
+    }
+
+    /// EventBridge.
+    pub fn events(&self) -> events::Events {
+        events::Events::new(raw::RawClient::new(self.config.clone(), "events"))
+    }
+
+    /// EventBridge Scheduler.
+    pub fn scheduler(&self) -> scheduler::Scheduler {
+        scheduler::Scheduler::new(raw::RawClient::new(self.config.clone(), "scheduler"))
     }
 
     /// ECS in `region`, or in the function's own.

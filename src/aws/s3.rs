@@ -2,6 +2,7 @@
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::types::ServerSideEncryption;
 use tokio::runtime::Handle;
 
 use super::error::{CallError, Class};
@@ -47,13 +48,71 @@ impl S3 {
             pin: None,
         }
     }
+
+    /// Writes a zip to `location`, encrypted with the customer's `key` if there is one. An answer
+    /// without a key leaves it to the bucket's own settings.
+    ///
+    /// # Replay
+    /// The same again writes the same.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn put(
+        &self,
+        location: &Location,
+        zip: Vec<u8>,
+        key: Option<&str>,
+    ) -> Result<(), CallError> {
+        let mut request = self
+            .client
+            .put_object()
+            .bucket(&location.bucket)
+            .key(&location.key)
+            .content_type("application/zip")
+            .body(zip.into());
+        if let Some(key) = key {
+            request = request
+                .server_side_encryption(ServerSideEncryption::AwsKms)
+                .ssekms_key_id(key);
+        }
+        request.send().await.map(drop).map_err(|error| {
+            let partition = super::partition(self.region());
+            CallError::from_sdk("s3:PutObject", location.to_string(), &error)
+                .about_resource(format!("arn:{partition}:s3:::{}/*", location.bucket))
+        })
+    }
+
+    fn region(&self) -> &str {
+        self.client.config().region().map_or("", AsRef::as_ref)
+    }
 }
 
 /// What holds all reads to one version of the object.
-#[derive(Debug, Clone)]
-enum Pin {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pin {
+    /// The id of its version.
     Version(String),
+    /// Its entity tag, if the bucket keeps no versions.
     Etag(String),
+}
+
+impl std::fmt::Display for Pin {
+    /// As a continuation token holds it: a letter and the value.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Version(version) => write!(f, "v{version}"),
+            Self::Etag(etag) => write!(f, "e{etag}"),
+        }
+    }
+}
+
+impl Pin {
+    /// Reads what [`Pin`] is written as. `None` for anything else.
+    pub fn parse(written: &str) -> Option<Self> {
+        let version = written.strip_prefix('v');
+        let version = version.map(|version| Self::Version(version.to_owned()));
+        version.or_else(|| Some(Self::Etag(written.strip_prefix('e')?.to_owned())))
+    }
 }
 
 /// One object. The first answer says which version it is; every later read asks for that one.
@@ -68,6 +127,18 @@ pub struct Object {
 }
 
 impl Object {
+    /// Holds all reads to this version, or to that of the first answer.
+    #[must_use]
+    pub fn pinned(mut self, pin: Option<Pin>) -> Self {
+        self.pin = pin;
+        self
+    }
+
+    /// The version that all reads are held to, once there was one.
+    pub fn pin(&self) -> Option<&Pin> {
+        self.pin.as_ref()
+    }
+
     fn get(&mut self, range: &str, at_most: u64) -> Result<(Vec<u8>, Option<u64>), CallError> {
         let runtime = self.runtime.clone();
         let mut attempt = 1;

@@ -35,6 +35,11 @@ pub enum Decision {
         /// The first service that failed.
         service: usize,
     },
+    /// One of several services failed: take these back, too.
+    TakeBack {
+        /// In the targets' order; at least one.
+        services: Vec<usize>,
+    },
     /// The time is up, and nothing is rolled back.
     Late {
         /// The first service that is not complete.
@@ -60,13 +65,17 @@ pub fn during_rollout(
     deadline: Timestamp,
     now: Timestamp,
 ) -> Decision {
-    if let Some(service) = verdicts.iter().position(has_failed) {
+    if let Some(service) = first_failed(verdicts) {
         return match &verdicts[service] {
             Verdict::Failed {
                 ecs_rolls_back: true,
                 ..
             } => Decision::FollowRollback { service },
             Verdict::Failed { .. } if may_roll_back => Decision::RollBack { service },
+            // It is over; the others are not.
+            _ if may_roll_back && others_are_live(verdicts, service) => {
+                Decision::FollowRollback { service }
+            }
             _ => Decision::Fail { service },
         };
     }
@@ -75,52 +84,203 @@ pub fn during_rollout(
         return Decision::FollowRollback { service };
     }
     let serves = |verdict: &Verdict| matches!(verdict, Verdict::Serving { .. });
-    match verdicts.iter().position(|verdict| !serves(verdict)) {
-        None if verdicts.is_empty() => Decision::KeepWatching,
-        None => Decision::Succeed,
-        Some(_) if now < deadline => Decision::KeepWatching,
-        Some(service) => match &verdicts[service] {
-            // What does not need to be put right, and what cannot be seen, is left alone.
-            Verdict::InProgress(progress) if progress.only_old_ones_drain() => {
-                Decision::Late { service }
-            }
-            Verdict::InProgress(_) | Verdict::Unknown { .. } if may_roll_back => {
-                Decision::RollBack { service }
-            }
-            _ => Decision::Late { service },
+    let Some(late) = verdicts.iter().position(|verdict| !serves(verdict)) else {
+        return if verdicts.is_empty() {
+            Decision::KeepWatching
+        } else {
+            Decision::Succeed
+        };
+    };
+    if now < deadline {
+        return Decision::KeepWatching;
+    }
+    // What does not need to be put right, and what cannot be seen, is left alone.
+    let is_to_be_put_right = |verdict: &Verdict| match verdict {
+        Verdict::InProgress(progress) => !progress.only_old_ones_drain(),
+        Verdict::Unknown { .. } => true,
+        _ => false,
+    };
+    match verdicts.iter().position(is_to_be_put_right) {
+        Some(service) if may_roll_back => Decision::RollBack { service },
+        Some(service) => Decision::Late { service },
+        None => Decision::Late { service: late },
+    }
+}
+
+/// Which failure is told: one that ECS decided on before one that came of somebody's taking the
+/// service back, which may be what this very job did to the others.
+fn first_failed(verdicts: &[Verdict]) -> Option<usize> {
+    verdicts
+        .iter()
+        .position(|verdict| has_failed(verdict) && verdict.is_ecs_own_doing())
+        .or_else(|| verdicts.iter().position(has_failed))
+}
+
+/// Whether another service than `failed` runs or is to run the new revision.
+fn others_are_live(verdicts: &[Verdict], failed: usize) -> bool {
+    verdicts.iter().enumerate().any(|(place, verdict)| {
+        place != failed && !has_failed(verdict) && *verdict != Verdict::Untouched
+    })
+}
+
+/// How far the way back is.
+#[derive(Debug, Clone, Copy)]
+pub struct WayBack<'a> {
+    /// The service that failed first.
+    pub failed: usize,
+    /// Who takes that one back.
+    pub owner: Owner,
+    /// When the failure was seen, or when we asked for the rollback.
+    pub since: Timestamp,
+    /// Services that were asked to go back just now, which may not be seen yet.
+    pub asked: &'a [usize],
+    /// Services that could not be taken back.
+    pub given_up: &'a [usize],
+}
+
+/// What is left to do for one service on the way back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Nothing,
+    Wait,
+    TakeBack,
+}
+
+/// While the services go back after one of them failed. Never a success: the job has failed, what
+/// is left to learn is what serves now.
+pub fn during_rollback(
+    verdicts: &[Verdict],
+    way: &WayBack<'_>,
+    may_roll_back: bool,
+    now: Timestamp,
+) -> Decision {
+    let of_failed = verdicts.get(way.failed).map_or(Left::Nothing, |verdict| {
+        left_of_failed(verdict, way, may_roll_back, now)
+    });
+    let others: Vec<(usize, Left)> = verdicts
+        .iter()
+        .enumerate()
+        .filter(|(place, _)| *place != way.failed)
+        .map(|(place, verdict)| {
+            (
+                place,
+                left_of_other(place, verdict, way, may_roll_back, now),
+            )
+        })
+        .collect();
+    let to_take_back: Vec<usize> = others
+        .iter()
+        .filter(|(_, left)| *left == Left::TakeBack)
+        .map(|(place, _)| *place)
+        .collect();
+    let is_waited_for = || others.iter().any(|(_, left)| *left == Left::Wait);
+    match of_failed {
+        Left::TakeBack => Decision::RollBack {
+            service: way.failed,
+        },
+        _ if !to_take_back.is_empty() => Decision::TakeBack {
+            services: to_take_back,
+        },
+        Left::Wait => Decision::KeepWatching,
+        Left::Nothing if is_waited_for() => Decision::KeepWatching,
+        Left::Nothing => Decision::Fail {
+            service: way.failed,
         },
     }
 }
 
-/// While the service goes back after service number `failed` failed. Never a success: the job has
-/// failed, what is left to learn is what serves now.
-///
-/// `since` is when the failure was seen, or when we asked for the rollback.
-pub fn during_rollback(
-    verdicts: &[Verdict],
-    failed: usize,
-    owner: Owner,
+fn left_of_failed(
+    verdict: &Verdict,
+    way: &WayBack<'_>,
     may_roll_back: bool,
-    since: Timestamp,
     now: Timestamp,
-) -> Decision {
-    let fail = Decision::Fail { service: failed };
-    match verdicts.get(failed) {
-        None => fail,
-        Some(Verdict::Failed { .. }) => {
-            // It has not begun. What we asked for may not be seen yet; what ECS owes may stall, if
-            // there is no completed deployment to go back to.
-            if now < since + ROLLBACK_BEGINS_WITHIN {
-                Decision::KeepWatching
-            } else if owner == Owner::Ecs && may_roll_back {
-                Decision::RollBack { service: failed }
-            } else {
-                fail
-            }
-        }
-        Some(verdict) if has_failed(verdict) => fail,
-        Some(_) if now >= since + ROLLBACK_ALLOWANCE => fail,
-        Some(_) => Decision::KeepWatching,
+) -> Left {
+    match verdict {
+        _ if way.given_up.contains(&way.failed) => Left::Nothing,
+        // It has not begun. What we asked for may not be seen yet; what ECS owes may stall, if
+        // there is no completed deployment to go back to.
+        Verdict::Failed { .. } if now < way.since + ROLLBACK_BEGINS_WITHIN => Left::Wait,
+        Verdict::Failed { .. } if way.owner == Owner::Ecs && may_roll_back => Left::TakeBack,
+        verdict if has_failed(verdict) || *verdict == Verdict::Untouched => Left::Nothing,
+        _ if now >= way.since + ROLLBACK_ALLOWANCE => Left::Nothing,
+        _ => Left::Wait,
+    }
+}
+
+fn left_of_other(
+    place: usize,
+    verdict: &Verdict,
+    way: &WayBack<'_>,
+    may_roll_back: bool,
+    now: Timestamp,
+) -> Left {
+    if way.given_up.contains(&place) || now >= way.since + ROLLBACK_ALLOWANCE {
+        return Left::Nothing;
+    }
+    let take_back = if !may_roll_back {
+        Left::Nothing
+    } else if way.asked.contains(&place) {
+        Left::Wait
+    } else {
+        Left::TakeBack
+    };
+    match verdict {
+        Verdict::Untouched
+        | Verdict::RolledBack { .. }
+        | Verdict::RollbackFailed { .. }
+        | Verdict::Replaced { .. }
+        | Verdict::Gone { .. } => Left::Nothing,
+        Verdict::Failed {
+            ecs_rolls_back: true,
+            ..
+        } if now < way.since + ROLLBACK_BEGINS_WITHIN => Left::Wait,
+        Verdict::RollingBack { .. } => Left::Wait,
+        Verdict::NoNews { .. } if may_roll_back => Left::Wait,
+        Verdict::NoNews { .. } => Left::Nothing,
+        Verdict::Failed { .. }
+        | Verdict::Serving { .. }
+        | Verdict::InProgress(_)
+        | Verdict::Unknown { .. } => take_back,
+    }
+}
+
+/// The task before the deployment, as it was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TaskVerdict {
+    /// Not there yet, running, or not to be seen at the moment.
+    Running,
+    /// The container that decides ended with exit code 0. Others of the task may still run.
+    Succeeded,
+    /// It ended otherwise, or never ran.
+    Failed,
+    /// ECS does not show it any more.
+    Gone,
+}
+
+/// What to do about the task before the deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskDecision {
+    /// Look again later.
+    KeepWatching,
+    /// Update the services.
+    GoOn,
+    /// The job fails; no service is touched.
+    Fail,
+    /// The time is up: stop the task, and the job fails.
+    Stop,
+}
+
+/// While the task before the deployment runs. What ECS says is weighed before the time limit.
+pub fn during_pre_deploy(
+    verdict: &TaskVerdict,
+    deadline: Timestamp,
+    now: Timestamp,
+) -> TaskDecision {
+    match verdict {
+        TaskVerdict::Succeeded => TaskDecision::GoOn,
+        TaskVerdict::Failed | TaskVerdict::Gone => TaskDecision::Fail,
+        TaskVerdict::Running if now < deadline => TaskDecision::KeepWatching,
+        TaskVerdict::Running => TaskDecision::Stop,
     }
 }
 
@@ -133,6 +293,7 @@ fn has_failed(verdict: &Verdict) -> bool {
         | Verdict::Replaced { .. }
         | Verdict::Gone { .. } => true,
         Verdict::Serving { .. }
+        | Verdict::Untouched
         | Verdict::InProgress(_)
         | Verdict::RollingBack { .. }
         | Verdict::Unknown { .. }
@@ -205,6 +366,17 @@ mod tests {
     }
     const VERDICTS: usize = 13;
 
+    /// The way back of the first service, on which nobody else was asked anything.
+    fn back(owner: Owner, since: Timestamp) -> WayBack<'static> {
+        WayBack {
+            failed: 0,
+            owner,
+            since,
+            asked: &[],
+            given_up: &[],
+        }
+    }
+
     #[test]
     fn the_table_of_a_rollout_before_and_after_its_time_limit_with_and_without_rollback() {
         // Before the limit, at it; then the same if nothing is to be rolled back.
@@ -270,7 +442,7 @@ mod tests {
                 .flat_map(|owner| [soon, stalled, over].map(|now| (owner, now)));
             for ((owner, now), expected) in cases.zip(expected) {
                 assert_eq!(
-                    during_rollback(seen, 0, owner, true, since, now),
+                    during_rollback(seen, &back(owner, since), true, now),
                     *expected,
                     "{verdict:?}, {owner:?}, at {now:?}"
                 );
@@ -282,8 +454,12 @@ mod tests {
     fn a_rollback_that_ecs_owes_and_never_begins_is_not_ours_if_nobody_wants_one() {
         let since = Timestamp::from_secs(0);
         let stalled = since + ROLLBACK_BEGINS_WITHIN;
-        let decision =
-            during_rollback(&[failed(false, true)], 0, Owner::Ecs, false, since, stalled);
+        let decision = during_rollback(
+            &[failed(false, true)],
+            &back(Owner::Ecs, since),
+            false,
+            stalled,
+        );
         assert_eq!(decision, FAIL);
     }
 
@@ -301,14 +477,116 @@ mod tests {
             decide(&[serving.clone(), going.clone()]),
             Decision::KeepWatching
         );
+        // The one that still goes is taken back, too.
         assert_eq!(
-            decide(&[going, failed.clone(), failed]),
+            decide(&[going, failed.clone(), failed.clone()]),
+            Decision::FollowRollback { service: 1 }
+        );
+        assert_eq!(
+            decide(&[Verdict::Untouched, failed.clone(), failed]),
             Decision::Fail { service: 1 }
         );
         assert_eq!(decide(&[]), Decision::KeepWatching);
         let no_news = Verdict::NoNews { why: String::new() };
         let late = during_rollout(&[serving, no_news], true, DEADLINE, DEADLINE);
         assert_eq!(late, Decision::Late { service: 1 });
+    }
+
+    #[test]
+    fn of_two_failures_the_one_that_ecs_decided_on_is_told() {
+        let by_hand = Verdict::RolledBack {
+            reason: Some("Stopped by a user.".to_owned()),
+        };
+        let by_breaker = Verdict::RolledBack {
+            reason: Some("ECS deployment circuit breaker: tasks failed to start.".to_owned()),
+        };
+        assert_eq!(
+            during_rollout(&[by_hand, by_breaker], true, DEADLINE, BEFORE),
+            Decision::Fail { service: 1 }
+        );
+    }
+
+    #[test]
+    fn at_the_time_limit_one_that_must_be_put_right_wins_over_one_that_only_drains() {
+        let going = Verdict::InProgress(Progress::default());
+        assert_eq!(
+            during_rollout(&[draining(), going], true, DEADLINE, DEADLINE),
+            Decision::RollBack { service: 1 }
+        );
+    }
+
+    #[test]
+    fn the_table_of_the_other_services_while_one_goes_back() {
+        let since = DEADLINE;
+        let soon = since + Duration::from_secs(5);
+        let stalled = since + ROLLBACK_BEGINS_WITHIN;
+        let over = since + ROLLBACK_ALLOWANCE;
+        let take = Decision::TakeBack { services: vec![1] };
+        // Soon, after two minutes, out of time; then the first two if nothing is to be rolled back.
+        let live = [take.clone(), take.clone(), FAIL, FAIL, FAIL];
+        let done = [FAIL; 5];
+        let going_back = [KEEP, KEEP, FAIL, KEEP, KEEP];
+        let ecs_will = [KEEP, take.clone(), FAIL, KEEP, FAIL];
+        let unseen = [KEEP, KEEP, FAIL, FAIL, FAIL];
+        let expected = [
+            &live,
+            &live,
+            &live,
+            &going_back,
+            &done,
+            &done,
+            &live,
+            &live,
+            &ecs_will,
+            &done,
+            &done,
+            &live,
+            &unseen,
+        ];
+        let rolled_back = Verdict::RolledBack { reason: None };
+        for (verdict, expected) in every_verdict().into_iter().zip(expected) {
+            let seen = [rolled_back.clone(), verdict];
+            let cases = [
+                (soon, true),
+                (stalled, true),
+                (over, true),
+                (soon, false),
+                (stalled, false),
+            ];
+            for ((now, may_roll_back), expected) in cases.into_iter().zip(expected) {
+                assert_eq!(
+                    during_rollback(&seen, &back(Owner::Ecs, since), may_roll_back, now),
+                    *expected,
+                    "{seen:?} at {now:?}, rollback {may_roll_back}"
+                );
+            }
+        }
+        let serving = Verdict::Serving { desired: 1 };
+        let seen = [rolled_back, serving, Verdict::Untouched];
+        let asked = WayBack {
+            asked: &[1],
+            ..back(Owner::Ecs, since)
+        };
+        assert_eq!(during_rollback(&seen, &asked, true, soon), KEEP);
+        let given_up = WayBack {
+            given_up: &[1],
+            ..back(Owner::Ecs, since)
+        };
+        assert_eq!(during_rollback(&seen, &given_up, true, soon), FAIL);
+    }
+
+    #[test]
+    fn the_table_of_the_task_before_the_deployment() {
+        use {TaskDecision as D, TaskVerdict as V};
+        for (verdict, before, at_limit) in [
+            (V::Running, D::KeepWatching, D::Stop),
+            (V::Succeeded, D::GoOn, D::GoOn),
+            (V::Failed, D::Fail, D::Fail),
+            (V::Gone, D::Fail, D::Fail),
+        ] {
+            assert_eq!(during_pre_deploy(&verdict, DEADLINE, BEFORE), before);
+            assert_eq!(during_pre_deploy(&verdict, DEADLINE, DEADLINE), at_limit);
+        }
     }
 
     proptest! {
@@ -323,7 +601,7 @@ mod tests {
             prop_assert_ne!(during_rollout(&verdicts, may_roll_back, DEADLINE, now), KEEP);
             let owner = if is_ours { Owner::Job } else { Owner::Ecs };
             let now = now + ROLLBACK_ALLOWANCE;
-            let decision = during_rollback(&verdicts, 0, owner, may_roll_back, DEADLINE, now);
+            let decision = during_rollback(&verdicts, &back(owner, DEADLINE), may_roll_back, now);
             prop_assert_ne!(decision, KEEP);
         }
 
@@ -339,7 +617,7 @@ mod tests {
             let decision = during_rollout(&verdicts, may_roll_back, DEADLINE, now);
             prop_assert_eq!(decision == Decision::Succeed, all_serve);
             for owner in [Owner::Ecs, Owner::Job] {
-                let decision = during_rollback(&verdicts, 0, owner, may_roll_back, DEADLINE, now);
+                let decision = during_rollback(&verdicts, &back(owner, DEADLINE), may_roll_back, now);
                 prop_assert_ne!(decision, Decision::Succeed);
             }
         }
@@ -356,7 +634,7 @@ mod tests {
             for may_roll_back in [true, false] {
                 let decisions = [
                     during_rollout(seen, may_roll_back, DEADLINE, now),
-                    during_rollback(seen, 0, owner, may_roll_back, DEADLINE, now),
+                    during_rollback(seen, &back(owner, DEADLINE), may_roll_back, now),
                 ];
                 for decision in decisions {
                     prop_assert!(decision != ROLL_BACK || (may_roll_back && !is_replaced));

@@ -15,6 +15,26 @@ pub struct Change {
     pub new: Option<Value>,
 }
 
+impl std::fmt::Display for Change {
+    /// `/cpu: "256" → "512"`; what is not there is said as such, what is long is cut.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        const LIMIT_CHARS: usize = 120;
+        let said = |value: &Option<Value>| {
+            value.as_ref().map_or_else(
+                || "not there".to_owned(),
+                |value| super::text::cut(&value.to_string(), LIMIT_CHARS),
+            )
+        };
+        write!(
+            f,
+            "{}: {} → {}",
+            self.path,
+            said(&self.old),
+            said(&self.new)
+        )
+    }
+}
+
 /// All differences from `old` to `new`, in the order of `old`, what is new to an object last.
 pub fn changes(old: &Map<String, Value>, new: &Map<String, Value>) -> Vec<Change> {
     let mut found = Vec::new();

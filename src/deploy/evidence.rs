@@ -151,7 +151,7 @@ impl StoppedTask {
     }
 
     /// The task's end in words: the container's if they say more than the task's.
-    fn words(&self) -> String {
+    pub fn words(&self) -> String {
         let Some(container) = self.telling() else {
             return plain(&self.reason);
         };
@@ -234,12 +234,21 @@ impl Evidence {
             let placed = self.events.iter().find(|event| is_about_placement(event))?;
             return Some(text::cut(placed.trim_end_matches('.'), REASON_LIMIT_CHARS));
         };
-        let words = text::cut(group.words.trim_end_matches('.'), REASON_LIMIT_CHARS);
         let count = text::counted(group.tasks.len(), "task");
+        Some(self.said(&group, &format!(" ({count})")))
+    }
+
+    /// The same where there was one task only, which needs no count.
+    pub fn only_cause(&self) -> Option<String> {
+        root(&self.stopped).map(|group| self.said(&group, ""))
+    }
+
+    fn said(&self, group: &Group<'_>, count: &str) -> String {
+        let words = text::cut(group.words.trim_end_matches('.'), REASON_LIMIT_CHARS);
         let advice = self
-            .advice(&group)
+            .advice(group)
             .map_or_else(String::new, |advice| format!("; {advice}"));
-        Some(format!("{words} ({count}){advice}"))
+        format!("{words}{count}{advice}")
     }
 
     fn advice(&self, group: &Group<'_>) -> Option<String> {
@@ -348,7 +357,8 @@ pub fn cause(verdict: &Verdict, evidence: &Evidence) -> String {
         | Verdict::RolledBack { reason }
         | Verdict::RollbackFailed { reason }
         | Verdict::Failed { reason, .. } => reason.as_deref(),
-        Verdict::Serving { .. }
+        Verdict::Untouched
+        | Verdict::Serving { .. }
         | Verdict::InProgress(_)
         | Verdict::Replaced { .. }
         | Verdict::Gone { .. }

@@ -118,6 +118,8 @@ pub struct Failed<'a> {
     pub service: Option<&'a ServiceSeen>,
     /// Why nothing was rolled back, if nothing was.
     pub not_rolled_back: &'a str,
+    /// A sentence on each of the other services of the deployment, if there are any.
+    pub others: &'a [String],
     /// What stands below.
     pub evidence: &'a Evidence,
 }
@@ -129,6 +131,8 @@ impl Failed<'_> {
     }
 
     fn with_details(&self, headline: String) -> Failure {
+        let others = self.others.iter().map(|other| format!(" {other}"));
+        let headline = headline + &others.collect::<String>();
         let room = MESSAGE_LIMIT_CHARS.saturating_sub(headline.chars().count());
         let details = self.evidence.details(room);
         Failure::new(FailureKind::Job, headline + &details)
@@ -182,6 +186,11 @@ pub fn of_rollout(failed: Failed<'_>) -> Failure {
         Verdict::Gone { status } => format!(
             "{target}: the service went away while {revision} rolled out: its status is {status}. Nothing is left to deploy to."
         ),
+        Verdict::Untouched => format!(
+            "{target}: {}. The service was not changed: {}.",
+            cause.trim_end_matches('.'),
+            now()
+        ),
         Verdict::RollingBack { .. } | Verdict::InProgress(_) | Verdict::Serving { .. } => {
             format!(
                 "{said} Rolling back has begun and not finished in time: {}.",
@@ -197,6 +206,45 @@ pub fn of_rollout(failed: Failed<'_>) -> Failure {
         }
     };
     failed.with_details(message)
+}
+
+/// What became of a service because another one of the same deployment failed.
+///
+/// `not_taken_back` is why it was not taken back, if it was not.
+pub fn of_other(
+    target: &str,
+    revision: &Revision,
+    verdict: &Verdict,
+    service: Option<&ServiceSeen>,
+    not_taken_back: &str,
+) -> String {
+    let now = service.map_or_else(|| "what serves now is not known".to_owned(), serving_now);
+    match verdict {
+        Verdict::Untouched => format!("{target} was not changed."),
+        Verdict::RolledBack { .. } => format!("{target} was rolled back, too: {now}."),
+        Verdict::RollbackFailed { .. } => {
+            format!("Rolling back {target}, too, failed: {now}.")
+        }
+        Verdict::Replaced {
+            task_definition, ..
+        } => format!(
+            "{target} has been replaced by another deployment ({}) and was left alone: {now}.",
+            text::last_part(task_definition)
+        ),
+        Verdict::Gone { status } => format!("{target} went away: its status is {status}."),
+        Verdict::RollingBack { .. } => {
+            format!("{target} is being rolled back, too, and that has not finished in time: {now}.")
+        }
+        Verdict::Serving { .. }
+        | Verdict::InProgress(_)
+        | Verdict::Unknown { .. }
+        | Verdict::Failed { .. } => format!(
+            "{target} was not rolled back ({not_taken_back}) and is still set to {revision}: {now}."
+        ),
+        Verdict::NoNews { why } => {
+            format!("What became of {target} could not be seen ({why}).")
+        }
+    }
 }
 
 /// Why a rollout whose time is up failed: what its tasks say, else how far it came.
@@ -227,16 +275,14 @@ pub fn late_cause(limit: &str, verdict: &Verdict, evidence: &Evidence) -> String
 /// After its time limit (`late`, as it is spoken) that is our own doing, told by nobody, unless ECS
 /// says that its circuit breaker or an alarm did it: an earlier invocation asked for it and died.
 pub fn cause_seen(verdict: &Verdict, late: Option<&str>, evidence: &Evidence) -> String {
-    let reason = match verdict {
-        Verdict::RollingBack { reason, .. } | Verdict::RolledBack { reason } => reason.as_deref(),
-        _ => return cause(verdict, evidence),
-    };
-    let is_ecs_own = reason.is_some_and(|reason| {
-        let reason = reason.to_lowercase();
-        reason.contains("circuit breaker") || reason.contains("alarm")
-    });
+    let goes_back = matches!(
+        verdict,
+        Verdict::RollingBack { .. } | Verdict::RolledBack { .. }
+    );
     match late {
-        Some(limit) if !is_ecs_own => late_cause(limit, verdict, evidence),
+        Some(limit) if goes_back && !verdict.is_ecs_own_doing() => {
+            late_cause(limit, verdict, evidence)
+        }
         _ => cause(verdict, evidence),
     }
 }
@@ -325,6 +371,7 @@ mod tests {
             verdict,
             service,
             not_rolled_back: "Rollback is false",
+            others: &[],
             evidence,
         }
     }

@@ -56,6 +56,26 @@ pub enum Reference {
 }
 
 impl EcrImage {
+    /// The part of `image`, from which this was read, that names the repository: without tag and
+    /// digest.
+    pub fn name<'a>(&self, image: &'a str) -> &'a str {
+        let end = image.find('@').unwrap_or(image.len());
+        let slash = image[..end].rfind('/').unwrap_or(0);
+        let tag = image[slash..end].find(':').map(|at| slash + at);
+        &image[..tag.unwrap_or(end)]
+    }
+
+    /// Whether it is named by its digest.
+    pub fn is_digest(&self) -> bool {
+        matches!(self.reference, Reference::Digest(_))
+    }
+
+    /// Whether both are of the same repository.
+    pub fn is_beside(&self, other: &Self) -> bool {
+        (&self.registry, &self.region, &self.repository)
+            == (&other.registry, &other.region, &other.repository)
+    }
+
     /// Reads `ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY:TAG` (or `@DIGEST`), also in its
     /// FIPS, dual-stack and China forms
     /// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html>). `None` for an

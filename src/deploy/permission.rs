@@ -5,12 +5,18 @@ use serde_json::{Map, Value, json};
 /// Actions for which IAM knows no resource
 /// (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html>,
 /// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodepipeline.html>).
-const WITHOUT_RESOURCE: [&str; 6] = [
+const WITHOUT_RESOURCE: [&str; 12] = [
     "codepipeline:PutJobSuccessResult",
     "codepipeline:PutJobFailureResult",
     "ecs:DescribeTaskDefinition",
     "ecs:DeregisterTaskDefinition",
     "ecs:ListTaskDefinitions",
+    "ecs:ListClusters",
+    "ecs:ListServices",
+    "ecs:ListTasks",
+    "events:ListEventBuses",
+    "events:ListRuleNamesByTarget",
+    "scheduler:ListSchedules",
     "ecr:GetAuthorizationToken",
 ];
 
@@ -20,6 +26,8 @@ pub struct Denial {
     /// The action that is missing. Not always the call's own: registering a revision needs
     /// `iam:PassRole`, reading an encrypted object `kms:Decrypt`.
     pub action: String,
+    /// The service that the call was for, as `ecs`.
+    pub service: String,
     /// The resource's ARN, where AWS says it or it is known.
     pub resource: Option<String>,
     /// Who was denied: an ARN, where AWS says it.
@@ -47,6 +55,7 @@ impl Denial {
         let is_own = named.is_none_or(|named| named == action);
         Self {
             action: named.unwrap_or(action).to_owned(),
+            service: action.split(':').next().unwrap_or_default().to_owned(),
             resource: told.or(resource.filter(|_| is_own)).map(str::to_owned),
             principal: after(words, "User: ").map(str::to_owned),
             is_explicit: words.contains("explicit deny"),
@@ -81,7 +90,10 @@ impl Denial {
             "iam:PassRole" => Some((
                 "StringEquals",
                 "iam:PassedToService",
-                "ecs-tasks.amazonaws.com".to_owned(),
+                match self.service.as_str() {
+                    "ecs" => "ecs-tasks.amazonaws.com".to_owned(),
+                    service => format!("{service}.amazonaws.com"),
+                },
             )),
             "ecs:TagResource" => Some((
                 "StringEquals",
@@ -113,6 +125,7 @@ mod tests {
         assert_eq!(
             Denial::of("ecs:UpdateService", Some(SERVICE), words),
             Denial {
+                service: "ecs".to_owned(),
                 action: "ecs:UpdateService".to_owned(),
                 resource: Some("arn:aws:ecs:r:1:service/a/b".to_owned()),
                 principal: Some("arn:aws:sts::1:assumed-role/f/s".to_owned()),

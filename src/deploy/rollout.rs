@@ -32,6 +32,8 @@ pub struct ServiceSeen {
     pub desired: i32,
     /// How long, in minutes, a deployment is watched after its traffic is shifted.
     pub bake_minutes: i32,
+    /// How long, in minutes, the steps take in which its traffic is shifted.
+    pub shift_minutes: i32,
     /// Whether its circuit breaker, if it has one, rolls back.
     pub breaker_rolls_back: Option<bool>,
     /// Whether its deployment alarms, if it has any, roll back.
@@ -48,6 +50,15 @@ impl ServiceSeen {
     /// tells.
     pub fn is_told_by_rollout_state(&self) -> bool {
         matches!(self.strategy.as_deref(), None | Some("ROLLING")) && self.bake_minutes == 0
+    }
+
+    /// The time that every deployment of the service takes, however fast its tasks start.
+    pub fn shortest_rollout(&self) -> Duration {
+        let minutes = self
+            .bake_minutes
+            .max(0)
+            .saturating_add(self.shift_minutes.max(0));
+        Duration::from_mins(u64::try_from(minutes).unwrap_or(0))
     }
 }
 
@@ -146,6 +157,8 @@ pub struct Progress {
     pub new_weight: Option<f64>,
     /// A hook that holds the deployment, or a state that this build does not know.
     pub note: Option<String>,
+    /// How long, in minutes, it is watched after its traffic is shifted.
+    pub bake_minutes: i32,
 }
 
 impl Progress {
@@ -165,6 +178,8 @@ impl Progress {
 /// What a look means for our deployment.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
+    /// The service was never set to our revision.
+    Untouched,
     /// Our deployment is complete and its revision is ours.
     Serving {
         /// How many tasks the service wants; 0 is a success in which no task ran.
@@ -231,7 +246,8 @@ impl Verdict {
             Self::InProgress(progress)
             | Self::RollingBack { progress, .. }
             | Self::Unknown { progress, .. } => Some(progress),
-            Self::Serving { .. }
+            Self::Untouched
+            | Self::Serving { .. }
             | Self::RolledBack { .. }
             | Self::RollbackFailed { .. }
             | Self::Failed { .. }
@@ -242,8 +258,32 @@ impl Verdict {
     }
 }
 
+impl Verdict {
+    /// Whether ECS itself decided that it failed: its circuit breaker or its alarms.
+    pub fn is_ecs_own_doing(&self) -> bool {
+        let reason = match self {
+            Self::Failed { stopped, .. } => return !stopped,
+            Self::RollingBack { reason, .. }
+            | Self::RolledBack { reason }
+            | Self::RollbackFailed { reason } => reason.as_deref().unwrap_or_default(),
+            Self::Untouched
+            | Self::Serving { .. }
+            | Self::InProgress(_)
+            | Self::Replaced { .. }
+            | Self::Gone { .. }
+            | Self::Unknown { .. }
+            | Self::NoNews { .. } => return false,
+        };
+        let reason = reason.to_lowercase();
+        reason.contains("circuit breaker") || reason.contains("alarm")
+    }
+}
+
 /// What `look` means for our deployment `ours`, which was started at `started`.
 pub fn verdict(ours: &ServiceRollout, look: &Look, started: Timestamp, now: Timestamp) -> Verdict {
+    if !ours.is_touched() {
+        return Verdict::Untouched;
+    }
     match look {
         Look::Missing => Verdict::Gone {
             status: "MISSING".to_owned(),
@@ -512,6 +552,17 @@ fn reason_of(
     .filter(|reason| !reason.trim().is_empty())
 }
 
+/// The counts that `look` shows, whatever they mean.
+pub fn progress_in(ours: &ServiceRollout, look: &Look) -> Option<Progress> {
+    match look {
+        Look::Seen {
+            service,
+            service_deployment,
+        } => Some(progress_of(ours, service, service_deployment.as_deref())),
+        Look::Missing | Look::NoNews { .. } => None,
+    }
+}
+
 fn progress_of(
     ours: &ServiceRollout,
     service: &ServiceSeen,
@@ -530,6 +581,7 @@ fn progress_of(
         stage: seen.and_then(|seen| seen.lifecycle_stage.clone()),
         new_weight: seen.and_then(|seen| seen.new_weight),
         note: seen.and_then(|seen| seen.waiting.clone()),
+        bake_minutes: service.bake_minutes,
     }
 }
 

@@ -19,7 +19,7 @@ const TAG_LIMIT: usize = 50;
 
 /// What `DescribeTaskDefinition` returns and `RegisterTaskDefinition` does not take
 /// (API models of both operations; see the simulator's `model/ecs.json`).
-const READ_ONLY_FIELDS: [&str; 9] = [
+pub const READ_ONLY_FIELDS: [&str; 9] = [
     "compatibilities",
     "deleteRequestedAt",
     "deregisteredAt",
@@ -38,6 +38,28 @@ pub struct Described {
     pub task_definition: Map<String, Value>,
     /// The `tags` member, which stands beside it.
     pub tags: Vec<Value>,
+}
+
+/// What a family's new revision is made from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Base {
+    /// Its fields and tags.
+    pub described: Described,
+    /// What messages call it: `app:41`, or the file's name.
+    pub name: String,
+    /// It is a file of the artifact, rather than a revision.
+    pub is_file: bool,
+}
+
+impl Base {
+    /// A revision as base.
+    pub fn of_revision(described: Described) -> Self {
+        Self {
+            name: text::last_part(described.arn()).to_owned(),
+            described,
+            is_file: false,
+        }
+    }
 }
 
 /// Where a container's output goes, if that is CloudWatch Logs.
@@ -69,6 +91,8 @@ pub struct Registration {
     pub body: Map<String, Value>,
     /// The containers whose image was asked for.
     pub changes: Vec<ImageChange>,
+    /// It is made from a file: all of its images are new.
+    pub is_from_file: bool,
 }
 
 /// The members of a task definition that name roles.
@@ -82,6 +106,68 @@ impl Registration {
             Some((member, arn)).filter(|(_, arn)| !arn.is_empty())
         });
         named.collect()
+    }
+
+    /// Its family.
+    pub fn family(&self) -> &str {
+        text_in(&self.body, "family")
+    }
+
+    /// Whether it has a container of this name.
+    pub fn has_container(&self, name: &str) -> bool {
+        let mut all = containers(&self.body).iter();
+        all.any(|container| container["name"] == name)
+    }
+
+    /// The names of its containers, listed.
+    pub fn containers_listed(&self) -> String {
+        let names: Vec<String> = containers(&self.body)
+            .iter()
+            .map(|container| text_of(container, "name"))
+            .collect();
+        text::listed(&names)
+    }
+
+    /// The images that it brings, each once: those asked for, or all of a file's.
+    pub fn new_images(&self) -> Vec<String> {
+        let mut images: Vec<String> = if self.is_from_file {
+            self.all_images()
+        } else {
+            self.changes.iter().map(|one| one.to.clone()).collect()
+        };
+        images.sort_unstable();
+        images.dedup();
+        images
+    }
+
+    /// The images of all its containers, in their order.
+    pub fn all_images(&self) -> Vec<String> {
+        let all = containers(&self.body).iter();
+        all.map(|container| text_of(container, "image")).collect()
+    }
+
+    /// Replaces each of these images by its digest: pairs of the image as it is written and
+    /// `sha256:…`.
+    pub fn pin(&mut self, digests: &[(String, String)]) {
+        let pinned = |image: &str| {
+            let (_, digest) = digests.iter().find(|(known, _)| known == image)?;
+            Some(format!("{}@{digest}", EcrImage::parse(image)?.name(image)))
+        };
+        let containers = self.body.get_mut("containerDefinitions");
+        for container in containers
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
+            if let Some(pinned) = pinned(&text_of(container, "image")) {
+                container["image"] = json!(pinned);
+            }
+        }
+        for change in &mut self.changes {
+            if let Some(pinned) = pinned(&change.to) {
+                change.to = pinned;
+            }
+        }
     }
 }
 
@@ -115,27 +201,23 @@ fn needs_execution_role(body: &Map<String, Value>) -> Option<String> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Misfit {
     /// A container that the image definitions name is not in the task definition.
-    #[error(
-        "{file} names the container '{container}', which {base} does not have; its containers are {known}"
-    )]
+    #[error("{file} names the container '{container}', which {base}; its containers are {known}")]
     UnknownContainer {
         /// The file that names it.
         file: String,
         /// The name as written.
         container: String,
-        /// The revision, `app:42`.
+        /// The revision, as `app:42 does not have`.
         base: String,
         /// The names that exist, listed.
         known: String,
     },
     /// `imageDetail.json` names no container and the task definition has several.
-    #[error(
-        "{file} names no container, and {base} has {count}: set ContainerName to one of {known}"
-    )]
+    #[error("{file} names no container, and {base} {count}: set ContainerName to one of {known}")]
     WhichContainer {
         /// The file, `imageDetail.json`.
         file: String,
-        /// The revision, `app:42`.
+        /// The revision, as `app:42 has`.
         base: String,
         /// How many containers it has.
         count: usize,
@@ -147,6 +229,30 @@ pub enum Misfit {
     NoContainers {
         /// The revision, `app:42`.
         base: String,
+    },
+    /// The image definitions name no container of a service that they are to deploy.
+    #[error("{file} names no container of {base}; its containers are {known}")]
+    NothingFor {
+        /// The file.
+        file: String,
+        /// The revision, `app:42`.
+        base: String,
+        /// Its containers, listed.
+        known: String,
+    },
+    /// A placeholder for which no image was named.
+    #[error(
+        "the container '{container}' in {base} has the image '{image}', a placeholder that nothing fills: name the container or '{placeholder}' in the image definitions"
+    )]
+    Placeholder {
+        /// The container.
+        container: String,
+        /// The file.
+        base: String,
+        /// Its image, as written.
+        image: String,
+        /// The placeholder's name, without its brackets.
+        placeholder: String,
     },
     /// No room for the tag that makes a second delivery of the job harmless.
     #[error(
@@ -227,56 +333,101 @@ impl Described {
         })
     }
 
-    /// Whether this revision runs just what `registration` would: a revision that carries our
-    /// job's tag but other images belongs to an event that somebody changed and sent again.
-    pub fn runs_what(&self, registration: &Registration) -> bool {
+    /// Whether this revision runs just what `registration`, whose images are not pinned yet, would:
+    /// a revision that carries our job's tag but other images belongs to an event that somebody
+    /// changed and sent again.
+    ///
+    /// With `pins`, an image counts by its repository if this revision has its digest: the tag may
+    /// mean another one since.
+    pub fn runs_what(&self, registration: &Registration, pins: bool) -> bool {
+        let is_same = |asked: &str, runs: &str| {
+            asked == runs
+                || (pins
+                    && EcrImage::parse(asked)
+                        .zip(EcrImage::parse(runs))
+                        .is_some_and(|(asked, runs)| runs.is_digest() && asked.is_beside(&runs)))
+        };
         registration.changes.iter().all(|change| {
-            self.images()
-                .iter()
-                .any(|(container, image)| *container == change.container && *image == change.to)
+            self.images().iter().any(|(container, image)| {
+                *container == change.container && is_same(&change.to, image)
+            })
         })
+    }
+
+    /// The container definition called `name`.
+    pub fn container(&self, name: &str) -> Option<&Value> {
+        let mut all = containers(&self.task_definition).iter();
+        all.find(|container| container["name"] == name)
     }
 }
 
-/// The registration of a revision that differs from `base` in the images asked for, in the job's
-/// tag, and in nothing else.
+/// The registrations of revisions that differ from their `bases`, one for each family, in the
+/// images asked for, in the job's tag, and in nothing else.
+///
+/// Without `source` the bases bring their own images. An image is for a container by its name, or
+/// for a placeholder `<NAME>` that a container has instead of an image.
 ///
 /// # Errors
 /// Every [`Misfit`] found, not only the first.
-pub fn registration(
-    base: &Described,
-    source: &ImageSource,
+pub fn registrations(
+    bases: &[&Base],
+    source: Option<&ImageSource>,
     job: &str,
-) -> Result<Registration, Vec<Misfit>> {
-    let base_name = text::last_part(base.arn()).to_owned();
-    let images = images_for(base, source, &base_name)?;
+) -> Result<Vec<Registration>, Vec<Misfit>> {
     let mut misfits = Vec::new();
-    let mut body = base.registrable();
+    let images = match source {
+        None => vec![Vec::new(); bases.len()],
+        Some(source) => assigned(bases, source, &mut misfits),
+    };
+    let mut made = Vec::new();
+    for (base, images) in bases.iter().zip(images) {
+        made.push(registration(base, &images, job, &mut misfits));
+    }
+    if misfits.is_empty() {
+        Ok(made)
+    } else {
+        Err(misfits)
+    }
+}
 
+fn registration(
+    base: &Base,
+    images: &Images,
+    job: &str,
+    misfits: &mut Vec<Misfit>,
+) -> Registration {
+    let mut body = base.described.registrable();
     let mut changes = Vec::new();
-    for (name, image) in &images {
-        let container = body
-            .get_mut("containerDefinitions")
-            .and_then(Value::as_array_mut)
-            .and_then(|all| all.iter_mut().find(|container| container["name"] == **name));
-        if let Some(container) = container {
-            changes.push(ImageChange {
-                container: name.clone(),
-                from: text_of(container, "image"),
-                to: image.clone(),
-            });
-            container["image"] = json!(image);
-        } else {
-            misfits.push(Misfit::UnknownContainer {
-                file: source.file().to_owned(),
-                container: name.clone(),
-                base: base_name.clone(),
-                known: known_containers(base),
-            });
+    let all = body
+        .get_mut("containerDefinitions")
+        .and_then(Value::as_array_mut);
+    for container in all.into_iter().flatten() {
+        let name = text_of(container, "name");
+        let from = text_of(container, "image");
+        match images.iter().find(|(known, _)| *known == name) {
+            Some((_, image)) => {
+                container["image"] = json!(image);
+                changes.push(ImageChange {
+                    container: name,
+                    from,
+                    to: image.clone(),
+                });
+            }
+            None => {
+                if let Some(placeholder) = placeholder_in(&from) {
+                    misfits.push(Misfit::Placeholder {
+                        container: name,
+                        base: base.name.clone(),
+                        placeholder: placeholder.to_owned(),
+                        image: from,
+                    });
+                }
+            }
         }
     }
 
     let mut tags: Vec<Value> = base
+        .described
         .tags
         .iter()
         .filter(|tag| {
@@ -288,56 +439,141 @@ pub fn registration(
         .collect();
     if tags.len() >= TAG_LIMIT {
         misfits.push(Misfit::TooManyTags {
-            base: base_name.clone(),
+            base: base.name.clone(),
         });
     }
     if text_in(&body, "executionRoleArn").is_empty()
         && let Some(what) = needs_execution_role(&body)
     {
         misfits.push(Misfit::NoExecutionRole {
-            base: base_name.clone(),
+            base: base.name.clone(),
             what,
         });
     }
     tags.push(json!({"key": JOB_TAG, "value": job}));
     body.insert("tags".to_owned(), Value::Array(tags));
-
-    if misfits.is_empty() {
-        Ok(Registration { body, changes })
-    } else {
-        Err(misfits)
+    Registration {
+        body,
+        changes,
+        is_from_file: base.is_file,
     }
 }
 
-/// The containers and images that `source` means for `base`.
-fn images_for(
-    base: &Described,
-    source: &ImageSource,
-    base_name: &str,
-) -> Result<Images, Vec<Misfit>> {
-    let containers = containers(&base.task_definition);
-    if containers.is_empty() {
-        return Err(vec![Misfit::NoContainers {
-            base: base_name.to_owned(),
-        }]);
+/// Which container of which base gets which image.
+fn assigned(bases: &[&Base], source: &ImageSource, misfits: &mut Vec<Misfit>) -> Vec<Images> {
+    let bare = bases
+        .iter()
+        .filter(|base| containers(&base.described.task_definition).is_empty());
+    let bare: Vec<Misfit> = bare
+        .map(|base| Misfit::NoContainers {
+            base: base.name.clone(),
+        })
+        .collect();
+    if !bare.is_empty() {
+        misfits.extend(bare);
+        return vec![Vec::new(); bases.len()];
     }
-    match source {
-        ImageSource::Definitions { images, .. } => Ok(images.clone()),
+    let wanted = match source {
+        ImageSource::Definitions { images, .. } => images.clone(),
         ImageSource::Detail {
             image,
             container: Some(container),
             ..
-        } => Ok(vec![(container.clone(), image.clone())]),
-        ImageSource::Detail { image, file, .. } => match containers {
-            [only] => Ok(vec![(text_of(only, "name"), image.clone())]),
-            several => Err(vec![Misfit::WhichContainer {
-                file: file.clone(),
-                base: base_name.to_owned(),
-                count: several.len(),
-                known: known_containers(base),
-            }]),
+        } => vec![(container.clone(), image.clone())],
+        ImageSource::Detail { image, .. } => match only_place(bases) {
+            Some(place) => vec![(place, image.clone())],
+            None => {
+                misfits.push(Misfit::WhichContainer {
+                    file: source.file().to_owned(),
+                    base: match bases {
+                        [only] => format!("{} has", only.name),
+                        several => format!("{} have", names_of(several)),
+                    },
+                    count: all_containers(bases).count(),
+                    known: known_containers(bases),
+                });
+                return vec![Vec::new(); bases.len()];
+            }
         },
+    };
+    let mut assigned = vec![Images::new(); bases.len()];
+    for (name, image) in &wanted {
+        let mut is_known = false;
+        for (base, images) in bases.iter().zip(&mut assigned) {
+            for container in containers(&base.described.task_definition) {
+                let own = text_of(container, "name");
+                let fills = own == *name
+                    || placeholder_in(&text_of(container, "image")) == Some(without_brackets(name));
+                if fills && images.iter().all(|(known, _)| *known != own) {
+                    images.push((own, image.clone()));
+                }
+                is_known |= fills;
+            }
+        }
+        if !is_known {
+            misfits.push(Misfit::UnknownContainer {
+                file: source.file().to_owned(),
+                container: name.clone(),
+                base: match bases {
+                    [only] => format!("{} does not have", only.name),
+                    several => format!("none of {} has", names_of(several)),
+                },
+                known: known_containers(bases),
+            });
+        }
     }
+    if misfits.is_empty() {
+        let empty = bases
+            .iter()
+            .zip(&assigned)
+            .filter(|(base, images)| images.is_empty() && !base.is_file);
+        misfits.extend(empty.map(|(base, _)| Misfit::NothingFor {
+            file: source.file().to_owned(),
+            base: base.name.clone(),
+            known: known_containers(&[base]),
+        }));
+    }
+    assigned
+}
+
+/// The only container that an image without a name can be for, or the only placeholder.
+fn only_place(bases: &[&Base]) -> Option<String> {
+    let mut placeholders: Vec<String> = all_containers(bases)
+        .filter_map(|container| placeholder_in(&text_of(container, "image")).map(str::to_owned))
+        .collect();
+    placeholders.dedup();
+    match placeholders.as_slice() {
+        [only] => return Some(only.clone()),
+        [] => {}
+        _ => return None,
+    }
+    let mut names: Vec<String> = all_containers(bases)
+        .map(|container| text_of(container, "name"))
+        .collect();
+    let only = names.pop()?;
+    names.is_empty().then_some(only)
+}
+
+fn all_containers<'a>(bases: &'a [&Base]) -> impl Iterator<Item = &'a Value> {
+    bases
+        .iter()
+        .flat_map(|base| containers(&base.described.task_definition))
+}
+
+/// `IMAGE1_NAME` of `<IMAGE1_NAME>`, as CodeDeploy's action writes placeholders
+/// (<https://docs.aws.amazon.com/codepipeline/latest/userguide/tutorials-ecs-ecr-codedeploy.html>).
+fn placeholder_in(image: &str) -> Option<&str> {
+    let name = image.trim().strip_prefix('<')?.strip_suffix('>')?;
+    (!name.is_empty() && !name.contains(['<', '>'])).then_some(name)
+}
+
+fn without_brackets(name: &str) -> &str {
+    placeholder_in(name).unwrap_or(name)
+}
+
+fn names_of(bases: &[&Base]) -> String {
+    let names: Vec<&str> = bases.iter().map(|base| base.name.as_str()).collect();
+    text::listed(&names)
 }
 
 fn containers(task_definition: &Map<String, Value>) -> &[Value] {
@@ -347,8 +583,10 @@ fn containers(task_definition: &Map<String, Value>) -> &[Value] {
         .map_or(&[], Vec::as_slice)
 }
 
-fn known_containers(base: &Described) -> String {
-    let names: Vec<String> = base.images().into_iter().map(|(name, _)| name).collect();
+fn known_containers(bases: &[&Base]) -> String {
+    let names: Vec<String> = all_containers(bases)
+        .map(|container| text_of(container, "name"))
+        .collect();
     text::listed(&names)
 }
 
@@ -392,6 +630,17 @@ mod tests {
                 json!({"key": JOB_TAG, "value": "an-older-job"}),
             ],
         }
+    }
+
+    /// The registration from one base.
+    fn registration(
+        base: &Described,
+        source: &ImageSource,
+        job: &str,
+    ) -> Result<Registration, Vec<Misfit>> {
+        let base = Base::of_revision(base.clone());
+        let made = registrations(&[&base], Some(source), job);
+        made.map(|mut made| made.remove(0))
     }
 
     fn definitions(images: &[(&str, &str)]) -> ImageSource {
@@ -492,9 +741,9 @@ mod tests {
         let mut described = base();
         assert_eq!(described.registered_by_job(), Some("an-older-job"));
         let made = registration(&described, &definitions(&[("web", "repo/app:v2")]), "j").unwrap();
-        assert!(!described.runs_what(&made));
+        assert!(!described.runs_what(&made, false));
         described.task_definition["containerDefinitions"][0]["image"] = json!("repo/app:v2");
-        assert!(described.runs_what(&made));
+        assert!(described.runs_what(&made, false));
     }
 
     #[test]

@@ -29,6 +29,34 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
+    /// As `2026-11-24T20:05:09Z`, to the second (RFC 3339, UTC).
+    ///
+    /// The date is Howard Hinnant's `civil_from_days`
+    /// (<https://howardhinnant.github.io/date_algorithms.html>), with years from March.
+    pub fn rfc3339(self) -> String {
+        const SECS_PER_DAY: i64 = 86_400;
+        const DAYS_PER_ERA: i64 = 146_097;
+        const DAYS_TO_EPOCH: i64 = 719_468;
+        let (days, second) = (
+            self.as_secs().div_euclid(SECS_PER_DAY),
+            self.as_secs().rem_euclid(SECS_PER_DAY),
+        );
+        let days = days.saturating_add(DAYS_TO_EPOCH);
+        let (era, day) = (days.div_euclid(DAYS_PER_ERA), days.rem_euclid(DAYS_PER_ERA));
+        let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+        let day_of_year = day - (365 * year + year / 4 - year / 100);
+        let from_march = (5 * day_of_year + 2) / 153;
+        let day_of_month = day_of_year - (153 * from_march + 2) / 5 + 1;
+        let month = if from_march < 10 {
+            from_march + 3
+        } else {
+            from_march - 9
+        };
+        let year = year + era * 400 + i64::from(month <= 2);
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        format!("{year:04}-{month:02}-{day_of_month:02}T{hour:02}:{minute:02}:{second:02}Z")
+    }
+
     /// How long before `self` the time `earlier` was; zero if it was not earlier.
     pub fn since(self, earlier: Timestamp) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

@@ -12,6 +12,7 @@ use super::phase::{Phase, ServiceRollout};
 use super::revision::Revision;
 use super::text;
 use super::time::Timestamp;
+use super::timeline::Timeline;
 
 /// What CodePipeline takes
 /// (<https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutJobSuccessResult.html>).
@@ -52,6 +53,27 @@ pub enum BadToken {
 )]
 pub struct TooLarge(usize);
 
+/// Where a deployment was left off, and what is carried along with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOff {
+    /// The phase: all that decides.
+    pub phase: Phase,
+    /// What was seen so far, for the record; as many as there are services, or fewer.
+    pub timelines: Vec<Timeline>,
+    /// Which version of the artifact its `ConfigFile` was read from.
+    pub config_pin: Option<String>,
+}
+
+impl From<Phase> for LeftOff {
+    fn from(phase: Phase) -> Self {
+        Self {
+            phase,
+            timelines: Vec::new(),
+            config_pin: None,
+        }
+    }
+}
+
 /// What is written down: a type of its own, so that [`Phase`] may change without old tokens.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -62,11 +84,29 @@ struct Saved {
     j: String,
     /// Epoch seconds of the update.
     t: i64,
+    /// Of the task before the deployment, if the phase is `PreDeploy`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    p: Option<SavedTask>,
     /// Of the way back, if the phase is `RollingBack`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     b: Option<SavedRollback>,
     /// One for each target.
     s: Vec<SavedService>,
+    /// Timelines, separated by `;`.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    l: String,
+    /// The version of the artifact with the `ConfigFile`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    v: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedTask {
+    /// The task's id.
+    k: String,
+    /// Which service it took its network from.
+    n: usize,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -104,37 +144,25 @@ pub fn fingerprint<'a>(targets: impl IntoIterator<Item = &'a str>) -> String {
     format!("{hash:08x}")
 }
 
-/// Writes `phase` down. A long cause is cut as far as it must be; nothing else is.
+/// Writes down where a deployment was left off. Timelines give way first, then a long cause;
+/// nothing else is cut.
 ///
 /// # Errors
-/// [`TooLarge`] if it does not fit even without the cause.
-pub fn encode(phase: &Phase, fingerprint: &str) -> Result<String, TooLarge> {
-    let (job, cause) = match phase {
-        Phase::RollingOut { job, .. } => (job, ""),
-        Phase::RollingBack { job, cause, .. } => (job, cause.as_str()),
-    };
+/// [`TooLarge`] if it does not fit even without those.
+pub fn encode(left_off: &LeftOff, fingerprint: &str) -> Result<String, TooLarge> {
+    let phase = &left_off.phase;
+    let mut timelines = left_off.timelines.clone();
     let mut room = CAUSE_LIMIT_CHARS;
     loop {
-        let rollback = match phase {
-            Phase::RollingOut { .. } => None,
-            Phase::RollingBack {
-                since,
-                failed,
-                owner,
-                ..
-            } => Some(SavedRollback {
-                t: since.as_secs(),
-                o: *owner == Owner::Job,
-                n: *failed,
-                c: text::cut(cause, room),
-            }),
-        };
         let saved = Saved {
             f: fingerprint.to_owned(),
-            j: job.clone(),
+            j: phase.job().to_owned(),
             t: phase.started().as_secs(),
-            b: rollback,
+            p: saved_task(phase),
+            b: saved_rollback(phase, room),
             s: phase.services().iter().map(saved_service).collect(),
+            l: written(&timelines),
+            v: left_off.config_pin.clone(),
         };
         // Only map keys that are not texts could make this fail, and there are none.
         let body = serde_json::to_string(&saved).map_err(|_| TooLarge(usize::MAX))?;
@@ -143,18 +171,72 @@ pub fn encode(phase: &Phase, fingerprint: &str) -> Result<String, TooLarge> {
         if length <= TOKEN_LIMIT_CHARS {
             return Ok(token);
         }
-        if room == 0 || cause.is_empty() {
+        if thin_longest(&mut timelines) {
+            continue;
+        }
+        if room == 0 || saved.b.is_none_or(|rollback| rollback.c.is_empty()) {
             return Err(TooLarge(length));
         }
         room = room.saturating_sub((length - TOKEN_LIMIT_CHARS).max(1));
     }
 }
 
-/// Reads a token written by [`encode`] for the same targets.
+fn saved_task(phase: &Phase) -> Option<SavedTask> {
+    match phase {
+        Phase::PreDeploy { task, service, .. } => Some(SavedTask {
+            k: task.clone(),
+            n: *service,
+        }),
+        Phase::RollingOut { .. } | Phase::RollingBack { .. } => None,
+    }
+}
+
+fn saved_rollback(phase: &Phase, room: usize) -> Option<SavedRollback> {
+    match phase {
+        Phase::PreDeploy { .. } | Phase::RollingOut { .. } => None,
+        Phase::RollingBack {
+            since,
+            failed,
+            owner,
+            cause,
+            ..
+        } => Some(SavedRollback {
+            t: since.as_secs(),
+            o: *owner == Owner::Job,
+            n: *failed,
+            c: text::cut(cause, room),
+        }),
+    }
+}
+
+fn written(timelines: &[Timeline]) -> String {
+    let written: Vec<String> = timelines.iter().map(Timeline::encode).collect();
+    written.join(";").trim_end_matches(';').to_owned()
+}
+
+fn thin_longest(timelines: &mut [Timeline]) -> bool {
+    let longest = timelines.iter_mut().max_by_key(|one| one.points().len());
+    longest.is_some_and(Timeline::thin)
+}
+
+/// Which version of the artifact the `ConfigFile` was read from, as [`encode`] wrote it. Without
+/// the parameters of that file nobody knows yet which services the token is for.
 ///
 /// # Errors
-/// [`BadToken`] for anything else; never panics, whatever the text.
-pub fn decode(token: &str, fingerprint: &str) -> Result<Phase, BadToken> {
+/// [`BadToken`] for what is no token of ours.
+pub fn config_pin(token: &str) -> Result<Option<String>, BadToken> {
+    open(token).map(|saved| saved.v)
+}
+
+/// When the deployment of `token` was started. Known even if its parameters are not.
+///
+/// # Errors
+/// [`BadToken`] for what is no token of ours.
+pub fn started(token: &str) -> Result<Timestamp, BadToken> {
+    open(token).and_then(|saved| time(saved.t))
+}
+
+fn open(token: &str) -> Result<Saved, BadToken> {
     let length = token.chars().count();
     if length > TOKEN_LIMIT_CHARS {
         return Err(BadToken::TooLong(length));
@@ -163,39 +245,66 @@ pub fn decode(token: &str, fingerprint: &str) -> Result<Phase, BadToken> {
         .strip_prefix(VERSION)
         .and_then(|rest| rest.strip_prefix(' '))
         .ok_or(BadToken::OtherVersion)?;
-    let saved: Saved =
-        serde_json::from_str(body).map_err(|error| BadToken::Damaged(error.to_string()))?;
+    serde_json::from_str(body).map_err(|error| BadToken::Damaged(error.to_string()))
+}
+
+/// Reads a token written by [`encode`] for the same targets.
+///
+/// # Errors
+/// [`BadToken`] for anything else; never panics, whatever the text.
+pub fn decode(token: &str, fingerprint: &str) -> Result<LeftOff, BadToken> {
+    let saved = open(token)?;
     if saved.f != fingerprint {
         return Err(BadToken::OtherTargets);
     }
+    let damaged = |what: &str| BadToken::Damaged(what.to_owned());
     let services = saved
         .s
         .iter()
         .map(service)
         .collect::<Result<Vec<_>, BadToken>>()?;
     if services.is_empty() {
-        return Err(BadToken::Damaged("it names no service".to_owned()));
+        return Err(damaged("it names no service"));
     }
     let started = time(saved.t)?;
-    match saved.b {
-        None => Ok(Phase::RollingOut {
-            job: saved.j,
+    let job = saved.j;
+    let is_one = |place: usize| place < services.len();
+    let all_touched = services.iter().all(ServiceRollout::is_touched);
+    let phase = match (saved.p, saved.b) {
+        (None, None) if !all_touched => return Err(damaged("a deployment id is missing")),
+        (None, None) => Phase::RollingOut {
+            job,
             started,
             services,
-        }),
-        Some(rollback) if rollback.n < services.len() => Ok(Phase::RollingBack {
-            job: saved.j,
+        },
+        (Some(task), None) if is_one(task.n) && !task.k.is_empty() => Phase::PreDeploy {
+            job,
+            started,
+            task: task.k,
+            service: task.n,
+            services,
+        },
+        (None, Some(rollback)) if is_one(rollback.n) => Phase::RollingBack {
+            job,
             started,
             owner: if rollback.o { Owner::Job } else { Owner::Ecs },
             since: time(rollback.t)?,
             failed: rollback.n,
             cause: rollback.c,
             services,
-        }),
-        Some(_) => Err(BadToken::Damaged(
-            "the service that failed is not one of its services".to_owned(),
-        )),
-    }
+        },
+        _ => return Err(damaged("what it points to is not one of its services")),
+    };
+    let timelines = saved.l.split(';').map(Timeline::decode);
+    let timelines: Option<Vec<Timeline>> = timelines.collect();
+    let timelines = timelines
+        .filter(|timelines| timelines.len() <= phase.services().len())
+        .ok_or_else(|| damaged("its timelines cannot be read"))?;
+    Ok(LeftOff {
+        phase,
+        timelines,
+        config_pin: saved.v,
+    })
 }
 
 /// A time that can be reckoned with.
@@ -217,6 +326,7 @@ fn saved_service(rollout: &ServiceRollout) -> SavedService {
     };
     let deployment = match rollout.deployment.strip_prefix(DEPLOYMENT_PREFIX) {
         Some(digits) => digits.to_owned(),
+        None if !rollout.is_touched() => String::new(),
         // Not ECS's usual form: kept whole, marked by the slash that digits never have.
         None => format!("/{}", rollout.deployment),
     };
@@ -238,11 +348,9 @@ fn service(saved: &SavedService) -> Result<ServiceRollout, BadToken> {
         Revision::parse(&format!("{}:{previous}", revision.family()))
     }
     .map_err(damaged)?;
-    if deployment.is_empty() {
-        return Err(BadToken::Damaged("a deployment id is missing".to_owned()));
-    }
     let deployment = match deployment.strip_prefix('/') {
         Some(whole) => whole.to_owned(),
+        None if deployment.is_empty() => String::new(),
         None => format!("{DEPLOYMENT_PREFIX}{deployment}"),
     };
     Ok(ServiceRollout {
@@ -267,12 +375,12 @@ mod tests {
         }
     }
 
-    fn rolling_out(services: Vec<ServiceRollout>) -> Phase {
-        Phase::RollingOut {
+    fn rolling_out(services: Vec<ServiceRollout>) -> LeftOff {
+        LeftOff::from(Phase::RollingOut {
             job: "11111111-2222-4333-8444-555555555555".to_owned(),
             started: Timestamp::from_secs(1_790_000_000),
             services,
-        }
+        })
     }
 
     #[test]
@@ -298,9 +406,10 @@ mod tests {
             cause: "\"quoted\" ".repeat(200),
             services,
         };
-        let token = encode(&phase, "0a0b0c0d").unwrap();
+        let token = encode(&phase.into(), "0a0b0c0d").unwrap();
         assert!(token.chars().count() <= TOKEN_LIMIT_CHARS);
-        let Phase::RollingBack { cause, failed, .. } = decode(&token, "0a0b0c0d").unwrap() else {
+        let Phase::RollingBack { cause, failed, .. } = decode(&token, "0a0b0c0d").unwrap().phase
+        else {
             panic!()
         };
         assert_eq!(failed, 9);
@@ -405,7 +514,95 @@ mod tests {
             )
     }
 
+    /// Points of a rollout that looked different at each look.
+    fn busy(points: u32) -> Timeline {
+        let mut timeline = Timeline::default();
+        for at in 0..points {
+            let progress = crate::deploy::rollout::Progress {
+                new_running: i32::try_from(at).unwrap(),
+                ..Default::default()
+            };
+            timeline.add(u64::from(at) * 5, &progress);
+        }
+        timeline
+    }
+
+    #[test]
+    fn timelines_give_way_before_the_cause_and_never_make_a_token_too_long() {
+        let services: Vec<_> = (0..10)
+            .map(|n| rollout(&format!("{n}{}", "f".repeat(40)), 999_999))
+            .collect();
+        let mut left_off = rolling_out(services);
+        left_off.timelines = vec![busy(200); 10];
+        let token = encode(&left_off, "0a0b0c0d").unwrap();
+        assert!(token.chars().count() <= TOKEN_LIMIT_CHARS);
+        let read = decode(&token, "0a0b0c0d").unwrap();
+        assert_eq!(read.phase, left_off.phase);
+        assert!(read.timelines.iter().any(|one| !one.points().is_empty()));
+    }
+
+    #[test]
+    fn a_services_timeline_of_a_usual_rollout_is_carried_whole() {
+        let mut left_off = rolling_out(vec![rollout("app", 2)]);
+        left_off.timelines = vec![busy(60)];
+        let token = encode(&left_off, "f").unwrap();
+        assert_eq!(decode(&token, "f").unwrap(), left_off);
+    }
+
+    #[test]
+    fn the_version_of_the_config_file_can_be_read_before_the_services_are_known() {
+        let mut left_off = rolling_out(vec![rollout("app", 2)]);
+        left_off.config_pin = Some("e\"abc\"".to_owned());
+        let token = encode(&left_off, "f").unwrap();
+        assert_eq!(config_pin(&token).unwrap().as_deref(), Some("e\"abc\""));
+        assert_eq!(
+            started(&token).unwrap(),
+            Timestamp::from_secs(1_790_000_000)
+        );
+        assert!(config_pin("2 x").is_err());
+    }
+
+    fn untouched(mut services: Vec<ServiceRollout>) -> Vec<ServiceRollout> {
+        for service in &mut services {
+            service.deployment.clear();
+            service.service_deployment = None;
+        }
+        services
+    }
+
     proptest! {
+        #[test]
+        fn ten_services_and_families_of_60_characters_always_fit(
+            families in proptest::collection::vec("[A-Za-z0-9_-]{60}", 10),
+            number in 1..9_999_999u64,
+            deployment in 1_000_000_000_000_000_000..u64::MAX,
+            service_deployment in "[A-Za-z0-9_-]{21}",
+            cause in "\\PC{0,400}",
+        ) {
+            let services: Vec<ServiceRollout> = families.iter().map(|family| ServiceRollout {
+                deployment: format!("ecs-svc/{deployment}"),
+                service_deployment: Some(service_deployment.clone()),
+                ..rollout(family, number + 1)
+            }).collect();
+            let job = "11111111-2222-4333-8444-555555555555".to_owned();
+            let started = Timestamp::from_secs(1_790_000_000);
+            for phase in [
+                Phase::PreDeploy {
+                    job: job.clone(), started, task: "f".repeat(32), service: 9,
+                    services: untouched(services.clone()),
+                },
+                Phase::RollingOut { job: job.clone(), started, services: services.clone() },
+                Phase::RollingBack {
+                    job, started, owner: Owner::Job, since: started, failed: 9, cause, services,
+                },
+            ] {
+                let token = encode(&phase.clone().into(), "0a0b0c0d").unwrap();
+                prop_assert!(token.chars().count() <= TOKEN_LIMIT_CHARS);
+                let read = decode(&token, "0a0b0c0d").unwrap();
+                prop_assert_eq!(read.phase.services(), phase.services());
+            }
+        }
+
         #[test]
         fn every_phase_of_up_to_ten_services_reads_back_as_it_was_written(
             services in proptest::collection::vec(any_rollout(), 1..=10),
@@ -413,11 +610,15 @@ mod tests {
             started in 0..4_000_000_000i64,
             back in proptest::option::of((0..4_000_000_000i64, 0..10usize, "\\PC{0,40}")),
             is_ours: bool,
+            task in proptest::option::of("[0-9a-f]{32}"),
         ) {
             let started = Timestamp::from_secs(started);
-            let phase = match back {
-                None => Phase::RollingOut { job, started, services },
-                Some((since, failed, cause)) => Phase::RollingBack {
+            let phase = match (back, task) {
+                (None, None) => Phase::RollingOut { job, started, services },
+                (None, Some(task)) => Phase::PreDeploy {
+                    job, started, task, service: services.len() - 1, services: untouched(services),
+                },
+                (Some((since, failed, cause)), _) => Phase::RollingBack {
                     job,
                     started,
                     owner: if is_ours { Owner::Job } else { Owner::Ecs },
@@ -428,9 +629,9 @@ mod tests {
                 },
             };
             // Families of their own for the previous revisions may take more than there is room for.
-            if let Ok(token) = encode(&phase, "0a0b0c0d") {
+            if let Ok(token) = encode(&phase.clone().into(), "0a0b0c0d") {
                 prop_assert!(token.chars().count() <= TOKEN_LIMIT_CHARS);
-                let read = decode(&token, "0a0b0c0d").unwrap();
+                let read = decode(&token, "0a0b0c0d").unwrap().phase;
                 if let (Phase::RollingBack { cause: read, .. }, Phase::RollingBack { cause, .. }) = (&read, &phase)
                     && read.chars().count() < cause.chars().count() {
                     prop_assert!(read.is_empty() || read.ends_with('…'));

@@ -6,24 +6,23 @@ use crate::deploy::evidence::{self, Evidence};
 use crate::deploy::phase::ServiceRollout;
 use crate::deploy::rollout::{Look, ServiceDeploymentSeen};
 use crate::deploy::time::Timestamp;
-use crate::explain;
-use crate::parameters::Target;
 
 /// So many of the last log lines are asked for.
 const LOG_LINES: i32 = 20;
 
 impl Step<'_> {
-    /// The evidence on our deployment of `target`. Gathered once in an invocation.
+    /// The evidence on our deployment of service number `place`. Gathered once in an invocation.
     pub(super) async fn evidence(
         &mut self,
-        target: &Target,
+        place: usize,
         rollout: &ServiceRollout,
         look: &Look,
         started: Timestamp,
     ) -> Evidence {
-        if let Some(gathered) = &self.gathered {
+        if let Some(gathered) = self.gathered.get(&place) {
             return gathered.clone();
         }
+        let target = &self.spec.targets[place];
         let mut evidence = seen(look, started);
         let neighbour = match look {
             Look::Seen { service, .. } => service.task_definition.as_str(),
@@ -36,11 +35,11 @@ impl Step<'_> {
             Ok(stopped) => evidence.stopped = stopped,
             Err(error) => self.warn(format!(
                 "what its stopped tasks say is not known: {}",
-                explain::words(&error)
+                self.words(&error)
             )),
         }
         self.read_log(&mut evidence, &own).await;
-        self.gathered = Some(evidence.clone());
+        self.gathered.insert(place, evidence.clone());
         evidence
     }
 
@@ -50,30 +49,38 @@ impl Step<'_> {
             return;
         };
         let (task, container) = (task.id.clone(), container.name.clone());
+        self.read_log_of(evidence, own, &task, &container).await;
+    }
+
+    /// The log of `container` in the task with the id `task` of the revision `own`.
+    pub(super) async fn read_log_of(
+        &mut self,
+        evidence: &mut Evidence,
+        own: &str,
+        task: &str,
+        container: &str,
+    ) {
         let described = match self.ecs.describe_task_definition(own).await {
             Ok(described) => described,
             Err(error) => {
                 self.warn(format!(
                     "where {container} logs is not known: {}",
-                    explain::words(&error)
+                    self.words(&error)
                 ));
                 return;
             }
         };
         evidence.task_memory = described.memory();
-        let Some(log) = described.log_of(&container) else {
+        let Some(log) = described.log_of(container) else {
             return;
         };
-        let logs = self
-            .engine
-            .aws
-            .logs(log.region.as_deref().or(self.spec.region.as_deref()));
+        let logs = self.there.logs(log.region.as_deref());
         let stream = format!("{}/{container}/{task}", log.stream_prefix);
         match logs.last_lines(&log.group, &stream, LOG_LINES).await {
             Ok(lines) => evidence.log = lines,
             Err(error) => self.warn(format!(
                 "the log of {container} could not be read: {}",
-                explain::words(&error)
+                self.words(&error)
             )),
         }
     }

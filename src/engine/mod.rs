@@ -3,30 +3,41 @@
 //! An invocation starts a deployment or goes on with one, and ends with a [`Report`]. Nothing here
 //! answers CodePipeline; that is the handler's.
 
+mod after;
 mod evidence;
-mod images;
+mod files;
+mod pre_deploy;
+mod record;
+mod roll_out;
 mod rollback;
+mod schedules;
 mod start;
 mod verify;
 mod watch;
 
+pub use after::Afterwards;
+pub use files::Configuration;
 pub(crate) use watch::in_progress;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::artifact::entry::Bounds;
 use crate::aws::Aws;
+use crate::aws::error::CallError;
 use crate::clock::Clock;
 use crate::deploy::evidence::Evidence;
 use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::phase::Phase;
 use crate::deploy::rollout::Look;
 use crate::deploy::time::Timestamp;
-use crate::deploy::token;
+use crate::deploy::timeline::Timeline;
+use crate::deploy::token::{self, LeftOff};
 use crate::explain::{self, Caller};
 use crate::job::Order;
 use crate::metrics::Ended;
 use crate::parameters::{DeploySpec, Target};
+use crate::record::Record;
 use crate::report::Report;
 
 /// Sees each look at the services and each end, for whoever shows or counts deployments.
@@ -36,6 +47,14 @@ pub trait Observer: Send + Sync {
 
     /// How an invocation ended, after its job was answered.
     fn ended(&self, _: Ended<'_>) {}
+
+    /// Whether it wants the record of a deployment that ends, which takes a few calls to gather.
+    fn wants_record(&self) -> bool {
+        false
+    }
+
+    /// The record of a deployment that has ended, before its job is answered.
+    fn recorded(&self, _: &Record) {}
 }
 
 /// Sees nothing.
@@ -59,8 +78,8 @@ pub enum Stage {
     Unchanged,
     /// Something has been or may have been changed, and it is not known what came of it.
     Changing,
-    /// A phase that a later invocation can go on with.
-    At(Phase),
+    /// Where a later invocation can go on.
+    At(LeftOff),
 }
 
 impl Reached {
@@ -93,19 +112,29 @@ pub struct Engine {
 /// One invocation's work.
 struct Step<'a> {
     engine: &'a Engine,
+    /// Clients for the account and Region to deploy into.
+    there: Aws,
     ecs: crate::aws::ecs::Ecs,
     order: &'a Order,
     spec: &'a DeploySpec,
     /// The starting job's id, or the invocation's if nobody waits for an answer.
     job: &'a str,
     reached: &'a Reached,
+    /// Which version of the artifact the `ConfigFile` was read from.
+    config_pin: Option<String>,
+    /// What was seen of each service so far, for the record.
+    timelines: Vec<Timeline>,
     warnings: Vec<String>,
-    /// What was found out about a failure.
-    gathered: Option<Evidence>,
-    /// How often a rollback was refused.
-    refusals: usize,
-    /// A revision that was registered and that no service will ever use.
-    unused: Option<String>,
+    /// What was found out about the failure of a service.
+    gathered: BTreeMap<usize, Evidence>,
+    /// How often the rollback of a service was refused.
+    refusals: BTreeMap<usize, usize>,
+    /// Services that were asked to go back in this invocation.
+    asked: Vec<usize>,
+    /// Services that cannot be taken back, and why.
+    given_up: BTreeMap<usize, String>,
+    /// What is left to do once the job is answered.
+    afterwards: Afterwards,
 }
 
 impl Engine {
@@ -114,61 +143,57 @@ impl Engine {
     /// # Replay
     /// The same order again, with the same `job`, finds what the first made, registers nothing and
     /// updates nothing, and watches on.
+    ///
+    /// `config_pin` is which version of the artifact some parameters are from.
     pub async fn step(
         &self,
         order: &Order,
         spec: &DeploySpec,
         job: &str,
+        config_pin: Option<String>,
         until: Timestamp,
         reached: &Reached,
     ) -> Report {
+        let there = self
+            .aws
+            .in_account(spec.region.as_deref(), spec.role.as_ref());
         let mut step = Step {
             engine: self,
-            ecs: self.aws.ecs(spec.region.as_deref()),
+            ecs: there.ecs(None),
+            there,
             order,
             spec,
             job,
             reached,
+            config_pin,
+            timelines: vec![Timeline::default(); spec.targets.len()],
             warnings: Vec::new(),
-            gathered: None,
-            refusals: 0,
-            unused: None,
+            gathered: BTreeMap::new(),
+            refusals: BTreeMap::new(),
+            asked: Vec::new(),
+            given_up: BTreeMap::new(),
+            afterwards: Afterwards::default(),
         };
         let begun = match &order.continuation_token {
             Some(written) => token::decode(written, &fingerprint(spec))
+                .map(|left_off| step.resumed(left_off))
                 .map(start::Begun::Phase)
-                .map_err(|bad| Failure::new(FailureKind::Job, bad_token(spec, &bad.to_string()))),
-            None => step.start().await,
+                .map_err(|bad| {
+                    Failure::new(FailureKind::Job, bad_token(&spec.about(), &bad.to_string()))
+                }),
+            None => Box::pin(step.start()).await,
         };
         let mut report = match begun {
             Err(failure) => Report::failed(failure),
             Ok(start::Begun::DryRun(report)) => report,
             Ok(start::Begun::Phase(phase)) => {
-                reached.set(Stage::At(phase.clone()));
-                step.watch(phase, until).await
+                reached.set(Stage::At(step.left_off(&phase)));
+                Box::pin(step.follow(phase, until)).await
             }
         };
         report.warnings.append(&mut step.warnings);
-        report.unused_revision = step.unused;
+        report.afterwards = step.afterwards;
         report
-    }
-
-    /// Deregisters a revision that no service will ever use. After the answer, which is not to
-    /// wait for it: a delivery that finds the revision still there gives the same answer again.
-    ///
-    /// # Errors
-    /// A sentence; the revision is then left over and harms nobody.
-    pub async fn deregister(&self, spec: &DeploySpec, revision: &str) -> Result<(), String> {
-        let ecs = self.aws.ecs(spec.region.as_deref());
-        ecs.deregister(revision).await.map_err(|error| {
-            explain::of_call(
-                "an unused revision is left over",
-                &error,
-                Caller::Function,
-                true,
-            )
-            .message
-        })
     }
 }
 
@@ -181,15 +206,65 @@ pub(crate) fn fingerprint(spec: &DeploySpec) -> String {
     )
 }
 
-fn bad_token(spec: &DeploySpec, why: &str) -> String {
-    let targets: Vec<String> = spec.targets.iter().map(ToString::to_string).collect();
+/// Why a token cannot be gone on with. `about` is the services, as far as they are known.
+pub(crate) fn bad_token(about: &str, why: &str) -> String {
     format!(
-        "{}: {why}. Nothing was changed by this invocation; a deployment that was under way goes on without being followed.",
-        crate::deploy::text::listed(&targets)
+        "{about}: {why}. Nothing was changed by this invocation; a deployment that was under way goes on without being followed."
     )
 }
 
 impl Step<'_> {
+    /// Takes up what a token carried along; returns its phase.
+    fn resumed(&mut self, left_off: LeftOff) -> Phase {
+        for (own, carried) in self.timelines.iter_mut().zip(left_off.timelines) {
+            *own = carried;
+        }
+        left_off.phase
+    }
+
+    /// What is to be carried to the next invocation.
+    fn left_off(&self, phase: &Phase) -> LeftOff {
+        LeftOff {
+            phase: phase.clone(),
+            timelines: self.timelines.clone(),
+            config_pin: self.config_pin.clone(),
+        }
+    }
+
+    /// Follows a deployment from `phase` until it ends, or until `until` has come.
+    async fn follow(&mut self, phase: Phase, until: Timestamp) -> Report {
+        match phase {
+            Phase::PreDeploy { .. } => match Box::pin(self.follow_task(phase, until)).await {
+                Ok(phase) => {
+                    self.reached.set(Stage::At(self.left_off(&phase)));
+                    Box::pin(self.watch(phase, until)).await
+                }
+                Err(report) => *report,
+            },
+            Phase::RollingOut { .. } | Phase::RollingBack { .. } => {
+                Box::pin(self.watch(phase, until)).await
+            }
+        }
+    }
+
+    /// Whose permissions the calls to ECS, ECR and Logs need.
+    fn caller(&self) -> Caller {
+        match self.spec.role {
+            None => Caller::Function,
+            Some(_) => Caller::Assumed,
+        }
+    }
+
+    /// A failed call that does not end the deployment, in words.
+    fn words(&self, error: &CallError) -> String {
+        explain::words(error, self.caller())
+    }
+
+    /// A call that a deployment cannot go on without has failed; `about` begins the sentence.
+    fn of_call(&self, about: &str, error: &CallError, changed: bool) -> Failure {
+        explain::of_call(about, error, self.caller(), changed)
+    }
+
     fn now(&self) -> Timestamp {
         self.engine.clock.now()
     }

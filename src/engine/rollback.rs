@@ -1,13 +1,11 @@
 //! Going back on behalf of the job, where ECS does not by itself.
 
 use super::Step;
-use super::start::cannot_be_asked;
+use super::roll_out::cannot_be_asked;
 use crate::aws::error::Class;
 use crate::deploy::phase::ServiceRollout;
 use crate::deploy::revision::Revision;
 use crate::deploy::rollout::{Look, WayBack, way_back};
-use crate::explain::{self, Caller};
-use crate::parameters::Target;
 
 /// What came of going back.
 pub(super) enum GoneBack {
@@ -25,7 +23,7 @@ const UNKNOWN_BEFORE: &str = "what ran before is not known";
 const ATTEMPTS: usize = 3;
 
 impl Step<'_> {
-    /// Goes back from our deployment of `target`, as `look` shows it.
+    /// Goes back from our deployment of service number `place`, as `look` shows it.
     ///
     /// # Replay
     /// Done twice it changes nothing more: ECS refuses to stop what goes back already, and setting
@@ -33,10 +31,11 @@ impl Step<'_> {
     /// here sees the rollback and follows it.
     pub(super) async fn go_back(
         &mut self,
-        target: &Target,
+        place: usize,
         rollout: &ServiceRollout,
         look: &Look,
     ) -> GoneBack {
+        let target = &self.spec.targets[place];
         let Look::Seen { service, .. } = look else {
             return GoneBack::Not("the service could not be seen".to_owned());
         };
@@ -45,7 +44,7 @@ impl Step<'_> {
                 GoneBack::Not("it is not what the service is working on any more".to_owned())
             }
             WayBack::Unknown => GoneBack::Not(UNKNOWN_BEFORE.to_owned()),
-            WayBack::Set(previous) => self.set_back(target, rollout, &previous).await,
+            WayBack::Set(previous) => self.set_back(place, rollout, &previous).await,
             WayBack::Stop(id) => {
                 let arn = super::watch::service_deployment_arn(service, &id);
                 tracing::info!(
@@ -57,26 +56,27 @@ impl Step<'_> {
                 match self.ecs.roll_back_service_deployment(&arn).await {
                     Ok(()) => GoneBack::Asked,
                     Err(error) if cannot_be_asked(&error) => {
-                        let denied =
-                            explain::of_call(&target.to_string(), &error, Caller::Function, true);
+                        let denied = self.of_call(&target.to_string(), &error, true);
                         self.warn(denied.message);
                         if rollout.previous == rollout.revision {
                             return GoneBack::Not(UNKNOWN_BEFORE.to_owned());
                         }
-                        self.set_back(target, rollout, &rollout.previous).await
+                        self.set_back(place, rollout, &rollout.previous).await
                     }
-                    Err(error) => {
-                        self.again_or(format!("{} failed: {}", error.operation, error.detail))
-                    }
+                    Err(error) => self.again_or(
+                        place,
+                        format!("{} failed: {}", error.operation, error.detail),
+                    ),
                 }
             }
         }
     }
 
     /// Looks again, unless that has been tried often enough.
-    fn again_or(&mut self, why: String) -> GoneBack {
-        self.refusals += 1;
-        if self.refusals < ATTEMPTS {
+    fn again_or(&mut self, place: usize, why: String) -> GoneBack {
+        let refusals = self.refusals.entry(place).or_default();
+        *refusals += 1;
+        if *refusals < ATTEMPTS {
             GoneBack::LookAgain
         } else {
             GoneBack::Not(why)
@@ -87,21 +87,25 @@ impl Step<'_> {
     /// may have taken a while.
     async fn set_back(
         &mut self,
-        target: &Target,
+        place: usize,
         rollout: &ServiceRollout,
         previous: &Revision,
     ) -> GoneBack {
+        let target = &self.spec.targets[place];
         let service = match self.ecs.describe_service(target).await {
             Ok(Some(service)) => service.seen,
             Ok(None) => return GoneBack::LookAgain,
-            Err(error) => return self.again_or(explain::words(&error)),
+            Err(error) => return self.again_or(place, self.words(&error)),
         };
         let look = Look::Seen {
             service: Box::new(service.clone()),
             service_deployment: None,
         };
         if way_back(rollout, &look) == WayBack::LeaveAlone {
-            return self.again_or("it is not what the service is working on any more".to_owned());
+            return self.again_or(
+                place,
+                "it is not what the service is working on any more".to_owned(),
+            );
         }
         let from = &service.task_definition;
         let wanted = previous.arn_beside(from);
@@ -114,13 +118,16 @@ impl Step<'_> {
         match self.set_service(target, from, &wanted).await {
             Ok(_) => GoneBack::Asked,
             // It may be on its way: the next look tells.
-            Err(error) if error.class == Class::Unavailable => self.again_or(format!(
-                "whether it was set back to {previous} is not known: {}",
-                error.detail
-            )),
-            Err(error) if error.class == Class::Denied => GoneBack::Not(
-                explain::of_call(&target.to_string(), &error, Caller::Function, true).message,
+            Err(error) if error.class == Class::Unavailable => self.again_or(
+                place,
+                format!(
+                    "whether it was set back to {previous} is not known: {}",
+                    error.detail
+                ),
             ),
+            Err(error) if error.class == Class::Denied => {
+                GoneBack::Not(self.of_call(&target.to_string(), &error, true).message)
+            }
             Err(error) => GoneBack::Not(format!(
                 "setting it back to {previous} failed: {}",
                 error.detail

@@ -1,150 +1,177 @@
-//! The first step: check everything, register the revision, update the service.
+//! The first step: check everything, register the revisions, then update the services or run the
+//! task that comes before.
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::Value;
-use tokio::task::JoinSet;
 
+use super::files::Files;
+use super::roll_out::Member;
+use super::schedules::Scheduled;
 use super::{Stage, Step, fingerprint};
-use crate::aws::ecs::{Listed, ServiceDescribed};
+use crate::artifact::task_definition_file::TaskDefinitionFile;
+use crate::aws::ecs::ServiceDescribed;
 use crate::aws::error::{CallError, Class};
-use crate::deploy::diff::{self, Change};
 use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::phase::{Phase, ServiceRollout};
+use crate::deploy::plan::{self, FamilyPlan, ServicePlan};
 use crate::deploy::revision::Revision;
-use crate::deploy::rollout::{DeploymentSeen, ServiceSeen};
-use crate::deploy::task_definition::{self, Described, Registration};
+use crate::deploy::task_definition::{self, Base, Described, Registration};
 use crate::deploy::text;
-use crate::deploy::time::Timestamp;
-use crate::deploy::token;
-use crate::explain::{self, Caller};
-use crate::parameters::{BaseRevision, Target};
-use crate::report::{Outcome, Report, ServiceReport};
+use crate::deploy::time::spoken;
+use crate::deploy::token::{self, LeftOff};
+use crate::explain;
+use crate::parameters::{BaseFrom, LONGEST_TIMEOUT, PreDeployTask, Target};
+use crate::report::Report;
 
 /// So many of the family's newest revisions are looked at for one that this job registered:
 /// another pipeline may have registered some since.
 const NEWEST_REVISIONS: i32 = 5;
 
-/// So many of the service's newest service deployments are looked at for ours.
-pub(super) const NEWEST_SERVICE_DEPLOYMENTS: i32 = 20;
-
 /// A call that makes something is tried this often in all.
-const MAKING_ATTEMPTS: u32 = 5;
+pub(super) const MAKING_ATTEMPTS: u32 = 5;
 
 /// Before a call that makes something is tried again; twice as long each time. Long enough for
 /// what an unanswered call has made to be seen.
-const MAKING_PAUSE: Duration = Duration::from_secs(2);
+pub(super) const MAKING_PAUSE: Duration = Duration::from_secs(2);
 
 /// What the start led to.
 pub(super) enum Begun {
-    /// The service is updated.
+    /// Something is under way.
     Phase(Phase),
     /// Nothing was to be changed.
     DryRun(Report),
 }
 
-/// Everything that was checked before anything is changed.
-struct Plan {
-    target: Target,
-    service: ServiceDescribed,
-    base: Described,
-    registration: Registration,
+/// One task definition family of the deployment.
+pub(super) struct Family {
+    pub(super) name: String,
+    /// What its first service runs, to tell what changes.
+    pub(super) current: Described,
+    pub(super) base: Base,
+    pub(super) registration: Registration,
     /// The revision that an earlier delivery of this job registered.
-    own: Option<String>,
+    pub(super) own: Option<String>,
     /// The family's newest revision at that time.
     newest: String,
+}
+
+/// A family as far as it was seen, before its registration is made.
+struct Seen {
+    name: String,
+    current: Vec<Described>,
+    base: Base,
+    newest: Vec<String>,
+}
+
+/// One service of the deployment.
+pub(super) struct Planned {
+    pub(super) target: Target,
+    pub(super) service: ServiceDescribed,
+    /// Its place among the families.
+    pub(super) family: usize,
+}
+
+/// Everything that was checked before anything is changed.
+pub(super) struct Plan {
+    pub(super) services: Vec<Planned>,
+    pub(super) families: Vec<Family>,
+    /// What runs the families on a schedule, if that is to be changed.
+    pub(super) scheduled: Vec<Scheduled>,
 }
 
 impl Step<'_> {
     /// Checks, registers, updates.
     ///
     /// # Replay
-    /// Each of the two changes is looked for before it is made.
+    /// Each change is looked for before it is made.
     pub(super) async fn start(&mut self) -> Result<Begun, Failure> {
-        let plan = self.plan().await?;
+        let plan = Box::pin(self.plan()).await?;
         self.check_token_fits(&plan)?;
         if self.spec.dry_run {
-            return Ok(Begun::DryRun(dry_run(&plan)));
+            return Ok(Begun::DryRun(self.dry_run(&plan)));
         }
         self.reached.set(Stage::Changing);
-        self.change(&plan).await.map(Begun::Phase)
+        Box::pin(self.change(&plan)).await.map(Begun::Phase)
     }
 
     async fn plan(&mut self) -> Result<Plan, Failure> {
-        let Some(target) = self.spec.targets.first().cloned() else {
-            return Err(Failure::new(
-                FailureKind::Configuration,
-                "The parameters name no service.",
-            ));
-        };
-        let (service, images) =
-            tokio::join!(self.checked_service(&target), Box::pin(self.images()));
-        let (service, images) = match (service, images) {
-            (Ok(service), Ok(images)) => (service, images),
-            (service, images) => {
-                let failures: Vec<Failure> = [service.err(), images.err()]
-                    .into_iter()
-                    .flatten()
-                    .collect();
-                return Err(explain::together(&failures).unwrap_or_else(|| {
-                    Failure::new(FailureKind::Job, "The start failed without a reason.")
-                }));
+        let (services, files) = tokio::join!(self.checked_services(), Box::pin(self.files()));
+        let (services, files) = match (services, files) {
+            (Ok(services), Ok(files)) => (services, files),
+            (services, files) => {
+                let mut failures = services.err().unwrap_or_default();
+                failures.extend(files.err());
+                return Err(several(&failures));
             }
         };
-        let current = &service.seen.task_definition;
-        let about = target.to_string();
-        let call_failed =
-            |error: CallError| explain::of_call(&about, &error, Caller::Function, false);
-        let family = Revision::parse(current)
-            .map_err(|wrong| Failure::new(FailureKind::Job, format!("{target}: {wrong}.")))?
-            .family()
-            .to_owned();
-        let base = match self.spec.base {
-            BaseRevision::Service => current,
-            BaseRevision::Latest => &family,
-        };
-        let (base, newest) = tokio::join!(
-            self.ecs.describe_task_definition(base),
-            self.ecs.newest_revisions(&family, NEWEST_REVISIONS)
-        );
-        let base = base.map_err(call_failed)?;
-        let registration =
-            task_definition::registration(&base, &images, self.job).map_err(|misfits| {
-                Failure::of_problems(FailureKind::Configuration, &format!("{target}: "), &misfits)
+        let (names, places) = families_of(&services)?;
+        if let Some(file) = &files.task_definition {
+            self.check_family(file, &names)?;
+        }
+        let looking = names.iter().enumerate().map(|(place, name)| {
+            let of_family = services.iter().zip(&places);
+            let of_family = of_family.filter(|(_, own)| **own == place);
+            let of_family: Vec<&(Target, ServiceDescribed)> =
+                of_family.map(|(service, _)| service).collect();
+            self.seen(name, of_family, files.task_definition.as_ref())
+        });
+        let seen = all(join_all(looking).await)?;
+        let bases: Vec<&Base> = seen.iter().map(|one| &one.base).collect();
+        let about = format!("{}: ", self.spec.about());
+        let registrations = task_definition::registrations(&bases, files.images.as_ref(), self.job)
+            .map_err(|misfits| {
+                Failure::of_problems(FailureKind::Configuration, &about, &misfits)
             })?;
-        let candidates = newest.map_err(call_failed)?;
-        let newest = candidates
-            .first()
-            .cloned()
-            .unwrap_or_else(|| base.arn().to_owned());
-        let (own, verified) = tokio::join!(
-            self.own_among(&base, candidates, &registration),
-            self.verify_images(&registration)
-        );
-        if !verified.wrong.is_empty() {
-            let about = format!("{target}: ");
-            let kind = FailureKind::Configuration;
-            return Err(Failure::of_problems(kind, &about, &verified.wrong));
-        }
-        let own = own.map_err(call_failed)?;
-        for warning in verified.unknown {
-            self.warn(warning);
-        }
-        if !service.seen.is_told_by_rollout_state() {
-            // Their end is told by service deployments alone: better refused now than not seen.
-            self.ecs
-                .newest_service_deployments(&target, 1)
+        self.check_pre_deploy(&registrations)?;
+        let families = self.families(seen, registrations).await?;
+        let services: Vec<Planned> = services
+            .into_iter()
+            .zip(places)
+            .map(|((target, service), family)| Planned {
+                target,
+                service,
+                family,
+            })
+            .collect();
+        self.check_followable(&services).await?;
+        let scheduled = if self.spec.scheduled_tasks {
+            let about = format!("{}: what runs on a schedule", self.spec.about());
+            self.scheduled(&names)
                 .await
-                .map_err(call_failed)?;
-        }
+                .map_err(|error| self.of_call(&about, &error, false))?
+        } else {
+            Vec::new()
+        };
+        self.note_dropped(&files);
         Ok(Plan {
-            target,
-            service,
-            base,
-            registration,
-            own,
-            newest,
+            services,
+            families,
+            scheduled,
         })
+    }
+
+    /// Each service with what ECS shows of it, or all that is wrong with them.
+    async fn checked_services(&self) -> Result<Vec<(Target, ServiceDescribed)>, Vec<Failure>> {
+        let looking = self
+            .spec
+            .targets
+            .iter()
+            .map(|target| self.checked_service(target));
+        let mut services = Vec::new();
+        let mut failures = Vec::new();
+        for (target, seen) in self.spec.targets.iter().zip(join_all(looking).await) {
+            match seen {
+                Ok(service) => services.push((target.clone(), service)),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        if failures.is_empty() {
+            Ok(services)
+        } else {
+            Err(failures)
+        }
     }
 
     async fn checked_service(&self, target: &Target) -> Result<ServiceDescribed, Failure> {
@@ -153,9 +180,9 @@ impl Step<'_> {
             .ecs
             .describe_service(target)
             .await
-            .map_err(|error| explain::of_describing(target, region, &error))?
+            .map_err(|error| explain::of_describing(target, region, &error, self.caller()))?
             .ok_or_else(|| explain::of_missing_service(target, region))?;
-        match unsupported(&service) {
+        match unsupported(&service).or_else(|| self.too_long(&service)) {
             Some(why) => Err(Failure::new(
                 FailureKind::Configuration,
                 format!("{target}: {why}"),
@@ -164,43 +191,280 @@ impl Step<'_> {
         }
     }
 
-    /// The revision with this job's tag and images, among `base` and the family's newest.
+    /// Why a deployment of the service can never end within its time.
+    fn too_long(&self, service: &ServiceDescribed) -> Option<String> {
+        let seen = &service.seen;
+        let shortest = seen.shortest_rollout();
+        let strategy = seen.strategy.as_deref().unwrap_or("ROLLING");
+        let takes = format!(
+            "each of its deployments takes {} at least, for its traffic is shifted in {} ({strategy}) and watched for {} after that",
+            spoken(shortest),
+            spoken(Duration::from_mins(
+                u64::try_from(seen.shift_minutes).unwrap_or(0)
+            )),
+            spoken(Duration::from_mins(
+                u64::try_from(seen.bake_minutes).unwrap_or(0)
+            )),
+        );
+        if shortest >= LONGEST_TIMEOUT {
+            Some(format!(
+                "{takes}; CodePipeline gives an action 24 hours in all, of which {} are left for that: shorten the service's bake time.",
+                spoken(LONGEST_TIMEOUT)
+            ))
+        } else if shortest >= self.spec.timeout {
+            Some(format!(
+                "{takes}; DeploymentTimeout is {} and must be more than that: raise it.",
+                self.spec.timeout.as_secs() / 60
+            ))
+        } else {
+            None
+        }
+    }
+
+    fn check_family(&self, file: &TaskDefinitionFile, names: &[String]) -> Result<(), Failure> {
+        let BaseFrom::File(path) = &self.spec.base else {
+            return Ok(());
+        };
+        let wrong = |message: String| Err(Failure::new(FailureKind::Configuration, message));
+        let about = self.spec.about();
+        match (file.family(), names) {
+            (_, [_, _, ..]) => wrong(format!(
+                "{about}: {path} is one task definition, and the services run the families {}: deploy each family in an action of its own.",
+                text::listed(names)
+            )),
+            (Some(family), [name]) if family != name => wrong(format!(
+                "{about}: {path} is of the family {family}, and the service runs {name}: write \"family\": \"{name}\", or leave it out."
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is there of one family: what its services run, its newest revisions, the base.
+    async fn seen(
+        &self,
+        name: &str,
+        services: Vec<&(Target, ServiceDescribed)>,
+        file: Option<&TaskDefinitionFile>,
+    ) -> Result<Seen, Failure> {
+        let about = services
+            .first()
+            .map_or_else(String::new, |(target, _)| target.to_string());
+        let mut current: Vec<&str> = services
+            .iter()
+            .map(|(_, service)| service.seen.task_definition.as_str())
+            .collect();
+        current.dedup();
+        let latest = match self.spec.base {
+            BaseFrom::Latest => Some(name),
+            BaseFrom::Service | BaseFrom::File(_) => None,
+        };
+        let asked = current.iter().copied().chain(latest);
+        let describing = asked.map(|asked| self.ecs.describe_task_definition(asked));
+        let (described, newest) = tokio::join!(
+            join_all(describing),
+            self.ecs.newest_revisions(name, NEWEST_REVISIONS)
+        );
+        let described: Result<Vec<Described>, CallError> = described.into_iter().collect();
+        let mut described = described.map_err(|error| self.of_call(&about, &error, false))?;
+        let newest = newest.map_err(|error| self.of_call(&about, &error, false))?;
+        let latest = latest.and_then(|_| described.pop());
+        let base = match (&self.spec.base, latest, file) {
+            (BaseFrom::Latest, Some(latest), _) => Base::of_revision(latest),
+            (BaseFrom::File(path), _, Some(file)) => {
+                let tags = described
+                    .first()
+                    .map_or_else(Vec::new, |one| one.tags.clone());
+                of_file(path, name, file, tags)
+            }
+            _ => Base::of_revision(self.run_by_all(&services, &described)?),
+        };
+        Ok(Seen {
+            name: name.to_owned(),
+            current: described,
+            base,
+            newest,
+        })
+    }
+
+    /// The revision that the services of one family run: the base, unless this job has set some of
+    /// them to its own already.
+    fn run_by_all(
+        &self,
+        services: &[&(Target, ServiceDescribed)],
+        described: &[Described],
+    ) -> Result<Described, Failure> {
+        let is_own = |one: &&Described| one.registered_by_job() == Some(self.job);
+        let mut others = described.iter().filter(|one| !is_own(one));
+        let base = others.next().or_else(|| described.first());
+        let Some(base) = base.cloned() else {
+            return Err(Failure::new(
+                FailureKind::Job,
+                format!("{}: what they run is not known.", self.spec.about()),
+            ));
+        };
+        if others.next().is_none() {
+            return Ok(base);
+        }
+        let run: Vec<String> = services
+            .iter()
+            .map(|(target, service)| {
+                format!(
+                    "{target} runs {}",
+                    text::last_part(&service.seen.task_definition)
+                )
+            })
+            .collect();
+        Err(Failure::new(
+            FailureKind::Configuration,
+            format!(
+                "{}: they share a family and are to get one new revision, made from what they run, but run different ones: set BaseRevision to latest, or deploy them one by one.",
+                text::listed(&run)
+            ),
+        ))
+    }
+
+    /// The families with what is known only once their registrations are: revisions of an earlier
+    /// delivery, and whether the images exist.
+    async fn families(
+        &mut self,
+        seen: Vec<Seen>,
+        registrations: Vec<Registration>,
+    ) -> Result<Vec<Family>, Failure> {
+        let this = &*self;
+        let looking = seen.iter().zip(&registrations).map(|(seen, registration)| {
+            let mut known: Vec<&Described> = seen.current.iter().collect();
+            known.extend((!seen.base.is_file).then_some(&seen.base.described));
+            async move {
+                tokio::join!(
+                    this.own_among(known, &seen.newest, registration),
+                    this.verify_images(registration)
+                )
+            }
+        });
+        let found = join_all(looking).await;
+        let about = self.spec.about();
+        let mut wrong = Vec::new();
+        let mut failures = Vec::new();
+        let mut families = Vec::new();
+        for ((seen, mut registration), (own, verified)) in
+            seen.into_iter().zip(registrations).zip(found)
+        {
+            wrong.extend(verified.wrong);
+            failures.extend(verified.failed);
+            for warning in verified.unknown {
+                self.warn(warning);
+            }
+            registration.pin(&verified.digests);
+            match own {
+                Ok(own) => families.push(Family {
+                    newest: seen
+                        .newest
+                        .first()
+                        .cloned()
+                        .unwrap_or_else(|| format!("{}:0", seen.name)),
+                    current: seen
+                        .current
+                        .into_iter()
+                        .next()
+                        .unwrap_or_else(|| seen.base.described.clone()),
+                    name: seen.name,
+                    base: seen.base,
+                    registration,
+                    own,
+                }),
+                Err(error) => failures.push(self.of_call(&about, &error, false)),
+            }
+        }
+        if !wrong.is_empty() {
+            wrong.sort();
+            wrong.dedup();
+            let kind = FailureKind::Configuration;
+            return Err(Failure::of_problems(kind, &format!("{about}: "), &wrong));
+        }
+        if failures.is_empty() {
+            Ok(families)
+        } else {
+            Err(several(&failures))
+        }
+    }
+
+    /// Some ends are told by service deployments alone: better refused now than not seen.
+    async fn check_followable(&self, services: &[Planned]) -> Result<(), Failure> {
+        // After the task before the deployment only they tell whether a service was set already.
+        let needed = services.iter().filter(|one| {
+            !one.service.seen.is_told_by_rollout_state() || self.spec.pre_deploy.is_some()
+        });
+        let asking = needed.map(|one| async move {
+            let asked = self.ecs.newest_service_deployments(&one.target, 1).await;
+            asked
+                .map(drop)
+                .map_err(|error| self.of_call(&one.target.to_string(), &error, false))
+        });
+        all(join_all(asking).await).map(drop)
+    }
+
+    fn check_pre_deploy(&self, registrations: &[Registration]) -> Result<(), Failure> {
+        let Some(PreDeployTask { container, .. }) = &self.spec.pre_deploy else {
+            return Ok(());
+        };
+        if registrations.iter().any(|one| one.has_container(container)) {
+            return Ok(());
+        }
+        let known: Vec<String> = registrations
+            .iter()
+            .map(|one| format!("{} of {}", one.containers_listed(), one.family()))
+            .collect();
+        Err(Failure::new(
+            FailureKind::Configuration,
+            format!(
+                "{}: PreDeployTask names the container '{container}', which the new revision does not have; its containers are {}.",
+                self.spec.about(),
+                text::listed(&known)
+            ),
+        ))
+    }
+
+    fn note_dropped(&mut self, files: &Files) {
+        if let (Some(file), BaseFrom::File(path)) = (&files.task_definition, &self.spec.base)
+            && !file.dropped.is_empty()
+        {
+            self.warn(format!(
+                "{path}: {} left out, which only ECS writes",
+                text::listed(&file.dropped)
+            ));
+        }
+    }
+
+    /// The first revision with this job's tag and images, among those `known` and the `newest`.
     async fn own_among(
         &self,
-        base: &Described,
-        newest: Vec<String>,
+        known: Vec<&Described>,
+        newest: &[String],
         registration: &Registration,
     ) -> Result<Option<String>, CallError> {
         let is_own = |described: &Described| {
-            described.registered_by_job() == Some(self.job) && described.runs_what(registration)
+            described.registered_by_job() == Some(self.job)
+                && described.runs_what(registration, self.spec.pin_digests)
         };
-        if is_own(base) {
-            return Ok(Some(base.arn().to_owned()));
+        let of_known = known.iter().find(|described| is_own(described));
+        if let Some(own) = of_known {
+            return Ok(Some(own.arn().to_owned()));
         }
-        let mut looking = JoinSet::new();
-        for arn in newest.into_iter().filter(|arn| arn != base.arn()) {
-            let ecs = self.ecs.clone();
-            looking.spawn(async move { ecs.describe_task_definition(&arn).await });
-        }
+        let unknown = newest
+            .iter()
+            .filter(|arn| known.iter().all(|described| described.arn() != *arn));
+        let looking = unknown.map(|arn| self.ecs.describe_task_definition(arn));
         let mut own: Option<String> = None;
-        while let Some(described) = looking.join_next().await {
-            let described = match described {
-                Ok(described) => described,
-                // Not looked at is not "not there": stop before a second one is made.
-                Err(stopped) => Err(CallError::unusable(
-                    "ecs:DescribeTaskDefinition",
-                    "the family's newest revisions",
-                    Class::Unavailable,
-                    stopped.to_string(),
-                )),
-            };
+        for described in join_all(looking).await {
             match described {
                 Ok(described) if is_own(&described) => {
-                    let found = described.arn().to_owned();
-                    let is_first = own
+                    let found = described.arn();
+                    if own
                         .as_deref()
-                        .is_none_or(|known| number(&found) < number(known));
-                    own = if is_first { Some(found) } else { own };
+                        .is_none_or(|known| number(found) < number(known))
+                    {
+                        own = Some(found.to_owned());
+                    }
                 }
                 Ok(_) => {}
                 // Deregistered and deleted since it was listed.
@@ -213,119 +477,129 @@ impl Step<'_> {
 
     /// Refuses before anything is changed what could not be remembered between invocations.
     fn check_token_fits(&self, plan: &Plan) -> Result<(), Failure> {
-        // As long as ECS makes them: family's next numbers, 20 digits, 32 characters.
-        let family = Revision::parse(plan.base.arn()).map_err(|wrong| {
-            Failure::new(FailureKind::Job, format!("{}: {wrong}.", plan.target))
+        // As long as ECS makes them: a family's next numbers, 20 digits, 32 characters.
+        let longest = |family: &str| Revision::parse(&format!("{family}:9999999"));
+        let services: Result<Vec<ServiceRollout>, _> = plan
+            .services
+            .iter()
+            .map(|planned| {
+                let revision = longest(&plan.families[planned.family].name)?;
+                Ok(ServiceRollout {
+                    previous: revision.clone(),
+                    revision,
+                    deployment: format!("ecs-svc/{}", u64::MAX),
+                    service_deployment: Some("x".repeat(32)),
+                })
+            })
+            .collect();
+        let about = self.spec.about();
+        let services = services.map_err(|wrong: crate::deploy::revision::NotARevision| {
+            Failure::new(FailureKind::Job, format!("{about}: {wrong}."))
         })?;
-        let longest = Revision::parse(&format!("{}:9999999", family.family())).unwrap_or(family);
         let phase = Phase::RollingOut {
             job: self.job.to_owned(),
             started: self.now(),
-            services: vec![
-                ServiceRollout {
-                    revision: longest.clone(),
-                    previous: longest,
-                    deployment: format!("ecs-svc/{}", u64::MAX),
-                    service_deployment: Some("x".repeat(32)),
-                };
-                self.spec.targets.len()
-            ],
+            services,
         };
-        token::encode(&phase, &fingerprint(self.spec))
+        let left_off = LeftOff {
+            config_pin: self.config_pin.clone(),
+            ..LeftOff::from(phase)
+        };
+        token::encode(&left_off, &fingerprint(self.spec))
             .map(drop)
             .map_err(|large| {
                 Failure::new(
                     FailureKind::Configuration,
-                    format!("{}: {large}. Nothing was changed.", plan.target),
+                    format!("{about}: {large}. Nothing was changed."),
                 )
             })
     }
 
     /// Registers and updates, as far as an earlier delivery of this job has not.
     async fn change(&mut self, plan: &Plan) -> Result<Phase, Failure> {
-        let target = &plan.target;
-        let own = if let Some(own) = &plan.own {
-            own.clone()
-        } else {
-            let registered = self.register(plan).await?;
-            self.first_of_job(plan, registered).await
-        };
-        let revision = Revision::parse(&own).map_err(|wrong| {
-            Failure::new(
-                FailureKind::Job,
-                format!("{target}: registered, but {wrong}. The service was not changed."),
-            )
-        })?;
-        if plan.service.seen.task_definition == own {
-            let service = plan.service.clone();
-            return Ok(self.found(plan, revision, &own, service).await);
+        let revisions = self.registered(plan).await?;
+        let mut members = Vec::new();
+        for planned in &plan.services {
+            let own = &revisions[planned.family];
+            let set_to = &planned.service.seen.task_definition;
+            let wrong = |wrong| {
+                Failure::new(
+                    FailureKind::Job,
+                    format!(
+                        "{}: registered, but {wrong}. The service was not changed.",
+                        planned.target
+                    ),
+                )
+            };
+            members.push(Member {
+                target: planned.target.clone(),
+                revision: Revision::parse(own).map_err(wrong)?,
+                previous: Revision::parse(set_to).map_err(wrong)?,
+                own: own.clone(),
+                service: planned.service.clone(),
+                is_fresh: plan.families[planned.family].own.is_none(),
+            });
         }
-        if plan.own.is_some() {
-            // An earlier delivery registered it. Did it come to update the service, too? Who
-            // cannot tell must not deploy, for it might be for the second time.
-            match self.deployed_before(target, &own).await {
-                Ok(Some(earlier)) => {
-                    return Ok(self.followed(plan, revision, &own, &earlier).await);
-                }
-                Ok(None) => {}
-                Err(error) => {
-                    let about = format!(
-                        "{target}: an earlier delivery of this job has registered {revision}, and whether it has deployed it cannot be seen"
-                    );
-                    return Err(explain::of_call(&about, &error, Caller::Function, true));
-                }
+        match &self.spec.pre_deploy {
+            Some(task) => Box::pin(self.run_first(task, plan, members)).await,
+            None => Box::pin(self.roll_out(members)).await,
+        }
+    }
+
+    /// The ARN of each family's revision of this job.
+    async fn registered(&mut self, plan: &Plan) -> Result<Vec<String>, Failure> {
+        let registering = plan.families.iter().map(|family| async {
+            match &family.own {
+                Some(own) => Ok(own.clone()),
+                None => self.register(family).await,
             }
-        }
-        let from = &plan.service.seen.task_definition;
-        match self.set_service(target, from, &own).await {
-            Ok(service) => Ok(self.found(plan, revision, &own, service).await),
-            Err(error) => Err(self.not_updated(plan, &revision, &own, &error)),
-        }
-    }
-
-    /// The service could not be set to our revision. If that is certain, the revision is of no use
-    /// to anybody.
-    fn not_updated(
-        &mut self,
-        plan: &Plan,
-        revision: &Revision,
-        own: &str,
-        error: &CallError,
-    ) -> Failure {
-        let target = plan.target.to_string();
-        let is_unknown = error.class == Class::Unavailable;
-        let failure = explain::of_call(&target, error, Caller::Function, is_unknown);
-        let after = if is_unknown {
-            format!("{revision} is registered; look whether the service was set to it.")
-        } else {
-            self.unused = Some(own.to_owned());
-            format!(
-                "The service was not changed: it is set to {}. {revision}, registered for this job, is being deregistered.",
-                text::last_part(&plan.service.seen.task_definition)
-            )
+        });
+        let registered = join_all(registering).await;
+        let made = |this: &mut Self, keep: bool| -> Vec<String> {
+            let pairs = plan.families.iter().zip(&registered);
+            let made: Vec<String> = pairs
+                .filter(|(family, _)| family.own.is_none())
+                .filter_map(|(_, arn)| arn.as_ref().ok().cloned())
+                .collect();
+            if !keep {
+                this.afterwards.unused.extend(made.clone());
+            }
+            made
         };
-        Failure::new(failure.kind, format!("{} {after}", failure.message))
+        if let Some(Err(failure)) = registered.iter().find(|one| one.is_err()) {
+            let failure = failure.clone();
+            // The others' revisions are of no use to anybody.
+            made(self, false);
+            return Err(failure);
+        }
+        let mut revisions = Vec::new();
+        for (family, arn) in plan.families.iter().zip(registered.iter().flatten()) {
+            revisions.push(match family.own {
+                Some(_) => arn.clone(),
+                None => self.first_of_job(family, arn.clone()).await,
+            });
+        }
+        Ok(revisions)
     }
 
-    /// Registers the new revision; returns its ARN.
+    /// Registers a family's new revision; returns its ARN.
     ///
     /// # Replay
     /// An attempt whose outcome is unknown is looked for by the job's tag before the next.
-    async fn register(&self, plan: &Plan) -> Result<String, Failure> {
-        let about = plan.target.to_string();
+    async fn register(&self, family: &Family) -> Result<String, Failure> {
+        let about = self.spec.about();
         let mut pause = MAKING_PAUSE;
         let mut attempt = 1;
         // An earlier attempt may have made one, whatever becomes of the later ones.
         let mut may_be_made = false;
         loop {
-            let error = match self.ecs.register(&plan.registration.body).await {
+            let error = match self.ecs.register(&family.registration.body).await {
                 Ok(arn) => return Ok(arn),
                 Err(error) => error,
             };
             let is_unknown = error.class == Class::Unavailable;
             may_be_made |= is_unknown;
-            let last =
-                |error: &CallError| explain::of_call(&about, error, Caller::Function, may_be_made);
+            let last = |error: &CallError| self.of_call(&about, error, may_be_made);
             if !(is_unknown || error.class == Class::Throttled) || attempt == MAKING_ATTEMPTS {
                 return Err(last(&error));
             }
@@ -333,7 +607,7 @@ impl Step<'_> {
             pause *= 2;
             attempt += 1;
             if is_unknown {
-                match self.registered_meanwhile(plan).await {
+                match self.registered_meanwhile(family).await {
                     Ok(Some(arn)) => return Ok(arn),
                     Ok(None) => {}
                     Err(error) => return Err(last(&error)),
@@ -347,8 +621,8 @@ impl Step<'_> {
     ///
     /// # Replay
     /// ECS numbers revisions in the order of their registration, so all deliveries choose the same.
-    async fn first_of_job(&mut self, plan: &Plan, own: String) -> String {
-        let (Ok(revision), Ok(before)) = (Revision::parse(&own), Revision::parse(&plan.newest))
+    async fn first_of_job(&mut self, family: &Family, own: String) -> String {
+        let (Ok(revision), Ok(before)) = (Revision::parse(&own), Revision::parse(&family.newest))
         else {
             return own;
         };
@@ -361,7 +635,7 @@ impl Step<'_> {
             Err(error) => {
                 self.warn(format!(
                     "whether this job was delivered twice at once could not be seen: {}",
-                    explain::words(&error)
+                    self.words(&error)
                 ));
                 return own;
             }
@@ -378,244 +652,137 @@ impl Step<'_> {
             return own;
         }
         match self
-            .own_among(&plan.base, between, &plan.registration)
+            .own_among(Vec::new(), &between, &family.registration)
             .await
         {
             Ok(Some(first)) => {
-                self.unused = Some(own);
+                self.afterwards.unused.push(own);
                 first
             }
             _ => own,
         }
     }
 
-    async fn registered_meanwhile(&self, plan: &Plan) -> Result<Option<String>, CallError> {
-        let family = plan.registration.body.get("family").and_then(Value::as_str);
+    async fn registered_meanwhile(&self, family: &Family) -> Result<Option<String>, CallError> {
         let newest = self
             .ecs
-            .newest_revisions(family.unwrap_or_default(), NEWEST_REVISIONS)
+            .newest_revisions(&family.name, NEWEST_REVISIONS)
             .await?;
-        self.own_among(&plan.base, newest, &plan.registration).await
+        self.own_among(Vec::new(), &newest, &family.registration)
+            .await
     }
 
-    /// Points the service, which is set to `from`, at the revision `wanted`.
-    ///
-    /// # Replay
-    /// An attempt whose outcome is unknown is looked for at the service before the next, and if the
-    /// service is set to something else by then, somebody has decided and it is left alone.
-    ///
-    /// # Errors
-    /// [`Class::Unavailable`] whenever an attempt may have been carried out.
-    pub(super) async fn set_service(
-        &self,
-        target: &Target,
-        from: &str,
-        wanted: &str,
-    ) -> Result<ServiceDescribed, CallError> {
-        let mut pause = MAKING_PAUSE;
-        let mut attempt = 1;
-        let mut may_be_done = false;
-        loop {
-            let mut error = match self.ecs.update_service(target, wanted).await {
-                Ok(service) => return Ok(service),
-                Err(error) => error,
-            };
-            may_be_done |= error.class == Class::Unavailable;
-            let is_worth_another = matches!(error.class, Class::Unavailable | Class::Throttled);
-            if may_be_done {
-                error.class = Class::Unavailable;
+    /// What would be done, with nothing done.
+    fn dry_run(&self, plan: &Plan) -> Report {
+        let families = plan.families.iter().map(|family| {
+            let mut old = family.current.registrable();
+            old.insert("tags".to_owned(), Value::Array(family.current.tags.clone()));
+            FamilyPlan {
+                name: family.name.clone(),
+                base: family.base.name.clone(),
+                changes: crate::deploy::diff::changes(&old, &family.registration.body),
+                images: family.registration.changes.clone(),
+                roles: family
+                    .registration
+                    .roles()
+                    .into_iter()
+                    .map(|(member, arn)| (member.to_owned(), arn.to_owned()))
+                    .collect(),
+                verified: if self.spec.verify_images {
+                    family.registration.new_images()
+                } else {
+                    Vec::new()
+                },
             }
-            if !is_worth_another || attempt == MAKING_ATTEMPTS {
-                return Err(error);
-            }
-            self.engine.clock.sleep(pause).await;
-            pause *= 2;
-            attempt += 1;
-            if !may_be_done {
-                continue;
-            }
-            match self.ecs.describe_service(target).await {
-                Ok(Some(service)) if service.seen.task_definition == wanted => return Ok(service),
-                Ok(Some(service)) if service.seen.task_definition == from => {}
-                Ok(_) => return Err(error),
-                Err(unseen) => {
-                    error.detail = format!("{}, and then {unseen}", error.detail);
-                    return Err(error);
-                }
-            }
+        });
+        let services = plan.services.iter().map(|planned| ServicePlan {
+            target: planned.target.to_string(),
+            runs: text::last_part(&planned.service.seen.task_definition).to_owned(),
+            strategy: planned
+                .service
+                .seen
+                .strategy
+                .clone()
+                .unwrap_or_else(|| "ROLLING".to_owned()),
+            desired: planned.service.seen.desired,
+            family: planned.family,
+        });
+        let asked = plan::Plan {
+            families: families.collect(),
+            services: services.collect(),
+            pre_deploy: self.spec.pre_deploy.as_ref().map(|task| plan::TaskPlan {
+                container: task.container.clone(),
+                command: task.command.join(" "),
+                limit: spoken(task.timeout),
+            }),
+            scheduled: plan.scheduled.iter().map(ToString::to_string).collect(),
+            keep_revisions: self.spec.keep_revisions,
+            rollback: self.spec.rollback,
+            limit: spoken(self.spec.timeout),
+        };
+        Report::of_dry_run(self.spec, &asked)
+    }
+}
+
+/// A file as base of the family `name`, whose tags are the file's, else those that it has.
+fn of_file(path: &str, name: &str, file: &TaskDefinitionFile, tags: Vec<Value>) -> Base {
+    let mut fields = file.fields.clone();
+    fields
+        .entry("family".to_owned())
+        .or_insert_with(|| Value::String(name.to_owned()));
+    Base {
+        described: Described {
+            task_definition: fields,
+            tags: file.tags.clone().unwrap_or(tags),
+        },
+        name: path.to_owned(),
+        is_file: true,
+    }
+}
+
+/// The families of the services, each once, and each service's place among them.
+fn families_of(
+    services: &[(Target, ServiceDescribed)],
+) -> Result<(Vec<String>, Vec<usize>), Failure> {
+    let mut names: Vec<String> = Vec::new();
+    let mut places = Vec::new();
+    for (target, service) in services {
+        let revision = Revision::parse(&service.seen.task_definition)
+            .map_err(|wrong| Failure::new(FailureKind::Job, format!("{target}: {wrong}.")))?;
+        let place = names.iter().position(|name| name == revision.family());
+        places.push(place.unwrap_or(names.len()));
+        if place.is_none() {
+            names.push(revision.family().to_owned());
         }
     }
+    Ok((names, places))
+}
 
-    /// The phase for a service that is set to `own`.
-    async fn found(
-        &self,
-        plan: &Plan,
-        revision: Revision,
-        own: &str,
-        service: ServiceDescribed,
-    ) -> Phase {
-        let deployment = own_deployment(&service.seen, own);
-        let started = match (&plan.own, deployment) {
-            // An earlier delivery started it: its time counts from there.
-            (Some(_), Some(deployment)) => deployment.created_at,
-            _ => None,
-        };
-        let was_set_to = Revision::parse(&plan.service.seen.task_definition);
-        let previous = match was_set_to {
-            Ok(before) if before != revision => before,
-            // Set to ours when we came: what was before must be asked.
-            _ => self
-                .previous_of(plan, &service, own)
-                .await
-                .unwrap_or_else(|| revision.clone()),
-        };
-        let deployment = deployment.map_or_else(
-            // ECS names it in the next look; until then the service deployment's id stands for it.
-            || {
-                text::last_part(
-                    service
-                        .current_service_deployment
-                        .as_deref()
-                        .unwrap_or("unknown"),
-                )
-                .to_owned()
-            },
-            |deployment| deployment.id.clone(),
-        );
-        self.rolling_out(revision, previous, deployment, None, started)
-    }
-
-    /// The phase for a service that was set to `own` once, by the service deployment `earlier`, and
-    /// is not any more: ECS went back, or another deployment took its place.
-    async fn followed(
-        &self,
-        plan: &Plan,
-        revision: Revision,
-        own: &str,
-        earlier: &Listed,
-    ) -> Phase {
-        let seen = &plan.service.seen;
-        let listed = own_deployment(seen, own);
-        let id = text::last_part(&earlier.arn).to_owned();
-        let deployment = listed.map_or_else(|| id.clone(), |deployment| deployment.id.clone());
-        let previous = match self.source_of(&earlier.arn).await {
-            Some(previous) => previous,
-            // Not known. What the service is set to now may be somebody else's.
-            None => revision.clone(),
-        };
-        self.rolling_out(revision, previous, deployment, Some(id), earlier.created_at)
-    }
-
-    fn rolling_out(
-        &self,
-        revision: Revision,
-        previous: Revision,
-        deployment: String,
-        service_deployment: Option<String>,
-        started: Option<Timestamp>,
-    ) -> Phase {
-        let started = started.unwrap_or_else(|| self.now());
-        tracing::info!(
-            job = self.job,
-            service = self.spec.targets.first().map_or("", Target::service_name),
-            phase = "RollingOut",
-            deployment,
-            revision = %revision,
-            previous = %previous,
-            "the service is set to the new revision"
-        );
-        Phase::RollingOut {
-            job: self.job.to_owned(),
-            started,
-            services: vec![ServiceRollout {
-                revision,
-                previous,
-                deployment,
-                service_deployment,
-            }],
+/// All of them, or all that failed as one.
+fn all<T>(results: Vec<Result<T, Failure>>) -> Result<Vec<T>, Failure> {
+    let mut made = Vec::new();
+    let mut failures = Vec::new();
+    for result in results {
+        match result {
+            Ok(one) => made.push(one),
+            Err(failure) => failures.push(failure),
         }
     }
-
-    /// The service deployment that brought `own`, if there ever was one: the first of them.
-    pub(super) async fn deployed_before(
-        &self,
-        target: &Target,
-        own: &str,
-    ) -> Result<Option<Listed>, CallError> {
-        let listed = self
-            .ecs
-            .newest_service_deployments(target, NEWEST_SERVICE_DEPLOYMENTS)
-            .await?;
-        let revisions: Vec<String> = listed
-            .iter()
-            .filter_map(|one| one.target_revision.clone())
-            .collect();
-        let known = self.ecs.task_definitions_of(&revisions).await?;
-        let brings_own = |one: &Listed| {
-            known.iter().any(|(revision, task_definition)| {
-                one.target_revision.as_ref() == Some(revision) && task_definition == own
-            })
-        };
-        Ok(listed.into_iter().rfind(|one| brings_own(one)))
+    if failures.is_empty() {
+        Ok(made)
+    } else {
+        Err(several(&failures))
     }
+}
 
-    /// What the service ran before it was set to `own`: still listed, or told by the service
-    /// deployment.
-    async fn previous_of(
-        &self,
-        plan: &Plan,
-        service: &ServiceDescribed,
-        own: &str,
-    ) -> Option<Revision> {
-        let deployments = service.seen.deployments.iter();
-        let other = deployments
-            .filter(|one| one.task_definition != own)
-            .find_map(|one| Revision::parse(&one.task_definition).ok());
-        if other.is_some() {
-            return other;
-        }
-        let earlier = self.deployed_before(&plan.target, own).await.ok()??;
-        self.source_of(&earlier.arn).await
-    }
-
-    async fn source_of(&self, service_deployment: &str) -> Option<Revision> {
-        let described = self
-            .ecs
-            .describe_service_deployment(service_deployment)
-            .await;
-        let sources = described.ok()??.source_revisions;
-        let known = self.ecs.task_definitions_of(&sources).await.ok()?;
-        known
-            .iter()
-            .find_map(|(_, task_definition)| Revision::parse(task_definition).ok())
-    }
+fn several(failures: &[Failure]) -> Failure {
+    explain::together(failures)
+        .unwrap_or_else(|| Failure::new(FailureKind::Job, "The start failed without a reason."))
 }
 
 /// The number of a revision's ARN; 0 if it has none.
 fn number(arn: &str) -> u64 {
     Revision::parse(arn).map_or(0, |revision| revision.number())
-}
-
-/// The APIs of service deployments are not allowed or not there: a rolling update can be judged
-/// without them.
-pub(super) fn cannot_be_asked(error: &CallError) -> bool {
-    matches!(error.class, Class::Denied | Class::Unsupported)
-}
-
-/// The deployment of `own` that is PRIMARY, or any of it.
-pub(super) fn own_deployment<'a>(
-    service: &'a ServiceSeen,
-    own: &str,
-) -> Option<&'a DeploymentSeen> {
-    let of_own = || {
-        service
-            .deployments
-            .iter()
-            .filter(|one| one.task_definition == own)
-    };
-    of_own()
-        .find(|one| one.status == "PRIMARY")
-        .or_else(|| of_own().next())
 }
 
 /// Why this service cannot be deployed to by us, with what to use instead.
@@ -650,53 +817,4 @@ fn unsupported(service: &ServiceDescribed) -> Option<String> {
         "this is an Express Mode service: use UpdateExpressGatewayService (aws ecs update-express-gateway-service), which manages its task definition."
             .to_owned()
     })
-}
-
-fn dry_run(plan: &Plan) -> Report {
-    let changes = changes_of(plan);
-    let base = text::last_part(plan.base.arn());
-    let images: Vec<String> = plan
-        .registration
-        .changes
-        .iter()
-        .map(|change| format!("{} from {} to {}", change.container, change.from, change.to))
-        .collect();
-    Report {
-        outcome: Outcome::Succeeded {
-            message: format!(
-                "{}: dry run, nothing was changed. A new revision would be made from {base}: {}.{}",
-                plan.target,
-                text::listed(&images),
-                roles_told(&plan.registration)
-            ),
-            variables: std::collections::BTreeMap::new(),
-            external_execution_id: None,
-        },
-        services: vec![ServiceReport {
-            target: plan.target.clone(),
-            rollout: None,
-            changes,
-        }],
-        warnings: Vec::new(),
-        unused_revision: None,
-    }
-}
-
-/// The roles that ECS is handed, which the function must be allowed to pass on.
-fn roles_told(registration: &Registration) -> String {
-    let roles = registration.roles();
-    if roles.is_empty() {
-        return String::new();
-    }
-    let named: Vec<String> = roles
-        .iter()
-        .map(|(member, arn)| format!("{} ({member})", text::last_part(arn)))
-        .collect();
-    format!(" It passes on the roles {}.", text::listed(&named))
-}
-
-fn changes_of(plan: &Plan) -> Vec<Change> {
-    let mut old = plan.base.registrable();
-    old.insert("tags".to_owned(), Value::Array(plan.base.tags.clone()));
-    diff::changes(&old, &plan.registration.body)
 }

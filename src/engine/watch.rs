@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
+use super::after::Tidy;
+use super::roll_out::{cannot_be_asked, own_deployment};
 use super::rollback::GoneBack;
-use super::start::{cannot_be_asked, own_deployment};
 use super::{Stage, Step, fingerprint};
 use crate::aws::ecs::ServiceDescribed;
 use crate::aws::error::CallError;
@@ -13,17 +16,19 @@ use crate::deploy::evidence::Evidence;
 use crate::deploy::failure::{self, Failed, Failure, FailureKind};
 use crate::deploy::phase::{Phase, ServiceRollout};
 use crate::deploy::revision::Revision;
-use crate::deploy::rollout::{Look, ServiceDeploymentSeen, ServiceSeen, Verdict, verdict};
+use crate::deploy::rollout::{
+    Look, ServiceDeploymentSeen, ServiceSeen, Verdict, progress_in, verdict,
+};
+use crate::deploy::text;
 use crate::deploy::time::{Timestamp, spoken};
-use crate::deploy::token::{self, DEPLOYMENT_PREFIX};
-use crate::explain;
+use crate::deploy::token::{self, DEPLOYMENT_PREFIX, LeftOff};
 use crate::parameters::Target;
 use crate::report::{self, Outcome, Report};
 
 /// Between two looks. A failure is reported this long after ECS knows it, and ECS allows twenty
 /// looks each second
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html>).
-const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+pub(super) const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Step<'_> {
     /// Watches `phase` until it ends, or until `until` has come: then it is handed back. Looks at
@@ -39,82 +44,145 @@ impl Step<'_> {
                 .map(|(ours, look)| verdict(ours, look, phase.started(), now))
                 .collect();
             self.log(&phase, &verdicts);
-            let may_roll_back = self.spec.rollback;
-            let decision = match &phase {
-                Phase::RollingOut { started, .. } => {
-                    let deadline = *started + self.spec.timeout;
-                    decide::during_rollout(&verdicts, may_roll_back, deadline, now)
-                }
-                Phase::RollingBack {
-                    since,
-                    failed,
-                    owner,
-                    ..
-                } => {
-                    decide::during_rollback(&verdicts, *failed, *owner, may_roll_back, *since, now)
-                }
-            };
-            let mut outcome = None;
-            match decision {
-                Decision::KeepWatching => {}
+            self.note(&phase, &looks, &verdicts, now);
+            let next = match self.decided(&phase, &verdicts, now) {
+                Decision::KeepWatching => Next::Watch,
                 Decision::Succeed => {
-                    outcome = Some(self.succeeded(&phase, &verdicts, &looks, now).await);
+                    Next::End(self.succeeded(&phase, &verdicts, &looks, now).await)
                 }
                 Decision::Fail { service } | Decision::Late { service } => {
-                    let why_not = why_not_rolled_back(&phase, may_roll_back);
-                    let (verdict, look) = (&verdicts[service], &looks[service]);
-                    outcome = Some(self.failed(&phase, service, verdict, look, why_not).await);
+                    let why_not = why_not_rolled_back(&phase, self.spec.rollback);
+                    let failed = self.failed(&phase, service, &verdicts, &looks, why_not);
+                    Next::End(failed.await)
                 }
                 Decision::FollowRollback { service } => {
                     let cause = self
                         .cause(&phase, service, &verdicts[service], &looks[service])
                         .await;
                     phase = rolling_back(phase, service, Owner::Ecs, cause, now);
+                    Next::Watch
                 }
                 Decision::RollBack { service } => {
-                    let (verdict, look) = (&verdicts[service], &looks[service]);
-                    let cause = self.cause(&phase, service, verdict, look).await;
-                    let target = &self.spec.targets[service];
-                    match self.go_back(target, &phase.services()[service], look).await {
+                    let cause = self
+                        .cause(&phase, service, &verdicts[service], &looks[service])
+                        .await;
+                    let rollout = &phase.services()[service];
+                    match self.go_back(service, rollout, &looks[service]).await {
                         GoneBack::Asked => {
                             phase = rolling_back(phase, service, Owner::Job, cause, now);
+                            Next::Watch
                         }
-                        GoneBack::LookAgain => {
-                            // Not handed back: the next invocation would begin to count anew.
-                            self.engine.clock.sleep(LOOK_INTERVAL).await;
-                            continue;
+                        // Not handed back: the next invocation would begin to count anew.
+                        GoneBack::LookAgain => Next::LookAgain,
+                        GoneBack::Not(why) if is_alone(&phase, service) => {
+                            Next::End(self.failed(&phase, service, &verdicts, &looks, &why).await)
                         }
                         GoneBack::Not(why) => {
-                            outcome = Some(self.failed(&phase, service, verdict, look, &why).await);
+                            // The others can still be taken back.
+                            self.given_up.insert(service, why);
+                            phase = rolling_back(phase, service, Owner::Job, cause, now);
+                            Next::LookAgain
                         }
                     }
                 }
-            }
+                Decision::TakeBack { services } => self.take_back(&phase, &services, &looks).await,
+            };
             let next_look = now + LOOK_INTERVAL;
-            let outcome = outcome.or_else(|| {
-                self.reached.set(Stage::At(phase.clone()));
-                (next_look > until).then(|| self.handed_back(&phase, &verdicts, now))
-            });
+            let outcome = match next {
+                Next::End(outcome) => Some(outcome),
+                Next::LookAgain => None,
+                Next::Watch => {
+                    self.reached.set(Stage::At(self.left_off(&phase)));
+                    (next_look > until).then(|| self.handed_back(&phase, &verdicts, now))
+                }
+            };
             if let Some(outcome) = outcome {
+                Box::pin(self.record(&phase, &verdicts, &looks, &outcome, now)).await;
                 return Report {
-                    outcome,
                     services: report::services_of(self.spec, &phase),
-                    warnings: Vec::new(),
-                    unused_revision: None,
+                    ..Report::of(outcome)
                 };
             }
             self.engine.clock.sleep(LOOK_INTERVAL).await;
         }
     }
 
+    fn decided(&self, phase: &Phase, verdicts: &[Verdict], now: Timestamp) -> Decision {
+        let may_roll_back = self.spec.rollback;
+        match phase {
+            // Its task has its own way of being followed.
+            Phase::PreDeploy { .. } => Decision::KeepWatching,
+            Phase::RollingOut { started, .. } => {
+                let deadline = *started + self.spec.timeout;
+                decide::during_rollout(verdicts, may_roll_back, deadline, now)
+            }
+            Phase::RollingBack {
+                since,
+                failed,
+                owner,
+                ..
+            } => {
+                let given_up: Vec<usize> = self.given_up.keys().copied().collect();
+                let way = decide::WayBack {
+                    failed: *failed,
+                    owner: *owner,
+                    since: *since,
+                    asked: &self.asked,
+                    given_up: &given_up,
+                };
+                decide::during_rollback(verdicts, &way, may_roll_back, now)
+            }
+        }
+    }
+
+    /// Takes back services that did not fail themselves, all at this look.
+    async fn take_back(&mut self, phase: &Phase, services: &[usize], looks: &[Look]) -> Next {
+        let mut next = Next::Watch;
+        for place in services {
+            let rollout = &phase.services()[*place];
+            match self.go_back(*place, rollout, &looks[*place]).await {
+                GoneBack::Asked => self.asked.push(*place),
+                GoneBack::LookAgain => next = Next::LookAgain,
+                GoneBack::Not(why) => {
+                    self.given_up.insert(*place, why);
+                    next = Next::LookAgain;
+                }
+            }
+        }
+        next
+    }
+
+    /// Keeps what was seen for the record.
+    fn note(&mut self, phase: &Phase, looks: &[Look], verdicts: &[Verdict], now: Timestamp) {
+        let at = now.since(phase.started()).as_secs();
+        let services = phase.services().iter().zip(looks).zip(verdicts);
+        for (timeline, ((ours, look), verdict)) in self.timelines.iter_mut().zip(services) {
+            if !matches!(verdict, Verdict::Untouched)
+                && let Some(progress) = progress_in(ours, look)
+            {
+                timeline.add(at, &progress);
+            }
+        }
+    }
+
     async fn look_at_all(&mut self, phase: &mut Phase) -> Vec<Look> {
-        let targets = &self.spec.targets;
+        let spec = self.spec;
+        let looking = spec
+            .targets
+            .iter()
+            .zip(phase.services_mut())
+            .map(|(target, rollout)| self.look(target, rollout));
+        let looked = join_all(looking).await;
         let mut looks = Vec::new();
-        for (target, rollout) in targets.iter().zip(phase.services_mut()) {
-            let look = match self.look(target, rollout).await {
-                Ok(look) => look,
+        for (target, looked) in spec.targets.iter().zip(looked) {
+            let look = match looked {
+                Ok((look, None)) => look,
+                Ok((look, Some(warning))) => {
+                    self.warn(warning);
+                    look
+                }
                 Err(error) => Look::NoNews {
-                    why: explain::words(&error),
+                    why: self.words(&error),
                 },
             };
             self.engine
@@ -127,29 +195,35 @@ impl Step<'_> {
 
     /// One look at a service. Records our service deployment once it is known for certain.
     async fn look(
-        &mut self,
+        &self,
         target: &Target,
         rollout: &mut ServiceRollout,
-    ) -> Result<Look, CallError> {
+    ) -> Result<(Look, Option<String>), CallError> {
         let Some(service) = self.ecs.describe_service(target).await? else {
-            return Ok(Look::Missing);
+            return Ok((Look::Missing, None));
         };
-        let service_deployment = match self.own_service_deployment(target, rollout, &service).await
-        {
+        let mut warning = None;
+        let asked = if rollout.is_touched() {
+            self.own_service_deployment(target, rollout, &service).await
+        } else {
+            Ok(None)
+        };
+        let service_deployment = match asked {
             Ok(found) => found,
             Err(error) if cannot_be_asked(&error) && service.seen.is_told_by_rollout_state() => {
-                self.warn(format!(
+                warning = Some(format!(
                     "judged by rolloutState alone, because service deployments cannot be seen: {}",
-                    explain::words(&error)
+                    self.words(&error)
                 ));
                 None
             }
             Err(error) => return Err(error),
         };
-        Ok(Look::Seen {
+        let look = Look::Seen {
             service: Box::new(service.seen),
             service_deployment: service_deployment.map(Box::new),
-        })
+        };
+        Ok((look, warning))
     }
 
     async fn own_service_deployment(
@@ -183,10 +257,17 @@ impl Step<'_> {
         Ok(Some(seen))
     }
 
-    fn handed_back(&self, phase: &Phase, verdicts: &[Verdict], now: Timestamp) -> Outcome {
-        in_progress(self.spec, phase, verdicts, now).unwrap_or_else(|failure| Outcome::Failed {
-            failure,
-            external_execution_id: external_id(phase),
+    pub(super) fn handed_back(
+        &self,
+        phase: &Phase,
+        verdicts: &[Verdict],
+        now: Timestamp,
+    ) -> Outcome {
+        in_progress(self.spec, &self.left_off(phase), verdicts, now).unwrap_or_else(|failure| {
+            Outcome::Failed {
+                failure,
+                external_execution_id: phase.external_id(),
+            }
         })
     }
 
@@ -197,9 +278,21 @@ impl Step<'_> {
         looks: &[Look],
         now: Timestamp,
     ) -> Outcome {
+        let scheduled = if self.spec.scheduled_tasks {
+            match self.point_schedules(phase).await {
+                Ok(pointed) => Some(pointed),
+                Err(failure) => {
+                    return Outcome::Failed {
+                        failure,
+                        external_execution_id: phase.external_id(),
+                    };
+                }
+            }
+        } else {
+            None
+        };
         let mut messages = Vec::new();
         let mut variables = BTreeMap::new();
-        let several = self.spec.targets.len() > 1;
         for (index, rollout) in phase.services().iter().enumerate() {
             let target = &self.spec.targets[index];
             let desired = match verdicts[index] {
@@ -217,18 +310,52 @@ impl Step<'_> {
                 .variables(target, rollout, seen_in(&looks[index]))
                 .await;
             for (name, value) in of_service {
-                if several {
-                    variables.insert(format!("{name}-{}", target.service_name()), value.clone());
+                if let Some(suffix) = self.variable_suffix(target) {
+                    variables.insert(format!("{name}-{suffix}"), value.clone());
                 }
                 if index == 0 {
                     variables.insert(name, value);
                 }
             }
         }
+        if let Some(scheduled) = scheduled {
+            messages.push(format!(
+                "{} on a schedule now {} the new revision.",
+                text::counted(scheduled, "target"),
+                if scheduled == 1 { "runs" } else { "run" }
+            ));
+        }
+        if let Some(keep) = self.spec.keep_revisions {
+            let rollouts = phase.services().iter();
+            self.afterwards.tidy = Some(Tidy {
+                keep,
+                needed: rollouts
+                    .flat_map(|one| [one.revision.clone(), one.previous.clone()])
+                    .collect(),
+            });
+        }
         Outcome::Succeeded {
             message: messages.join(" "),
             variables,
-            external_execution_id: external_id(phase),
+            external_execution_id: phase.external_id(),
+        }
+    }
+
+    /// What each of several services' variables end in: the service's name, with its cluster's
+    /// where two have the same.
+    fn variable_suffix(&self, target: &Target) -> Option<String> {
+        let targets = &self.spec.targets;
+        let namesakes = targets
+            .iter()
+            .filter(|one| one.service_name() == target.service_name());
+        match (targets.len(), namesakes.count()) {
+            (1, _) => None,
+            (_, 1) => Some(target.service_name().to_owned()),
+            _ => Some(format!(
+                "{}-{}",
+                target.service_name(),
+                target.cluster_name()
+            )),
         }
     }
 
@@ -268,7 +395,7 @@ impl Step<'_> {
             ),
             Err(error) => self.warn(format!(
                 "the variables Image-… are not set: {}",
-                explain::words(&error)
+                self.words(&error)
             )),
         }
         variables
@@ -282,18 +409,21 @@ impl Step<'_> {
         verdict: &Verdict,
         look: &Look,
     ) -> String {
-        if let Phase::RollingBack { cause, .. } = phase {
+        if let Phase::RollingBack { cause, failed, .. } = phase
+            && *failed == service
+            && !cause.is_empty()
+        {
             return cause.clone();
         }
         match verdict {
             // Nobody failed: it was replaced, or there is nothing left to ask.
-            Verdict::Replaced { .. } | Verdict::Gone { .. } | Verdict::NoNews { .. } => {
-                String::new()
-            }
+            Verdict::Replaced { .. }
+            | Verdict::Gone { .. }
+            | Verdict::NoNews { .. }
+            | Verdict::Untouched => String::new(),
             _ => {
-                let target = &self.spec.targets[service];
                 let rollout = &phase.services()[service];
-                let evidence = self.evidence(target, rollout, look, phase.started()).await;
+                let evidence = self.evidence(service, rollout, look, phase.started()).await;
                 let limit = spoken(self.spec.timeout);
                 if is_late(verdict) {
                     failure::late_cause(&limit, verdict, &evidence)
@@ -309,25 +439,33 @@ impl Step<'_> {
         &mut self,
         phase: &Phase,
         service: usize,
-        verdict: &Verdict,
-        look: &Look,
+        verdicts: &[Verdict],
+        looks: &[Look],
         not_rolled_back: &str,
     ) -> Outcome {
+        let (verdict, look) = (&verdicts[service], &looks[service]);
         let cause = self.cause(phase, service, verdict, look).await;
         let target = &self.spec.targets[service];
         let rollout = &phase.services()[service];
         let evidence = match verdict {
-            Verdict::Gone { .. } | Verdict::NoNews { .. } => Evidence::default(),
+            Verdict::Gone { .. } | Verdict::NoNews { .. } | Verdict::Untouched => {
+                Evidence::default()
+            }
             Verdict::Replaced { .. } if cause.is_empty() => Evidence::default(),
-            _ => self.evidence(target, rollout, look, phase.started()).await,
+            _ => self.evidence(service, rollout, look, phase.started()).await,
         };
+        let others = self.others(phase, service, verdicts, looks, not_rolled_back);
         let failed = Failed {
             target: &target.to_string(),
             revision: &rollout.revision,
             cause: &cause,
             verdict,
             service: seen_in(look),
-            not_rolled_back,
+            not_rolled_back: self
+                .given_up
+                .get(&service)
+                .map_or(not_rolled_back, String::as_str),
+            others: &others,
             evidence: &evidence,
         };
         let is_rolling_out = matches!(phase, Phase::RollingOut { .. });
@@ -338,8 +476,32 @@ impl Step<'_> {
         };
         Outcome::Failed {
             failure,
-            external_execution_id: Some(rollout.deployment.clone()),
+            external_execution_id: phase.external_id(),
         }
+    }
+
+    /// A sentence on each service but `failed`.
+    fn others(
+        &self,
+        phase: &Phase,
+        failed: usize,
+        verdicts: &[Verdict],
+        looks: &[Look],
+        why_not: &str,
+    ) -> Vec<String> {
+        let places = (0..phase.services().len()).filter(|place| *place != failed);
+        places
+            .map(|place| {
+                let why_not = self.given_up.get(&place).map_or(why_not, String::as_str);
+                failure::of_other(
+                    &self.spec.targets[place].to_string(),
+                    &phase.services()[place].revision,
+                    &verdicts[place],
+                    seen_in(&looks[place]),
+                    why_not,
+                )
+            })
+            .collect()
     }
 
     fn log(&self, phase: &Phase, verdicts: &[Verdict]) {
@@ -356,6 +518,22 @@ impl Step<'_> {
             );
         }
     }
+}
+
+/// What comes after a look.
+enum Next {
+    /// Look again in a while; until then the invocation may end.
+    Watch,
+    /// Look again in a while, in this invocation.
+    LookAgain,
+    /// The end.
+    End(Outcome),
+}
+
+/// Whether no other service was touched.
+fn is_alone(phase: &Phase, service: usize) -> bool {
+    let mut others = phase.services().iter().enumerate();
+    !others.any(|(place, rollout)| place != service && rollout.is_touched())
 }
 
 /// Nothing failed of itself: only time ran out.
@@ -376,7 +554,7 @@ fn why_not_rolled_back(phase: &Phase, may_roll_back: bool) -> &'static str {
         Phase::RollingBack {
             owner: Owner::Job, ..
         } => "it was asked for and has not begun",
-        Phase::RollingOut { .. } => "there is nothing to put right",
+        Phase::PreDeploy { .. } | Phase::RollingOut { .. } => "there is nothing to put right",
     }
 }
 
@@ -390,17 +568,17 @@ fn rolling_back(
 ) -> Phase {
     let started = phase.started();
     match phase {
-        Phase::RollingOut { job, services, .. } | Phase::RollingBack { job, services, .. } => {
-            Phase::RollingBack {
-                job,
-                started,
-                owner,
-                since,
-                failed,
-                cause,
-                services,
-            }
-        }
+        Phase::PreDeploy { job, services, .. }
+        | Phase::RollingOut { job, services, .. }
+        | Phase::RollingBack { job, services, .. } => Phase::RollingBack {
+            job,
+            started,
+            owner,
+            since,
+            failed,
+            cause,
+            services,
+        },
     }
 }
 
@@ -410,14 +588,14 @@ fn rolling_back(
 /// The failure to answer with if it does not fit into a token.
 pub(crate) fn in_progress(
     spec: &crate::parameters::DeploySpec,
-    phase: &Phase,
+    left_off: &LeftOff,
     verdicts: &[Verdict],
     now: Timestamp,
 ) -> Result<Outcome, Failure> {
-    match token::encode(phase, &fingerprint(spec)) {
+    match token::encode(left_off, &fingerprint(spec)) {
         Ok(token) => Ok(Outcome::InProgress {
             token,
-            details: report::progress(spec, phase, verdicts, now),
+            details: report::progress(spec, &left_off.phase, verdicts, now),
         }),
         Err(large) => Err(Failure::new(
             FailureKind::Job,
@@ -426,14 +604,7 @@ pub(crate) fn in_progress(
     }
 }
 
-fn external_id(phase: &Phase) -> Option<String> {
-    phase
-        .services()
-        .first()
-        .map(|rollout| rollout.deployment.clone())
-}
-
-fn seen_in(look: &Look) -> Option<&ServiceSeen> {
+pub(super) fn seen_in(look: &Look) -> Option<&ServiceSeen> {
     match look {
         Look::Seen { service, .. } => Some(service),
         Look::Missing | Look::NoNews { .. } => None,

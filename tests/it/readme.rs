@@ -99,13 +99,11 @@ fn each_promise_names_tests_that_exist() {
 }
 
 #[test]
-fn its_parameters_are_those_that_are_understood_and_its_plans_those_that_are_refused() {
+fn its_parameters_are_those_that_are_understood() {
     let written = readme();
-    let section = between(&written, "### Parameters\n", "\n### ");
-    let (table, planned) = section.split_once("Planned").unwrap();
+    let table = between(&written, "### Parameters\n", "\n### ");
     let rows = table.lines().filter(|line| line.starts_with("| `"));
     let understood: BTreeSet<&str> = rows.map(|row| quoted(row)[0]).collect();
-    let refused: BTreeSet<&str> = quoted(planned).into_iter().collect();
     let problems_with = |name: &str, value: Value| {
         let written = vec![(name.to_owned(), value)];
         let problems = parameters::parse(written).unwrap_err();
@@ -116,13 +114,6 @@ fn its_parameters_are_those_that_are_understood_and_its_plans_those_that_are_ref
         let said = problems_with(name, json!([]));
         assert!(said.contains(&format!("{name} is [")), "{said}");
     }
-    for name in &refused {
-        let said = problems_with(name, json!("x"));
-        assert!(
-            said.contains(name) && said.contains("not supported yet"),
-            "{said}"
-        );
-    }
     // And the other way round: who writes what does not exist is told all that does.
     let said = problems_with("Zzzzzzzz", json!(1));
     let (_, told) = said.split_once("the parameters are ").unwrap();
@@ -131,6 +122,29 @@ fn its_parameters_are_those_that_are_understood_and_its_plans_those_that_are_ref
         if name.starts_with(char::is_uppercase) {
             assert!(understood.contains(name), "{name}");
         }
+    }
+}
+
+#[test]
+fn each_example_of_what_it_can_do_is_understood() {
+    let written = readme();
+    let section = between(&written, "## What the built-in action cannot do\n", "\n## ");
+    let examples: Vec<&str> = section
+        .split("```json\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect();
+    assert!(examples.len() >= 9, "{}", examples.len());
+    for example in examples {
+        let example = example.replace("#{codepipeline.PipelineExecutionId}", "an-id");
+        let mut written = parameters::written_in("UserParameters", &example).unwrap();
+        if let Some(config) = parameters::config_file(&written) {
+            let in_file = r#"{"ClusterName": "prod", "ServiceName": "web"}"#;
+            let in_file = parameters::written_in(&config.file, in_file).unwrap();
+            written = parameters::merged(written, in_file, &config.file).unwrap();
+        }
+        let spec = parameters::parse(written).unwrap();
+        assert!(spec.about().starts_with("web on prod"), "{example}");
     }
 }
 
@@ -153,7 +167,7 @@ fn the_user_parameters_in_its_pipeline_and_in_the_examples_are_understood() {
     let migrate = std::fs::read_to_string(root().join("examples/migrate.md")).unwrap();
     for text in [readme(), migrate] {
         let written = between(&text, "UserParameters: '", "'\n");
-        let pairs = parameters::written_in(written).unwrap();
+        let pairs = parameters::written_in("UserParameters", written).unwrap();
         let spec = parameters::parse(pairs).unwrap();
         assert_eq!(spec.targets[0].to_string(), "web on prod");
     }
@@ -165,6 +179,6 @@ fn the_user_parameters_in_its_pipeline_and_in_the_examples_are_understood() {
         .replace("${Service.Name}", "web");
     let written = written.replace("#{codepipeline.PipelineExecutionId}", "an-id");
     let folded: Vec<&str> = written.lines().map(str::trim).collect();
-    let pairs = parameters::written_in(&folded.join(" ")).unwrap();
+    let pairs = parameters::written_in("UserParameters", &folded.join(" ")).unwrap();
     assert!(parameters::parse(pairs).is_ok(), "{written}");
 }

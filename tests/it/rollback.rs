@@ -107,9 +107,10 @@ async fn a_rollout_out_of_time_without_rollback_is_left_alone() {
 async fn a_blue_green_deployment_out_of_time_is_stopped_and_followed_back() {
     let world = World::with_service(ServiceSetup {
         strategy: Strategy::BlueGreen,
-        bake_minutes: 30,
+        bake_minutes: 2,
         ..ServiceSetup::default()
     });
+    world.simulator.ecs().image("v2", Behaviour::StuckPending);
     let answer = world.deploy(json!({"DeploymentTimeout": 5})).await;
     let (_, message) = failure(&answer);
     assert!(
@@ -124,9 +125,10 @@ async fn a_blue_green_deployment_out_of_time_is_stopped_and_followed_back() {
 async fn a_rollout_that_completes_as_its_time_runs_out_is_a_success() {
     let world = World::with_service(ServiceSetup {
         strategy: Strategy::BlueGreen,
-        bake_minutes: 30,
+        bake_minutes: 2,
         ..ServiceSetup::default()
     });
+    world.simulator.ecs().image("v2", Behaviour::StuckPending);
     // The look at the deadline still sees it under way; ECS then refuses to stop what is over.
     let complete = Intervention::SetServiceDeploymentStatus {
         status: "SUCCESSFUL".to_owned(),

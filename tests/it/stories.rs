@@ -329,7 +329,7 @@ async fn blue_green_tells_its_stage_and_traffic() {
         .collect();
     assert!(
         summaries.iter().any(|said| said.contains(
-            "2 of 2 new tasks running, 2 old (BAKE_TIME, 100 % of traffic on the new ones)"
+            "2 of 2 new tasks running, 2 old (BAKE_TIME, 100 % of traffic on the new ones, watched for 5 min)"
         )),
         "{summaries:?}"
     );
@@ -445,9 +445,9 @@ async fn a_bake_time_that_no_service_deployment_tells_of_is_never_a_success() {
         ..ServiceSetup::default()
     });
     world.simulator.ecs().set_service_deployments_known(false);
-    let answer = world.deploy(json!({"DeploymentTimeout": 3})).await;
+    let answer = world.deploy(json!({"DeploymentTimeout": 11})).await;
     let (_, message) = failure(&answer);
-    assert!(message.contains("not complete within 3 min"), "{message}");
+    assert!(message.contains("not complete within 11 min"), "{message}");
 }
 
 #[tokio::test]
@@ -868,14 +868,14 @@ async fn a_failed_start_names_every_problem_found() {
 async fn bad_parameters_are_all_told_and_nothing_is_asked_of_aws() {
     let world = World::new();
     let answer = world
-        .deploy(json!({"DeploymentTimeout": 0, "Servces": [], "PinDigests": true}))
+        .deploy(json!({"DeploymentTimeout": 0, "Servces": [], "PinDigests": "ja"}))
         .await;
     let (kind, message) = failure(&answer);
     assert_eq!(kind, "ConfigurationError");
     for part in [
         "1 to 1380",
         "did you mean Services?",
-        "PinDigests is not supported yet",
+        "PinDigests is \"ja\": expected true or false",
     ] {
         assert!(message.contains(part), "{message}");
     }

@@ -17,6 +17,9 @@ const BY_OTHERS: [&str; 4] = [
 /// Asked for together with `s3:GetObject`: a versioned bucket is read by version.
 const WITH_VERSIONS: &str = "s3:GetObjectVersion";
 
+/// The pipeline's role grants it: the record is written with the credentials that a job brings.
+const WITH_THE_JOBS_CREDENTIALS: &str = "s3:PutObject";
+
 fn file(path: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     std::fs::read_to_string(root.join(path)).unwrap()
@@ -51,16 +54,37 @@ fn actions_of(service: &str) -> (BTreeSet<String>, BTreeSet<String>) {
     let calls = calls.filter(|name| name != "Clone" && name != "Config");
     let called = calls.map(|name| format!("{service}:{name}")).collect();
     let named = Regex::new(r#""([a-z0-9]+:[A-Z][A-Za-z]+)""#).unwrap();
-    let named = named.captures_iter(&code).map(|found| found[1].to_owned());
-    (called, named.collect())
+    let named: BTreeSet<String> = named
+        .captures_iter(&code)
+        .map(|found| found[1].to_owned())
+        .collect();
+    if RAW.contains(&service) {
+        (named.clone(), named)
+    } else {
+        (called, named)
+    }
 }
 
-const SERVICES: [&str; 5] = ["codepipeline", "ecr", "ecs", "logs", "s3"];
+const SERVICES: [&str; 8] = [
+    "codepipeline",
+    "ecr",
+    "ecs",
+    "events",
+    "logs",
+    "s3",
+    "scheduler",
+    "sts",
+];
+
+/// Services whose calls are raw: there the names in the errors are the calls.
+const RAW: [&str; 2] = ["events", "scheduler"];
 
 fn granted() -> BTreeSet<String> {
     let template = file("template.yaml");
     let (_, role) = template.split_once("\n  Role:\n").unwrap();
     let (role, _) = role.split_once("\nOutputs:").unwrap();
+    // Who may be this role is another matter.
+    let (_, role) = role.split_once("\n      Policies:\n").unwrap();
     let action = Regex::new(r"\b([a-z0-9]+:[A-Z][A-Za-z]+)\b([^:]|$)").unwrap();
     let lines = role
         .lines()
@@ -69,7 +93,6 @@ fn granted() -> BTreeSet<String> {
     for line in lines {
         granted.extend(action.captures_iter(line).map(|found| found[1].to_owned()));
     }
-    granted.remove("sts:AssumeRole");
     granted
 }
 
@@ -80,6 +103,7 @@ fn the_template_grants_what_the_code_calls_and_no_more() {
         called.extend(actions_of(service).0);
     }
     called.insert(WITH_VERSIONS.to_owned());
+    called.remove(WITH_THE_JOBS_CREDENTIALS);
     let granted = granted();
     let missing: Vec<_> = called.difference(&granted).collect();
     let unused: Vec<_> = granted.difference(&called).collect();

@@ -1,0 +1,218 @@
+//! A task definition in the artifact, as `aws ecs register-task-definition --cli-input-json` takes
+//! it and `describe-task-definition` prints it.
+
+use serde_json::{Map, Value};
+
+use super::document::{self, Unusable};
+use crate::deploy::task_definition::READ_ONLY_FIELDS;
+use crate::deploy::text;
+
+/// A file that is no image definitions file is at most this long.
+pub const FILE_LIMIT_BYTES: usize = 1024 * 1024;
+
+/// What the file says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskDefinitionFile {
+    /// Its fields, as they came, without those that only ECS writes.
+    pub fields: Map<String, Value>,
+    /// Its tags, if it has any say in them.
+    pub tags: Option<Vec<Value>>,
+    /// Fields that only ECS writes and that were left out.
+    pub dropped: Vec<String>,
+}
+
+impl TaskDefinitionFile {
+    /// The family that it names, if it names one.
+    pub fn family(&self) -> Option<&str> {
+        self.fields.get("family").and_then(Value::as_str)
+    }
+}
+
+/// What is wrong with the file. Each is a sentence that follows its name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Mistake {
+    /// No text, or no JSON.
+    #[error(transparent)]
+    Unusable(#[from] Unusable),
+    /// Something else than an object.
+    #[error("is not a JSON object: a task definition begins with {{ and has containerDefinitions")]
+    NotObject,
+    /// As `CloudFormation` writes it.
+    #[error(
+        "is written as CloudFormation writes it ({0}): write the names as ECS does, as containerDefinitions"
+    )]
+    Pascal(String),
+    /// No containers.
+    #[error("has no containerDefinitions")]
+    NoContainers,
+    /// One container cannot be used.
+    #[error("containerDefinitions[{index}] {what}")]
+    Container {
+        /// From 0, as in a JSON path.
+        index: usize,
+        /// What is wrong, as `has no name`.
+        what: String,
+    },
+    /// A member of the wrong kind.
+    #[error("has {member} {written}: expected {expected}")]
+    Kind {
+        /// The member.
+        member: &'static str,
+        /// What stands there.
+        written: String,
+        /// What should.
+        expected: &'static str,
+    },
+}
+
+/// Reads the file.
+///
+/// # Errors
+/// Every [`Mistake`] found.
+pub fn parse(bytes: &[u8]) -> Result<TaskDefinitionFile, Vec<Mistake>> {
+    let value = document::json(bytes).map_err(|unusable| vec![unusable.into()])?;
+    let Value::Object(mut object) = value else {
+        return Err(vec![Mistake::NotObject]);
+    };
+    let mut tags = object.remove("tags");
+    // As describe-task-definition prints it.
+    if let Some(Value::Object(inner)) = object.remove("taskDefinition") {
+        object = inner;
+        tags = object.remove("tags").or(tags);
+    }
+    if !object.contains_key("containerDefinitions")
+        && let Some(name) = ["ContainerDefinitions", "Properties", "Resources"]
+            .into_iter()
+            .find(|name| object.contains_key(*name))
+    {
+        return Err(vec![Mistake::Pascal(name.to_owned())]);
+    }
+    let mut mistakes = containers_mistaken(&object);
+    let written = |value: &Value| text::cut(&value.to_string(), 80);
+    for member in ["family", "cpu", "memory"] {
+        if let Some(value) = object.get(member).filter(|value| !value.is_string()) {
+            mistakes.push(Mistake::Kind {
+                member,
+                written: written(value),
+                expected: "a text in double quotes",
+            });
+        }
+    }
+    let tags = match tags {
+        None | Some(Value::Null) => None,
+        Some(Value::Array(tags)) => Some(tags),
+        Some(other) => {
+            mistakes.push(Mistake::Kind {
+                member: "tags",
+                written: written(&other),
+                expected: r#"an array, as [{"key": "team", "value": "web"}]"#,
+            });
+            None
+        }
+    };
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
+    let (fields, dropped): (Map<String, Value>, Map<String, Value>) = object
+        .into_iter()
+        .partition(|(field, _)| !READ_ONLY_FIELDS.contains(&field.as_str()));
+    Ok(TaskDefinitionFile {
+        fields,
+        tags,
+        dropped: dropped.into_iter().map(|(field, _)| field).collect(),
+    })
+}
+
+fn containers_mistaken(object: &Map<String, Value>) -> Vec<Mistake> {
+    let containers = object.get("containerDefinitions").and_then(Value::as_array);
+    let Some(containers) = containers.filter(|containers| !containers.is_empty()) else {
+        return vec![Mistake::NoContainers];
+    };
+    let mut names: Vec<&str> = Vec::new();
+    let mut mistakes = Vec::new();
+    for (index, container) in containers.iter().enumerate() {
+        let mut told = |what: String| mistakes.push(Mistake::Container { index, what });
+        let text = |member: &str| container[member].as_str().filter(|text| !text.is_empty());
+        match text("name") {
+            None => told("has no name".to_owned()),
+            Some(name) if names.contains(&name) => {
+                told(format!("has the name '{name}', which another one has, too"));
+            }
+            Some(name) => names.push(name),
+        }
+        if text("image").is_none() {
+            told(
+                "has no image: write one, or a placeholder as <IMAGE1_NAME> that the image definitions fill"
+                    .to_owned(),
+            );
+        }
+    }
+    mistakes
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn told(content: &str) -> Vec<String> {
+        let mistakes = parse(content.as_bytes()).unwrap_err();
+        mistakes.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_nobody_has_heard_of_is_kept_and_what_only_ecs_writes_is_left_out() {
+        let read = parse(
+            json!({"family": "app", "inventedLater": {"a": [1, null]}, "revision": 7,
+                "status": "ACTIVE", "tags": [{"key": "k", "value": "v"}],
+                "containerDefinitions": [{"name": "app", "image": "<IMAGE1_NAME>"}]})
+            .to_string()
+            .as_bytes(),
+        )
+        .unwrap();
+        assert_eq!(read.fields["inventedLater"], json!({"a": [1, null]}));
+        assert_eq!(read.dropped, ["revision", "status"]);
+        assert!(!read.fields.contains_key("revision"));
+        assert_eq!(read.family(), Some("app"));
+        assert_eq!(read.tags, Some(vec![json!({"key": "k", "value": "v"})]));
+    }
+
+    #[test]
+    fn what_describe_task_definition_prints_is_taken_as_it_is() {
+        let read = parse(
+            json!({"taskDefinition": {"family": "app", "taskDefinitionArn": "arn",
+                "containerDefinitions": [{"name": "app", "image": "i"}]}, "tags": []})
+            .to_string()
+            .as_bytes(),
+        )
+        .unwrap();
+        assert_eq!(read.family(), Some("app"));
+        assert_eq!(read.dropped, ["taskDefinitionArn"]);
+        assert_eq!(read.tags, Some(Vec::new()));
+    }
+
+    #[test]
+    fn each_mistake_has_its_own_sentence_with_its_place() {
+        assert_eq!(
+            told("{\"family\": \"app\",\n  \"cpu\" 256}"),
+            ["contains invalid JSON at line 2, column 9: expected `:`"]
+        );
+        assert_eq!(told(" "), ["is empty"]);
+        assert!(told("[]")[0].starts_with("is not a JSON object"));
+        assert_eq!(told("{}"), ["has no containerDefinitions"]);
+        assert!(told(r#"{"ContainerDefinitions": []}"#)[0].contains("CloudFormation"));
+        assert_eq!(
+            told(
+                r#"{"family": 1, "cpu": 256, "containerDefinitions": [{"image": "i"}, {"name": "a", "image": "i"}, {"name": "a"}]}"#
+            ),
+            [
+                "containerDefinitions[0] has no name",
+                "containerDefinitions[2] has the name 'a', which another one has, too",
+                "containerDefinitions[2] has no image: write one, or a placeholder as <IMAGE1_NAME> that the image definitions fill",
+                "has family 1: expected a text in double quotes",
+                "has cpu 256: expected a text in double quotes",
+            ]
+        );
+    }
+}

@@ -1,0 +1,179 @@
+//! EventBridge Scheduler: schedules that run tasks.
+
+use serde_json::{Map, Value};
+
+use super::error::{CallError, Class};
+use super::raw::{Call, RawClient};
+
+/// Pages of a listing that are looked through; a hundred entries each.
+const PAGES: usize = 100;
+
+/// What `GetSchedule` returns and `UpdateSchedule` does not take in its body
+/// (API models of both operations; the name stands in the path).
+const READ_ONLY: [&str; 4] = ["Arn", "CreationDate", "LastModificationDate", "Name"];
+
+/// A schedule, every member as it came.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schedule {
+    /// Its group.
+    pub group: String,
+    /// Its name.
+    pub name: String,
+    /// All of it.
+    pub fields: Map<String, Value>,
+}
+
+/// A schedule in a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its group.
+    pub group: String,
+    /// Its name.
+    pub name: String,
+    /// The ARN of what it calls: a cluster, or an API.
+    pub target: String,
+}
+
+/// EventBridge Scheduler in one account and Region.
+#[derive(Debug, Clone)]
+pub struct Scheduler {
+    client: RawClient,
+}
+
+impl Scheduler {
+    pub(super) fn new(client: RawClient) -> Self {
+        Self { client }
+    }
+
+    /// All schedules, without their details.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn list(&self) -> Result<Vec<Listed>, CallError> {
+        const OPERATION: &str = "scheduler:ListSchedules";
+        let mut listed = Vec::new();
+        let mut path = "/schedules?MaxResults=100".to_owned();
+        for _ in 0..PAGES {
+            let answer = self
+                .client
+                .call(Call {
+                    operation: OPERATION,
+                    subject: "schedules".to_owned(),
+                    method: "GET",
+                    path,
+                    target: None,
+                    body: None,
+                })
+                .await?;
+            let schedules = answer["Schedules"].as_array();
+            for schedule in schedules.into_iter().flatten() {
+                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                listed.push(Listed {
+                    group: text(&schedule["GroupName"]),
+                    name: text(&schedule["Name"]),
+                    target: text(&schedule["Target"]["Arn"]),
+                });
+            }
+            match answer["NextToken"].as_str() {
+                Some(next) => {
+                    path = format!("/schedules?MaxResults=100&NextToken={}", encoded(next));
+                }
+                None => return Ok(listed),
+            }
+        }
+        Err(CallError::unusable(
+            OPERATION,
+            "schedules",
+            Class::Refused,
+            "the listing has no end",
+        ))
+    }
+
+    /// One schedule, or `None` if it is gone since it was listed.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn get(&self, listed: &Listed) -> Result<Option<Schedule>, CallError> {
+        let Listed { group, name, .. } = listed;
+        let answer = self
+            .client
+            .call(Call {
+                operation: "scheduler:GetSchedule",
+                subject: format!("schedule {group}/{name}"),
+                method: "GET",
+                path: path_of(group, name),
+                target: None,
+                body: None,
+            })
+            .await;
+        match answer {
+            Ok(Value::Object(fields)) => Ok(Some(Schedule {
+                group: group.clone(),
+                name: name.clone(),
+                fields,
+            })),
+            Ok(_) => Ok(None),
+            Err(error) if error.class == Class::Missing => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Replaces the schedule.
+    ///
+    /// # Replay
+    /// The same again changes nothing.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn update(&self, schedule: &Schedule) -> Result<(), CallError> {
+        let Schedule {
+            group,
+            name,
+            fields,
+        } = schedule;
+        let mut body = fields.clone();
+        body.retain(|field, _| !READ_ONLY.contains(&field.as_str()));
+        body.insert("GroupName".to_owned(), Value::String(group.clone()));
+        let answer = self.client.call(Call {
+            operation: "scheduler:UpdateSchedule",
+            subject: format!("schedule {group}/{name}"),
+            method: "PUT",
+            path: format!("/schedules/{}", encoded(name)),
+            target: None,
+            body: Some(Value::Object(body)),
+        });
+        answer.await.map(drop)
+    }
+
+    /// Its Region, or an empty text.
+    pub fn region(&self) -> &str {
+        self.client.region()
+    }
+}
+
+fn path_of(group: &str, name: &str) -> String {
+    format!("/schedules/{}?groupName={}", encoded(name), encoded(group))
+}
+
+/// Percent-encoded but for letters, digits and `-_.~` (RFC 3986, unreserved).
+fn encoded(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_encoded_for_paths_and_queries() {
+        assert_eq!(path_of("a b", "x/y"), "/schedules/x%2Fy?groupName=a%20b");
+    }
+}

@@ -1,0 +1,134 @@
+//! What is left to do once the job is answered: revisions that nobody needs. The answer never
+//! waits for it, and a death in here leaves nothing but revisions over.
+
+use std::time::Duration;
+
+use super::{Engine, schedules};
+use crate::aws::error::CallError;
+use crate::deploy::revision::Revision;
+use crate::deploy::text;
+use crate::deploy::tidy::superfluous;
+use crate::explain::{self, Caller};
+use crate::parameters::DeploySpec;
+
+/// What is left to do.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Afterwards {
+    /// Revisions that were registered for this job and that no service will ever use: ARNs, or
+    /// `family:number`.
+    pub unused: Vec<String>,
+    /// Old revisions of these families are to be deregistered.
+    pub tidy: Option<Tidy>,
+}
+
+/// Which revisions to keep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tidy {
+    /// So many of the newest.
+    pub keep: usize,
+    /// Those that a rollback would need, and the new ones.
+    pub needed: Vec<Revision>,
+}
+
+impl Engine {
+    /// Does what is left to do, for `most` at most; returns what should be known of it.
+    ///
+    /// # Replay
+    /// A revision that is deregistered twice stays what it is. A delivery that finds an unused
+    /// revision still there gives the same answer again.
+    pub async fn afterwards(
+        &self,
+        spec: &DeploySpec,
+        left: &Afterwards,
+        most: Option<Duration>,
+    ) -> Vec<String> {
+        let work = self.all_that_is_left(spec, left);
+        let Some(most) = most else {
+            return work.await;
+        };
+        match tokio::time::timeout(most, work).await {
+            Ok(told) => told,
+            Err(_) => vec![
+                "the function's time limit came before all old revisions were deregistered"
+                    .to_owned(),
+            ],
+        }
+    }
+
+    async fn all_that_is_left(&self, spec: &DeploySpec, left: &Afterwards) -> Vec<String> {
+        let caller = if spec.role.is_some() {
+            Caller::Assumed
+        } else {
+            Caller::Function
+        };
+        let ecs = self
+            .aws
+            .in_account(spec.region.as_deref(), spec.role.as_ref())
+            .ecs(None);
+        let mut told = Vec::new();
+        for revision in &left.unused {
+            if let Err(error) = ecs.deregister(revision).await {
+                let about = "an unused revision is left over";
+                told.push(explain::of_call(about, &error, caller, true).message);
+            }
+        }
+        if let Some(tidy) = &left.tidy {
+            told.extend(match self.tidy(spec, tidy).await {
+                Ok(done) => done,
+                Err(error) => {
+                    let about = "old revisions were left as they are, because it cannot be seen who needs them";
+                    vec![explain::of_call(about, &error, caller, true).message]
+                }
+            });
+        }
+        told
+    }
+
+    async fn tidy(&self, spec: &DeploySpec, tidy: &Tidy) -> Result<Vec<String>, CallError> {
+        let there = self
+            .aws
+            .in_account(spec.region.as_deref(), spec.role.as_ref());
+        let ecs = there.ecs(None);
+        let mut families: Vec<String> = tidy
+            .needed
+            .iter()
+            .map(|revision| revision.family().to_owned())
+            .collect();
+        families.sort();
+        families.dedup();
+        let scheduled = schedules::find(&there, &ecs, &families).await?;
+        let clusters = ecs.clusters().await?;
+        let mut told = Vec::new();
+        for family in &families {
+            let active = ecs.active_revisions(family).await?;
+            let active: Vec<Revision> = parsed(&active);
+            if active.len() <= tidy.keep {
+                continue;
+            }
+            let mut needed = tidy.needed.clone();
+            needed.extend(scheduled.iter().filter_map(schedules::Scheduled::revision));
+            for cluster in &clusters {
+                needed.extend(parsed(&ecs.in_use_on(cluster, family).await?));
+            }
+            let (old, more) = superfluous(&active, tidy.keep, &needed);
+            for revision in &old {
+                ecs.deregister(&revision.to_string()).await?;
+            }
+            if !old.is_empty() {
+                let names: Vec<String> = old.iter().map(ToString::to_string).collect();
+                let more = if more == 0 {
+                    String::new()
+                } else {
+                    format!("; {more} more are left for the next deployments")
+                };
+                told.push(format!("deregistered {}{more}", text::listed(&names)));
+            }
+        }
+        Ok(told)
+    }
+}
+
+fn parsed(arns: &[String]) -> Vec<Revision> {
+    let parsed = arns.iter().filter_map(|arn| Revision::parse(arn).ok());
+    parsed.collect()
+}

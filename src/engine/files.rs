@@ -1,0 +1,333 @@
+//! What the artifact says: images, task definition, parameters; or the manual event in its place.
+
+use futures_util::future::join_all;
+use tokio::task::spawn_blocking;
+
+use super::{Engine, Step};
+use crate::artifact::entry::{self, Unreadable, Wanted};
+use crate::artifact::task_definition_file::{self, TaskDefinitionFile};
+use crate::artifact::{document, image_definitions};
+use crate::aws::error::CallError;
+use crate::aws::s3::Pin;
+use crate::deploy::failure::{Failure, FailureKind};
+use crate::deploy::images::ImageSource;
+use crate::deploy::text;
+use crate::explain::{self, FileKind};
+use crate::job::{Artifact, ArtifactCredentials, Order, Source};
+use crate::parameters::{self, BaseFrom, ConfigFile, Written};
+
+/// What a start reads.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    /// The images; `None` if a task definition brings its own.
+    pub(super) images: Option<ImageSource>,
+    /// The task definition, if one was asked for.
+    pub(super) task_definition: Option<TaskDefinitionFile>,
+}
+
+/// The parameters of a `ConfigFile`, and which version of which artifact they are from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Configuration {
+    /// What is written in it.
+    pub written: Written,
+    /// For the continuation token.
+    pub pin: Option<String>,
+}
+
+/// A file that may be in an artifact.
+struct Looked {
+    kind: FileKind,
+    file: String,
+}
+
+/// What one artifact has of the files: one result for each.
+struct Opened<'a> {
+    artifact: &'a Artifact,
+    contents: Vec<Result<Vec<u8>, Failure>>,
+    /// Which of the failures only say that the file is not in it.
+    absent: Vec<bool>,
+    pin: Option<Pin>,
+}
+
+fn wrong(message: String) -> Failure {
+    Failure::new(FailureKind::Configuration, message)
+}
+
+impl Step<'_> {
+    /// Reads what the build wants to run.
+    pub(super) async fn files(&self) -> Result<Files, Failure> {
+        let spec = self.spec;
+        let definition_file = match &spec.base {
+            BaseFrom::File(file) => Some(file.as_str()),
+            BaseFrom::Service | BaseFrom::Latest => None,
+        };
+        let container = spec.container.as_deref();
+        match &self.order.source {
+            Source::Event(_) | Source::Nowhere if definition_file.is_some() => {
+                Err(wrong("TaskDefinitionFile is a file of the artifact, and the event has none: write \"Artifact\": {\"Bucket\": \"…\", \"Key\": \"…\"} instead of ImageDefinitions.".to_owned()))
+            }
+            Source::Event(definitions) => {
+                let file = "ImageDefinitions";
+                let images = image_definitions::from_value(file, definitions, container)
+                    .map_err(|mistakes| of_images(file, &mistakes))?;
+                Ok(Files {
+                    images: Some(images),
+                    task_definition: None,
+                })
+            }
+            Source::Nowhere => Err(wrong("The event says no images.".to_owned())),
+            Source::Artifacts(artifacts) => self.files_in(artifacts, definition_file).await,
+        }
+    }
+
+    async fn files_in(
+        &self,
+        artifacts: &[Artifact],
+        definition_file: Option<&str>,
+    ) -> Result<Files, Failure> {
+        let spec = self.spec;
+        let mut looked = vec![Looked {
+            kind: FileKind::Images,
+            file: spec.file_name.clone(),
+        }];
+        looked.extend(definition_file.map(|file| Looked {
+            kind: FileKind::TaskDefinition,
+            file: file.to_owned(),
+        }));
+        let candidates = candidates(artifacts, spec.input_artifact.as_deref(), &spec.file_name)?;
+        let pinned = self.config_pin.as_deref();
+        let opened = self
+            .engine
+            .open_all(
+                self.order.credentials.as_ref(),
+                &candidates,
+                &looked,
+                pinned,
+            )
+            .await;
+        // Without image definitions a task definition brings its own images.
+        let may_be_absent = definition_file.is_some() && !spec.file_is_named;
+        let is_absent = opened.iter().all(|one| one.absent[0]);
+        let images = if may_be_absent && is_absent {
+            Ok(None)
+        } else {
+            only(&opened, 0, &looked).and_then(|content| {
+                image_definitions::parse(&spec.file_name, content, spec.container.as_deref())
+                    .map(Some)
+                    .map_err(|mistakes| of_images(&spec.file_name, &mistakes))
+            })
+        };
+        let task_definition = match definition_file {
+            None => Ok(None),
+            Some(file) => only(&opened, 1, &looked).and_then(|content| {
+                task_definition_file::parse(content)
+                    .map(Some)
+                    .map_err(|mistakes| {
+                        let about = format!("{file} ");
+                        Failure::of_problems(FailureKind::Configuration, &about, &mistakes)
+                    })
+            }),
+        };
+        match (images, task_definition) {
+            (Ok(images), Ok(task_definition)) => Ok(Files {
+                images,
+                task_definition,
+            }),
+            (images, task_definition) => {
+                let failures: Vec<Failure> = [images.err(), task_definition.err()]
+                    .into_iter()
+                    .flatten()
+                    .collect();
+                Err(explain::together(&failures)
+                    .unwrap_or_else(|| wrong("The artifact could not be read.".to_owned())))
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// Reads the parameters in `config`, from the version `pin` if there is one.
+    ///
+    /// # Errors
+    /// The failure to answer with.
+    pub async fn configuration(
+        &self,
+        order: &Order,
+        config: &ConfigFile,
+        pin: Option<&str>,
+    ) -> Result<Configuration, Failure> {
+        let Source::Artifacts(artifacts) = &order.source else {
+            return Err(wrong("ConfigFile is a file of the artifact, and the event has none: write \"Artifact\": {\"Bucket\": \"…\", \"Key\": \"…\"}.".to_owned()));
+        };
+        let file = config.file.clone();
+        let candidates = candidates(artifacts, config.input_artifact.as_deref(), &file)?;
+        let looked = [Looked {
+            kind: FileKind::Configuration,
+            file: file.clone(),
+        }];
+        let opened = self
+            .open_all(order.credentials.as_ref(), &candidates, &looked, pin)
+            .await;
+        let content = only(&opened, 0, &looked)?;
+        let written = document::text(content)
+            .map_err(|unusable| wrong(format!("{file} {unusable}.")))
+            .and_then(|json| {
+                parameters::written_in(&file, json).map_err(|problem| wrong(format!("{problem}.")))
+            })?;
+        let holder = opened.iter().find(|one| one.contents[0].is_ok());
+        let pin =
+            holder.and_then(|one| Some(format!("{}:{}", one.artifact.name, one.pin.as_ref()?)));
+        Ok(Configuration { written, pin })
+    }
+
+    async fn open_all<'a>(
+        &self,
+        credentials: Option<&ArtifactCredentials>,
+        artifacts: &[&'a Artifact],
+        looked: &[Looked],
+        pin: Option<&str>,
+    ) -> Vec<Opened<'a>> {
+        let pin_of = |artifact: &Artifact| {
+            let (name, pin) = pin?.rsplit_once(':')?;
+            Pin::parse(pin).filter(|_| name == artifact.name)
+        };
+        let opening = artifacts
+            .iter()
+            .map(|artifact| self.open(credentials, artifact, looked, pin_of(artifact)));
+        join_all(opening).await
+    }
+
+    async fn open<'a>(
+        &self,
+        credentials: Option<&ArtifactCredentials>,
+        artifact: &'a Artifact,
+        looked: &[Looked],
+        pin: Option<Pin>,
+    ) -> Opened<'a> {
+        let failed = |failure: &Failure| Opened {
+            artifact,
+            contents: looked.iter().map(|_| Err(failure.clone())).collect(),
+            absent: vec![false; looked.len()],
+            pin: None,
+        };
+        let Some(location) = artifact.location.clone() else {
+            return failed(&Failure::new(
+                FailureKind::RevisionUnavailable,
+                format!(
+                    "The artifact {} has no location in the event: release the change again to have it built.",
+                    artifact.name
+                ),
+            ));
+        };
+        let s3 = self.aws.s3(credentials.map(ArtifactCredentials::for_sdk));
+        let mut object = s3.object(location.clone()).pinned(pin);
+        let names: Vec<(String, usize)> = looked
+            .iter()
+            .map(|one| (one.file.clone(), one.kind.limit_bytes()))
+            .collect();
+        let bounds = self.bounds;
+        // `zip` reads from what blocks; the files' content is small, so it may be read whole.
+        let read = spawn_blocking(move || {
+            let wanted: Vec<Wanted<'_>> = names
+                .iter()
+                .map(|(name, limit)| Wanted {
+                    name,
+                    limit: u64::try_from(*limit).unwrap_or(u64::MAX),
+                })
+                .collect();
+            let contents = entry::read_all(&mut object, &wanted, bounds);
+            (contents, object.pin().cloned())
+        })
+        .await;
+        let told = |looked: &Looked, unreadable: Unreadable<CallError>| {
+            explain::of_artifact(artifact, &location, &looked.file, looked.kind, unreadable)
+        };
+        match (read, looked.first()) {
+            (Ok((Ok(contents), pin)), _) => Opened {
+                artifact,
+                absent: contents
+                    .iter()
+                    .map(|content| matches!(content, Err(Unreadable::Absent { .. })))
+                    .collect(),
+                contents: contents
+                    .into_iter()
+                    .zip(looked)
+                    .map(|(content, looked)| content.map_err(|unreadable| told(looked, unreadable)))
+                    .collect(),
+                pin,
+            },
+            (Ok((Err(unreadable), _)), Some(first)) => failed(&told(first, unreadable)),
+            // Reading the zip panicked: its content is at fault, and nothing was changed.
+            (Err(_), Some(first)) => {
+                let unreadable = Unreadable::NotZip("reading it failed".to_owned());
+                failed(&told(first, unreadable))
+            }
+            (_, None) => failed(&wrong("Nothing was asked for.".to_owned())),
+        }
+    }
+}
+
+/// The artifacts that may have the files.
+fn candidates<'a>(
+    artifacts: &'a [Artifact],
+    input_artifact: Option<&str>,
+    file: &str,
+) -> Result<Vec<&'a Artifact>, Failure> {
+    let names: Vec<&str> = artifacts.iter().map(|one| one.name.as_str()).collect();
+    let candidates: Vec<&Artifact> = match input_artifact {
+        None => artifacts.iter().collect(),
+        Some(wanted) => {
+            let found = artifacts.iter().find(|one| one.name == wanted);
+            vec![found.ok_or_else(|| {
+                wrong(format!(
+                    "InputArtifact is '{wanted}', which is not an input artifact of the action; it has {}.",
+                    if names.is_empty() { "none".to_owned() } else { text::listed(&names) }
+                ))
+            })?]
+        }
+    };
+    if candidates.is_empty() {
+        return Err(wrong(format!(
+            "The action has no input artifact: add the one that holds {file} to its InputArtifacts."
+        )));
+    }
+    Ok(candidates)
+}
+
+/// The file's content in the only artifact that has it.
+fn only<'a>(
+    opened: &'a [Opened<'_>],
+    place: usize,
+    looked: &[Looked],
+) -> Result<&'a [u8], Failure> {
+    let file = &looked[place].file;
+    let mut found: Vec<(&str, &[u8])> = Vec::new();
+    let mut absent = Vec::new();
+    for one in opened {
+        match &one.contents[place] {
+            Ok(content) => found.push((&one.artifact.name, content)),
+            Err(failure) if one.absent[place] => absent.push(failure.clone()),
+            Err(failure) => return Err(failure.clone()),
+        }
+    }
+    match found.as_slice() {
+        [] => Err(explain::together(&absent)
+            .unwrap_or_else(|| wrong(format!("No input artifact has the file {file}.")))),
+        [(_, content)] => Ok(content),
+        several => {
+            let names: Vec<&str> = several.iter().map(|(name, _)| *name).collect();
+            Err(wrong(format!(
+                "{file} is in the artifacts {}: set InputArtifact to the one that is meant.",
+                text::listed(&names)
+            )))
+        }
+    }
+}
+
+fn of_images(file: &str, mistakes: &[image_definitions::Mistake]) -> Failure {
+    let about = match mistakes {
+        [only] if !only.is_about_an_entry() => format!("{file} "),
+        _ => format!("{file}: "),
+    };
+    Failure::of_problems(FailureKind::Configuration, &about, mistakes)
+}

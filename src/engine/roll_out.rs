@@ -1,0 +1,518 @@
+//! Setting the services to this job's revisions, each at most once.
+
+use futures_util::future::join_all;
+
+use super::Step;
+use super::start::{MAKING_ATTEMPTS, MAKING_PAUSE};
+use crate::aws::ecs::{Listed, ServiceDescribed};
+use crate::aws::error::{CallError, Class};
+use crate::deploy::decide::Owner;
+use crate::deploy::failure::{Failure, FailureKind};
+use crate::deploy::phase::{Phase, ServiceRollout};
+use crate::deploy::revision::Revision;
+use crate::deploy::rollout::{DeploymentSeen, ServiceSeen};
+use crate::deploy::text;
+use crate::deploy::time::Timestamp;
+use crate::parameters::Target;
+
+/// So many of the service's newest service deployments are looked at for ours.
+pub(super) const NEWEST_SERVICE_DEPLOYMENTS: i32 = 20;
+
+/// What stands for a deployment's id until ECS names it.
+const NOT_NAMED_YET: &str = "unknown";
+
+/// A service that is to be set to this job's revision.
+pub(super) struct Member {
+    pub(super) target: Target,
+    /// The service, as it was just seen.
+    pub(super) service: ServiceDescribed,
+    /// This job's revision.
+    pub(super) revision: Revision,
+    /// Its ARN.
+    pub(super) own: String,
+    /// What the service was set to when the job came.
+    pub(super) previous: Revision,
+    /// This delivery has registered the revision: no other can have deployed it.
+    pub(super) is_fresh: bool,
+}
+
+/// How far an earlier delivery of this job came with a service.
+enum Standing {
+    /// It is set to our revision.
+    Set,
+    /// It was once, and is not any more.
+    Before(Listed),
+    /// It was not, as far as can be seen.
+    Open,
+}
+
+/// What became of setting one service.
+enum Outcome {
+    Found(ServiceRollout, Option<Timestamp>),
+    NotTouched,
+    /// It was refused for certain.
+    Refused(CallError),
+    /// It may have been carried out.
+    Unknown(CallError),
+}
+
+impl Member {
+    /// The service's rollout before it is set.
+    pub(super) fn untouched(&self) -> ServiceRollout {
+        ServiceRollout {
+            revision: self.revision.clone(),
+            previous: self.previous.clone(),
+            deployment: String::new(),
+            service_deployment: None,
+        }
+    }
+}
+
+impl Step<'_> {
+    /// Sets the services to their revisions, as far as an earlier delivery of this job has not.
+    ///
+    /// The first goes alone, so that what is refused to one is not done to the others; then all
+    /// others at once.
+    ///
+    /// # Replay
+    /// A service that was set to our revision once is not set again, and if it was and is not any
+    /// more, the others are not touched either: the job is failing.
+    pub(super) async fn roll_out(&mut self, members: Vec<Member>) -> Result<Phase, Failure> {
+        let asking = members.iter().map(|member| self.standing(member));
+        let mut standings = Vec::new();
+        for (standing, member) in join_all(asking).await.into_iter().zip(&members) {
+            standings.push(standing.map_err(|error| {
+                let about = format!(
+                    "{}: an earlier delivery of this job has registered {}, and whether it has deployed it cannot be seen",
+                    member.target, member.revision
+                );
+                self.of_call(&about, &error, true)
+            })?);
+        }
+        let is_failing = standings
+            .iter()
+            .any(|one| matches!(one, Standing::Before(_)));
+        let is_under_way = standings.iter().any(|one| matches!(one, Standing::Set));
+        let taken = members
+            .iter()
+            .zip(&standings)
+            .position(|(member, standing)| {
+                matches!(standing, Standing::Open)
+                    && Revision::parse(&member.service.seen.task_definition)
+                        .is_ok_and(|set_to| set_to != member.previous)
+            });
+        if let Some(place) = taken.filter(|_| !is_failing) {
+            return self.taken(&members, standings, place, is_under_way).await;
+        }
+        let mut outcomes = Vec::new();
+        let mut left = Vec::new();
+        let mut is_first = true;
+        for (place, (member, standing)) in members.iter().zip(&standings).enumerate() {
+            outcomes.push(match standing {
+                Standing::Set => self.found(member, &member.service, true).await,
+                Standing::Before(earlier) => self.followed(member, earlier).await,
+                Standing::Open if is_failing => Outcome::NotTouched,
+                Standing::Open if is_first => {
+                    is_first = false;
+                    self.set(member).await
+                }
+                Standing::Open => {
+                    left.push(place);
+                    Outcome::NotTouched
+                }
+            });
+        }
+        let refused = |outcomes: &[Outcome]| {
+            outcomes
+                .iter()
+                .position(|one| matches!(one, Outcome::Refused(_) | Outcome::Unknown(_)))
+        };
+        if refused(&outcomes).is_none() {
+            let setting = left.iter().map(|place| self.set(&members[*place]));
+            for (place, outcome) in left.iter().zip(join_all(setting).await) {
+                outcomes[*place] = outcome;
+            }
+        }
+        match refused(&outcomes) {
+            None => Ok(self.rolling_out(&members, outcomes)),
+            Some(place) => self.not_all_set(&members, outcomes, place),
+        }
+    }
+
+    async fn standing(&self, member: &Member) -> Result<Standing, CallError> {
+        if member.service.seen.task_definition == member.own {
+            return Ok(Standing::Set);
+        }
+        if member.is_fresh {
+            return Ok(Standing::Open);
+        }
+        // An earlier delivery registered it. Did it come to update the service, too? Who cannot
+        // tell must not deploy, for it might be for the second time.
+        let before = self.deployed_before(&member.target, &member.own).await?;
+        Ok(before.map_or(Standing::Open, Standing::Before))
+    }
+
+    /// Another deployment came while this job was busy with what comes before.
+    async fn taken(
+        &mut self,
+        members: &[Member],
+        standings: Vec<Standing>,
+        place: usize,
+        is_under_way: bool,
+    ) -> Result<Phase, Failure> {
+        let member = &members[place];
+        let cause = format!(
+            "it was set to {} by another deployment after this one had begun from {}",
+            text::last_part(&member.service.seen.task_definition),
+            member.previous
+        );
+        if !is_under_way {
+            self.afterwards
+                .unused
+                .extend(members.iter().map(|member| member.own.clone()));
+            return Err(Failure::new(
+                FailureKind::Job,
+                format!(
+                    "{}: {cause}. It was left alone, and no service was changed by this job.",
+                    member.target
+                ),
+            ));
+        }
+        let mut outcomes = Vec::new();
+        for (member, standing) in members.iter().zip(standings) {
+            outcomes.push(match standing {
+                Standing::Set => self.found(member, &member.service, true).await,
+                Standing::Before(earlier) => self.followed(member, &earlier).await,
+                Standing::Open => Outcome::NotTouched,
+            });
+        }
+        Ok(self.going_back(members, outcomes, place, cause))
+    }
+
+    /// One service could not be set. If that is certain and none is, the revisions are of no use
+    /// to anybody; if others are, they go back.
+    fn not_all_set(
+        &mut self,
+        members: &[Member],
+        mut outcomes: Vec<Outcome>,
+        place: usize,
+    ) -> Result<Phase, Failure> {
+        let member = &members[place];
+        let target = member.target.to_string();
+        let others_are_set = outcomes
+            .iter()
+            .any(|one| matches!(one, Outcome::Found(_, _)));
+        let (error, is_unknown) = match std::mem::replace(&mut outcomes[place], Outcome::NotTouched)
+        {
+            Outcome::Unknown(error) => (error, true),
+            Outcome::Refused(error) => (error, false),
+            Outcome::Found(_, _) | Outcome::NotTouched => {
+                return Ok(self.rolling_out(members, outcomes));
+            }
+        };
+        if others_are_set {
+            if is_unknown {
+                // The next looks tell what became of it.
+                let mut rollout = member.untouched();
+                NOT_NAMED_YET.clone_into(&mut rollout.deployment);
+                outcomes[place] = Outcome::Found(rollout, None);
+                return Ok(self.rolling_out(members, outcomes));
+            }
+            let failure = self.of_call("", &error, true);
+            let cause = failure.message.trim_start_matches(": ").to_owned();
+            return Ok(self.going_back(members, outcomes, place, cause));
+        }
+        let failure = self.of_call(&target, &error, is_unknown);
+        let after = if is_unknown {
+            format!(
+                "{} is registered; look whether the service was set to it.",
+                member.revision
+            )
+        } else {
+            let mut own: Vec<&Member> = members.iter().collect();
+            own.dedup_by(|a, b| a.own == b.own);
+            self.afterwards
+                .unused
+                .extend(own.iter().map(|member| member.own.clone()));
+            let revisions: Vec<String> = own
+                .iter()
+                .map(|member| member.revision.to_string())
+                .collect();
+            let are = if revisions.len() == 1 { "is" } else { "are" };
+            let no_other = if members.len() == 1 {
+                ""
+            } else {
+                " No other service was changed."
+            };
+            format!(
+                "The service was not changed: it is set to {}.{no_other} {}, registered for this job, {are} being deregistered.",
+                text::last_part(&member.service.seen.task_definition),
+                text::listed(&revisions)
+            )
+        };
+        Err(Failure::new(
+            failure.kind,
+            format!("{} {after}", failure.message),
+        ))
+    }
+
+    async fn set(&self, member: &Member) -> Outcome {
+        let from = &member.service.seen.task_definition;
+        match self.set_service(&member.target, from, &member.own).await {
+            Ok(service) => self.found(member, &service, !member.is_fresh).await,
+            Err(error) if error.class == Class::Unavailable => Outcome::Unknown(error),
+            Err(error) => Outcome::Refused(error),
+        }
+    }
+
+    /// Points the service, which is set to `from`, at the revision `wanted`.
+    ///
+    /// # Replay
+    /// An attempt whose outcome is unknown is looked for at the service before the next, and if the
+    /// service is set to something else by then, somebody has decided and it is left alone.
+    ///
+    /// # Errors
+    /// [`Class::Unavailable`] whenever an attempt may have been carried out.
+    pub(super) async fn set_service(
+        &self,
+        target: &Target,
+        from: &str,
+        wanted: &str,
+    ) -> Result<ServiceDescribed, CallError> {
+        let mut pause = MAKING_PAUSE;
+        let mut attempt = 1;
+        let mut may_be_done = false;
+        loop {
+            let mut error = match self.ecs.update_service(target, wanted).await {
+                Ok(service) => return Ok(service),
+                Err(error) => error,
+            };
+            may_be_done |= error.class == Class::Unavailable;
+            let is_worth_another = matches!(error.class, Class::Unavailable | Class::Throttled);
+            if may_be_done {
+                error.class = Class::Unavailable;
+            }
+            if !is_worth_another || attempt == MAKING_ATTEMPTS {
+                return Err(error);
+            }
+            self.engine.clock.sleep(pause).await;
+            pause *= 2;
+            attempt += 1;
+            if !may_be_done {
+                continue;
+            }
+            match self.ecs.describe_service(target).await {
+                Ok(Some(service)) if service.seen.task_definition == wanted => return Ok(service),
+                Ok(Some(service)) if service.seen.task_definition == from => {}
+                Ok(_) => return Err(error),
+                Err(unseen) => {
+                    error.detail = format!("{}, and then {unseen}", error.detail);
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// The rollout of a service that is set to our revision. `by_earlier`: an earlier delivery may
+    /// have done that, and the time counts from there.
+    async fn found(
+        &self,
+        member: &Member,
+        service: &ServiceDescribed,
+        by_earlier: bool,
+    ) -> Outcome {
+        let deployment = own_deployment(&service.seen, &member.own);
+        let started = deployment
+            .filter(|_| by_earlier)
+            .and_then(|deployment| deployment.created_at);
+        let previous = if member.previous == member.revision {
+            // Set to ours when we came: what was before must be asked.
+            self.previous_of(member, service)
+                .await
+                .unwrap_or_else(|| member.revision.clone())
+        } else {
+            member.previous.clone()
+        };
+        let deployment = deployment.map_or_else(
+            // ECS names it in the next look; until then the service deployment's id stands for it.
+            || {
+                let current = service.current_service_deployment.as_deref();
+                text::last_part(current.unwrap_or(NOT_NAMED_YET)).to_owned()
+            },
+            |deployment| deployment.id.clone(),
+        );
+        let rollout = ServiceRollout {
+            revision: member.revision.clone(),
+            previous,
+            deployment,
+            service_deployment: None,
+        };
+        Outcome::Found(rollout, started)
+    }
+
+    /// The rollout of a service that was set to our revision once, by the service deployment
+    /// `earlier`, and is not any more: ECS went back, or another deployment took its place.
+    async fn followed(&self, member: &Member, earlier: &Listed) -> Outcome {
+        let listed = own_deployment(&member.service.seen, &member.own);
+        let id = text::last_part(&earlier.arn).to_owned();
+        let rollout = ServiceRollout {
+            revision: member.revision.clone(),
+            // If it is not known: what the service is set to now may be somebody else's.
+            previous: self
+                .source_of(&earlier.arn)
+                .await
+                .unwrap_or_else(|| member.revision.clone()),
+            deployment: listed.map_or_else(|| id.clone(), |deployment| deployment.id.clone()),
+            service_deployment: Some(id),
+        };
+        Outcome::Found(rollout, earlier.created_at)
+    }
+
+    fn rollouts(
+        &self,
+        members: &[Member],
+        outcomes: Vec<Outcome>,
+    ) -> (Vec<ServiceRollout>, Timestamp) {
+        let mut started: Option<Timestamp> = None;
+        let mut rollouts = Vec::new();
+        for (member, outcome) in members.iter().zip(outcomes) {
+            let rollout = match outcome {
+                Outcome::Found(rollout, since) => {
+                    started = match (started, since) {
+                        (Some(known), Some(since)) => Some(known.min(since)),
+                        (known, since) => known.or(since),
+                    };
+                    rollout
+                }
+                Outcome::NotTouched | Outcome::Refused(_) | Outcome::Unknown(_) => {
+                    member.untouched()
+                }
+            };
+            tracing::info!(
+                job = self.job,
+                service = member.target.service_name(),
+                deployment = rollout.deployment,
+                revision = %rollout.revision,
+                previous = %rollout.previous,
+                "the service's rollout"
+            );
+            rollouts.push(rollout);
+        }
+        (rollouts, started.unwrap_or_else(|| self.now()))
+    }
+
+    fn rolling_out(&self, members: &[Member], outcomes: Vec<Outcome>) -> Phase {
+        let (services, started) = self.rollouts(members, outcomes);
+        if let Some(failed) = services.iter().position(|rollout| !rollout.is_touched()) {
+            // Only on the way back are there services that nobody touched.
+            let failed_first = services.iter().position(ServiceRollout::is_touched);
+            return Phase::RollingBack {
+                job: self.job.to_owned(),
+                started,
+                owner: Owner::Ecs,
+                since: self.now(),
+                failed: failed_first.unwrap_or(failed),
+                cause: String::new(),
+                services,
+            };
+        }
+        Phase::RollingOut {
+            job: self.job.to_owned(),
+            started,
+            services,
+        }
+    }
+
+    fn going_back(
+        &self,
+        members: &[Member],
+        outcomes: Vec<Outcome>,
+        failed: usize,
+        cause: String,
+    ) -> Phase {
+        let (services, started) = self.rollouts(members, outcomes);
+        Phase::RollingBack {
+            job: self.job.to_owned(),
+            started,
+            owner: Owner::Ecs,
+            since: self.now(),
+            failed,
+            cause,
+            services,
+        }
+    }
+
+    /// The service deployment that brought `own`, if there ever was one: the first of them.
+    pub(super) async fn deployed_before(
+        &self,
+        target: &Target,
+        own: &str,
+    ) -> Result<Option<Listed>, CallError> {
+        let listed = self
+            .ecs
+            .newest_service_deployments(target, NEWEST_SERVICE_DEPLOYMENTS)
+            .await?;
+        let revisions: Vec<String> = listed
+            .iter()
+            .filter_map(|one| one.target_revision.clone())
+            .collect();
+        let known = self.ecs.task_definitions_of(&revisions).await?;
+        let brings_own = |one: &Listed| {
+            known.iter().any(|(revision, task_definition)| {
+                one.target_revision.as_ref() == Some(revision) && task_definition == own
+            })
+        };
+        Ok(listed.into_iter().rfind(|one| brings_own(one)))
+    }
+
+    /// What the service ran before it was set to our revision: still listed, or told by the
+    /// service deployment.
+    async fn previous_of(&self, member: &Member, service: &ServiceDescribed) -> Option<Revision> {
+        let deployments = service.seen.deployments.iter();
+        let other = deployments
+            .filter(|one| one.task_definition != member.own)
+            .find_map(|one| Revision::parse(&one.task_definition).ok());
+        if other.is_some() {
+            return other;
+        }
+        let earlier = self
+            .deployed_before(&member.target, &member.own)
+            .await
+            .ok()??;
+        self.source_of(&earlier.arn).await
+    }
+
+    async fn source_of(&self, service_deployment: &str) -> Option<Revision> {
+        let described = self
+            .ecs
+            .describe_service_deployment(service_deployment)
+            .await;
+        let sources = described.ok()??.source_revisions;
+        let known = self.ecs.task_definitions_of(&sources).await.ok()?;
+        known
+            .iter()
+            .find_map(|(_, task_definition)| Revision::parse(task_definition).ok())
+    }
+}
+
+/// The APIs of service deployments are not allowed or not there: a rolling update can be judged
+/// without them.
+pub(super) fn cannot_be_asked(error: &CallError) -> bool {
+    matches!(error.class, Class::Denied | Class::Unsupported)
+}
+
+/// The deployment of `own` that is PRIMARY, or any of it.
+pub(super) fn own_deployment<'a>(
+    service: &'a ServiceSeen,
+    own: &str,
+) -> Option<&'a DeploymentSeen> {
+    let of_own = || {
+        service
+            .deployments
+            .iter()
+            .filter(|one| one.task_definition == own)
+    };
+    of_own()
+        .find(|one| one.status == "PRIMARY")
+        .or_else(|| of_own().next())
+}

@@ -1,0 +1,162 @@
+//! What runs the families on a schedule: found at the start, pointed at the new revision after
+//! success.
+
+use std::fmt;
+
+use super::Step;
+use crate::aws::Aws;
+use crate::aws::ecs::Ecs;
+use crate::aws::error::CallError;
+use crate::aws::events::RuleTarget;
+use crate::aws::scheduler::Schedule;
+use crate::deploy::failure::{Failure, FailureKind};
+use crate::deploy::phase::Phase;
+use crate::deploy::revision::Revision;
+use crate::deploy::schedules::{RUN_TASK_TARGET, pointed, revision_of};
+use crate::deploy::text;
+use crate::explain;
+
+/// Something that runs a task at its time.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Scheduled {
+    /// The target of a rule.
+    Rule(RuleTarget),
+    /// A schedule.
+    Schedule(Schedule),
+}
+
+impl fmt::Display for Scheduled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rule(RuleTarget { rule, target, .. }) => {
+                let id = target["Id"].as_str().unwrap_or_default();
+                write!(f, "the target {id} of the rule {rule}")
+            }
+            Self::Schedule(Schedule { group, name, .. }) => {
+                write!(f, "the schedule {group}/{name}")
+            }
+        }
+    }
+}
+
+impl Scheduled {
+    /// The revision that it runs, if it names one.
+    pub(super) fn revision(&self) -> Option<Revision> {
+        match self {
+            Self::Rule(rule) => revision_of(&rule.target),
+            Self::Schedule(schedule) => revision_of(schedule.fields.get("Target")?.as_object()?),
+        }
+    }
+
+    /// The same with `revision`; `None` if it has it already, or runs another family.
+    fn pointed(&self, revision: &Revision) -> Option<Self> {
+        match self {
+            Self::Rule(rule) => Some(Self::Rule(RuleTarget {
+                target: pointed(&rule.target, revision)?,
+                ..rule.clone()
+            })),
+            Self::Schedule(schedule) => {
+                let target = schedule.fields.get("Target")?.as_object()?;
+                let target = pointed(target, revision)?;
+                let mut schedule = schedule.clone();
+                schedule.fields.insert("Target".to_owned(), target.into());
+                Some(Self::Schedule(schedule))
+            }
+        }
+    }
+}
+
+/// All that runs one of `families` at its time, on any cluster of the account and Region.
+pub(super) async fn find(
+    there: &Aws,
+    ecs: &Ecs,
+    families: &[String],
+) -> Result<Vec<Scheduled>, CallError> {
+    let (clusters, buses, listed) = tokio::join!(
+        ecs.clusters(),
+        async { there.events().buses().await },
+        async { there.scheduler().list().await }
+    );
+    let (clusters, buses, listed) = (clusters?, buses?, listed?);
+    let mut found = Vec::new();
+    let events = there.events();
+    for bus in &buses {
+        for cluster in &clusters {
+            let targets = events.targets_on(bus, cluster).await?;
+            found.extend(targets.into_iter().map(Scheduled::Rule));
+        }
+    }
+    let scheduler = there.scheduler();
+    let runs_tasks = |target: &str| {
+        clusters.iter().any(|arn| arn == target) || target.ends_with(RUN_TASK_TARGET)
+    };
+    for listed in listed.iter().filter(|one| runs_tasks(&one.target)) {
+        let schedule = scheduler.get(listed).await?;
+        found.extend(schedule.map(Scheduled::Schedule));
+    }
+    found.retain(|one| {
+        let revision = one.revision();
+        revision.is_some_and(|runs| families.iter().any(|family| family == runs.family()))
+    });
+    Ok(found)
+}
+
+impl Step<'_> {
+    pub(super) async fn scheduled(&self, families: &[String]) -> Result<Vec<Scheduled>, CallError> {
+        find(&self.there, &self.ecs, families).await
+    }
+
+    /// Points everything that runs the families at this job's revisions.
+    ///
+    /// # Replay
+    /// What points there already is left alone.
+    ///
+    /// # Errors
+    /// The failure to answer with: the services serve, but what was asked for is not done.
+    pub(super) async fn point_schedules(&mut self, phase: &Phase) -> Result<usize, Failure> {
+        let mut revisions: Vec<Revision> = phase
+            .services()
+            .iter()
+            .map(|rollout| rollout.revision.clone())
+            .collect();
+        revisions.sort();
+        revisions.dedup();
+        let serving: Vec<String> = revisions.iter().map(ToString::to_string).collect();
+        let is_are = if serving.len() == 1 { "is" } else { "are" };
+        let about = format!(
+            "{}: {} {is_are} serving, but not all that runs on a schedule was pointed at it",
+            self.spec.about(),
+            text::listed(&serving)
+        );
+        let families: Vec<String> = revisions
+            .iter()
+            .map(|revision| revision.family().to_owned())
+            .collect();
+        let found = match self.scheduled(&families).await {
+            Ok(found) => found,
+            Err(error) => return Err(self.of_call(&about, &error, true)),
+        };
+        let mut pointed = 0;
+        let mut failures = Vec::new();
+        for one in &found {
+            let Some(changed) = revisions.iter().find_map(|revision| one.pointed(revision)) else {
+                continue;
+            };
+            let put = match &changed {
+                Scheduled::Rule(rule) => self.there.events().put_target(rule).await,
+                Scheduled::Schedule(schedule) => self.there.scheduler().update(schedule).await,
+            };
+            match put {
+                Ok(()) => pointed += 1,
+                Err(error) => failures.push(self.of_call(&one.to_string(), &error, true)),
+            }
+        }
+        match explain::together(&failures) {
+            None => Ok(pointed),
+            Some(failure) => Err(Failure::new(
+                FailureKind::Job,
+                format!("{about}. {}", failure.message),
+            )),
+        }
+    }
+}

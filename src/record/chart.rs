@@ -1,0 +1,814 @@
+//! The chart of one service: running tasks over time as two step lines, and below it, on the same
+//! axis, the lifecycle stages and the share of traffic.
+//!
+//! It is drawn twice, for a wide page and for a phone, and the page's style shows one. A drawing
+//! that only shrank would have letters that nobody can read on a phone.
+
+use std::time::Duration;
+
+use super::super::{Point, ServiceRecord};
+use super::{escaped, offset, table};
+use crate::deploy::text::listed;
+use crate::deploy::time::spoken;
+
+/// Lengths are whole tenths of a pixel, and are written as pixels with one decimal.
+const PX: u64 = 10;
+
+/// Room for one character of the drawing's letters. Generous, because fonts differ: a label that
+/// is counted as fitting has to fit in all of them.
+const CHARACTER: u64 = 9 * PX;
+
+/// Between a label and what it belongs to.
+const GAP: u64 = 8 * PX;
+
+/// From one line of letters to the next.
+const LINE: u64 = 15 * PX;
+
+/// From the middle of letters down to their baseline.
+const TO_BASELINE: u64 = 4 * PX;
+
+/// A label of the time axis takes so much of it: the longest is `150 min`.
+const TICK_ROOM: u64 = 64 * PX;
+
+/// Half of what new and old are drawn apart, so that equal counts are two lines side by side.
+const APART: u64 = PX;
+
+/// Above the highest count, so that half of its letters have room.
+const TOP: u64 = 8 * PX;
+
+const STAGES_HEIGHT: u64 = 22 * PX;
+const WEIGHT_HEIGHT: u64 = 28 * PX;
+
+/// The count axis has at most so many steps.
+const COUNT_STEPS: u64 = 5;
+
+const PERCENT: u32 = 100;
+const DAY_SECS: u64 = 86_400;
+
+/// One of the two drawings.
+struct Format {
+    name: &'static str,
+    width: u64,
+    /// How high the lines of tasks are, without axis and bands.
+    height: u64,
+}
+
+const FORMATS: [Format; 2] = [
+    Format {
+        name: "wide",
+        width: 720 * PX,
+        height: 190 * PX,
+    },
+    Format {
+        name: "narrow",
+        width: 343 * PX,
+        height: 150 * PX,
+    },
+];
+
+/// What holds from one second to another.
+#[derive(Debug, PartialEq)]
+struct Span<T> {
+    from: u64,
+    until: u64,
+    value: T,
+}
+
+impl<T> Span<T> {
+    /// As `+0:40 to +1:05`.
+    fn when(&self) -> String {
+        format!("+{} to +{}", offset(self.from), offset(self.until))
+    }
+}
+
+/// What `told` says of each point, as spans: a point holds until the next one, the last one until
+/// `end`. Neighbours that say the same are one span.
+fn spans<'a, T: PartialEq>(
+    points: &'a [Point],
+    end: u64,
+    told: impl Fn(&'a Point) -> Option<T>,
+) -> Vec<Span<T>> {
+    let mut spans: Vec<Span<T>> = Vec::new();
+    let mut points = points.iter().peekable();
+    while let Some(point) = points.next() {
+        let until = points.peek().map_or(end, |next| next.at).max(point.at);
+        let Some(value) = told(point) else { continue };
+        match spans.last_mut() {
+            Some(last) if last.until == point.at && last.value == value => last.until = until,
+            _ => spans.push(Span {
+                from: point.at,
+                until,
+                value,
+            }),
+        }
+    }
+    spans
+}
+
+/// What is drawn, whatever the format.
+struct Chart<'a> {
+    service: &'a ServiceRecord,
+    /// Seconds; at least one, so that there is an axis.
+    end: u64,
+    desired: Option<u32>,
+    new: Vec<Span<u32>>,
+    old: Vec<Span<u32>>,
+    stages: Vec<Span<&'a str>>,
+    weights: Vec<Span<u32>>,
+}
+
+/// The figure of a service that was deployed to in `seconds`: legend, both drawings, the stages as
+/// a list and the numbers as a table. `number` tells the figures of a page apart.
+pub(super) fn figure(service: &ServiceRecord, seconds: u64, number: usize) -> String {
+    if service.timeline.is_empty() {
+        return "<p class=\"unseen\">Nothing was seen over time.</p>\n".to_owned();
+    }
+    let chart = Chart::new(service, seconds);
+    let drawings: Vec<String> = FORMATS
+        .iter()
+        .map(|format| Drawing::new(&chart, format).svg(number))
+        .collect();
+    format!(
+        "<figure>\n<figcaption>Running tasks over time{}</figcaption>\n{}{}</figure>\n{}",
+        chart.legend(),
+        drawings.concat(),
+        chart.stage_list(),
+        numbers(&service.timeline),
+    )
+}
+
+impl<'a> Chart<'a> {
+    fn new(service: &'a ServiceRecord, seconds: u64) -> Self {
+        let points = &service.timeline;
+        let last = points.iter().map(|point| point.at).max();
+        let end = seconds.max(last.unwrap_or(0)).max(1);
+        Self {
+            service,
+            end,
+            desired: service.desired.and_then(|count| u32::try_from(count).ok()),
+            new: spans(points, end, |point| Some(point.new)),
+            old: spans(points, end, |point| Some(point.old)),
+            stages: spans(points, end, |point| {
+                point.stage.as_deref().filter(|name| !name.is_empty())
+            }),
+            weights: spans(points, end, |point| Some(point.weight?.min(PERCENT))),
+        }
+    }
+
+    /// The greatest count that is drawn.
+    fn most(&self) -> u32 {
+        let seen = self.new.iter().chain(&self.old).map(|span| span.value);
+        seen.chain(self.desired).max().unwrap_or(0)
+    }
+
+    fn legend(&self) -> String {
+        let named = |class: &str, what: &str, revision: Option<&str>| {
+            let revision = revision.map_or_else(String::new, |revision| {
+                format!(" <code>{}</code>", escaped(revision))
+            });
+            format!("<li class=\"{class}\">{what}{revision}</li>")
+        };
+        let mut items = named("new", "new", Some(&self.service.revision));
+        items += &named("old", "old", self.service.previous.as_deref());
+        if let Some(desired) = self.desired {
+            items += &named("desired", &format!("desired: {desired}"), None);
+        }
+        format!("<ul class=\"legend\">{items}</ul>")
+    }
+
+    /// The stages in words, because the band has no room for the names of short ones.
+    fn stage_list(&self) -> String {
+        if self.stages.is_empty() {
+            return String::new();
+        }
+        let items: Vec<String> = self
+            .stages
+            .iter()
+            .map(|span| {
+                format!(
+                    "<li>{} <span class=\"quiet\">{}</span></li>",
+                    escaped(&stage_name(span.value)),
+                    span.when(),
+                )
+            })
+            .collect();
+        format!("<ol class=\"stages\">{}</ol>\n", items.concat())
+    }
+
+    /// What stands at the ends of the lines of new and old tasks.
+    fn end_labels(&self) -> [String; 2] {
+        let last = |spans: &[Span<u32>]| spans.last().map_or(0, |span| span.value);
+        [
+            format!("{} new", last(&self.new)),
+            format!("{} old", last(&self.old)),
+        ]
+    }
+
+    /// What stands at the end of the line of traffic, if it goes on to the end.
+    fn weight_label(&self) -> Option<String> {
+        let last = self.weights.last()?;
+        (last.until == self.end).then(|| format!("{} %", last.value))
+    }
+
+    /// What a person who cannot see the drawing has to know of it.
+    fn description(&self) -> String {
+        let told = |name: &str, spans: &[Span<u32>]| {
+            let first = spans.first().map_or(0, |span| span.value);
+            let last = spans.last().map_or(0, |span| span.value);
+            let most = spans.iter().map(|span| span.value).max().unwrap_or(0);
+            format!("{name} tasks: {first} at first, {most} at most, {last} at the end.")
+        };
+        let mut words = vec![
+            format!("A step chart of {}.", spoken(Duration::from_secs(self.end))),
+            told("New", &self.new),
+            told("Old", &self.old),
+        ];
+        words.extend(self.desired.map(|count| format!("Desired: {count}.")));
+        if !self.stages.is_empty() {
+            let names: Vec<String> = self.stages.iter().map(|s| stage_name(s.value)).collect();
+            words.push(format!("Stages: {}.", listed(&names)));
+        }
+        if let Some(last) = self.weights.last() {
+            words.push(format!(
+                "Traffic on the new tasks at the end: {} %.",
+                last.value
+            ));
+        }
+        words.join(" ")
+    }
+}
+
+/// `BAKE_TIME` as `bake time`.
+fn stage_name(stage: &str) -> String {
+    stage.replace('_', " ").to_lowercase()
+}
+
+/// One drawing of a chart: where its parts are.
+struct Drawing<'a> {
+    chart: &'a Chart<'a>,
+    format: &'a Format,
+    /// The lines of tasks, the stages and the traffic all begin and end here.
+    left: u64,
+    right: u64,
+    /// Where the count is 0.
+    bottom: u64,
+    count_step: u64,
+    count_top: u64,
+}
+
+impl<'a> Drawing<'a> {
+    fn new(chart: &'a Chart<'a>, format: &'a Format) -> Self {
+        let most = u64::from(chart.most());
+        let count_step = count_step(most);
+        let count_top = most.div_ceil(count_step).max(1) * count_step;
+        let mut axis = width_of(&count_top.to_string());
+        if !chart.weights.is_empty() {
+            axis = axis.max(width_of("100 %"));
+        }
+        let ends = chart.end_labels().into_iter().chain(chart.weight_label());
+        let ends = ends.map(|label| width_of(&label)).max().unwrap_or(0);
+        Self {
+            chart,
+            format,
+            left: axis + GAP,
+            right: format.width.saturating_sub(ends + GAP),
+            bottom: TOP + format.height,
+            count_step,
+            count_top,
+        }
+    }
+
+    fn svg(&self, number: usize) -> String {
+        let Self { chart, format, .. } = self;
+        let mut body = self.count_axis() + &self.time_axis() + &self.task_lines();
+        let mut height = self.bottom + GAP + LINE;
+        if !chart.stages.is_empty() {
+            body += &self.stage_band(height + GAP);
+            height += GAP + LINE + STAGES_HEIGHT;
+        }
+        if !chart.weights.is_empty() {
+            body += &self.weight_strip(height + GAP);
+            height += GAP + LINE + GAP + WEIGHT_HEIGHT + GAP;
+        }
+        let id = format!("chart-{number}-{}", format.name);
+        format!(
+            "<svg class=\"{}\" viewBox=\"0 0 {} {}\" role=\"img\" \
+             aria-labelledby=\"{id}-title\" aria-describedby=\"{id}-desc\">\n\
+             <title id=\"{id}-title\">Running tasks of {} on {} over time</title>\n\
+             <desc id=\"{id}-desc\">{}</desc>\n{body}</svg>\n",
+            format.name,
+            px(format.width),
+            px(height),
+            escaped(&chart.service.service),
+            escaped(&chart.service.cluster),
+            escaped(&chart.description()),
+        )
+    }
+
+    fn plot_width(&self) -> u64 {
+        self.right.saturating_sub(self.left)
+    }
+
+    /// Where the second `at` is.
+    fn x(&self, at: u64) -> u64 {
+        self.left + share(at, self.chart.end, self.plot_width())
+    }
+
+    /// Where the count is.
+    fn y(&self, count: u64) -> u64 {
+        self.bottom - share(count, self.count_top, self.format.height)
+    }
+
+    fn count_axis(&self) -> String {
+        ticks(self.count_step, self.count_top)
+            .map(|count| self.level(count == 0, self.y(count), &count.to_string()))
+            .collect()
+    }
+
+    /// A line from the left to the right and what it stands for.
+    fn level(&self, is_axis: bool, y: u64, words: &str) -> String {
+        let class = if is_axis { "axis" } else { "grid" };
+        line(class, (self.left, y), (self.right, y)) + &text("end", self.left - GAP, y, words)
+    }
+
+    fn time_axis(&self) -> String {
+        let (unit, step) = time_step(self.chart.end, self.plot_width() / TICK_ROOM);
+        let mut axis = String::new();
+        for at in ticks(step, self.chart.end) {
+            let x = self.x(at);
+            let words = match at {
+                0 => "0".to_owned(),
+                at => format!("{} {}", at / unit.seconds, unit.name),
+            };
+            axis += &line("axis", (x, self.bottom), (x, self.bottom + GAP / 2));
+            axis += &text("middle", x, self.bottom + GAP + LINE / 2, &words);
+        }
+        axis
+    }
+
+    fn task_lines(&self) -> String {
+        let Chart {
+            new, old, desired, ..
+        } = self.chart;
+        let y_new = |count: u32| self.y(u64::from(count)) - APART;
+        let y_old = |count: u32| self.y(u64::from(count)) + APART;
+        let steps = self.steps(new, y_new);
+        let mut lines = String::new();
+        if let Some(first) = new.first() {
+            let (bottom, back) = (px(self.bottom), px(self.x(first.from)));
+            lines += &path("area", &format!("{steps}V{bottom}H{back}Z"));
+        }
+        if let Some(desired) = desired {
+            let (left, right) = (px(self.left), px(self.right));
+            let y = px(self.y(u64::from(*desired)));
+            lines += &path("desired", &format!("M{left} {y}H{right}"));
+        }
+        lines += &path("old", &self.steps(old, y_old));
+        lines += &path("new", &steps);
+        if let (Some(new), Some(old)) = (new.last(), old.last()) {
+            lines += &self.line_ends(y_new(new.value), y_old(old.value));
+        }
+        lines
+    }
+
+    /// Dots and labels, the labels moved apart where they would overlap.
+    fn line_ends(&self, y_new: u64, y_old: u64) -> String {
+        let [new, old] = self.chart.end_labels();
+        let (label_new, label_old) = if y_new <= y_old {
+            moved_apart(y_new, y_old, self.bottom)
+        } else {
+            let (label_old, label_new) = moved_apart(y_old, y_new, self.bottom);
+            (label_new, label_old)
+        };
+        let x = self.right + GAP;
+        dot("old", self.right, y_old)
+            + &dot("new", self.right, y_new)
+            + &text("new", x, label_new, &new)
+            + &text("old", x, label_old, &old)
+    }
+
+    /// A path's data. Where nothing was told the line is interrupted.
+    fn steps(&self, spans: &[Span<u32>], y: impl Fn(u32) -> u64) -> String {
+        let mut data = String::new();
+        let mut drawn_until = None;
+        for span in spans {
+            let y = px(y(span.value));
+            if drawn_until == Some(span.from) {
+                data += &format!("V{y}");
+            } else {
+                data += &format!("M{} {y}", px(self.x(span.from)));
+            }
+            data += &format!("H{}", px(self.x(span.until)));
+            drawn_until = Some(span.until);
+        }
+        data
+    }
+
+    fn stage_band(&self, top: u64) -> String {
+        let stages = self.chart.stages.iter().zip(1..);
+        let stages = stages.map(|(span, number)| self.stage(top + LINE, span, number));
+        self.heading(top, "Lifecycle stages") + &stages.collect::<String>()
+    }
+
+    /// A stage with its number in the list below and its name, as far as they fit.
+    fn stage(&self, top: u64, span: &Span<&str>, number: u32) -> String {
+        let from = self.x(span.from);
+        let width = self.x(span.until).saturating_sub(from);
+        let labels = [
+            format!("{number} {}", stage_name(span.value)),
+            number.to_string(),
+        ];
+        let label = labels.iter().find(|words| width_of(words) <= width);
+        let label = label.map_or_else(String::new, |words| {
+            text("middle", from + width / 2, top + STAGES_HEIGHT / 2, words)
+        });
+        format!(
+            "<g class=\"stage\"><title>{}, {}</title>\
+             <rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/>{label}</g>\n",
+            escaped(span.value),
+            span.when(),
+            px(from),
+            px(top),
+            px(width),
+            px(STAGES_HEIGHT),
+        )
+    }
+
+    fn weight_strip(&self, top: u64) -> String {
+        let weights = &self.chart.weights;
+        let bottom = top + LINE + GAP + WEIGHT_HEIGHT;
+        let y = |weight: u32| bottom - share(weight.into(), PERCENT.into(), WEIGHT_HEIGHT);
+        let mut strip = self.heading(top, "Traffic on the new tasks");
+        strip += &self.level(false, y(PERCENT), "100 %");
+        strip += &self.level(true, y(0), "0 %");
+        strip += &path("weight", &self.steps(weights, y));
+        if let (Some(words), Some(last)) = (self.chart.weight_label(), weights.last()) {
+            strip += &text("weight", self.right + GAP, y(last.value), &words);
+        }
+        strip
+    }
+
+    fn heading(&self, top: u64, words: &str) -> String {
+        // Counts of many digits leave a plot that is narrower than its headings.
+        let left = self.left.min(self.right.saturating_sub(width_of(words)));
+        text("start", left, top + LINE / 2, words)
+    }
+}
+
+/// Letters whose middle is at the height `y`.
+fn text(class: &str, x: u64, y: u64, words: &str) -> String {
+    let (x, y, words) = (px(x), px(y + TO_BASELINE), escaped(words));
+    format!("<text class=\"{class}\" x=\"{x}\" y=\"{y}\">{words}</text>\n")
+}
+
+fn line(class: &str, (x1, y1): (u64, u64), (x2, y2): (u64, u64)) -> String {
+    let (x1, y1, x2, y2) = (px(x1), px(y1), px(x2), px(y2));
+    format!("<line class=\"{class}\" x1=\"{x1}\" y1=\"{y1}\" x2=\"{x2}\" y2=\"{y2}\"/>\n")
+}
+
+fn path(class: &str, data: &str) -> String {
+    format!("<path class=\"{class}\" d=\"{data}\"/>\n")
+}
+
+fn dot(class: &str, x: u64, y: u64) -> String {
+    let (x, y) = (px(x), px(y));
+    format!("<circle class=\"{class}\" cx=\"{x}\" cy=\"{y}\" r=\"3\"/>\n")
+}
+
+/// At least the width of `words`. Characters beyond ASCII may be twice as wide.
+fn width_of(words: &str) -> u64 {
+    let width = |character: char| if character.is_ascii() { 1 } else { 2 };
+    words.chars().map(width).sum::<u64>() * CHARACTER
+}
+
+/// `part / whole * of`, rounded down.
+fn share(part: u64, whole: u64, of: u64) -> u64 {
+    let share = u128::from(part) * u128::from(of) / u128::from(whole.max(1));
+    u64::try_from(share).unwrap_or(u64::MAX)
+}
+
+/// A length as SVG writes it.
+fn px(length: u64) -> String {
+    match length % PX {
+        0 => (length / PX).to_string(),
+        tenths => format!("{}.{tenths}", length / PX),
+    }
+}
+
+/// Two heights moved apart to a line's distance, within the lines of tasks.
+fn moved_apart(upper: u64, lower: u64, bottom: u64) -> (u64, u64) {
+    if lower.saturating_sub(upper) >= LINE {
+        return (upper, lower);
+    }
+    let upper = u64::midpoint(upper, lower).saturating_sub(LINE / 2);
+    let upper = upper.clamp(TOP, bottom - LINE);
+    (upper, upper + LINE)
+}
+
+/// 0 and every multiple of `step` up to `end`.
+fn ticks(step: u64, end: u64) -> impl Iterator<Item = u64> {
+    (0..=end / step).map(move |index| index * step)
+}
+
+/// How far apart the marks of the count axis are: 1, 2 or 5 times a power of ten.
+fn count_step(most: u64) -> u64 {
+    let mut power = 1;
+    loop {
+        for step in [power, 2 * power, 5 * power] {
+            if most.div_ceil(step) <= COUNT_STEPS {
+                return step;
+            }
+        }
+        power *= 10;
+    }
+}
+
+/// What the time axis counts.
+#[derive(Debug, PartialEq)]
+struct Unit {
+    seconds: u64,
+    name: &'static str,
+    steps: [u64; 8],
+}
+
+const SECOND: Unit = Unit {
+    seconds: 1,
+    name: "s",
+    steps: [1, 2, 5, 10, 15, 20, 30, 60],
+};
+const MINUTE: Unit = Unit {
+    seconds: 60,
+    name: "min",
+    steps: SECOND.steps,
+};
+const HOUR: Unit = Unit {
+    seconds: 3600,
+    name: "h",
+    steps: [1, 2, 3, 4, 6, 8, 12, 24],
+};
+
+/// The unit of an axis of `end` seconds, and how many seconds its marks are apart so that there
+/// are at most `most` of them after 0, or two.
+fn time_step(end: u64, most: u64) -> (Unit, u64) {
+    let most = most.max(2);
+    let unit = match end {
+        0..120 => SECOND,
+        120..10_800 => MINUTE,
+        _ => HOUR,
+    };
+    let mut steps = unit.steps.into_iter().map(|step| step * unit.seconds);
+    let step = steps.find(|step| end / step <= most);
+    let step = step.unwrap_or_else(|| (end / DAY_SECS).div_ceil(most) * DAY_SECS);
+    (unit, step)
+}
+
+/// The points as a table, for whoever wants the numbers.
+fn numbers(points: &[Point]) -> String {
+    let has_stages = points.iter().any(|point| point.stage.is_some());
+    let has_weights = points.iter().any(|point| point.weight.is_some());
+    let mut heads = vec!["Since start", "New", "Old"];
+    heads.extend(has_weights.then_some("Traffic on new"));
+    heads.extend(has_stages.then_some("Stage"));
+    let rows: Vec<String> = points
+        .iter()
+        .map(|point| {
+            let number = |words: String| format!("<td class=\"number\">{words}</td>");
+            let mut row = number(format!("+{}", offset(point.at)))
+                + &number(point.new.to_string())
+                + &number(point.old.to_string());
+            if has_weights {
+                row += &number(point.weight.map_or_else(String::new, |w| format!("{w} %")));
+            }
+            if has_stages {
+                let stage = point.stage.as_deref().unwrap_or_default();
+                let stage = escaped(stage).replace('_', "_<wbr>");
+                row += &format!("<td><code>{stage}</code></td>");
+            }
+            row
+        })
+        .collect();
+    let class = if has_stages {
+        "numbers staged"
+    } else {
+        "numbers"
+    };
+    format!(
+        "<details>\n<summary>The numbers of the chart</summary>\n{}</details>\n",
+        table(class, &heads, &rows)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(at: u64, new: u32, old: u32) -> Point {
+        Point {
+            at,
+            new,
+            old,
+            ..Point::default()
+        }
+    }
+
+    fn service(timeline: Vec<Point>) -> ServiceRecord {
+        ServiceRecord {
+            timeline,
+            ..ServiceRecord::default()
+        }
+    }
+
+    fn span<T>(from: u64, until: u64, value: T) -> Span<T> {
+        Span { from, until, value }
+    }
+
+    #[test]
+    fn a_count_holds_until_the_next_point_and_the_last_one_to_the_end() {
+        let points = [point(2, 0, 4), point(7, 1, 4), point(9, 1, 3)];
+        let new = spans(&points, 20, |point| Some(point.new));
+        assert_eq!(new, [span(2, 7, 0), span(7, 20, 1)]);
+        let old = spans(&points, 20, |point| Some(point.old));
+        assert_eq!(old, [span(2, 9, 4), span(9, 20, 3)]);
+    }
+
+    #[test]
+    fn what_was_not_told_is_a_gap() {
+        let mut points = [point(0, 0, 0), point(5, 0, 0), point(8, 0, 0)];
+        points[0].weight = Some(10);
+        points[2].weight = Some(10);
+        let weights = spans(&points, 9, |point| point.weight);
+        assert_eq!(weights, [span(0, 5, 10), span(8, 9, 10)]);
+    }
+
+    #[test]
+    fn a_line_is_drawn_in_steps_and_interrupted_by_a_gap() {
+        let service = service(vec![point(0, 0, 0), point(100, 10, 10)]);
+        let chart = Chart::new(&service, 100);
+        let drawing = Drawing::new(&chart, &FORMATS[0]);
+        let at = |at: u64| px(drawing.x(at));
+        let steps = [span(0, 50, 1), span(50, 80, 2), span(90, 100, 3)];
+        assert_eq!(
+            drawing.steps(&steps, |count| u64::from(count) * PX),
+            format!(
+                "M{} 1H{}V2H{}M{} 3H{}",
+                at(0),
+                at(50),
+                at(80),
+                at(90),
+                at(100)
+            )
+        );
+    }
+
+    #[test]
+    fn the_time_axis_has_a_few_marks_with_room_for_their_labels() {
+        let lengths = (1..20_000).chain((20_000..400_000).step_by(97));
+        for end in lengths {
+            for most in 1..=10 {
+                let (unit, step) = time_step(end, most);
+                let marks = end / step;
+                assert!((1..=most.max(2)).contains(&marks), "{end} s: {marks}");
+                assert_eq!(step % unit.seconds, 0, "{end} s");
+                assert!(marks >= 2 || most < 4 || end < 2, "{end} s: {marks}");
+            }
+        }
+        let day = time_step(u64::MAX, 8).1;
+        assert!(u64::MAX / day <= 8);
+    }
+
+    #[test]
+    fn the_time_axis_counts_in_the_unit_that_people_would() {
+        let told = |end| {
+            let (unit, step) = time_step(end, 8);
+            format!("{} {}", step / unit.seconds, unit.name)
+        };
+        assert_eq!(told(5), "1 s");
+        assert_eq!(told(59), "10 s");
+        assert_eq!(told(300), "1 min");
+        assert_eq!(told(3600), "10 min");
+        assert_eq!(told(23 * 3600), "3 h");
+    }
+
+    #[test]
+    fn the_count_axis_has_whole_numbers_and_reaches_the_highest_count() {
+        for most in (0..3000).chain([u64::from(u32::MAX)]) {
+            let step = count_step(most);
+            let steps = most.div_ceil(step);
+            assert!(steps <= COUNT_STEPS, "{most}: {steps}");
+            assert!(steps * step >= most, "{most}");
+            assert!(steps > COUNT_STEPS / 3 || step == 1, "{most}: {steps}");
+        }
+        assert_eq!([0, 4, 7, 1000].map(count_step), [1, 1, 2, 200]);
+    }
+
+    #[test]
+    fn labels_at_the_ends_never_overlap() {
+        let bottom = TOP + 150 * PX;
+        for upper in (TOP - PX..=bottom).step_by(7) {
+            for lower in (upper..=bottom + PX).step_by(7) {
+                let (upper, lower) = moved_apart(upper, lower, bottom);
+                assert!(lower - upper >= LINE);
+                assert!(upper >= TOP - PX && lower <= bottom + PX);
+            }
+        }
+    }
+
+    /// Every number that follows one of `names`, as `x1="`.
+    fn numbers_after(svg: &str, names: &[&str]) -> Vec<f64> {
+        let after = |name: &&str| {
+            let parts: Vec<&str> = svg.split(*name).skip(1).collect();
+            parts
+        };
+        let parts = names.iter().flat_map(after);
+        parts
+            .map(|part| {
+                let end = part.find(|c: char| !c.is_ascii_digit() && c != '.');
+                part[..end.unwrap_or(part.len())].parse().unwrap()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_mark_is_inside_the_drawing_whatever_was_seen() {
+        for (count, most, end) in [
+            (1, 0, 0),
+            (1, 1, 5),
+            (2, 1, 5),
+            (8, 4, 252),
+            (30, 1000, 10_799),
+            (300, 1000, 23 * 3600),
+            (300, u32::MAX, u64::MAX),
+        ] {
+            let timeline = (0..count).map(|index: u64| Point {
+                at: share(index, count, end),
+                new: most / 7 * u32::try_from(index % 8).unwrap(),
+                old: if index.is_multiple_of(2) { most } else { 0 },
+                stage: (index % 5 > 1).then(|| format!("STAGE_{}", index / 4)),
+                weight: (!index.is_multiple_of(3)).then_some(most),
+            });
+            let mut service = service(timeline.collect());
+            service.desired = i32::try_from(most).ok();
+            let chart = Chart::new(&service, end);
+            for format in &FORMATS {
+                let svg = Drawing::new(&chart, format).svg(1);
+                let (_, view) = svg.split_once("viewBox=\"0 0 ").unwrap();
+                let (view, body) = view.split_once("</desc>").unwrap();
+                let mut size = view.split(['"', ' ']).map(str::parse::<f64>);
+                let (width, height) =
+                    (size.next().unwrap().unwrap(), size.next().unwrap().unwrap());
+                for x in numbers_after(body, &[" x=\"", "x1=\"", "x2=\"", "cx=\"", "H", "d=\"M"]) {
+                    assert!(x <= width, "{count} {end}: {x} of {width}");
+                }
+                for y in numbers_after(body, &[" y=\"", "y1=\"", "y2=\"", "cy=\"", "V"]) {
+                    assert!(y <= height, "{count} {end}: {y} of {height}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn points_in_a_wrong_order_and_a_negative_count_draw_something() {
+        let mut service = service(vec![point(50, 1, 1), point(10, 2, 0)]);
+        service.desired = Some(-1);
+        let figure = figure(&service, 20, 1);
+        assert_eq!(figure.matches("<svg").count(), FORMATS.len());
+        assert!(!figure.contains("desired"));
+    }
+
+    #[test]
+    fn a_stage_is_named_where_there_is_room_and_else_numbered() {
+        let staged = |at, stage: &str| Point {
+            stage: Some(stage.to_owned()),
+            ..point(at, 1, 1)
+        };
+        let service = service(vec![
+            staged(0, "PRE_SCALE_UP"),
+            staged(1, "SCALE_UP"),
+            staged(40, "BAKE_TIME"),
+        ]);
+        let figure = figure(&service, 500, 1);
+        assert!(figure.contains(">3 bake time</text>"));
+        assert!(figure.contains(">2</text>"));
+        assert!(!figure.contains(">1</text></g>"));
+        assert!(figure.contains("<title>PRE_SCALE_UP, +0:00 to +0:01</title>"));
+        assert!(figure.contains("<li>pre scale up <span class=\"quiet\">+0:00 to +0:01</span>"));
+    }
+
+    #[test]
+    fn bands_are_drawn_only_for_what_was_told() {
+        let plain = figure(&service(vec![point(0, 1, 1)]), 60, 1);
+        for words in ["Lifecycle stages", "Traffic", "class=\"stages\""] {
+            assert!(!plain.contains(words), "{words}");
+        }
+    }
+
+    #[test]
+    fn who_cannot_see_the_chart_is_told_what_it_shows() {
+        let mut service = service(vec![point(0, 0, 4), point(60, 5, 4), point(90, 4, 0)]);
+        service.desired = Some(4);
+        assert_eq!(
+            Chart::new(&service, 120).description(),
+            "A step chart of 2 min. New tasks: 0 at first, 5 at most, 4 at the end. Old tasks: 4 at first, 4 at most, 0 at the end. Desired: 4."
+        );
+    }
+}
