@@ -26,7 +26,9 @@ OPERATIONS = {
         "DescribeServices",
         "DescribeTaskDefinition",
         "DescribeTasks",
+        "ListClusters",
         "ListServiceDeployments",
+        "ListServices",
         "ListTaskDefinitions",
         "ListTasks",
         "RegisterTaskDefinition",
@@ -35,7 +37,9 @@ OPERATIONS = {
         "StopTask",
         "UpdateService",
     ],
+    "events": ["ListEventBuses", "ListRuleNamesByTarget", "ListTargetsByRule", "PutTargets"],
     "logs": ["GetLogEvents"],
+    "scheduler": ["GetSchedule", "ListSchedules", "UpdateSchedule"],
 }
 
 FACTS = {"structure": ["required"], "list": ["min", "max"], "string": ["enum", "min", "max", "pattern"],
@@ -70,7 +74,9 @@ def extracted(service):
         kept = shapes[name]
         open_shapes += kept.get("members", {}).values()
         open_shapes += [kept[part] for part in ("member", "key", "value") if part in kept]
-    return {"source": f"botocore {BOTOCORE}", "target": model["metadata"]["targetPrefix"],
+    # A service of the REST protocol is not addressed by X-Amz-Target.
+    target = {"target": model["metadata"]["targetPrefix"]} if "targetPrefix" in model["metadata"] else {}
+    return {"source": f"botocore {BOTOCORE}", **target,
             "operations": operations, "shapes": dict(sorted(shapes.items()))}
 
 

@@ -6,11 +6,14 @@ use serde_json::Value;
 /// One request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
-    /// `s3`, `ecs`, `codepipeline`, `ecr`, `sts` or `logs`.
+    /// `s3`, `ecs`, `codepipeline`, `ecr`, `sts`, `logs`, `events` or `scheduler`.
     pub service: &'static str,
     /// The operation's name, as `UpdateService`.
     pub operation: String,
-    /// The JSON body; for S3 `Bucket`, `Key`, `Range`, `IfMatch`, `VersionId` as sent.
+    /// The JSON body, with what stands in the path and the query for the scheduler. For S3 `Bucket`
+    /// and `Key`, and as sent `Range`, `IfMatch`, `VersionId`, or for `PutObject` `IfMatch`,
+    /// `IfNoneMatch`, `ServerSideEncryption`, `SSEKMSKeyId`, `SSEKMSEncryptionContext`,
+    /// `BucketKeyEnabled`. For STS all fields of the form.
     pub request: Value,
     /// The body as it came.
     pub raw_body: Bytes,
@@ -26,4 +29,9 @@ pub struct Call {
     pub at_ms: i64,
     /// Length of the answer's body.
     pub response_bytes: u64,
+    /// When it came: one count for all beginnings and ends of requests, from 1. A call that began
+    /// after another had ended waited for it.
+    pub began: u64,
+    /// When it was answered or its connection closed; 0 if that has not happened.
+    pub ended: u64,
 }

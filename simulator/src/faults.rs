@@ -9,8 +9,12 @@ use serde_json::Value;
 use crate::denial;
 use crate::wire::ApiError;
 
-/// Not an operation of its own: registering a revision that names a role needs it.
+/// Not an operation of its own: what names a role for a service to use needs it.
 const PASS_ROLE: &str = "iam:PassRole";
+
+/// What is answered to who asks too often, a 400 but for the scheduler's REST protocol.
+const THROTTLED: &str = "ThrottlingException";
+const SCHEDULER_THROTTLED: u16 = 429;
 
 /// What happens to a request. An operation is named as `UpdateService`, or `*` for every one.
 #[derive(Clone, Debug, Default)]
@@ -59,10 +63,11 @@ impl Planned {
         if self.denied.iter().any(is_denied) {
             return Some(denial::refusal(service, operation, request));
         }
-        let needs_roles = operation == "RegisterTaskDefinition" && self.denied.contains(PASS_ROLE);
-        needs_roles
-            .then(|| denial::pass_role_refusal(request))
-            .flatten()
+        let may_pass = !self.denied.contains(PASS_ROLE);
+        if may_pass {
+            return None;
+        }
+        denial::pass_role_refusal(service, operation, request)
     }
 }
 
@@ -79,7 +84,7 @@ impl Faults {
 
     /// The next `times` calls are throttled.
     pub fn throttle(&self, operation: &str, times: usize) {
-        let error = ApiError::new("ThrottlingException", "Rate exceeded");
+        let error = ApiError::new(THROTTLED, "Rate exceeded");
         self.plan(operation, times, Fault::Error(error));
     }
 
@@ -134,7 +139,8 @@ impl Faults {
         self.plan(operation, times, Fault::Hang);
     }
 
-    /// Not allowed any more, `iam:PassRole` with a registration that names a role; until [`Faults::lift`].
+    /// Not allowed any more, `iam:PassRole` with a registration, a target or a schedule that names
+    /// a role; until [`Faults::lift`].
     pub fn deny(&self, operation: &str) {
         self.planned().denied.insert(operation.to_owned());
     }
@@ -204,10 +210,16 @@ impl Faults {
         let fits = |planned: &str| planned == "*" || planned == operation;
         let place = planned.next.iter().position(|(name, _, _)| fits(name))?;
         let (_, times, fault) = &mut planned.next[place];
-        let fault = fault.clone();
+        let mut fault = fault.clone();
         *times -= 1;
         if *times == 0 {
             planned.next.remove(place);
+        }
+        if let Fault::Error(error) = &mut fault
+            && service == "scheduler"
+            && error.code == THROTTLED
+        {
+            error.status = SCHEDULER_THROTTLED;
         }
         Some(fault)
     }

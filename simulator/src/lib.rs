@@ -1,5 +1,6 @@
-//! A stateful simulator of S3, ECS, CodePipeline, ECR, STS and CloudWatch Logs, on one loopback
-//! endpoint, over the real wire protocols, for the tests and the local runner.
+//! A stateful simulator of S3, ECS, CodePipeline, ECR, STS, CloudWatch Logs, `EventBridge` and its
+//! scheduler, on one loopback endpoint, over the real wire protocols, for the tests and the local
+//! runner.
 //!
 //! It is there to catch mistakes of its client, so it is never more lenient than AWS: requests are
 //! checked against AWS's API models ([`Simulator::allow_unknown`] makes exceptions), S3 checks
@@ -15,17 +16,23 @@ mod codepipeline;
 mod denial;
 mod ecr;
 pub mod ecs;
+mod events;
 mod faults;
 mod logs;
 mod model;
 mod s3;
+mod scheduler;
 mod server;
 mod sts;
+#[cfg(test)]
+mod tests;
+mod traffic;
 mod wire;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -39,10 +46,12 @@ pub use codepipeline::{
 };
 pub use ecr::Ecr;
 pub use ecs::Ecs;
+pub use events::Events;
 pub use faults::Faults;
 pub use logs::Logs;
 pub use s3::{FUNCTION_ACCESS_KEY_ID, FUNCTION_SECRET_ACCESS_KEY, S3};
-pub use sts::Sts;
+pub use scheduler::Scheduler;
+pub use sts::{ASSUMED_ACCESS_KEY_ID, Sts};
 
 /// The account and Region that it plays.
 pub const ACCOUNT: &str = "111122223333";
@@ -66,7 +75,10 @@ pub(crate) struct Inner {
     ecr: Ecr,
     sts: Sts,
     logs: Logs,
+    events: Events,
+    scheduler: Scheduler,
     faults: Faults,
+    traffic: traffic::Traffic,
     models: model::Models,
     calls: Mutex<Vec<Call>>,
     allowed: Mutex<BTreeSet<String>>,
@@ -98,7 +110,10 @@ impl Simulator {
             ecr: Ecr::default(),
             sts: Sts::default(),
             logs,
+            events: Events::default(),
+            scheduler: Scheduler::new(clock.clone()),
             faults: Faults::default(),
+            traffic: traffic::Traffic::default(),
             models: model::Models::load(),
             calls: Mutex::default(),
             allowed: Mutex::default(),
@@ -185,6 +200,16 @@ impl Simulator {
         self.inner.logs.clone()
     }
 
+    /// `EventBridge`.
+    pub fn events(&self) -> Events {
+        self.inner.events.clone()
+    }
+
+    /// `EventBridge` Scheduler.
+    pub fn scheduler(&self) -> Scheduler {
+        self.inner.scheduler.clone()
+    }
+
     /// The weather.
     pub fn faults(&self) -> Faults {
         self.inner.faults.clone()
@@ -217,8 +242,20 @@ impl Simulator {
         hooks.push(hook);
     }
 
-    /// Forgets the calls so far.
+    /// From now on every request is answered only after so much real time, in which others go on.
+    pub fn set_latency(&self, latency: Duration) {
+        self.inner.traffic.set_latency(latency);
+    }
+
+    /// The largest number of requests that were on their way at once, since the start or the last
+    /// [`Simulator::clear_calls`].
+    pub fn max_concurrent(&self) -> usize {
+        self.inner.traffic.most_in_flight()
+    }
+
+    /// Forgets the calls so far, and how many there were at once.
     pub fn clear_calls(&self) {
+        self.inner.traffic.forget();
         self.inner
             .calls
             .lock()

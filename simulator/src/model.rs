@@ -27,7 +27,9 @@ impl Models {
                     parse(include_str!("../model/codepipeline.json")),
                 ),
                 ("ecr", parse(include_str!("../model/ecr.json"))),
+                ("events", parse(include_str!("../model/events.json"))),
                 ("logs", parse(include_str!("../model/logs.json"))),
+                ("scheduler", parse(include_str!("../model/scheduler.json"))),
             ],
         }
     }
@@ -63,7 +65,7 @@ impl Models {
         check.value(request, shape, "").map_err(|problem| {
             let code = match (&problem.kind, service) {
                 (Kind::Shape, _) => "SerializationException",
-                (Kind::Value, "codepipeline") => "ValidationException",
+                (Kind::Value, "codepipeline" | "events" | "scheduler") => "ValidationException",
                 (Kind::Value, "ecs") => "ClientException",
                 (Kind::Value, _) => "InvalidParameterException",
             };
@@ -219,6 +221,10 @@ mod tests {
         } else {
             "ecs"
         };
+        check_of(service, operation, request)
+    }
+
+    fn check_of(service: &str, operation: &str, request: &Value) -> Result<(), String> {
         Models::load()
             .check(service, operation, request, &BTreeSet::new())
             .map_err(|error| format!("{}: {}", error.code, error.message))
@@ -269,6 +275,29 @@ mod tests {
         assert!(said(json!({"jobId": id, "outputVariables": {"a b": ""}})).contains("a b"));
         let details = json!({"jobId": id, "executionDetails": {"percentComplete": 101}});
         assert!(said(details).contains("101"));
+    }
+
+    #[test]
+    fn what_eventbridge_and_its_scheduler_would_refuse_is_a_validation_exception() {
+        let target = json!({"Id": "a", "Arn": "arn:aws:ecs:eu-central-1:1:cluster/c"});
+        let put = |rule: &str, targets: Value| {
+            check_of(
+                "events",
+                "PutTargets",
+                &json!({"Rule": rule, "Targets": targets}),
+            )
+        };
+        put("nightly", json!([target])).unwrap();
+        for refused in [
+            put("nightly", json!([])),
+            put("nightly", json!([{"Id": "a"}])),
+            put("not a name", json!([target])),
+            check_of("scheduler", "GetSchedule", &json!({"Name": "not a name"})),
+            check_of("scheduler", "ListSchedules", &json!({"MaxResults": 101})),
+        ] {
+            let said = refused.unwrap_err();
+            assert!(said.starts_with("ValidationException"), "{said}");
+        }
     }
 
     #[test]

@@ -5,9 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
 use s3s::auth::SimpleAuth;
-use s3s::dto::{ETag, ETagCondition, GetObjectInput, GetObjectOutput, StreamingBlob};
+use s3s::checksum::ChecksumHasher;
+use s3s::crypto::{Crc32, Crc32c, Crc64Nvme, Sha1, Sha256};
+use s3s::dto::{
+    Checksum, ETag, ETagCondition, GetObjectInput, GetObjectOutput, PutObjectInput,
+    PutObjectOutput, ServerSideEncryption, StreamingBlob,
+};
 use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::stream::DynByteStream;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use crate::codepipeline::{ARTIFACT_ACCESS_KEY_ID, ARTIFACT_SECRET_ACCESS_KEY};
@@ -46,6 +53,8 @@ struct Object {
     length: u64,
     /// Where there are bytes; zeros between.
     segments: Vec<(u64, Bytes)>,
+    /// The algorithm and key that its writer asked for.
+    encryption: Option<(String, Option<String>)>,
 }
 
 impl S3 {
@@ -81,23 +90,19 @@ impl S3 {
         length: u64,
         segments: Vec<(u64, Bytes)>,
     ) -> String {
-        let mut state = self.state();
-        state.etags += 1;
-        let number = state.etags;
-        let etag = format!("{number:032x}");
-        let bucket = state.buckets.entry(bucket.to_owned()).or_default();
-        let object = Object {
-            etag: etag.clone(),
-            version: bucket.is_versioned.then(|| format!("version-{number}")),
-            length,
-            segments,
-        };
-        let versions = bucket.objects.entry(key.to_owned()).or_default();
-        if !bucket.is_versioned {
-            versions.clear();
-        }
-        versions.push(object);
-        etag
+        self.state().store(bucket, key, length, segments, None).etag
+    }
+
+    /// The newest version of an object.
+    pub fn get(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
+        let object = self.state().newest(bucket, key)?.clone();
+        Some(object.read(0, object.length).to_vec())
+    }
+
+    /// The algorithm (`AES256`, `aws:kms`) and the KMS key that the writer of an object's newest
+    /// version asked for; `None` if it asked for none, which leaves it to the bucket.
+    pub fn encryption(&self, bucket: &str, key: &str) -> Option<(String, Option<String>)> {
+        self.state().newest(bucket, key)?.encryption.clone()
     }
 
     /// Removes an object with all its versions.
@@ -107,7 +112,7 @@ impl S3 {
         }
     }
 
-    /// Reads of this bucket are answered with `AccessDenied` from now on.
+    /// Reads and writes of this bucket are answered with `AccessDenied` from now on.
     pub fn deny(&self, bucket: &str) {
         self.state().denied.insert(bucket.to_owned());
     }
@@ -134,17 +139,7 @@ impl S3 {
 
     fn find(&self, input: &GetObjectInput) -> S3Result<Object> {
         let state = self.state();
-        if state.denied.contains(&input.bucket) {
-            return Err(s3_error!(AccessDenied, "Access Denied"));
-        }
-        if let Some(key) = state.locked.get(&input.bucket) {
-            let words = crate::denial::words("kms:Decrypt", Some(key));
-            return Err(s3_error!(AccessDenied, "{words}"));
-        }
-        let bucket = state
-            .buckets
-            .get(&input.bucket)
-            .ok_or_else(|| s3_error!(NoSuchBucket, "The specified bucket does not exist"))?;
+        let bucket = state.open(&input.bucket, "kms:Decrypt")?;
         let versions = bucket
             .objects
             .get(&input.key)
@@ -167,6 +162,182 @@ impl S3 {
             _ => Ok(object.clone()),
         }
     }
+}
+
+impl State {
+    /// A bucket that may be used, by who needs `kms_action` for its key.
+    fn open(&self, bucket: &str, kms_action: &str) -> S3Result<&Bucket> {
+        if self.denied.contains(bucket) {
+            return Err(s3_error!(AccessDenied, "Access Denied"));
+        }
+        if let Some(key) = self.locked.get(bucket) {
+            let words = crate::denial::words(kms_action, Some(key));
+            return Err(s3_error!(AccessDenied, "{words}"));
+        }
+        self.buckets
+            .get(bucket)
+            .ok_or_else(|| s3_error!(NoSuchBucket, "The specified bucket does not exist"))
+    }
+
+    fn newest(&self, bucket: &str, key: &str) -> Option<&Object> {
+        self.buckets.get(bucket)?.objects.get(key)?.last()
+    }
+
+    fn store(
+        &mut self,
+        bucket: &str,
+        key: &str,
+        length: u64,
+        segments: Vec<(u64, Bytes)>,
+        encryption: Option<(String, Option<String>)>,
+    ) -> Object {
+        self.etags += 1;
+        let number = self.etags;
+        let bucket = self.buckets.entry(bucket.to_owned()).or_default();
+        let object = Object {
+            etag: format!("{number:032x}"),
+            version: bucket.is_versioned.then(|| format!("version-{number}")),
+            length,
+            segments,
+            encryption,
+        };
+        let versions = bucket.objects.entry(key.to_owned()).or_default();
+        if !bucket.is_versioned {
+            versions.clear();
+        }
+        versions.push(object.clone());
+        object
+    }
+}
+
+/// Refuses what is asked of a new object and not done here.
+fn refuse_unknown(input: &PutObjectInput) -> S3Result<()> {
+    let asked = [
+        ("ACLs", input.acl.is_some()),
+        ("grants", input.grant_read.is_some()),
+        ("grants", input.grant_read_acp.is_some()),
+        ("grants", input.grant_write_acp.is_some()),
+        ("grants", input.grant_full_control.is_some()),
+        ("Content-MD5", input.content_md5.is_some()),
+        ("object locks", input.object_lock_mode.is_some()),
+        ("holds", input.object_lock_legal_hold_status.is_some()),
+        ("customers' keys", input.sse_customer_algorithm.is_some()),
+        ("tags", input.tagging.is_some()),
+        ("redirects", input.website_redirect_location.is_some()),
+        ("offsets", input.write_offset_bytes.is_some()),
+    ];
+    match asked.into_iter().find(|(_, is_asked)| *is_asked) {
+        Some((what, _)) => Err(s3_error!(
+            NotImplemented,
+            "The simulator's PutObject has no {what}."
+        )),
+        None => Ok(()),
+    }
+}
+
+/// The algorithm and key that a new object is to be encrypted with.
+fn encryption_in(input: &PutObjectInput) -> S3Result<Option<(String, Option<String>)>> {
+    let algorithm = input.server_side_encryption.as_ref();
+    let algorithm = algorithm.map(|algorithm| algorithm.as_str().to_owned());
+    let key = input.ssekms_key_id.clone();
+    let is_kms = match algorithm.as_deref() {
+        None | Some(ServerSideEncryption::AES256) => false,
+        Some(ServerSideEncryption::AWS_KMS | ServerSideEncryption::AWS_KMS_DSSE) => true,
+        Some(_) => {
+            return Err(s3_error!(
+                InvalidArgument,
+                "The encryption method specified is not supported"
+            ));
+        }
+    };
+    if key.is_some() && !is_kms {
+        return Err(s3_error!(
+            InvalidArgument,
+            "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms"
+        ));
+    }
+    Ok(algorithm.map(|algorithm| (algorithm, key)))
+}
+
+/// Whether a new object may take the place of `known`, as the request wants it.
+fn check_conditions(input: &PutObjectInput, known: Option<&Object>) -> S3Result<()> {
+    let failed = || {
+        s3_error!(
+            PreconditionFailed,
+            "At least one of the pre-conditions you specified did not hold"
+        )
+    };
+    match (&input.if_none_match, known) {
+        (Some(ETagCondition::Any), Some(_)) => return Err(failed()),
+        (Some(ETagCondition::ETag(_)), _) => {
+            return Err(s3_error!(
+                NotImplemented,
+                "A header you provided implies functionality that is not implemented"
+            ));
+        }
+        _ => {}
+    }
+    match (&input.if_match, known) {
+        (Some(_), None) => Err(s3_error!(NoSuchKey, "The specified key does not exist.")),
+        (Some(ETagCondition::ETag(wanted)), Some(known)) => {
+            let holds = wanted.strong_cmp(&ETag::Strong(known.etag.clone()));
+            if holds { Ok(()) } else { Err(failed()) }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The checksums that were sent with a body, in headers or behind it, if they are its own.
+fn checked(
+    input: &PutObjectInput,
+    trailers: Option<&s3s::TrailingHeaders>,
+    content: &[u8],
+) -> S3Result<Checksum> {
+    let trailing = |name: &str| {
+        let text = |headers: &hyper::HeaderMap| Some(headers.get(name)?.to_str().ok()?.to_owned());
+        trailers?.read(text)?
+    };
+    let sent = Checksum {
+        checksum_crc32: input
+            .checksum_crc32
+            .clone()
+            .or_else(|| trailing("x-amz-checksum-crc32")),
+        checksum_crc32c: input
+            .checksum_crc32c
+            .clone()
+            .or_else(|| trailing("x-amz-checksum-crc32c")),
+        checksum_crc64nvme: input
+            .checksum_crc64nvme
+            .clone()
+            .or_else(|| trailing("x-amz-checksum-crc64nvme")),
+        checksum_sha1: input
+            .checksum_sha1
+            .clone()
+            .or_else(|| trailing("x-amz-checksum-sha1")),
+        checksum_sha256: input
+            .checksum_sha256
+            .clone()
+            .or_else(|| trailing("x-amz-checksum-sha256")),
+        ..Checksum::default()
+    };
+    let mut hasher = ChecksumHasher {
+        crc32: sent.checksum_crc32.as_ref().map(|_| Crc32::default()),
+        crc32c: sent.checksum_crc32c.as_ref().map(|_| Crc32c::default()),
+        crc64nvme: sent
+            .checksum_crc64nvme
+            .as_ref()
+            .map(|_| Crc64Nvme::default()),
+        sha1: sent.checksum_sha1.as_ref().map(|_| Sha1::default()),
+        sha256: sent.checksum_sha256.as_ref().map(|_| Sha256::default()),
+    };
+    hasher.update(content);
+    if hasher.finalize() == sent {
+        return Ok(sent);
+    }
+    Err(s3_error!(
+        BadDigest,
+        "The checksum you specified did not match the calculated checksum."
+    ))
 }
 
 impl Object {
@@ -212,6 +383,44 @@ impl s3s::S3 for S3 {
             e_tag: Some(ETag::Strong(object.etag)),
             version_id: object.version,
             ..GetObjectOutput::default()
+        }))
+    }
+
+    async fn put_object(
+        &self,
+        mut request: S3Request<PutObjectInput>,
+    ) -> S3Result<S3Response<PutObjectOutput>> {
+        let body = request.input.body.take();
+        let input = request.input;
+        refuse_unknown(&input)?;
+        let encryption = encryption_in(&input)?;
+        self.state().open(&input.bucket, "kms:GenerateDataKey")?;
+        let content = match body {
+            Some(body) => s3s::Body::from(DynByteStream::from(body))
+                .collect()
+                .await
+                .map_err(|_| s3_error!(IncompleteBody, "The body is not as its headers say."))?
+                .to_bytes(),
+            None => Bytes::new(),
+        };
+        let checksum = checked(&input, request.trailing_headers.as_ref(), &content)?;
+        let mut state = self.state();
+        check_conditions(&input, state.newest(&input.bucket, &input.key))?;
+        let length = u64::try_from(content.len()).unwrap_or(u64::MAX);
+        let segments = vec![(0, content)];
+        let object = state.store(&input.bucket, &input.key, length, segments, encryption);
+        Ok(S3Response::new(PutObjectOutput {
+            e_tag: Some(ETag::Strong(object.etag)),
+            version_id: object.version,
+            server_side_encryption: input.server_side_encryption,
+            ssekms_key_id: input.ssekms_key_id,
+            bucket_key_enabled: input.bucket_key_enabled,
+            checksum_crc32: checksum.checksum_crc32,
+            checksum_crc32c: checksum.checksum_crc32c,
+            checksum_crc64nvme: checksum.checksum_crc64nvme,
+            checksum_sha1: checksum.checksum_sha1,
+            checksum_sha256: checksum.checksum_sha256,
+            ..PutObjectOutput::default()
         }))
     }
 }

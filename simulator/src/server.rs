@@ -21,7 +21,11 @@ use crate::Hook;
 use crate::Inner;
 use crate::calls::Call;
 use crate::faults::Fault;
-use crate::wire::ApiError;
+use crate::scheduler;
+use crate::wire::{ApiError, percent_decoded};
+
+/// Whose target nobody knows.
+const UNKNOWN: &str = "unknown";
 
 /// Serves connections until the task is dropped.
 pub(crate) async fn serve(listener: TcpListener, inner: Arc<Inner>) {
@@ -81,6 +85,8 @@ struct Asked {
 
 enum Kind {
     Json,
+    /// JSON about what the path names.
+    Rest,
     Sts(Vec<(String, String)>),
     S3,
     /// A blob of an image, by its digest.
@@ -92,6 +98,7 @@ async fn answer(
     inner: Arc<Inner>,
     s3: S3Service,
 ) -> Result<Response<Answered>, io::Error> {
+    let passage = inner.traffic.enter();
     let (parts, body) = request.into_parts();
     let raw_body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     let asked = asked(&inner, &parts.headers, &parts.method, &parts.uri, &raw_body);
@@ -106,52 +113,37 @@ async fn answer(
         error: None,
         at_ms: inner.clock.now_ms(),
         response_bytes: 0,
+        began: passage.began,
+        ended: 0,
     };
     let fault = inner
         .faults
         .of(asked.service, &asked.operation, &asked.request);
     // What an endless answer needs to know is kept first: nobody comes back from there.
-    let place = inner.record(call.clone());
+    inner.record(call.clone());
     inner.call_hooks(&asked.operation);
-    let (response, error) = match &fault {
+    let done = match &fault {
         Some(Fault::Hang) => std::future::pending().await,
-        Some(Fault::Reset) => return Err(io::Error::other("reset on request")),
-        Some(Fault::Error(error)) => (refused(&asked, error), Some(error.code.clone())),
-        Some(Fault::ResetAfter | Fault::TruncateBody | Fault::None) | None => match &asked.kind {
-            Kind::Json => match inner.call(asked.service, &asked.operation, &asked.request) {
-                Ok(value) => (json_answer(StatusCode::OK, &value), None),
-                Err(error) => (refused(&asked, &error), Some(error.code)),
-            },
-            Kind::Sts(form) => match inner.sts.call(form) {
-                Ok(xml) => (xml_answer(StatusCode::OK, xml), None),
-                Err(error) => (refused(&asked, &error), Some(error.code)),
-            },
-            Kind::Blob(digest) => match inner.ecr.blob(digest) {
-                Some(blob) => (json_answer(StatusCode::OK, &blob), None),
-                None => (
-                    json_answer(StatusCode::NOT_FOUND, &json!({})),
-                    Some("404".to_owned()),
-                ),
-            },
-            Kind::S3 => {
-                let request = Request::from_parts(parts, s3s::Body::from(raw_body));
-                let response = s3.call(request).await.map_err(|_| io::Error::other("s3"))?;
-                let (parts, body) = response.into_parts();
-                let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-                let error = (!parts.status.is_success()).then(|| code_in(&body));
-                (Response::from_parts(parts, body), error)
-            }
-        },
+        Some(Fault::Reset) => Err(io::Error::other("reset on request")),
+        Some(Fault::Error(error)) => Ok((refused(&asked, error), Some(error.code.clone()))),
+        Some(Fault::ResetAfter | Fault::TruncateBody | Fault::None) | None => {
+            let request = Request::from_parts(parts, s3s::Body::from(raw_body));
+            carry_out(&inner, &asked, request, s3).await
+        }
     };
-    call.status = response.status().as_u16();
-    call.error = error;
-    call.response_bytes = u64::try_from(response.body().len()).unwrap_or(u64::MAX);
+    call.ended = passage.end().await;
+    if let Ok((response, error)) = &done {
+        call.error.clone_from(error);
+        call.response_bytes = u64::try_from(response.body().len()).unwrap_or(u64::MAX);
+        if fault != Some(Fault::ResetAfter) {
+            call.status = response.status().as_u16();
+        }
+    }
+    inner.replace(call);
+    let (response, _) = done?;
     if fault == Some(Fault::ResetAfter) {
-        call.status = 0;
-        inner.replace(place, call);
         return Err(io::Error::other("reset on request, after the fact"));
     }
-    inner.replace(place, call);
     let breaks_off = fault == Some(Fault::TruncateBody);
     let mut response = response;
     let length = response.body().len();
@@ -162,6 +154,56 @@ async fn answer(
         left: Some(bytes),
         breaks_off,
     }))
+}
+
+/// The answer, and the code of the error if it is one.
+async fn carry_out(
+    inner: &Inner,
+    asked: &Asked,
+    request: Request<s3s::Body>,
+    s3: S3Service,
+) -> Result<(Response<Bytes>, Option<String>), io::Error> {
+    let scope = signed(request.headers(), 3);
+    let answered = match &asked.kind {
+        Kind::Json => well_scoped(asked.service, scope.as_deref())
+            .and_then(|()| inner.call(asked.service, &asked.operation, &asked.request))
+            .map(|value| json_answer(StatusCode::OK, &value)),
+        Kind::Rest => inner
+            .call(asked.service, &asked.operation, &asked.request)
+            .map(|value| respond(StatusCode::OK, "application/json", value.to_string())),
+        Kind::Sts(form) => well_scoped(asked.service, scope.as_deref())
+            .and_then(|()| inner.sts.call(form))
+            .map(|xml| xml_answer(StatusCode::OK, xml)),
+        Kind::Blob(digest) => {
+            return Ok(match inner.ecr.blob(digest) {
+                Some(blob) => (json_answer(StatusCode::OK, &blob), None),
+                None => (
+                    json_answer(StatusCode::NOT_FOUND, &json!({})),
+                    Some("404".to_owned()),
+                ),
+            });
+        }
+        Kind::S3 => {
+            let response = s3.call(request).await.map_err(|_| io::Error::other("s3"))?;
+            let (parts, body) = response.into_parts();
+            let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+            let error = (!parts.status.is_success()).then(|| code_in(&body));
+            return Ok((Response::from_parts(parts, body), error));
+        }
+    };
+    Ok(match answered {
+        Ok(response) => (response, None),
+        Err(error) => (refused(asked, &error), Some(error.code)),
+    })
+}
+
+/// Who signs for another service is refused.
+fn well_scoped(service: &str, scope: Option<&str>) -> Result<(), ApiError> {
+    if service == UNKNOWN || scope.is_none_or(|scope| scope == service) {
+        return Ok(());
+    }
+    let message = format!("Credential should be scoped to correct service: '{service}'.");
+    Err(ApiError::new("InvalidSignatureException", message))
 }
 
 fn asked(
@@ -176,7 +218,7 @@ fn asked(
         let (service, operation) = inner
             .models
             .operation_of(target)
-            .unwrap_or(("unknown", target));
+            .unwrap_or((UNKNOWN, target));
         let request = if body.is_empty() {
             Ok(json!({}))
         } else {
@@ -204,6 +246,16 @@ fn asked(
             kind: Kind::Sts(form),
         };
     }
+    if signed(headers, 3).as_deref() == Some(scheduler::SERVICE) {
+        let query = uri.query().unwrap_or_default();
+        let (operation, request) = scheduler::asked(method, uri.path(), query, body);
+        return Asked {
+            service: scheduler::SERVICE,
+            operation,
+            request,
+            kind: Kind::Rest,
+        };
+    }
     let path = uri.path().trim_start_matches('/');
     let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
     if bucket == crate::ecr::BLOBS {
@@ -224,13 +276,27 @@ fn asked(
         (&Method::PUT, false) => "PutObject",
         _ => "Unknown",
     };
+    let key = percent_decoded(key);
+    let request = if operation == "PutObject" {
+        let encryption = |rest| header(&format!("x-amz-server-side-encryption{rest}"));
+        json!({
+            "Bucket": bucket, "Key": key,
+            "IfMatch": header("if-match"), "IfNoneMatch": header("if-none-match"),
+            "ServerSideEncryption": encryption(""),
+            "SSEKMSKeyId": encryption("-aws-kms-key-id"),
+            "SSEKMSEncryptionContext": encryption("-context"),
+            "BucketKeyEnabled": encryption("-bucket-key-enabled"),
+        })
+    } else {
+        json!({
+            "Bucket": bucket, "Key": key, "Range": header("range"),
+            "IfMatch": header("if-match"), "VersionId": version.map(|(_, id)| id),
+        })
+    };
     Asked {
         service: "s3",
         operation: operation.to_owned(),
-        request: json!({
-            "Bucket": bucket, "Key": key, "Range": header("range"),
-            "IfMatch": header("if-match"), "VersionId": version.map(|(_, id)| id),
-        }),
+        request,
         kind: Kind::S3,
     }
 }
@@ -240,6 +306,14 @@ fn refused(asked: &Asked, error: &ApiError) -> Response<Bytes> {
     let ApiError { code, message, .. } = error;
     match asked.kind {
         Kind::Json | Kind::Blob(_) => json_answer(status, &error.body()),
+        Kind::Rest => {
+            let body = json!({"Message": message}).to_string();
+            let mut response = respond(status, "application/json", body);
+            if let Ok(code) = hyper::header::HeaderValue::from_str(code) {
+                response.headers_mut().insert("x-amzn-errortype", code);
+            }
+            response
+        }
         Kind::Sts(_) => xml_answer(
             status,
             format!(
@@ -275,7 +349,8 @@ fn respond(status: StatusCode, kind: &'static str, body: String) -> Response<Byt
     response
 }
 
-/// A part of `AWS4-HMAC-SHA256 Credential=AKIA…/20260921/REGION/…`: the key's id is the first.
+/// A part of `AWS4-HMAC-SHA256 Credential=AKIA…/20260921/REGION/SERVICE/…`: the key's id is the
+/// first.
 fn signed(headers: &HeaderMap, part: usize) -> Option<String> {
     let authorization = headers.get("authorization")?.to_str().ok()?;
     let (_, rest) = authorization.split_once("Credential=")?;
@@ -294,25 +369,8 @@ fn form_in(body: &[u8]) -> Vec<(String, String)> {
     let body = String::from_utf8_lossy(body);
     body.split('&')
         .filter_map(|pair| pair.split_once('='))
-        .map(|(name, value)| (name.to_owned(), decoded(value)))
+        .map(|(name, value)| (name.to_owned(), percent_decoded(&value.replace('+', " "))))
         .collect()
-}
-
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        let hex = |byte: Option<u8>| char::from(byte.unwrap_or(b'0')).to_digit(16).unwrap_or(0);
-        match byte {
-            b'%' => {
-                let value = hex(rest.next()) * 16 + hex(rest.next());
-                bytes.push(u8::try_from(value).unwrap_or(b'?'));
-            }
-            b'+' => bytes.push(b' '),
-            other => bytes.push(other),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 impl Inner {
@@ -332,6 +390,8 @@ impl Inner {
                 .call(operation, request, self.faults.staleness(operation)),
             "codepipeline" => self.codepipeline.call(operation, request),
             "ecr" => self.ecr.call(operation, request),
+            "events" => self.events.call(operation, request),
+            scheduler::SERVICE => self.scheduler.call(operation, request),
             _ => self.logs.call(request),
         }
     }
@@ -352,16 +412,16 @@ impl Inner {
         }
     }
 
-    fn record(&self, call: Call) -> usize {
+    fn record(&self, call: Call) {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         calls.push(call);
-        calls.len() - 1
     }
 
-    fn replace(&self, place: usize, call: Call) {
+    fn replace(&self, call: Call) {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         // Not there any more if the record was cleared meanwhile.
-        if let Some(recorded) = calls.get_mut(place) {
+        let mut recorded = calls.iter_mut();
+        if let Some(recorded) = recorded.find(|one| one.began == call.began) {
             *recorded = call;
         }
     }

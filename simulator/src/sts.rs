@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::wire::ApiError;
 
-/// Credentials of every assumed role.
-pub(crate) const ASSUMED_ACCESS_KEY_ID: &str = "ASIAASSUMED000000000";
+/// The access key of every assumed role: the [`Call::access_key_id`](crate::Call::access_key_id) of
+/// what is asked under one.
+pub const ASSUMED_ACCESS_KEY_ID: &str = "ASIAASSUMED000000000";
 
 /// STS. Clones are the same.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +31,11 @@ impl Sts {
                 .find(|(key, _)| key == name)
                 .map(|(_, value)| value)
         };
+        let action = field("Action").cloned().unwrap_or_default();
+        if action != "AssumeRole" {
+            let message = format!("Could not find operation {action} for version 2011-06-15");
+            return Err(ApiError::new("InvalidAction", message));
+        }
         let role = field("RoleArn").cloned().unwrap_or_default();
         let key = (role.clone(), field("ExternalId").cloned());
         if !self
@@ -60,11 +66,19 @@ mod tests {
         sts.allow("arn:aws:iam::1:role/r", Some("x"));
         let form = |external: &str| {
             sts.call(&[
+                ("Action".to_owned(), "AssumeRole".to_owned()),
                 ("RoleArn".to_owned(), "arn:aws:iam::1:role/r".to_owned()),
                 ("ExternalId".to_owned(), external.to_owned()),
             ])
         };
         assert!(form("x").unwrap().contains(ASSUMED_ACCESS_KEY_ID));
         assert_eq!(form("y").unwrap_err().code, "AccessDenied");
+    }
+
+    #[test]
+    fn only_assume_role_is_known() {
+        let action = ("Action".to_owned(), "GetCallerIdentity".to_owned());
+        let refused = Sts::default().call(&[action]).unwrap_err();
+        assert_eq!(refused.code, "InvalidAction");
     }
 }

@@ -11,6 +11,8 @@ pub(crate) struct ApiError {
     pub(crate) message: String,
     /// The HTTP status.
     pub(crate) status: u16,
+    /// ECS's `ConflictException` names what it conflicts with.
+    pub(crate) resource_ids: Vec<String>,
 }
 
 impl ApiError {
@@ -20,6 +22,7 @@ impl ApiError {
             code: code.to_owned(),
             message: message.into(),
             status: 400,
+            resource_ids: Vec::new(),
         }
     }
 
@@ -28,13 +31,86 @@ impl ApiError {
         Self { status, ..self }
     }
 
+    /// With what it conflicts with.
+    pub(crate) fn with_resource_ids(self, resource_ids: Vec<String>) -> Self {
+        Self {
+            resource_ids,
+            ..self
+        }
+    }
+
     /// The body of the answer.
     pub(crate) fn body(&self) -> Value {
-        json!({"__type": self.code, "message": self.message})
+        let mut body = json!({"__type": self.code, "message": self.message});
+        if !self.resource_ids.is_empty() {
+            body["resourceIds"] = json!(self.resource_ids);
+        }
+        body
     }
+}
+
+/// The page of `all` that `token` stands for, and the token of the next; `None` if we never gave
+/// out that token.
+pub(crate) fn page<'a>(
+    all: &'a [Value],
+    token: &str,
+    count: usize,
+) -> Option<(&'a [Value], Option<String>)> {
+    let start: usize = if token.is_empty() {
+        0
+    } else {
+        token.parse().ok()?
+    };
+    let rest = all.get(start..)?;
+    let shown = &rest[..count.min(rest.len())];
+    let next = (shown.len() < rest.len()).then(|| (start + count).to_string());
+    Some((shown, next))
+}
+
+/// Two digits for each byte.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('?');
+    let digits = bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+    digits.collect()
+}
+
+/// Undoes the percent-encoding of a part of a URL.
+pub(crate) fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let hex = |byte: Option<u8>| char::from(byte.unwrap_or(b'0')).to_digit(16).unwrap_or(0);
+        if byte == b'%' {
+            let value = hex(rest.next()) * 16 + hex(rest.next());
+            bytes.push(u8::try_from(value).unwrap_or(b'?'));
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// A member that is a text, or an empty one.
 pub(crate) fn text<'a>(request: &'a Value, member: &str) -> &'a str {
     request[member].as_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_come_one_after_the_other_and_a_token_that_was_not_given_out_is_none() {
+        let all = [json!(1), json!(2), json!(3)];
+        let (first, next) = page(&all, "", 2).unwrap();
+        assert_eq!(first, &all[..2]);
+        let (second, end) = page(&all, &next.unwrap(), 2).unwrap();
+        assert_eq!(second, &all[2..]);
+        assert_eq!(end, None);
+        assert_eq!(page(&all, "x", 2), None);
+        assert_eq!(page(&all, "9", 2), None);
+        assert_eq!(page(&[], "", 2), Some((&[][..], None)));
+    }
 }

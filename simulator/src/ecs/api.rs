@@ -3,15 +3,23 @@
 
 use serde_json::{Value, json};
 
-use super::Behaviour;
+use super::run;
 use super::show::hook_id;
-use super::world::{SECOND_MS, Task, World, arn, last};
-use crate::wire::{ApiError, text};
+use super::world::{SECOND_MS, World, arn, last};
+use crate::wire::{self, ApiError, text};
 
-type Answer = Result<Value, ApiError>;
+pub(super) type Answer = Result<Value, ApiError>;
 
-/// Operations that list answer so many at a time unless told otherwise.
+/// Operations that list answer so many at a time unless told otherwise, and never more.
 const PAGE: usize = 100;
+
+/// `ListServices` answers so many at a time unless told otherwise
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListServices.html>).
+const SERVICES_PAGE: usize = 10;
+
+/// `DescribeServices` takes so many
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html>).
+const SERVICES_AT_A_TIME: usize = 10;
 
 pub(super) fn call(world: &mut World, operation: &str, request: &Value) -> Answer {
     match operation {
@@ -20,10 +28,12 @@ pub(super) fn call(world: &mut World, operation: &str, request: &Value) -> Answe
         "RegisterTaskDefinition" => register(world, request),
         "DeregisterTaskDefinition" => deregister(world, request),
         "DescribeTaskDefinition" => describe_task_definition(world, request),
-        "ListTaskDefinitions" => Ok(list_task_definitions(world, request)),
+        "ListClusters" => list_clusters(world, request),
+        "ListServices" => list_services(world, request),
+        "ListTaskDefinitions" => list_task_definitions(world, request),
         "ListTasks" => list_tasks(world, request),
         "DescribeTasks" => describe_tasks(world, request),
-        "RunTask" => run_task(world, request),
+        "RunTask" => run::run_task(world, request),
         "StopTask" => stop_task(world, request),
         "ListServiceDeployments" => list_service_deployments(world, request),
         "DescribeServiceDeployments" => describe_service_deployments(world, request),
@@ -37,33 +47,96 @@ pub(super) fn call(world: &mut World, operation: &str, request: &Value) -> Answe
     }
 }
 
+pub(super) fn invalid(message: impl Into<String>) -> ApiError {
+    ApiError::new("InvalidParameterException", message)
+}
+
+/// The name of the cluster that a request is about.
+pub(super) fn cluster_of(request: &Value) -> String {
+    match text(request, "cluster") {
+        "" => "default".to_owned(),
+        cluster => last(cluster).to_owned(),
+    }
+}
+
+/// Refuses parameters that would have to be looked at, and are not.
+pub(super) fn refuse_parameters(request: &Value, names: &[&str]) -> Result<(), ApiError> {
+    match names.iter().find(|name| !request[**name].is_null()) {
+        Some(name) => Err(invalid(format!("The simulator has no {name} here."))),
+        None => Ok(()),
+    }
+}
+
 fn texts<'a>(request: &'a Value, member: &str) -> impl Iterator<Item = &'a str> {
     let all = request[member].as_array().map_or(&[][..], Vec::as_slice);
     all.iter().filter_map(Value::as_str)
 }
 
-/// One page of `all`: the answer's member, and where the next page begins.
-fn page(request: &Value, member: &str, all: &[Value]) -> Value {
-    let start: usize = text(request, "nextToken").parse().unwrap_or(0);
-    let asked = request["maxResults"].as_u64().filter(|count| *count > 0);
-    let count = asked.map_or(PAGE, |count| usize::try_from(count).unwrap_or(PAGE));
-    let count = count.min(PAGE);
-    let shown: Vec<&Value> = all.iter().skip(start).take(count).collect();
+/// One page of `all`: the answer's member, and where the next page begins. `size` of them unless
+/// the request says otherwise.
+fn page(request: &Value, member: &str, all: &[Value], size: usize) -> Answer {
+    let count = match request["maxResults"].as_i64() {
+        None => size,
+        Some(asked) => usize::try_from(asked)
+            .ok()
+            .filter(|count| (1..=PAGE).contains(count))
+            .ok_or_else(|| invalid("maxResults must be between 1 and 100."))?,
+    };
+    let (shown, next) = wire::page(all, text(request, "nextToken"), count)
+        .ok_or_else(|| invalid("Invalid token."))?;
     let mut answer = json!({ member: shown });
-    if start + count < all.len() {
-        answer["nextToken"] = json!((start + count).to_string());
+    if let Some(next) = next {
+        answer["nextToken"] = json!(next);
     }
-    answer
+    Ok(answer)
+}
+
+fn list_clusters(world: &World, request: &Value) -> Answer {
+    let clusters = world.clusters.keys();
+    let listed: Vec<Value> = clusters.map(|name| json!(arn("cluster", name))).collect();
+    page(request, "clusterArns", &listed, PAGE)
+}
+
+fn list_services(world: &World, request: &Value) -> Answer {
+    world.find(text(request, "cluster"), "")?;
+    let cluster = cluster_of(request);
+    let filters = ["launchType", "schedulingStrategy", "resourceManagementType"];
+    let fits = |place: usize| {
+        let shown = world.shown_service(place, false);
+        filters.into_iter().all(|member| {
+            let has = match (member, text(&shown, member)) {
+                ("resourceManagementType", "") => "CUSTOMER",
+                (_, has) => has,
+            };
+            [has, ""].contains(&text(request, member))
+        })
+    };
+    let services = world.services.iter().enumerate();
+    let listed: Vec<Value> = services
+        .filter(|(_, service)| service.setup.cluster == cluster && service.status != "INACTIVE")
+        .filter(|(place, _)| fits(*place))
+        .map(|(_, service)| json!(service.arn()))
+        .collect();
+    page(request, "serviceArns", &listed, SERVICES_PAGE)
 }
 
 fn describe_services(world: &mut World, request: &Value) -> Answer {
     let cluster = text(request, "cluster");
+    let wanted: Vec<&str> = texts(request, "services").collect();
+    if wanted.is_empty() {
+        return Err(invalid("Services cannot be empty."));
+    }
+    if wanted.len() > SERVICES_AT_A_TIME {
+        return Err(invalid(format!(
+            "service names can have at most {SERVICES_AT_A_TIME} items."
+        )));
+    }
     let (mut services, mut failures) = (Vec::new(), Vec::new());
-    for wanted in texts(request, "services") {
+    for wanted in wanted {
         match world.find(cluster, wanted)? {
             Some(place) => services.push(world.shown_service(place, true)),
             None => failures.push(json!({
-                "arn": arn("service", &format!("{}/{}", last(cluster), last(wanted))),
+                "arn": arn("service", &format!("{}/{}", cluster_of(request), last(wanted))),
                 "reason": "MISSING"})),
         }
     }
@@ -111,37 +184,39 @@ fn update_service(world: &mut World, request: &Value) -> Answer {
 }
 
 fn register(world: &mut World, request: &Value) -> Answer {
-    let invalid = |message: &str| Err(ApiError::new("ClientException", message));
-    if let Some(tags) = request["tags"].as_array() {
-        if tags.is_empty() {
-            return Err(ApiError::new(
-                "InvalidParameterException",
-                "Tags can not be empty.",
-            ));
-        }
-        if tags.len() > 50 {
-            return Err(ApiError::new("InvalidParameterException", "Too many tags."));
-        }
-        if tags.iter().any(|tag| text(tag, "key").starts_with("aws:")) {
-            return Err(ApiError::new(
-                "InvalidParameterException",
-                "aws: prefixed tag key names are not allowed for external use.",
-            ));
-        }
-    }
+    let refused = |message: &str| Err(ApiError::new("ClientException", message));
+    check_tags(request)?;
     let containers = request["containerDefinitions"].as_array();
     let containers = containers.map_or(&[][..], Vec::as_slice);
     if containers.is_empty() {
-        return invalid("Container definitions should not be empty.");
+        return refused("Container definitions should not be empty.");
     }
     if containers.iter().any(|one| text(one, "image").is_empty()) {
-        return invalid("Container.image should not be null or empty.");
+        return refused("Container.image should not be null or empty.");
     }
     let registered = world.register(request.clone());
     let definition = world
         .definition(&registered)
         .map(super::world::Definition::shown);
     Ok(json!({"taskDefinition": definition, "tags": request["tags"]}))
+}
+
+/// Refuses tags that ECS refuses.
+pub(super) fn check_tags(request: &Value) -> Result<(), ApiError> {
+    let Some(tags) = request["tags"].as_array() else {
+        return Ok(());
+    };
+    if tags.is_empty() {
+        return Err(invalid("Tags can not be empty."));
+    }
+    if tags.len() > 50 {
+        return Err(invalid("Too many tags."));
+    }
+    if tags.iter().any(|tag| text(tag, "key").starts_with("aws:")) {
+        let message = "aws: prefixed tag key names are not allowed for external use.";
+        return Err(invalid(message));
+    }
+    Ok(())
 }
 
 fn deregister(world: &mut World, request: &Value) -> Answer {
@@ -184,7 +259,7 @@ fn describe_task_definition(world: &mut World, request: &Value) -> Answer {
     Ok(answer)
 }
 
-fn list_task_definitions(world: &World, request: &Value) -> Value {
+fn list_task_definitions(world: &World, request: &Value) -> Answer {
     let family = text(request, "familyPrefix");
     let wants_inactive = text(request, "status") == "INACTIVE";
     let mut listed: Vec<Value> = world
@@ -198,16 +273,21 @@ fn list_task_definitions(world: &World, request: &Value) -> Value {
     if text(request, "sort") == "DESC" {
         listed.reverse();
     }
-    page(request, "taskDefinitionArns", &listed)
+    page(request, "taskDefinitionArns", &listed, PAGE)
 }
 
 fn list_tasks(world: &mut World, request: &Value) -> Answer {
     world.find(text(request, "cluster"), "")?;
-    let cluster = last(text(request, "cluster"));
+    refuse_parameters(request, &["containerInstance", "daemonName"])?;
+    let cluster = cluster_of(request);
     let (service, started_by) = (text(request, "serviceName"), text(request, "startedBy"));
-    if !started_by.is_empty() && !service.is_empty() {
-        let message = "startedBy cannot be combined with other filters.";
-        return Err(ApiError::new("InvalidParameterException", message));
+    let (family, launch_type) = (text(request, "family"), text(request, "launchType"));
+    let has_other = !service.is_empty() || !family.is_empty();
+    if !started_by.is_empty() && has_other {
+        return Err(invalid("startedBy cannot be combined with other filters."));
+    }
+    if !service.is_empty() && !family.is_empty() {
+        return Err(invalid("The simulator has no family beside a serviceName."));
     }
     let status = match text(request, "desiredStatus") {
         "" => "RUNNING",
@@ -219,77 +299,53 @@ fn list_tasks(world: &mut World, request: &Value) -> Answer {
         .filter(|task| task.cluster == cluster)
         .filter(|task| service.is_empty() || task.service == last(service))
         .filter(|task| started_by.is_empty() || task.started_by == started_by)
+        .filter(|task| family.is_empty() || task.family() == family)
+        .filter(|task| launch_type.is_empty() || task.placement.launch_type == launch_type)
         .filter(|task| task.is_wanted == (status == "RUNNING"))
         .map(|task| json!(task.arn))
         .collect();
-    Ok(page(request, "taskArns", &listed))
+    page(request, "taskArns", &listed, PAGE)
 }
 
 fn describe_tasks(world: &mut World, request: &Value) -> Answer {
     world.find(text(request, "cluster"), "")?;
+    let cluster = cluster_of(request);
     let wanted: Vec<&str> = texts(request, "tasks").collect();
-    if wanted.len() > PAGE {
-        let message = "Tasks cannot have more than 100 items.";
-        return Err(ApiError::new("InvalidParameterException", message));
+    if wanted.is_empty() {
+        return Err(invalid("Tasks cannot be empty."));
     }
+    if wanted.len() > PAGE {
+        return Err(invalid("Tasks cannot have more than 100 items."));
+    }
+    let with_tags = texts(request, "include").any(|one| one == "TAGS");
     let (mut tasks, mut failures) = (Vec::new(), Vec::new());
     for one in wanted {
-        match world.tasks.iter().find(|task| last(&task.arn) == last(one)) {
-            Some(task) => tasks.push(task.shown()),
+        let mut known = world.tasks.iter();
+        match known.find(|task| task.is_called(&cluster, one)) {
+            Some(task) => tasks.push(task.shown(with_tags)),
             None => failures.push(json!({"arn": one, "reason": "MISSING"})),
         }
     }
     Ok(json!({"tasks": tasks, "failures": failures}))
 }
 
-fn run_task(world: &mut World, request: &Value) -> Answer {
-    world.find(text(request, "cluster"), "")?;
-    let Some(definition) = world.definition(text(request, "taskDefinition")) else {
-        return Err(ApiError::new(
-            "ClientException",
-            "TaskDefinition not found.",
-        ));
-    };
-    let task_definition = definition.arn();
-    let token = text(request, "clientToken").to_owned();
-    let shown = |world: &World, arns: &[String]| -> Answer {
-        let tasks = world.tasks.iter().filter(|task| arns.contains(&task.arn));
-        let tasks: Vec<Value> = tasks.map(Task::shown).collect();
-        Ok(json!({"tasks": tasks, "failures": []}))
-    };
-    if let Some(arns) = world.run_tokens.get(&token).filter(|_| !token.is_empty()) {
-        return shown(world, arns);
-    }
-    let cluster = last(text(request, "cluster")).to_owned();
-    let mut arns = Vec::new();
-    for _ in 0..request["count"].as_i64().unwrap_or(1) {
-        let mut task = world.new_task(&cluster, &task_definition);
-        if task.fate.behaviour == Behaviour::NoCapacity {
-            let failure = json!({"reason": "Capacity is unavailable at this time."});
-            return Ok(json!({"tasks": [], "failures": [failure]}));
-        }
-        task.started_by = text(request, "startedBy").to_owned();
-        arns.push(task.arn.clone());
-        world.tasks.push(task);
-    }
-    world.run_tokens.insert(token, arns.clone());
-    shown(world, &arns)
-}
-
 fn stop_task(world: &mut World, request: &Value) -> Answer {
+    world.find(text(request, "cluster"), "")?;
     let now = world.now;
-    let wanted = last(text(request, "task")).to_owned();
-    let Some(task) = world
-        .tasks
-        .iter_mut()
-        .find(|task| last(&task.arn) == wanted)
-    else {
-        let message = "The referenced task was not found.";
-        return Err(ApiError::new("InvalidParameterException", message));
-    };
-    task.scale_in(now + SECOND_MS);
-    task.stopped_reason = text(request, "reason").to_owned();
-    Ok(json!({"task": task.shown()}))
+    let cluster = cluster_of(request);
+    let mut known = world.tasks.iter_mut();
+    let task = known
+        .find(|task| task.is_called(&cluster, text(request, "task")))
+        .ok_or_else(|| invalid("The referenced task was not found."))?;
+    // One that ends already goes on to do so.
+    if task.is_wanted {
+        let reason = match text(request, "reason") {
+            "" => "Task stopped by user",
+            reason => reason,
+        };
+        task.stop_for_user(now + SECOND_MS, reason);
+    }
+    Ok(json!({"task": task.shown(false)}))
 }
 
 fn list_service_deployments(world: &mut World, request: &Value) -> Answer {
@@ -322,7 +378,7 @@ fn list_service_deployments(world: &mut World, request: &Value) -> Answer {
             brief
         })
         .collect();
-    Ok(page(request, "serviceDeployments", &listed))
+    page(request, "serviceDeployments", &listed, PAGE)
 }
 
 /// The service and the place of a service deployment.

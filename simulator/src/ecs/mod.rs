@@ -2,12 +2,15 @@
 //! back, get replaced.
 //!
 //! `world` is the state, `rollout` how it goes on second by second, `api` what a client may
-//! ask, `show` the JSON that it gets. Everything is deterministic: same calls, same times, same
+//! ask, `run` single tasks, `show` the JSON that it gets. Everything is deterministic: same calls, same times, same
 //! answers.
 
 mod api;
 mod rollout;
+mod run;
 mod show;
+#[cfg(test)]
+mod tests;
 mod world;
 
 use std::collections::VecDeque;
@@ -41,7 +44,7 @@ struct Shared {
     before_writes: VecDeque<World>,
 }
 
-/// What becomes of a task, told by its image.
+/// What becomes of a task, told by its image or by the command that it is run with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Behaviour {
     /// Runs after so long, and stays.
@@ -53,7 +56,7 @@ pub enum Behaviour {
     CannotPull,
     /// The image is for another CPU.
     WrongArchitecture,
-    /// Runs for a while, then ends.
+    /// Runs for a while, then ends. Takes the task with it if its container is essential.
     Crash {
         /// The container's exit code.
         exit_code: i64,
@@ -138,6 +141,16 @@ pub struct ServiceSetup {
     pub bake_minutes: u32,
     /// A hook that holds each deployment.
     pub pause_hook: Option<PauseHook>,
+    /// What it shows as its capacity provider strategy, instead of the launch type FARGATE.
+    pub capacity_provider_strategy: Option<Value>,
+    /// What it shows as its network configuration, instead of a subnet and a security group.
+    pub network: Option<Value>,
+    /// For [`Strategy::Linear`]: percent of the traffic in each step, and how many minutes each
+    /// but the last is watched. Some short steps of 25 % if there is none.
+    pub linear: Option<(f64, u32)>,
+    /// For [`Strategy::Canary`]: percent of the traffic at first, and how many minutes that is
+    /// watched. A short one of 10 % if there is none.
+    pub canary: Option<(f64, u32)>,
 }
 
 impl Default for ServiceSetup {
@@ -156,6 +169,10 @@ impl Default for ServiceSetup {
             load_balancer: false,
             bake_minutes: 0,
             pause_hook: None,
+            capacity_provider_strategy: None,
+            network: None,
+            linear: None,
+            canary: None,
         }
     }
 }
@@ -253,7 +270,7 @@ impl Ecs {
     /// A service that is steady: all its tasks run.
     ///
     /// # Panics
-    /// If the task definition does not exist.
+    /// If the task definition does not exist, or ECS would not take the traffic's steps.
     pub fn create_service(&self, setup: ServiceSetup) {
         self.shared().world.create_service(setup);
     }
@@ -262,6 +279,19 @@ impl Ecs {
     /// healthy after twenty seconds otherwise.
     pub fn image(&self, part: &str, behaviour: Behaviour) {
         self.shared().world.image(part, behaviour);
+    }
+
+    /// What becomes of tasks that are run with an override of a container's command that, joined
+    /// by spaces, contains `part`: that container decides, its image does not. The newest that fits
+    /// counts.
+    pub fn command(&self, part: &str, behaviour: Behaviour) {
+        self.shared().world.command(part, behaviour);
+    }
+
+    /// All tasks made by `RunTask`, oldest first, as `DescribeTasks` shows them now with their tags,
+    /// also those that it has forgotten.
+    pub fn tasks_run(&self) -> Vec<Value> {
+        self.shared().world.tasks_run()
     }
 
     /// A revision as it was registered, with its `tags`.

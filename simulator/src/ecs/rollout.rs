@@ -1,9 +1,12 @@
 //! How a service goes on, second by second.
 
+use serde_json::Value;
+
+use super::run::{Placement, Run};
 use super::world::{
     Deployment, SECOND_MS, SIGTERM, Service, ServiceDeployment, Stage, Task, World, arn,
 };
-use super::{Behaviour, Strategy};
+use super::{Behaviour, ServiceSetup, Strategy};
 
 /// Old tasks take this long to stop; longer behind a load balancer.
 const DRAIN_SECONDS: i64 = 5;
@@ -16,8 +19,14 @@ const CRASH_START_SECONDS: i64 = 5;
 /// A load balancer gives up on a task after this long.
 const HEALTH_SECONDS: i64 = 40;
 
+/// Traffic takes this long to shift.
+const SHIFT_SECONDS: i64 = 5;
+
 /// A task counts as started for good when it has run this long.
 const SETTLE_SECONDS: i64 = 10;
+
+/// Why a task stops that somebody stopped.
+pub(super) const USER_INITIATED: &str = "UserInitiated";
 
 /// ECS shows stopped tasks for an hour.
 const STOPPED_SHOWN_MS: i64 = 3600 * SECOND_MS;
@@ -72,9 +81,9 @@ impl World {
             }
         }
         let stages = if is_rollback {
-            stages_of(Strategy::Rolling, 0)
+            stages_of(&ServiceSetup::default())
         } else {
-            stages_of(service.setup.strategy, service.setup.bake_minutes)
+            stages_of(&service.setup)
         };
         let previous = std::mem::replace(&mut service.task_definition, task_definition.to_owned());
         service.deployments.insert(
@@ -147,7 +156,8 @@ impl World {
         };
         let task_definition = of.task_definition.clone();
         let (cluster, name) = (service.setup.cluster.clone(), service.setup.name.clone());
-        let mut task = self.new_task(&cluster, &task_definition);
+        let placement = Placement::of_service(&service.setup);
+        let mut task = self.new_task(&cluster, &task_definition, placement, Run::default());
         task.service = name;
         task.deployment = deployment.to_owned();
         task.started_by = deployment.to_owned();
@@ -161,10 +171,13 @@ impl World {
         for task in self.tasks.iter_mut().filter(|task| task.service.is_empty()) {
             task.step(now, &logs);
         }
-        self.tasks.retain(|task| {
+        let is_forgotten = |task: &mut Task| {
             task.stopped_at
-                .is_none_or(|stopped| now - stopped < STOPPED_SHOWN_MS)
-        });
+                .is_some_and(|stopped| now - stopped >= STOPPED_SHOWN_MS)
+        };
+        let gone = self.tasks.extract_if(.., is_forgotten);
+        let run = gone.filter(|task| task.service.is_empty());
+        self.forgotten.extend(run);
     }
 
     fn second_of_service(&mut self, place: usize) {
@@ -228,7 +241,8 @@ impl World {
         let primary_id = primary.id.clone();
         let name = service.setup.name.clone();
         let (behaviour, places) = (
-            self.fate_of(&primary.task_definition).behaviour,
+            self.fate_of(&primary.task_definition, &Value::Null)
+                .behaviour,
             primary.places && !primary.is_frozen,
         );
         let (pending, _) = self.counts(place, &primary_id);
@@ -597,16 +611,16 @@ impl World {
 
 /// The lifecycle of a deployment
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/blue-green-deployment-how-it-works.html>).
-fn stages_of(strategy: Strategy, bake_minutes: u32) -> Vec<Stage> {
+fn stages_of(setup: &ServiceSetup) -> Vec<Stage> {
     let stage = |name, seconds, weight| Stage {
         name,
         seconds,
         weight,
     };
-    let bake = stage("BAKE_TIME", i64::from(bake_minutes) * 60, 100.0);
+    let bake = stage("BAKE_TIME", i64::from(setup.bake_minutes) * 60, 100.0);
     let mut stages = vec![stage("SCALE_UP", 0, 0.0)];
-    if strategy == Strategy::Rolling {
-        if bake_minutes > 0 {
+    if setup.strategy == Strategy::Rolling {
+        if setup.bake_minutes > 0 {
             stages.push(bake);
         }
         stages.push(stage("CLEAN_UP", 0, 100.0));
@@ -615,18 +629,27 @@ fn stages_of(strategy: Strategy, bake_minutes: u32) -> Vec<Stage> {
     stages.push(stage("POST_SCALE_UP", 5, 0.0));
     stages.push(stage("TEST_TRAFFIC_SHIFT", 5, 0.0));
     stages.push(stage("POST_TEST_TRAFFIC_SHIFT", 5, 0.0));
-    let shift = |seconds, weight| stage("PRODUCTION_TRAFFIC_SHIFT", seconds, weight);
-    match strategy {
-        Strategy::Linear => {
-            stages.extend([
-                shift(30, 25.0),
-                shift(30, 50.0),
-                shift(30, 75.0),
-                shift(5, 100.0),
-            ]);
+    // Percent, and for how many seconds before the next.
+    let steps = match (setup.strategy, setup.linear, setup.canary) {
+        (Strategy::Linear, Some((percent, minutes)), _) => {
+            let seconds = SHIFT_SECONDS + i64::from(minutes) * 60;
+            let weights = std::iter::successors(Some(percent), |weight| {
+                // ECS counts in tenths of a percent.
+                Some(((weight + percent) * 10.0).round() / 10.0)
+            });
+            let below = weights.take_while(|weight| *weight < 100.0);
+            below.map(|weight| (seconds, weight)).collect()
         }
-        Strategy::Canary => stages.extend([shift(60, 10.0), shift(5, 100.0)]),
-        Strategy::BlueGreen | Strategy::Rolling => stages.push(shift(5, 100.0)),
+        (Strategy::Linear, None, _) => vec![(30, 25.0), (30, 50.0), (30, 75.0)],
+        (Strategy::Canary, _, Some((percent, minutes))) => {
+            vec![(SHIFT_SECONDS + i64::from(minutes) * 60, percent)]
+        }
+        (Strategy::Canary, _, None) => vec![(60, 10.0)],
+        (Strategy::BlueGreen | Strategy::Rolling, _, _) => Vec::new(),
+    };
+    // Nothing is waited for after the last.
+    for (seconds, weight) in steps.into_iter().chain([(SHIFT_SECONDS, 100.0)]) {
+        stages.push(stage("PRODUCTION_TRAFFIC_SHIFT", seconds, weight));
     }
     stages.push(stage("POST_PRODUCTION_TRAFFIC_SHIFT", 5, 100.0));
     stages.push(bake);
@@ -661,18 +684,15 @@ impl Task {
         }
         self.next_at = None;
         if !self.is_wanted {
-            self.stop(now, "ServiceSchedulerInitiated", "");
-            if self.exit_code.is_none() && self.container_reason.is_none() {
+            self.stop(now, self.stop_code, "");
+            let has_run = self.running_since.is_some();
+            if has_run && self.exit_code.is_none() && self.container_reason.is_none() {
                 self.exit_code = Some(SIGTERM);
             }
             return None;
         }
-        let fate = &self.fate;
-        let (container, image) = fate
-            .containers
-            .get(fate.deciding)
-            .cloned()
-            .unwrap_or_default();
+        let deciding = self.fate.containers.get(self.fate.deciding);
+        let image = deciding.map_or("", |container| container.image.as_str());
         if self.status == "PENDING" {
             let why = match &self.fate.behaviour {
                 Behaviour::CannotPull => Some(format!(
@@ -706,28 +726,26 @@ impl Task {
             };
             return Some(Step::Runs);
         }
-        let essential = "Essential container in task exited";
         match self.fate.behaviour.clone() {
             Behaviour::Crash {
                 exit_code,
                 log_lines,
                 ..
             } => {
-                let id = super::world::last(&self.arn).to_owned();
+                let id = super::world::last(&self.arn);
+                let container = deciding.map_or("", |container| container.name.as_str());
                 if let Some((group, prefix)) = &self.fate.log {
                     let stream = format!("{prefix}/{container}/{id}");
                     for line in &log_lines {
                         logs.append(group, &stream, now, line);
                     }
                 }
-                self.stop(now, "EssentialContainerExited", essential);
-                self.exit_code = Some(exit_code);
+                return self.container_ends(now, exit_code);
             }
             Behaviour::OutOfMemory => {
-                self.stop(now, "EssentialContainerExited", essential);
-                self.exit_code = Some(137);
                 self.container_reason =
                     Some("OutOfMemoryError: Container killed due to memory usage".to_owned());
+                return self.container_ends(now, 137);
             }
             Behaviour::FailsHealthCheck => {
                 let group = "arn:aws:elasticloadbalancing:eu-central-1:111122223333:targetgroup/web/0123456789abcdef";
@@ -736,6 +754,19 @@ impl Task {
             }
             _ => return None,
         }
+        Some(Step::Failed)
+    }
+
+    /// The container that decides has ended, and the task with it if it is essential.
+    fn container_ends(&mut self, now: i64, exit_code: i64) -> Option<Step> {
+        self.exit_code = Some(exit_code);
+        let deciding = self.fate.containers.get(self.fate.deciding);
+        if deciding.is_some_and(|container| !container.is_essential) {
+            self.has_lost_container = true;
+            return None;
+        }
+        let essential = "Essential container in task exited";
+        self.stop(now, "EssentialContainerExited", essential);
         Some(Step::Failed)
     }
 
@@ -753,9 +784,18 @@ impl Task {
     pub(super) fn scale_in(&mut self, at: i64) {
         self.is_wanted = false;
         self.next_at = Some(at);
+        self.stop_code = "ServiceSchedulerInitiated";
         self.stopped_reason = format!(
             "Scaling activity initiated by (deployment {})",
             self.deployment
         );
+    }
+
+    /// Somebody has asked for its end, which comes at `at`.
+    pub(super) fn stop_for_user(&mut self, at: i64, reason: &str) {
+        self.is_wanted = false;
+        self.next_at = Some(at);
+        self.stop_code = USER_INITIATED;
+        reason.clone_into(&mut self.stopped_reason);
     }
 }

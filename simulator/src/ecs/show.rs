@@ -1,9 +1,15 @@
 //! The JSON that a client gets.
 
+use s3s::crypto::{Checksum, Sha256};
 use serde_json::{Map, Value, json};
 
+use super::rollout::USER_INITIATED;
 use super::world::{Definition, SIGTERM, Service, ServiceDeployment, Task, World, arn};
-use super::{Controller, Strategy};
+use super::{Controller, PauseHook, ServiceSetup, Strategy};
+use crate::wire::hex;
+
+/// What a pause hook does when nobody answers it.
+const TIMEOUT_ACTION: &str = "ROLLBACK";
 
 /// ECS shows this many of a service's events.
 const EVENTS_SHOWN: usize = 100;
@@ -50,10 +56,10 @@ impl World {
                 "failedTasks": deployment.failed,
                 "createdAt": time(deployment.created_at),
                 "updatedAt": time(deployment.updated_at),
-                "launchType": "FARGATE",
                 "platformVersion": "1.4.0",
                 "platformFamily": "Linux",
             });
+            show_capacity(setup, &mut shown);
             if !setup.classic_load_balancer {
                 shown["rolloutState"] = json!(deployment.rollout_state);
                 shown["rolloutStateReason"] = json!(deployment.reason);
@@ -64,20 +70,8 @@ impl World {
         let events: Vec<Value> = events
             .map(|(id, at, words)| json!({"id": id, "createdAt": time(*at), "message": words}))
             .collect();
-        let mut configuration = json!({
-            "strategy": setup.strategy.name(),
-            "maximumPercent": 200,
-            "minimumHealthyPercent": 100,
-            "bakeTimeInMinutes": setup.bake_minutes,
-            "deploymentCircuitBreaker": {
-                "enable": setup.circuit_breaker.is_some(),
-                "rollback": setup.circuit_breaker.unwrap_or(false),
-            },
-        });
-        if let Some((names, rollback)) = &setup.alarms {
-            configuration["alarms"] =
-                json!({"alarmNames": names, "enable": true, "rollback": rollback});
-        }
+        let network = json!({"awsvpcConfiguration": {
+            "subnets": ["subnet-1"], "securityGroups": ["sg-1"], "assignPublicIp": "DISABLED"}});
         let mut shown = json!({
             "serviceArn": service.arn(),
             "serviceName": setup.name,
@@ -86,17 +80,16 @@ impl World {
             "desiredCount": service.desired,
             "runningCount": all_running,
             "pendingCount": all_pending,
-            "launchType": "FARGATE",
             "platformVersion": "LATEST",
             "taskDefinition": service.task_definition,
-            "deploymentConfiguration": configuration,
+            "deploymentConfiguration": shown_configuration(setup),
             "deployments": deployments,
             "events": events,
             "createdAt": time(service.created_at),
             "schedulingStrategy": "REPLICA",
-            "networkConfiguration": {"awsvpcConfiguration": {
-                "subnets": ["subnet-1"], "securityGroups": ["sg-1"], "assignPublicIp": "DISABLED"}},
+            "networkConfiguration": setup.network.as_ref().unwrap_or(&network),
         });
+        show_capacity(setup, &mut shown);
         let controller = match setup.controller {
             Controller::Ecs => None,
             Controller::CodeDeploy => Some("CODE_DEPLOY"),
@@ -144,7 +137,7 @@ impl World {
                 "requestedTaskCount": service.desired,
                 "requestedProductionTrafficWeight": one.weight,
             },
-            "deploymentConfiguration": {"strategy": service.setup.strategy.name()},
+            "deploymentConfiguration": shown_configuration(&service.setup),
             "deploymentCircuitBreaker": {
                 "status": if one.failures >= one.threshold { "TRIGGERED" } else { "MONITORING" },
                 "failureCount": one.failures,
@@ -176,10 +169,53 @@ impl World {
         if let Some(until) = one.held_until.filter(|_| !one.hook_is_done) {
             shown["lifecycleHookDetails"] = json!([{
                 "hookId": hook_id(one), "targetType": "PAUSE", "status": "AWAITING_ACTION",
-                "expiresAt": time(until), "timeoutAction": "ROLLBACK"}]);
+                "expiresAt": time(until), "timeoutAction": TIMEOUT_ACTION}]);
         }
         shown
     }
+}
+
+/// What runs a service's tasks.
+fn show_capacity(setup: &ServiceSetup, shown: &mut Value) {
+    match &setup.capacity_provider_strategy {
+        Some(strategy) => shown["capacityProviderStrategy"] = strategy.clone(),
+        None => shown["launchType"] = json!("FARGATE"),
+    }
+}
+
+fn shown_configuration(setup: &ServiceSetup) -> Value {
+    let mut shown = json!({
+        "strategy": setup.strategy.name(),
+        "maximumPercent": 200,
+        "minimumHealthyPercent": 100,
+        "bakeTimeInMinutes": setup.bake_minutes,
+        "deploymentCircuitBreaker": {
+            "enable": setup.circuit_breaker.is_some(),
+            "rollback": setup.circuit_breaker.unwrap_or(false),
+        },
+    });
+    if let Some((names, rollback)) = &setup.alarms {
+        shown["alarms"] = json!({"alarmNames": names, "enable": true, "rollback": rollback});
+    }
+    if let Some((percent, minutes)) = setup.linear {
+        shown["linearConfiguration"] =
+            json!({"stepPercent": percent, "stepBakeTimeInMinutes": minutes});
+    }
+    if let Some((percent, minutes)) = setup.canary {
+        shown["canaryConfiguration"] =
+            json!({"canaryPercent": percent, "canaryBakeTimeInMinutes": minutes});
+    }
+    if let Some(PauseHook {
+        stage,
+        timeout_minutes,
+    }) = &setup.pause_hook
+    {
+        shown["lifecycleHooks"] = json!([{
+            "targetType": "PAUSE", "lifecycleStages": [stage],
+            "timeoutConfiguration": {
+                "timeoutInMinutes": timeout_minutes, "action": TIMEOUT_ACTION}}]);
+    }
+    shown
 }
 
 /// The hook that may hold a service deployment.
@@ -191,13 +227,14 @@ impl Service {
     /// A service revision of `DescribeServiceRevisions`.
     pub(super) fn shown_revision(&self, wanted: &str) -> Option<Value> {
         let (arn_of, definition) = self.revisions.iter().find(|(arn, _)| arn == wanted)?;
-        Some(json!({
+        let mut shown = json!({
             "serviceRevisionArn": arn_of,
             "serviceArn": self.arn(),
             "clusterArn": arn("cluster", &self.setup.cluster),
             "taskDefinition": definition,
-            "launchType": "FARGATE",
-        }))
+        });
+        show_capacity(&self.setup, &mut shown);
+        Some(shown)
     }
 }
 
@@ -242,16 +279,24 @@ impl Task {
         was_stopped.then_some(SIGTERM)
     }
 
-    pub(super) fn shown(&self) -> Value {
+    fn container_status(&self, place: usize) -> &'static str {
+        let is_lost = self.has_lost_container && place == self.fate.deciding;
+        if is_lost { "STOPPED" } else { self.status }
+    }
+
+    pub(super) fn shown(&self, with_tags: bool) -> Value {
         let containers = self.fate.containers.iter().enumerate();
         let containers: Vec<Value> = containers
-            .map(|(place, (name, image))| {
+            .map(|(place, of)| {
                 let mut container = json!({
-                    "name": name,
-                    "image": image,
-                    "lastStatus": self.status,
+                    "name": of.name,
+                    "image": of.image,
+                    "lastStatus": self.container_status(place),
                     "taskArn": self.arn,
                 });
+                if self.running_since.is_some() {
+                    container["imageDigest"] = json!(digest_of(&of.image));
+                }
                 if let Some(code) = self.exit_code_of(place) {
                     container["exitCode"] = json!(code);
                 }
@@ -269,21 +314,50 @@ impl Task {
             "taskDefinitionArn": self.task_definition,
             "lastStatus": self.status,
             "desiredStatus": if self.is_wanted { "RUNNING" } else { "STOPPED" },
-            "startedBy": self.started_by,
             "group": if self.service.is_empty() {
-                "family:task".to_owned()
+                self.run.group.clone()
             } else {
                 format!("service:{}", self.service)
             },
-            "launchType": "FARGATE",
+            "launchType": self.placement.launch_type,
+            "enableExecuteCommand": self.run.allows_commands,
             "createdAt": time(self.created_at),
             "containers": containers,
+            "overrides": if self.run.overrides.is_null() {
+                json!({"containerOverrides": [], "inferenceAcceleratorOverrides": []})
+            } else {
+                self.run.overrides.clone()
+            },
         });
+        if !self.started_by.is_empty() {
+            shown["startedBy"] = json!(self.started_by);
+        }
+        if let Some(provider) = &self.placement.capacity_provider {
+            shown["capacityProviderName"] = json!(provider);
+        }
+        if let Some(version) = &self.placement.platform_version {
+            shown["platformVersion"] = json!(version);
+            shown["platformFamily"] = json!("Linux");
+        }
+        if with_tags {
+            shown["tags"] = json!(self.run.tags);
+        }
         if let Some(at) = self.stopped_at {
             shown["stoppedAt"] = time(at);
+        }
+        if self.stopped_at.is_some() || self.stop_code == USER_INITIATED {
             shown["stopCode"] = json!(self.stop_code);
             shown["stoppedReason"] = json!(self.stopped_reason);
         }
         shown
     }
+}
+
+/// The digest of an image: its own if it is named by it, else one that only its name decides.
+fn digest_of(image: &str) -> String {
+    if let Some((_, digest)) = image.split_once('@') {
+        return digest.to_owned();
+    }
+    let hash = Sha256::checksum(image.as_bytes());
+    format!("sha256:{}", hex(&hash))
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::rollout::first_step;
+use super::run::{Placement, Run, Runs};
 use super::{Behaviour, Intervention, ServiceSetup, Strategy};
 use crate::logs::Logs;
 use crate::wire::ApiError;
@@ -29,9 +30,13 @@ pub(crate) struct World {
     pub(super) services: Vec<Service>,
     pub(super) tasks: Vec<Task>,
     images: Vec<(String, Behaviour)>,
+    /// Behaviours by what the command contains that a container is run with.
+    commands: Vec<(String, Behaviour)>,
     scheduled: Vec<Scheduled>,
     waiting_for_update: Vec<(String, String, i64, Intervention)>,
-    pub(super) run_tokens: BTreeMap<String, Vec<String>>,
+    pub(super) runs: Runs,
+    /// Tasks of `RunTask` that are not shown any more.
+    pub(super) forgotten: Vec<Task>,
     pub(super) service_deployments_known: bool,
     pub(super) logs: Logs,
 }
@@ -131,6 +136,7 @@ pub(super) struct ServiceDeployment {
 
 #[derive(Clone)]
 pub(super) struct Task {
+    pub(super) number: u64,
     pub(super) arn: String,
     pub(super) cluster: String,
     /// Empty for a task of `RunTask`.
@@ -149,8 +155,14 @@ pub(super) struct Task {
     pub(super) stopped_at: Option<i64>,
     pub(super) stop_code: &'static str,
     pub(super) stopped_reason: String,
+    /// Of the container that decides.
     pub(super) exit_code: Option<i64>,
     pub(super) container_reason: Option<String>,
+    /// The container that decides has ended, and the task goes on without it.
+    pub(super) has_lost_container: bool,
+    pub(super) placement: Placement,
+    /// What `RunTask` asked for; nothing for a service's task.
+    pub(super) run: Run,
 }
 
 impl World {
@@ -163,9 +175,11 @@ impl World {
             services: Vec::new(),
             tasks: Vec::new(),
             images: Vec::new(),
+            commands: Vec::new(),
             scheduled: Vec::new(),
             waiting_for_update: Vec::new(),
-            run_tokens: BTreeMap::new(),
+            runs: Runs::new(),
+            forgotten: Vec::new(),
             service_deployments_known: true,
             logs,
         }
@@ -242,7 +256,12 @@ impl World {
         self.images.push((part.to_owned(), behaviour));
     }
 
+    pub(super) fn command(&mut self, part: &str, behaviour: Behaviour) {
+        self.commands.push((part.to_owned(), behaviour));
+    }
+
     pub(super) fn create_service(&mut self, setup: ServiceSetup) {
+        check_steps(&setup);
         self.create_cluster(&setup.cluster);
         let definition = self
             .definition(&setup.task_definition)
@@ -277,7 +296,7 @@ impl World {
         for _ in 0..service.desired {
             self.place_task(place, &id);
         }
-        for task in &mut self.tasks {
+        for task in self.tasks.iter_mut().filter(|task| task.deployment == id) {
             task.status = "RUNNING";
             task.running_since = Some(task.created_at - 3600 * SECOND_MS);
             task.next_at = None;
@@ -432,10 +451,17 @@ impl World {
     }
 
     /// A task of this revision that is about to start; its service and deployment are left open.
-    pub(super) fn new_task(&mut self, cluster: &str, task_definition: &str) -> Task {
+    pub(super) fn new_task(
+        &mut self,
+        cluster: &str,
+        task_definition: &str,
+        placement: Placement,
+        run: Run,
+    ) -> Task {
         let number = self.next_id();
-        let fate = self.fate_of(task_definition);
+        let fate = self.fate_of(task_definition, &run.overrides);
         Task {
+            number,
             arn: arn("task", &format!("{cluster}/{number:032x}")),
             cluster: cluster.to_owned(),
             service: String::new(),
@@ -453,32 +479,56 @@ impl World {
             stopped_reason: String::new(),
             exit_code: None,
             container_reason: None,
+            has_lost_container: false,
+            placement,
+            run,
         }
     }
 
-    /// What becomes of a task of this revision.
-    pub(super) fn fate_of(&self, task_definition: &str) -> Fate {
+    /// What becomes of a task of this revision that is run with these overrides, if any.
+    pub(super) fn fate_of(&self, task_definition: &str, overrides: &Value) -> Fate {
         let containers = self
             .definition(task_definition)
             .and_then(|one| one.body.get("containerDefinitions")?.as_array().cloned())
             .unwrap_or_default();
         let named = |container: &Value| {
             let text = |member: &str| container[member].as_str().unwrap_or_default().to_owned();
-            (text("name"), text("image"))
+            Container {
+                name: text("name"),
+                image: text("image"),
+                // As ECS has it where nothing is said.
+                is_essential: container["essential"].as_bool().unwrap_or(true),
+            }
         };
         let logs: Vec<Value> = containers
             .iter()
             .map(|one| one["logConfiguration"]["options"].clone())
             .collect();
-        let containers: Vec<(String, String)> = containers.iter().map(named).collect();
-        let decided = containers
-            .iter()
-            .enumerate()
-            .find_map(|(place, (_, image))| {
-                let mut newest = self.images.iter().rev();
-                let (_, behaviour) = newest.find(|(part, _)| image.contains(part.as_str()))?;
-                Some((place, behaviour.clone()))
-            });
+        let containers: Vec<Container> = containers.iter().map(named).collect();
+        let newest_for = |rules: &[(String, Behaviour)], text: &str| {
+            let mut newest = rules.iter().rev();
+            let (_, behaviour) = newest.find(|(part, _)| text.contains(part.as_str()))?;
+            Some(behaviour.clone())
+        };
+        let by_command = || {
+            let overridden = overrides["containerOverrides"].as_array();
+            overridden.into_iter().flatten().find_map(|one| {
+                let words: Vec<&str> = one["command"]
+                    .as_array()?
+                    .iter()
+                    .filter_map(Value::as_str)
+                    .collect();
+                let behaviour = newest_for(&self.commands, &words.join(" "))?;
+                let mut all = containers.iter();
+                let place = all.position(|container| one["name"] == container.name)?;
+                Some((place, behaviour))
+            })
+        };
+        let by_image = || {
+            let mut all = containers.iter().enumerate();
+            all.find_map(|(place, one)| Some((place, newest_for(&self.images, &one.image)?)))
+        };
+        let decided = by_command().or_else(by_image);
         let start_seconds = START_SECONDS;
         let (deciding, behaviour) = decided.unwrap_or((0, Behaviour::Healthy { start_seconds }));
         let log = logs.get(deciding).and_then(|options| {
@@ -497,13 +547,22 @@ impl World {
 /// What becomes of a task.
 #[derive(Clone)]
 pub(super) struct Fate {
-    /// Name and image of each container, as in the task definition.
-    pub(super) containers: Vec<(String, String)>,
-    /// The one whose image decides.
+    /// As in the task definition.
+    pub(super) containers: Vec<Container>,
+    /// The one whose image or command decides.
     pub(super) deciding: usize,
     /// Group and stream prefix of its log, if it has one.
     pub(super) log: Option<(String, String)>,
     pub(super) behaviour: Behaviour,
+}
+
+/// A container of a task.
+#[derive(Clone)]
+pub(super) struct Container {
+    pub(super) name: String,
+    pub(super) image: String,
+    /// The task ends with it.
+    pub(super) is_essential: bool,
 }
 
 impl Definition {
@@ -539,6 +598,21 @@ pub(super) fn arn(kind: &str, path: &str) -> String {
 
 pub(crate) fn last(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
+}
+
+/// What ECS takes
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LinearConfiguration.html> and
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CanaryConfiguration.html>).
+fn check_steps(setup: &ServiceSetup) {
+    const LONGEST_MINUTES: u32 = 1440;
+    if let Some((percent, minutes)) = setup.linear {
+        assert!((3.0..=100.0).contains(&percent), "steps of {percent} %");
+        assert!(minutes <= LONGEST_MINUTES, "steps of {minutes} minutes");
+    }
+    if let Some((percent, minutes)) = setup.canary {
+        assert!((0.1..=100.0).contains(&percent), "a canary of {percent} %");
+        assert!(minutes <= LONGEST_MINUTES, "a canary of {minutes} minutes");
+    }
 }
 
 fn millis(duration: Duration) -> i64 {

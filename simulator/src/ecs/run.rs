@@ -1,0 +1,306 @@
+//! Tasks that are run by themselves.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::api::{Answer, check_tags, cluster_of, invalid, refuse_parameters};
+use super::world::{Task, World, last};
+use super::{Behaviour, ServiceSetup};
+use crate::wire::{ApiError, text};
+
+/// One call runs so many tasks
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html>, as all limits
+/// here).
+const TASKS_PER_CALL: i64 = 10;
+const CLIENT_TOKEN_CHARS: usize = 64;
+const STARTED_BY_CHARS: usize = 128;
+/// The overrides as JSON.
+const OVERRIDES_CHARS: usize = 8192;
+
+/// What Fargate runs on if nothing else is asked for.
+const NEWEST_PLATFORM: &str = "1.4.0";
+const OTHER_PLATFORMS: [&str; 4] = ["1.3.0", "1.2.0", "1.1.0", "1.0.0"];
+
+/// By cluster and client token: the request, and the ARNs of its tasks.
+pub(super) type Runs = BTreeMap<(String, String), (Value, Vec<String>)>;
+
+/// What a task runs on.
+#[derive(Clone, Debug)]
+pub(super) struct Placement {
+    pub(super) launch_type: String,
+    pub(super) capacity_provider: Option<String>,
+    /// None but on Fargate.
+    pub(super) platform_version: Option<String>,
+}
+
+/// What `RunTask` asked for.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Run {
+    /// `null` if there are none.
+    pub(super) overrides: Value,
+    pub(super) group: String,
+    pub(super) tags: Vec<Value>,
+    pub(super) allows_commands: bool,
+}
+
+impl Placement {
+    /// Of a service's tasks.
+    pub(super) fn of_service(setup: &ServiceSetup) -> Self {
+        let provider = setup.capacity_provider_strategy.as_ref();
+        match provider.and_then(provider_in) {
+            Some(provider) => Self::with_provider(provider),
+            None => Self::on_fargate(None),
+        }
+    }
+
+    fn on_fargate(capacity_provider: Option<String>) -> Self {
+        Self {
+            launch_type: "FARGATE".to_owned(),
+            capacity_provider,
+            platform_version: Some(NEWEST_PLATFORM.to_owned()),
+        }
+    }
+
+    fn with_provider(provider: String) -> Self {
+        if provider.starts_with("FARGATE") {
+            return Self::on_fargate(Some(provider));
+        }
+        Self {
+            launch_type: "EC2".to_owned(),
+            capacity_provider: Some(provider),
+            platform_version: None,
+        }
+    }
+
+    /// What a request of `RunTask` asks for.
+    fn asked(request: &Value) -> Result<Self, ApiError> {
+        let launch_type = text(request, "launchType");
+        let provider = provider_in(&request["capacityProviderStrategy"]);
+        let mut placement = match (launch_type, provider) {
+            ("", Some(provider)) => Self::with_provider(provider),
+            (_, Some(_)) => {
+                return Err(invalid(
+                    "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again.",
+                ));
+            }
+            ("FARGATE", None) => Self::on_fargate(None),
+            // The simulator's clusters have neither instances nor a strategy of their own, and EC2
+            // is what is meant then.
+            (_, None) => {
+                let message = "No Container Instances were found in your cluster.";
+                return Err(invalid(message));
+            }
+        };
+        match text(request, "platformVersion") {
+            "" => {}
+            _ if placement.platform_version.is_none() => {
+                let message = "The platform version must be null when it is not for Fargate.";
+                return Err(invalid(message));
+            }
+            "LATEST" | NEWEST_PLATFORM => {}
+            known if OTHER_PLATFORMS.contains(&known) => {
+                placement.platform_version = Some(known.to_owned());
+            }
+            unknown => {
+                let message = format!("There is no platform version {unknown}.");
+                return Err(ApiError::new("PlatformUnknownException", message));
+            }
+        }
+        Ok(placement)
+    }
+}
+
+/// The provider that a strategy prefers: the one with a base, else the heaviest.
+fn provider_in(strategy: &Value) -> Option<String> {
+    let items = strategy.as_array()?;
+    let number = |item: &Value, member: &str| item[member].as_i64().unwrap_or(0);
+    let based = items.iter().find(|item| number(item, "base") > 0);
+    let heaviest = || {
+        let mut items = items.iter();
+        let first = items.next()?;
+        Some(items.fold(first, |heaviest, item| {
+            let is_heavier = number(item, "weight") > number(heaviest, "weight");
+            if is_heavier { item } else { heaviest }
+        }))
+    };
+    let chosen = based.or_else(heaviest)?;
+    Some(text(chosen, "capacityProvider").to_owned())
+}
+
+pub(super) fn run_task(world: &mut World, request: &Value) -> Answer {
+    world.find(text(request, "cluster"), "")?;
+    let cluster = cluster_of(request);
+    check_request(request)?;
+    let token = text(request, "clientToken");
+    let key = (cluster.clone(), token.to_owned());
+    if let Some((first, arns)) = world.runs.get(&key).filter(|_| !token.is_empty()) {
+        if first == request {
+            return Ok(world.shown_run(arns));
+        }
+        let message = "The RunTask request could not be processed due to conflicts. The provided clientToken is already in use with a different RunTask request.";
+        let error = ApiError::new("ConflictException", message);
+        return Err(error.with_resource_ids(arns.clone()));
+    }
+    let definition = world
+        .definition(text(request, "taskDefinition"))
+        .ok_or_else(|| ApiError::new("ClientException", "TaskDefinition not found."))?;
+    if !definition.is_active {
+        // Not the ClientException of UpdateService
+        // (<https://github.com/DefangLabs/defang/pull/775>).
+        return Err(invalid("TaskDefinition is inactive"));
+    }
+    let containers = definition.body.get("containerDefinitions");
+    check_overrides(&request["overrides"], containers.unwrap_or(&Value::Null))?;
+    let mode = definition.body.get("networkMode").and_then(Value::as_str);
+    check_network(&request["networkConfiguration"], mode)?;
+    let placement = Placement::asked(request)?;
+    let mut tags: Vec<Value> = Vec::new();
+    if request["propagateTags"] == "TASK_DEFINITION" {
+        tags.extend(definition.tags.iter().cloned());
+    }
+    for tag in request["tags"].as_array().into_iter().flatten() {
+        tags.retain(|known| known["key"] != tag["key"]);
+        tags.push(tag.clone());
+    }
+    let run = Run {
+        overrides: request["overrides"].clone(),
+        group: match text(request, "group") {
+            "" => format!("family:{}", definition.family),
+            group => group.to_owned(),
+        },
+        tags,
+        allows_commands: request["enableExecuteCommand"].as_bool().unwrap_or(false),
+    };
+    let task_definition = definition.arn();
+    let mut arns = Vec::new();
+    for _ in 0..request["count"].as_i64().unwrap_or(1) {
+        let (placement, run) = (placement.clone(), run.clone());
+        let mut task = world.new_task(&cluster, &task_definition, placement, run);
+        if task.fate.behaviour == Behaviour::NoCapacity {
+            let failure = json!({"reason": "Capacity is unavailable at this time."});
+            return Ok(json!({"tasks": [], "failures": [failure]}));
+        }
+        text(request, "startedBy").clone_into(&mut task.started_by);
+        arns.push(task.arn.clone());
+        world.tasks.push(task);
+    }
+    let shown = world.shown_run(&arns);
+    world.runs.insert(key, (request.clone(), arns));
+    Ok(shown)
+}
+
+/// What can be said of a request without looking at anything else.
+fn check_request(request: &Value) -> Result<(), ApiError> {
+    refuse_parameters(request, &["volumeConfigurations", "referenceId"])?;
+    check_tags(request)?;
+    let token = text(request, "clientToken");
+    if token.len() > CLIENT_TOKEN_CHARS || !token.bytes().all(|byte| (33..=126).contains(&byte)) {
+        return Err(invalid(format!(
+            "clientToken can have at most {CLIENT_TOKEN_CHARS} characters in the range of 33 to 126."
+        )));
+    }
+    let started_by = text(request, "startedBy");
+    let is_allowed = |letter: char| letter.is_ascii_alphanumeric() || "-/_".contains(letter);
+    if started_by.len() > STARTED_BY_CHARS || !started_by.chars().all(is_allowed) {
+        return Err(invalid(format!(
+            "startedBy can have at most {STARTED_BY_CHARS} letters, numbers, hyphens, slashes and underscores."
+        )));
+    }
+    let count = request["count"].as_i64().unwrap_or(1);
+    if !(1..=TASKS_PER_CALL).contains(&count) {
+        return Err(invalid(format!(
+            "count must be between 1 and {TASKS_PER_CALL}."
+        )));
+    }
+    if request["propagateTags"] == "SERVICE" {
+        return Err(invalid("Tags of a service are for its own tasks only."));
+    }
+    for member in ["placementConstraints", "placementStrategy"] {
+        if request[member]
+            .as_array()
+            .is_some_and(|all| !all.is_empty())
+        {
+            let message = "Placement constraints and strategies are not supported on Fargate.";
+            return Err(invalid(message));
+        }
+    }
+    Ok(())
+}
+
+fn check_overrides(overrides: &Value, containers: &Value) -> Result<(), ApiError> {
+    if !overrides.is_null() && overrides.to_string().chars().count() > OVERRIDES_CHARS {
+        return Err(invalid(format!(
+            "Container Overrides length must be at most {OVERRIDES_CHARS}"
+        )));
+    }
+    let overridden = overrides["containerOverrides"].as_array();
+    for one in overridden.into_iter().flatten() {
+        // An empty one is allowed.
+        if one.as_object().is_some_and(serde_json::Map::is_empty) {
+            continue;
+        }
+        let name = text(one, "name");
+        let mut known = containers.as_array().into_iter().flatten();
+        if !known.any(|container| text(container, "name") == name) {
+            return Err(invalid(format!(
+                "Override for container named {name} is not a container in the TaskDefinition."
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn check_network(network: &Value, mode: Option<&str>) -> Result<(), ApiError> {
+    let subnets = network["awsvpcConfiguration"]["subnets"].as_array();
+    let has_subnets = subnets.is_some_and(|subnets| !subnets.is_empty());
+    match mode {
+        Some("awsvpc") if network["awsvpcConfiguration"].is_null() => Err(invalid(
+            "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
+        )),
+        Some("awsvpc") if !has_subnets => Err(invalid("subnets can not be empty.")),
+        Some("awsvpc") => Ok(()),
+        _ if network.is_null() => Ok(()),
+        _ => Err(invalid(
+            "Network Configuration is not valid for the given networkMode of this task definition.",
+        )),
+    }
+}
+
+impl World {
+    /// Tasks by themselves, the forgotten ones too, oldest first.
+    fn run_alone(&self) -> Vec<&Task> {
+        let known = self.tasks.iter().filter(|task| task.service.is_empty());
+        let mut all: Vec<&Task> = self.forgotten.iter().chain(known).collect();
+        all.sort_by_key(|task| task.number);
+        all
+    }
+
+    pub(super) fn tasks_run(&self) -> Vec<Value> {
+        let all = self.run_alone().into_iter();
+        all.map(|task| task.shown(true)).collect()
+    }
+
+    /// What `RunTask` answers that has made these tasks.
+    fn shown_run(&self, arns: &[String]) -> Value {
+        let all = self.run_alone().into_iter();
+        let made = all.filter(|task| arns.contains(&task.arn));
+        let tasks: Vec<Value> = made.map(|task| task.shown(true)).collect();
+        json!({"tasks": tasks, "failures": []})
+    }
+}
+
+impl Task {
+    /// Whether it is the one on this cluster that has this id or ARN.
+    pub(super) fn is_called(&self, cluster: &str, name: &str) -> bool {
+        self.cluster == cluster && last(&self.arn) == last(name)
+    }
+
+    /// The family of its revision.
+    pub(super) fn family(&self) -> &str {
+        let revision = last(&self.task_definition);
+        revision
+            .rsplit_once(':')
+            .map_or(revision, |(family, _)| family)
+    }
+}

@@ -1,0 +1,78 @@
+//! Requests on their way: how many at once, in which order they begin and end, how long they take.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// All requests of a simulator.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic {
+    latency: Mutex<Duration>,
+    in_flight: AtomicUsize,
+    most_in_flight: AtomicUsize,
+    /// Beginnings and ends so far.
+    steps: AtomicU64,
+}
+
+/// A request that is not answered yet.
+pub(crate) struct Passage<'a> {
+    traffic: &'a Traffic,
+    /// Which of all beginnings and ends it began at.
+    pub(crate) began: u64,
+}
+
+impl Traffic {
+    /// A request begins.
+    pub(crate) fn enter(&self) -> Passage<'_> {
+        let in_flight = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_in_flight.fetch_max(in_flight, Ordering::SeqCst);
+        Passage {
+            traffic: self,
+            began: self.step(),
+        }
+    }
+
+    fn step(&self) -> u64 {
+        self.steps.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    pub(crate) fn set_latency(&self, latency: Duration) {
+        *self.latency.lock().unwrap_or_else(PoisonError::into_inner) = latency;
+    }
+
+    /// The largest number of requests that were on their way at once.
+    pub(crate) fn most_in_flight(&self) -> usize {
+        self.most_in_flight.load(Ordering::SeqCst)
+    }
+
+    /// Counts the largest number anew.
+    pub(crate) fn forget(&self) {
+        let in_flight = self.in_flight.load(Ordering::SeqCst);
+        self.most_in_flight.store(in_flight, Ordering::SeqCst);
+    }
+}
+
+impl Passage<'_> {
+    /// Takes as long as every answer does; says at which of all beginnings and ends it ends.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how long a request takes is real time: what it is for is that others go on meanwhile"
+    )]
+    pub(crate) async fn end(&self) -> u64 {
+        let latency = *self
+            .traffic
+            .latency
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if !latency.is_zero() {
+            tokio::time::sleep(latency).await;
+        }
+        self.traffic.step()
+    }
+}
+
+impl Drop for Passage<'_> {
+    fn drop(&mut self) {
+        self.traffic.in_flight.fetch_sub(1, Ordering::SeqCst);
+    }
+}
