@@ -65,9 +65,10 @@ pub fn during_rollout(
     deadline: Timestamp,
     now: Timestamp,
 ) -> Decision {
-    if let Some(service) = first_failed(verdicts) {
+    if let Some(service) = failed_first(verdicts) {
         return match &verdicts[service] {
-            Verdict::Failed {
+            Verdict::RollingBack { .. }
+            | Verdict::Failed {
                 ecs_rolls_back: true,
                 ..
             } => Decision::FollowRollback { service },
@@ -78,10 +79,6 @@ pub fn during_rollout(
             }
             _ => Decision::Fail { service },
         };
-    }
-    let goes_back = |verdict: &Verdict| matches!(verdict, Verdict::RollingBack { .. });
-    if let Some(service) = verdicts.iter().position(goes_back) {
-        return Decision::FollowRollback { service };
     }
     let serves = |verdict: &Verdict| matches!(verdict, Verdict::Serving { .. });
     let Some(late) = verdicts.iter().position(|verdict| !serves(verdict)) else {
@@ -107,13 +104,26 @@ pub fn during_rollout(
     }
 }
 
-/// Which failure is told: one that ECS decided on before one that came of somebody's taking the
-/// service back, which may be what this very job did to the others.
-fn first_failed(verdicts: &[Verdict]) -> Option<usize> {
+/// Which failure is told. One that ECS decided on comes before one that came of somebody's taking
+/// the service back, and a service that was complete before that comes last: that is what this
+/// very job does to the others, and may have done before it died.
+fn failed_first(verdicts: &[Verdict]) -> Option<usize> {
+    let rank = |verdict: &Verdict| {
+        if verdict.is_ecs_own_doing() {
+            0
+        } else if verdict.was_set_back_since() {
+            2
+        } else {
+            1
+        }
+    };
+    let goes_back = |verdict: &Verdict| matches!(verdict, Verdict::RollingBack { .. });
     verdicts
         .iter()
-        .position(|verdict| has_failed(verdict) && verdict.is_ecs_own_doing())
-        .or_else(|| verdicts.iter().position(has_failed))
+        .enumerate()
+        .filter(|(_, verdict)| has_failed(verdict) || goes_back(verdict))
+        .min_by_key(|(_, verdict)| rank(verdict))
+        .map(|(place, _)| place)
 }
 
 /// Whether another service than `failed` runs or is to run the new revision.

@@ -17,6 +17,9 @@ use super::time::Timestamp;
 /// late answer; afterwards it means that our deployment is gone.
 pub const CONSISTENCY_GRACE: Duration = Duration::from_mins(1);
 
+/// Why a service goes back whose rollout was complete.
+const SET_BACK_SINCE: &str = "it was complete, and the service has been set back since";
+
 /// A service as `DescribeServices` shows it. Texts are kept as they came: AWS adds new ones.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ServiceSeen {
@@ -259,6 +262,16 @@ impl Verdict {
 }
 
 impl Verdict {
+    /// Whether the rollout was complete before the service was set back.
+    pub fn was_set_back_since(&self) -> bool {
+        match self {
+            Self::RollingBack { reason, .. }
+            | Self::RolledBack { reason }
+            | Self::RollbackFailed { reason } => reason.as_deref() == Some(SET_BACK_SINCE),
+            _ => false,
+        }
+    }
+
     /// Whether ECS itself decided that it failed: its circuit breaker or its alarms.
     pub fn is_ecs_own_doing(&self) -> bool {
         let reason = match self {
@@ -326,7 +339,7 @@ fn by_service_deployment(
                 if is(&ours.previous, Some(&primary.task_definition))
                     && !is(&ours.revision, Some(&primary.task_definition)) =>
             {
-                going_back(primary, reason(), progress())
+                going_back(primary, Some(SET_BACK_SINCE.to_owned()), progress())
             }
             _ => Verdict::Serving {
                 desired: service.desired,

@@ -259,7 +259,13 @@ impl Step<'_> {
     async fn set(&self, member: &Member) -> Outcome {
         let from = &member.service.seen.task_definition;
         match self.set_service(&member.target, from, &member.own).await {
-            Ok(service) => self.found(member, &service, !member.is_fresh).await,
+            Ok(service) => match self.found(member, &service, !member.is_fresh).await {
+                // Others may have been set long before: the time counts from now.
+                Outcome::Found(rollout, None) if !member.is_fresh => {
+                    Outcome::Found(rollout, Some(self.now()))
+                }
+                found => found,
+            },
             Err(error) if error.class == Class::Unavailable => Outcome::Unknown(error),
             Err(error) => Outcome::Refused(error),
         }
@@ -378,10 +384,8 @@ impl Step<'_> {
         for (member, outcome) in members.iter().zip(outcomes) {
             let rollout = match outcome {
                 Outcome::Found(rollout, since) => {
-                    started = match (started, since) {
-                        (Some(known), Some(since)) => Some(known.min(since)),
-                        (known, since) => known.or(since),
-                    };
+                    // The last of them: reads may lag behind that one.
+                    started = started.max(since);
                     rollout
                 }
                 Outcome::NotTouched | Outcome::Refused(_) | Outcome::Unknown(_) => {
@@ -404,8 +408,10 @@ impl Step<'_> {
     fn rolling_out(&self, members: &[Member], outcomes: Vec<Outcome>) -> Phase {
         let (services, started) = self.rollouts(members, outcomes);
         if let Some(failed) = services.iter().position(|rollout| !rollout.is_touched()) {
-            // Only on the way back are there services that nobody touched.
-            let failed_first = services.iter().position(ServiceRollout::is_touched);
+            // Only on the way back are there services that nobody touched: the one that was
+            // deployed before has failed.
+            let is_over = |rollout: &ServiceRollout| rollout.service_deployment.is_some();
+            let failed_first = services.iter().position(is_over);
             return Phase::RollingBack {
                 job: self.job.to_owned(),
                 started,

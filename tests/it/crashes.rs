@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use simulator::Answer;
 use simulator::ecs::{Behaviour, Intervention, ServiceSetup, Strategy};
 
-use crate::support::{World, app, id_of};
+use crate::several::world_of_three;
+use crate::support::{World, app, id_of, service_of};
 
 /// Lambda tries a failed invocation again after a minute.
 const RETRY_AFTER: Duration = Duration::from_mins(1);
@@ -41,12 +42,31 @@ enum Delivery {
 struct Story {
     world: fn() -> World,
     parameters: Value,
+    /// The services that it deploys to, all on `prod`, and their families.
+    services: &'static [&'static str],
+    families: &'static [&'static str],
     /// What the only final answer says, in this order: its summary or its message.
     end: &'static [&'static str],
-    /// Deployments of the job's revision.
+    /// Deployments of the job's revisions, over all services.
     deployments: usize,
-    /// Revisions of the job that are ACTIVE in the end.
+    /// Revisions of the job that are ACTIVE in the end, over all families.
     revisions: usize,
+    /// Tasks that ran before the deployment.
+    tasks: usize,
+}
+
+/// A story of `web` with a healthy end.
+fn story(world: fn() -> World) -> Story {
+    Story {
+        world,
+        parameters: json!({}),
+        services: &["web"],
+        families: &["app"],
+        end: &["web on prod: app:2 is serving, 2 tasks"],
+        deployments: 1,
+        revisions: 1,
+        tasks: 0,
+    }
 }
 
 fn summary(answer: &Answer) -> &str {
@@ -86,26 +106,39 @@ async fn finish(world: &World, mut event: Value) {
 }
 
 /// What a token says has been done, has been done.
-fn assert_true(world: &World, token: &str, context: &str) {
+fn assert_true(story: &Story, world: &World, token: &str, context: &str) {
     let (_, body) = token.split_once(' ').unwrap();
     let saved: Value = serde_json::from_str(body).unwrap();
-    let own = saved["s"][0][0].as_str().unwrap();
-    assert!(
-        world.simulator.ecs().task_definition(own).is_some(),
-        "{context}: {own} is not registered"
-    );
-    let deployed = world.simulator.ecs().deployments_of("prod", "web", own);
-    assert_eq!(deployed, 1, "{context}: {own} is not deployed");
+    for (service, rollout) in story.services.iter().zip(saved["s"].as_array().unwrap()) {
+        let own = rollout[0].as_str().unwrap();
+        assert!(
+            world.simulator.ecs().task_definition(own).is_some(),
+            "{context}: {own} is not registered"
+        );
+        let deployed = world.simulator.ecs().deployments_of("prod", service, own);
+        let claimed = usize::from(rollout[2] != "");
+        assert_eq!(deployed, claimed, "{context}: {own} on {service}");
+    }
     if saved["b"]["o"] == true {
-        let service = world.service();
+        let failed = usize::try_from(saved["b"]["n"].as_u64().unwrap()).unwrap();
+        let service = service_of(world, story.services[failed]);
         let now = service["taskDefinition"].as_str().unwrap();
+        let own = saved["s"][failed][0].as_str().unwrap();
         assert!(!now.ends_with(own), "{context}: nobody has gone back");
     }
+    let tasks = world.simulator.ecs().tasks_run().len();
+    assert_eq!(tasks, story.tasks, "{context}: tasks before the deployment");
 }
 
 /// Runs the story until the function dies after its `calls`-th call. The event it died with, or
 /// none if it came to its end.
-async fn until_death(world: &World, start: &Value, calls: usize, context: &str) -> Option<Value> {
+async fn until_death(
+    story: &Story,
+    world: &World,
+    start: &Value,
+    calls: usize,
+    context: &str,
+) -> Option<Value> {
     world.simulator.faults().stop_after(calls);
     let mut event = start.clone();
     for _ in 0..INVOCATIONS {
@@ -118,7 +151,7 @@ async fn until_death(world: &World, start: &Value, calls: usize, context: &str) 
                     ..
                 } = &answer
                 {
-                    assert_true(world, token, context);
+                    assert_true(story, world, token, context);
                 }
             }
             return Some(event);
@@ -141,7 +174,7 @@ async fn sweep(story: Story) {
             let context = format!("died after call {calls}, then {delivery:?}");
             let world = (story.world)();
             let start = world.start(story.parameters.clone());
-            let died = until_death(&world, &start, calls, &context).await;
+            let died = until_death(&story, &world, &start, calls, &context).await;
             let Some(event) = died else {
                 // It made fewer calls than that.
                 assert!(calls > 8, "{context}: too few to be a story");
@@ -182,9 +215,11 @@ async fn recover(world: &World, event: &Value, delivery: Delivery) {
 
 fn judge(story: &Story, world: &World, job: &str, context: &str) {
     let ecs = world.simulator.ecs();
-    let own: Vec<String> = ecs
-        .active_revisions("app")
-        .into_iter()
+    let active = story
+        .families
+        .iter()
+        .flat_map(|family| ecs.active_revisions(family));
+    let own: Vec<String> = active
         .filter(|arn| {
             let tags = ecs.task_definition(arn).unwrap()["tags"].clone();
             let mut tags = tags.as_array().unwrap().iter();
@@ -192,11 +227,20 @@ fn judge(story: &Story, world: &World, job: &str, context: &str) {
         })
         .collect();
     assert_eq!(own.len(), story.revisions, "{context}: {own:?}");
-    let deployed: usize = own
-        .iter()
-        .map(|arn| ecs.deployments_of("prod", "web", arn))
-        .sum();
+    let mut deployed = 0;
+    for service in story.services {
+        let of_service: usize = own
+            .iter()
+            .map(|arn| ecs.deployments_of("prod", service, arn))
+            .sum();
+        assert!(
+            of_service <= 1,
+            "{context}: {of_service} deployments of {service}"
+        );
+        deployed += of_service;
+    }
     assert_eq!(deployed, story.deployments, "{context}: deployments");
+    assert_eq!(ecs.tasks_run().len(), story.tasks, "{context}: tasks");
     let answers = world.simulator.codepipeline().answers();
     let ends: Vec<&Answer> = answers
         .iter()
@@ -249,6 +293,7 @@ async fn wherever_a_healthy_deployment_dies_it_is_one_deployment_and_succeeds_on
         end: &["web on prod: app:2 is serving, 2 tasks"],
         deployments: 1,
         revisions: 1,
+        ..story(World::new)
     })
     .await;
 }
@@ -264,6 +309,7 @@ async fn wherever_a_deployment_dies_that_ecs_rolls_back_it_fails_once_with_its_c
         ],
         deployments: 1,
         revisions: 1,
+        ..story(World::new)
     })
     .await;
 }
@@ -279,6 +325,7 @@ async fn wherever_a_deployment_dies_that_we_set_back_it_fails_once_with_its_caus
         ],
         deployments: 1,
         revisions: 1,
+        ..story(World::new)
     })
     .await;
 }
@@ -294,6 +341,7 @@ async fn wherever_a_deployment_out_of_time_dies_it_is_stopped_and_fails_once() {
         ],
         deployments: 1,
         revisions: 1,
+        ..story(World::new)
     })
     .await;
 }
@@ -316,6 +364,7 @@ async fn wherever_a_deployment_dies_that_is_replaced_it_fails_once_and_touches_n
         ],
         deployments: 1,
         revisions: 1,
+        ..story(World::new)
     })
     .await;
 }
@@ -336,6 +385,7 @@ async fn wherever_a_blue_green_deployment_dies_it_is_one_deployment_and_succeeds
         end: &["web on prod: app:2 is serving, 2 tasks"],
         deployments: 1,
         revisions: 1,
+        ..story(World::new)
     })
     .await;
 }
@@ -352,6 +402,58 @@ async fn wherever_a_start_dies_that_may_not_update_it_fails_once_and_leaves_no_r
         end: &["web on prod: the function's role may not do ecs:UpdateService"],
         deployments: 0,
         revisions: 0,
+        ..story(World::new)
+    })
+    .await;
+}
+
+/// `web` and `jobs`, of two families.
+fn two() -> Value {
+    json!({"ServiceName": null, "Services": ["web", "jobs"]})
+}
+
+#[tokio::test]
+async fn wherever_two_services_die_each_is_deployed_once_and_they_succeed_once() {
+    sweep(Story {
+        world: world_of_three,
+        parameters: two(),
+        services: &["web", "jobs"],
+        families: &["app", "worker"],
+        end: &[
+            "web on prod: app:2 is serving, 2 tasks",
+            "jobs on prod: worker:2 is serving, 2 tasks",
+        ],
+        deployments: 2,
+        revisions: 2,
+        ..story(World::new)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn wherever_two_services_die_of_which_one_fails_both_go_back_and_its_cause_is_told_once() {
+    sweep(Story {
+        world: || {
+            let world = world_of_three();
+            let ecs = world.simulator.ecs();
+            ecs.image("worker:v2", Behaviour::StuckPending);
+            world
+        },
+        parameters: {
+            let mut parameters = two();
+            parameters["DeploymentTimeout"] = json!(1);
+            parameters
+        },
+        services: &["web", "jobs"],
+        families: &["app", "worker"],
+        end: &[
+            "jobs on prod: worker:2 failed: not complete within 1 min",
+            "Rolled back: worker:1 is serving, 2 of 2 tasks.",
+            "web on prod was rolled back, too: app:1 is serving, 2 of 2 tasks.",
+        ],
+        deployments: 2,
+        revisions: 2,
+        ..story(World::new)
     })
     .await;
 }

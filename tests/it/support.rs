@@ -148,6 +148,10 @@ impl World {
                 all[name] = value;
             }
         }
+        // `null` takes a default of this world away.
+        all.as_object_mut()
+            .unwrap()
+            .retain(|_, value| !value.is_null());
         self.start_with(&json!({"FunctionName": "f", "UserParameters": all.to_string()}))
     }
 
@@ -220,6 +224,11 @@ impl World {
     pub(crate) fn revisions(&self) -> usize {
         self.simulator.ecs().revisions("app").len()
     }
+}
+
+/// A service of the cluster `prod` as it is now.
+pub(crate) fn service_of(world: &World, service: &str) -> Value {
+    world.simulator.ecs().service("prod", service).unwrap()
 }
 
 pub(crate) fn id_of(event: &Value) -> String {
