@@ -201,7 +201,9 @@ fn check(request: &Value) -> Result<(), ApiError> {
         ));
     }
     let target = &request["Target"];
-    if text(target, "Arn").contains(":ecs:") && target["EcsParameters"].is_null() {
+    // A universal target, `arn:aws:scheduler:::aws-sdk:ecs:runTask`, has its input instead.
+    let is_cluster = text(target, "Arn").contains(":cluster/");
+    if is_cluster && target["EcsParameters"].is_null() {
         let message = "EcsParameters must be given for a target of ECS.";
         return Err(ApiError::new("ValidationException", message));
     }

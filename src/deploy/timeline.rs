@@ -58,7 +58,11 @@ impl Timeline {
             new: count(progress.new_running),
             old: count(progress.old_running),
             stage: progress.stage.clone(),
-            weight: progress.new_weight.map(percent),
+            // A rolling update has none; ECS shows a weight all the same.
+            weight: progress
+                .new_weight
+                .filter(|_| progress.stage.is_some())
+                .map(percent),
         };
         let is_new = self.0.last().is_none_or(|last| {
             *last

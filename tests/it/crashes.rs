@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use simulator::Answer;
 use simulator::ecs::{Behaviour, Intervention, ServiceSetup, Strategy};
 
+use crate::pre_deploy;
 use crate::several::world_of_three;
 use crate::support::{World, app, id_of, service_of};
 
@@ -453,6 +454,36 @@ async fn wherever_two_services_die_of_which_one_fails_both_go_back_and_its_cause
         ],
         deployments: 2,
         revisions: 2,
+        ..story(World::new)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn wherever_it_dies_the_task_before_the_deployment_runs_once_and_the_service_follows_once() {
+    sweep(Story {
+        world: || pre_deploy::world_with(ServiceSetup::default(), pre_deploy::ends_with(0)),
+        parameters: pre_deploy::parameters(),
+        services: &["shop"],
+        end: &["shop on prod: app:3 is serving, 2 tasks"],
+        tasks: 1,
+        ..story(World::new)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn wherever_it_dies_a_task_that_fails_runs_once_and_no_service_is_touched() {
+    sweep(Story {
+        world: || pre_deploy::world_with(ServiceSetup::default(), pre_deploy::ends_with(3)),
+        parameters: pre_deploy::parameters(),
+        services: &["shop"],
+        end: &[
+            "shop on prod: the task before the deployment failed: container app exited with code 3",
+        ],
+        deployments: 0,
+        revisions: 0,
+        tasks: 1,
         ..story(World::new)
     })
     .await;

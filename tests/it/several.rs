@@ -327,4 +327,6 @@ async fn ten_services_are_looked_at_side_by_side() {
     assert_eq!(summary.matches("app:2 is serving").count(), 10, "{summary}");
     assert_eq!(world.done("RegisterTaskDefinition"), 1);
     assert_eq!(world.done("UpdateService"), 10);
+    let at_once = world.simulator.max_concurrent();
+    assert!(at_once >= 9, "{at_once} calls at once");
 }
