@@ -56,7 +56,7 @@ async fn main() -> ExitCode {
             return ExitCode::from(BAD_USAGE);
         }
     };
-    let show = Show::new(arguments.json);
+    let show = Show::new(arguments.json, arguments.report.clone());
     let outcome = match &arguments.account {
         Some(service) => play::on_aws(service, &artifact, show).await,
         None => play::simulated(&arguments, artifact, show).await,

@@ -309,7 +309,6 @@ mod tests {
             operation: "ecs:UpdateService",
             subject: "service web on prod".to_owned(),
             resource: None,
-            made_before: Vec::new(),
             class,
             detail: "AccessDeniedException: User: arn:aws:sts::1:assumed-role/f is not authorized to perform: ecs:UpdateService on resource: arn:aws:ecs:r:1:service/prod/web because no identity-based policy allows it"
                 .to_owned(),

@@ -548,6 +548,7 @@ fn out_of_sight(spec: &DeploySpec, phase: &Phase) -> Failure {
             verdict: &no_news,
             service: None,
             not_rolled_back: "the service could not be seen",
+            given_up: None,
             others: &[],
             evidence: &Evidence::default(),
         };

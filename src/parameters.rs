@@ -474,7 +474,6 @@ impl Reader {
         for (index, entry) in entries.iter().enumerate() {
             let place = format!("Services[{index}]");
             let (service, cluster) = match entry {
-                Value::String(_) => (Some(entry), None),
                 Value::Object(members) => {
                     self.known_members(&place, members, &SERVICE_MEMBERS);
                     let cluster = members.get("ClusterName");
@@ -943,7 +942,7 @@ mod tests {
     #[test]
     fn mistakes_in_services_are_told_with_their_place() {
         for (services, told) in [
-            (r#"[]"#, "expected an array of 1 to 10 services"),
+            ("[]", "expected an array of 1 to 10 services"),
             (r#"{"a": 1}"#, "expected an array of 1 to 10 services"),
             (r#""web""#, "expected an array of 1 to 10 services"),
             (

@@ -17,6 +17,7 @@ Deploys to a simulated Amazon ECS on this machine and shows what happens.
   --artifact PATH   a folder or a zip instead of examples/artifact
   --fast            without waiting: time does not pass, it is skipped
   --json            one line of JSON for each step
+  --report FILE     the record of the deployment as a page
   --log             the function's own log, all of it, to standard error
   --aws --cluster NAME --service NAME
                     deploy to the account that the environment has credentials for
@@ -38,6 +39,8 @@ pub(crate) struct Arguments {
     pub(crate) is_fast: bool,
     pub(crate) json: bool,
     pub(crate) log: bool,
+    /// Where the page is to be written.
+    pub(crate) report: Option<PathBuf>,
     /// The service of a real account.
     pub(crate) account: Option<RealService>,
 }
@@ -52,6 +55,7 @@ impl Arguments {
     pub(crate) fn parse() -> Result<Asked, lexopt::Error> {
         let mut scenario = None;
         let mut artifact = None;
+        let mut report = None;
         let (mut is_fast, mut json, mut log, mut is_aws) = (false, false, false, false);
         let (mut cluster, mut service) = (None, None);
         // `cargo local -- --list` brings the `--` along: the alias ends with one of its own.
@@ -63,6 +67,7 @@ impl Arguments {
             match argument {
                 Long("scenario") => scenario = Some(parser.value()?.string()?),
                 Long("artifact") => artifact = Some(PathBuf::from(parser.value()?)),
+                Long("report") => report = Some(PathBuf::from(parser.value()?)),
                 Long("fast") => is_fast = true,
                 Long("json") => json = true,
                 Long("log") => log = true,
@@ -93,6 +98,7 @@ impl Arguments {
             is_fast,
             json,
             log,
+            report,
             account,
         }))
     }

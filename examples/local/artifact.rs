@@ -32,6 +32,28 @@ pub(crate) fn read(path: &Path) -> Result<Artifact, String> {
     Ok(Artifact { zip, images })
 }
 
+impl Artifact {
+    /// Adds files to the zip, as far as it is one.
+    pub(crate) fn add(&mut self, files: &[(&str, String)]) -> Result<(), String> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        let wrong = |error: &dyn std::fmt::Display| format!("the artifact: {error}");
+        let zip = Cursor::new(std::mem::take(&mut self.zip));
+        let mut writer = ZipWriter::new_append(zip).map_err(|error| wrong(&error))?;
+        for (name, content) in files {
+            writer
+                .start_file(*name, SimpleFileOptions::default())
+                .map_err(|error| wrong(&error))?;
+            writer
+                .write_all(content.as_bytes())
+                .map_err(|error| wrong(&error))?;
+        }
+        self.zip = writer.finish().map_err(|error| wrong(&error))?.into_inner();
+        Ok(())
+    }
+}
+
 fn add(
     writer: &mut ZipWriter<Cursor<Vec<u8>>>,
     folder: &Path,

@@ -28,6 +28,10 @@ const BETWEEN_INVOCATIONS: Duration = Duration::from_secs(30);
 /// What the function of `template.yaml` may take.
 const FUNCTION_TIMEOUT: Duration = Duration::from_mins(5);
 
+/// What a tag in the simulated ECR means.
+const SAMPLE_DIGEST: &str =
+    "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
+
 const START_EVENT: &str = include_str!("../../events/start.json");
 
 /// The simulator's clock: waiting lets its time pass, slowly enough to watch unless in a hurry.
@@ -54,9 +58,10 @@ impl Clock for Passing {
 /// A deployment on the simulator. Whether the job succeeded.
 pub(crate) async fn simulated(
     arguments: &Arguments,
-    artifact: Artifact,
+    mut artifact: Artifact,
     show: Show,
 ) -> Result<bool, String> {
+    artifact.add(&arguments.scenario.files())?;
     let simulator = Simulator::start();
     let ecs = simulator.ecs();
     let before = ecs.register(running_now(&artifact));
@@ -68,9 +73,14 @@ pub(crate) async fn simulated(
     for (_, image) in &artifact.images {
         if let Some((repository, tag)) = in_ecr(image) {
             let platforms = ["linux/amd64", "linux/arm64"];
+            let digest = if tag.starts_with("sha256:") {
+                tag.clone()
+            } else {
+                SAMPLE_DIGEST.to_owned()
+            };
             simulator
                 .ecr()
-                .put_index(&repository, &tag, &tag, &platforms);
+                .put_index(&repository, &tag, &digest, &platforms);
         }
     }
     arguments.scenario.arrange(&simulator, new_image);
@@ -111,6 +121,7 @@ pub(crate) async fn simulated(
             .await
             .map_err(|error| error.to_string())?;
         show.warnings(&report);
+        show.plan(&report);
         let job = event["CodePipeline.job"]["id"].as_str().unwrap_or_default();
         let answer = simulator
             .codepipeline()
@@ -124,6 +135,7 @@ pub(crate) async fn simulated(
         clock.sleep(BETWEEN_INVOCATIONS).await;
     };
     let succeeded = matches!(answer, Answer::Success { .. });
+    show.tell_report()?;
     let family = ecs.revisions("app");
     if let [old, .., new] = family.as_slice() {
         show.difference(old, new, &changes(&simulator, old, new));
@@ -185,6 +197,9 @@ fn start_event(more: &Value) -> Result<Value, String> {
     for (name, value) in more.as_object().into_iter().flatten() {
         parameters[name] = value.clone();
     }
+    if let Some(parameters) = parameters.as_object_mut() {
+        parameters.retain(|_, value| !value.is_null());
+    }
     configuration["UserParameters"] = json!(parameters.to_string());
     Ok(event)
 }
@@ -241,7 +256,10 @@ pub(crate) async fn on_aws(
         show.report(&report, SystemClock.now());
         match report["outcome"].as_str() {
             Some("InProgress") => event["ContinuationToken"] = report["continuationToken"].clone(),
-            outcome => return Ok(outcome == Some("Succeeded")),
+            outcome => {
+                show.tell_report()?;
+                return Ok(outcome == Some("Succeeded"));
+            }
         }
     }
 }

@@ -5,11 +5,14 @@ use std::time::Duration;
 use ecs_deploy_action::deploy::images::{EcrImage, Reference};
 use serde_json::{Value, json};
 use simulator::Simulator;
-use simulator::ecs::{Behaviour, Intervention, ServiceSetup, Strategy};
+use simulator::ecs::{Behaviour, Intervention, PauseHook, ServiceSetup, Strategy};
 
 pub(crate) const CLUSTER: &str = "prod";
 pub(crate) const SERVICE: &str = "web";
 pub(crate) const DEFAULT: &str = "healthy";
+
+/// A role of another account.
+const DEPLOY_ROLE: &str = "arn:aws:iam::444455556666:role/ecs-deploy";
 
 /// One thing that can happen.
 pub(crate) struct Scenario {
@@ -19,8 +22,10 @@ pub(crate) struct Scenario {
     setup: fn() -> ServiceSetup,
     /// What goes on; `image` is the first new one.
     arrange: fn(simulator: &Simulator, image: &str),
-    /// Parameters besides those of the sample event.
+    /// Parameters besides those of the sample event; `null` takes one of those away.
     parameters: fn() -> Value,
+    /// Files of the artifact besides its own.
+    files: fn() -> Vec<(&'static str, String)>,
 }
 
 fn plain() -> ServiceSetup {
@@ -43,6 +48,41 @@ fn behind_a_load_balancer() -> ServiceSetup {
 
 fn none() -> Value {
     json!({})
+}
+
+fn no_files() -> Vec<(&'static str, String)> {
+    Vec::new()
+}
+
+/// A second service, of another family, that the artifact's images are for as well.
+fn create_worker(simulator: &Simulator) {
+    let ecs = simulator.ecs();
+    let worker = json!({"family": "worker", "containerDefinitions":
+        [{"name": "app", "image": "repo/worker:v1", "essential": true}]});
+    let task_definition = ecs.register(worker);
+    ecs.create_service(ServiceSetup {
+        cluster: CLUSTER.to_owned(),
+        name: "worker".to_owned(),
+        task_definition,
+        desired_count: 1,
+        ..plain()
+    });
+}
+
+fn web_and_worker() -> Value {
+    json!({"ServiceName": null, "Services": ["web", "worker"]})
+}
+
+fn migration(command: &str) -> Value {
+    json!({"PreDeployTask": {"Container": "app", "Command": ["migrate", command], "Timeout": 15}})
+}
+
+/// What a rule and a schedule run: `revision` of `app`.
+fn scheduled(revision: &str) -> Value {
+    json!({"Id": "nightly", "Arn": format!("arn:aws:ecs:{}:{}:cluster/{CLUSTER}", simulator::REGION, simulator::ACCOUNT),
+        "RoleArn": "arn:aws:iam::111122223333:role/schedules",
+        "EcsParameters": {"TaskDefinitionArn":
+            format!("arn:aws:ecs:{}:{}:task-definition/{revision}", simulator::REGION, simulator::ACCOUNT)}})
 }
 
 fn crash(exit_code: i64, log_lines: &[&str]) -> Behaviour {
@@ -70,13 +110,14 @@ pub(crate) fn in_ecr(image: &str) -> Option<(String, String)> {
     }
 }
 
-const SCENARIOS: [Scenario; 18] = [
+const SCENARIOS: [Scenario; 32] = [
     Scenario {
         name: DEFAULT,
         about: "new tasks come up, old ones go: the job succeeds",
         setup: plain,
         arrange: |_, _| {},
         parameters: none,
+        files: no_files,
     },
     Scenario {
         name: "image-missing",
@@ -89,6 +130,7 @@ const SCENARIOS: [Scenario; 18] = [
             simulator.ecs().image(image, Behaviour::CannotPull);
         },
         parameters: none,
+        files: no_files,
     },
     Scenario {
         name: "wrong-architecture",
@@ -99,6 +141,7 @@ const SCENARIOS: [Scenario; 18] = [
             simulator.ecs().image(image, Behaviour::WrongArchitecture);
         },
         parameters: none,
+        files: no_files,
     },
     Scenario {
         name: "cannot-pull",
@@ -106,6 +149,7 @@ const SCENARIOS: [Scenario; 18] = [
         setup: || with_breaker(true),
         arrange: |simulator, image| simulator.ecs().image(image, Behaviour::CannotPull),
         parameters: none,
+        files: no_files,
     },
     Scenario {
         name: "crash-loop",
@@ -116,6 +160,7 @@ const SCENARIOS: [Scenario; 18] = [
             simulator.ecs().image(image, crash(1, &log));
         },
         parameters: none,
+        files: no_files,
     },
     Scenario {
         name: "left-as-it-is",
@@ -126,6 +171,7 @@ const SCENARIOS: [Scenario; 18] = [
             simulator.ecs().image(image, crash(1, &log));
         },
         parameters: || json!({"Rollback": false}),
+        files: no_files,
     },
     Scenario {
         name: "out-of-memory",
@@ -133,6 +179,7 @@ const SCENARIOS: [Scenario; 18] = [
         setup: || with_breaker(true),
         arrange: |simulator, image| simulator.ecs().image(image, Behaviour::OutOfMemory),
         parameters: none,
+        files: no_files,
     },
     Scenario {
         name: "rolled-back",
@@ -140,6 +187,7 @@ const SCENARIOS: [Scenario; 18] = [
         setup: behind_a_load_balancer,
         arrange: |simulator, image| simulator.ecs().image(image, Behaviour::FailsHealthCheck),
         parameters: none,
+        files: no_files,
     },
     Scenario {
         name: "secret-unreadable",
@@ -147,6 +195,7 @@ const SCENARIOS: [Scenario; 18] = [
         setup: || with_breaker(true),
         arrange: |simulator, image| simulator.ecs().image(image, Behaviour::SecretUnreadable),
         parameters: none,
+        files: no_files,
     },
     Scenario {
         name: "no-capacity",
@@ -154,6 +203,7 @@ const SCENARIOS: [Scenario; 18] = [
         setup: plain,
         arrange: |simulator, image| simulator.ecs().image(image, Behaviour::NoCapacity),
         parameters: || json!({"DeploymentTimeout": 4}),
+        files: no_files,
     },
     Scenario {
         name: "alarm",
@@ -171,6 +221,7 @@ const SCENARIOS: [Scenario; 18] = [
             simulator.ecs().on_update(CLUSTER, SERVICE, after, alarm);
         },
         parameters: none,
+        files: no_files,
     },
     Scenario {
         name: "never-stable",
@@ -178,6 +229,7 @@ const SCENARIOS: [Scenario; 18] = [
         setup: plain,
         arrange: |simulator, image| simulator.ecs().image(image, Behaviour::StuckPending),
         parameters: || json!({"DeploymentTimeout": 4}),
+        files: no_files,
     },
     Scenario {
         name: "replaced",
@@ -194,6 +246,7 @@ const SCENARIOS: [Scenario; 18] = [
             ecs.on_update(CLUSTER, SERVICE, Duration::from_secs(45), other);
         },
         parameters: none,
+        files: no_files,
     },
     Scenario {
         name: "pass-role-denied",
@@ -201,6 +254,7 @@ const SCENARIOS: [Scenario; 18] = [
         setup: plain,
         arrange: |simulator, _| simulator.faults().deny("iam:PassRole"),
         parameters: none,
+        files: no_files,
     },
     Scenario {
         name: "update-denied",
@@ -208,6 +262,7 @@ const SCENARIOS: [Scenario; 18] = [
         setup: plain,
         arrange: |simulator, _| simulator.faults().deny("UpdateService"),
         parameters: none,
+        files: no_files,
     },
     Scenario {
         name: "throttled",
@@ -227,6 +282,7 @@ const SCENARIOS: [Scenario; 18] = [
             faults.server_error("DescribeServiceDeployments", 2);
         },
         parameters: none,
+        files: no_files,
     },
     Scenario {
         name: "throttled-throughout",
@@ -234,6 +290,7 @@ const SCENARIOS: [Scenario; 18] = [
         setup: plain,
         arrange: |simulator, _| simulator.faults().throttle("DescribeServices", usize::MAX),
         parameters: none,
+        files: no_files,
     },
     Scenario {
         name: "blue-green",
@@ -246,6 +303,177 @@ const SCENARIOS: [Scenario; 18] = [
         },
         arrange: |_, _| {},
         parameters: none,
+        files: no_files,
+    },
+    Scenario {
+        name: "canary",
+        about: "ECS's own canary strategy: a tenth of the traffic for two minutes, then all of it",
+        setup: || ServiceSetup {
+            strategy: Strategy::Canary,
+            canary: Some((10.0, 2)),
+            bake_minutes: 2,
+            load_balancer: true,
+            ..ServiceSetup::default()
+        },
+        arrange: |_, _| {},
+        parameters: none,
+        files: no_files,
+    },
+    Scenario {
+        name: "pause-hook",
+        about: "a hook holds the deployment and nobody lets it go on: ECS rolls back",
+        setup: || ServiceSetup {
+            strategy: Strategy::BlueGreen,
+            pause_hook: Some(PauseHook {
+                stage: "POST_TEST_TRAFFIC_SHIFT".to_owned(),
+                timeout_minutes: 3,
+            }),
+            ..ServiceSetup::default()
+        },
+        arrange: |_, _| {},
+        parameters: none,
+        files: no_files,
+    },
+    Scenario {
+        name: "several-services",
+        about: "two services side by side: both succeed",
+        setup: plain,
+        arrange: |simulator, _| create_worker(simulator),
+        parameters: web_and_worker,
+        files: no_files,
+    },
+    Scenario {
+        name: "one-of-several",
+        about: "one of two services fails: the other one is rolled back, too",
+        setup: || with_breaker(true),
+        arrange: |simulator, image| {
+            create_worker(simulator);
+            let log = ["starting app v2", "panic: DATABASE_URL is not set"];
+            simulator.ecs().image(image, crash(1, &log));
+        },
+        parameters: web_and_worker,
+        files: no_files,
+    },
+    Scenario {
+        name: "migration",
+        about: "a task runs on the new revision first, then the service is updated",
+        setup: plain,
+        arrange: |simulator, _| {
+            let takes_a_while = Behaviour::Crash {
+                exit_code: 0,
+                after_seconds: 90,
+                log_lines: vec!["2 migrations applied".to_owned()],
+            };
+            simulator.ecs().command("migrate", takes_a_while);
+        },
+        parameters: || migration("up"),
+        files: no_files,
+    },
+    Scenario {
+        name: "migration-fails",
+        about: "that task fails: the service is not touched",
+        setup: plain,
+        arrange: |simulator, _| {
+            let log = ["applying 0042_orders", "error: relation orders is locked"];
+            simulator.ecs().command("migrate", crash(3, &log));
+        },
+        parameters: || migration("up"),
+        files: no_files,
+    },
+    Scenario {
+        name: "task-definition-file",
+        about: "the artifact brings the task definition: more memory, one more variable",
+        setup: plain,
+        arrange: |_, _| {},
+        parameters: || json!({"TaskDefinitionFile": "taskdef.json"}),
+        files: || {
+            let definition = json!({
+                "cpu": "512", "memory": "1024", "networkMode": "awsvpc",
+                "requiresCompatibilities": ["FARGATE"],
+                "executionRoleArn": "arn:aws:iam::111122223333:role/app-execution",
+                "containerDefinitions": [{"name": "app", "image": "<IMAGE1_NAME>", "essential": true,
+                    "environment": [{"name": "STAGE", "value": "prod"}, {"name": "FEATURE", "value": "on"}]}],
+            });
+            vec![("taskdef.json", definition.to_string())]
+        },
+    },
+    Scenario {
+        name: "pinned",
+        about: "the tag is replaced by the digest that it means now",
+        setup: plain,
+        arrange: |_, _| {},
+        parameters: || json!({"PinDigests": true}),
+        files: no_files,
+    },
+    Scenario {
+        name: "other-account",
+        about: "the service is deployed with a role of its account",
+        setup: plain,
+        arrange: |simulator, _| simulator.sts().allow(DEPLOY_ROLE, Some("shop")),
+        parameters: || json!({"RoleArn": DEPLOY_ROLE, "ExternalId": "shop"}),
+        files: no_files,
+    },
+    Scenario {
+        name: "other-account-denied",
+        about: "that role does not trust the function",
+        setup: plain,
+        arrange: |_, _| {},
+        parameters: || json!({"RoleArn": DEPLOY_ROLE, "ExternalId": "shop"}),
+        files: no_files,
+    },
+    Scenario {
+        name: "scheduled-tasks",
+        about: "a rule and a schedule that run the family follow",
+        setup: plain,
+        arrange: |simulator, _| {
+            simulator
+                .events()
+                .put_target("default", "nightly", scheduled("app:1"));
+            let mut target = scheduled("app:1");
+            target.as_object_mut().map(|target| target.remove("Id"));
+            let schedule = json!({"ScheduleExpression": "rate(1 hour)",
+                "FlexibleTimeWindow": {"Mode": "OFF"}, "Target": target});
+            simulator.scheduler().put("default", "hourly", schedule);
+        },
+        parameters: || json!({"ScheduledTasks": true}),
+        files: no_files,
+    },
+    Scenario {
+        name: "keep-revisions",
+        about: "old revisions that nobody needs are deregistered after success",
+        setup: plain,
+        arrange: |simulator, _| {
+            for number in 2..=7 {
+                let old = json!({"family": "app", "containerDefinitions":
+                    [{"name": "app", "image": format!("repo/app:old-{number}")}]});
+                simulator.ecs().register(old);
+            }
+        },
+        parameters: || json!({"KeepRevisions": 3}),
+        files: no_files,
+    },
+    Scenario {
+        name: "config-file",
+        about: "the parameters are in the artifact",
+        setup: plain,
+        arrange: |_, _| {},
+        parameters: || {
+            json!({"ClusterName": null, "ServiceName": null, "DeploymentTimeout": null,
+            "ConfigFile": "deploy/prod.json"})
+        },
+        files: || {
+            let parameters =
+                json!({"ClusterName": CLUSTER, "ServiceName": SERVICE, "DeploymentTimeout": 15});
+            vec![("deploy/prod.json", parameters.to_string())]
+        },
+    },
+    Scenario {
+        name: "dry-run",
+        about: "everything is checked, nothing is changed, the plan is told",
+        setup: plain,
+        arrange: |_, _| {},
+        parameters: || json!({"DryRun": true, "KeepRevisions": 10}),
+        files: no_files,
     },
 ];
 
@@ -268,6 +496,11 @@ impl Scenario {
     /// Parameters besides those of the sample event.
     pub(crate) fn parameters(&self) -> Value {
         (self.parameters)()
+    }
+
+    /// Files of the artifact besides its own.
+    pub(crate) fn files(&self) -> Vec<(&'static str, String)> {
+        (self.files)()
     }
 }
 

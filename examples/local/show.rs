@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ecs_deploy_action::deploy::diff::Change;
@@ -11,6 +12,7 @@ use ecs_deploy_action::deploy::text;
 use ecs_deploy_action::deploy::time::Timestamp;
 use ecs_deploy_action::engine::Observer;
 use ecs_deploy_action::parameters::Target;
+use ecs_deploy_action::record::{Record, page};
 use serde_json::{Value, json};
 use simulator::Answer;
 
@@ -31,6 +33,8 @@ const PLAIN: &str = "\x1b[0m";
 /// Shows a deployment.
 pub(crate) struct Show {
     style: Style,
+    /// Where the record's page is to be written.
+    report: Option<PathBuf>,
     seen: Mutex<Seen>,
 }
 
@@ -46,8 +50,11 @@ struct Seen {
     started: Option<Timestamp>,
     now: Option<Timestamp>,
     events: BTreeSet<String>,
-    tasks: String,
+    /// By service.
+    tasks: BTreeMap<String, String>,
     has_bar: bool,
+    /// What came of writing the page.
+    written: Option<Result<(), String>>,
 }
 
 /// Writes a text to standard output.
@@ -62,7 +69,7 @@ pub(crate) fn problem(words: &str) {
 }
 
 impl Show {
-    pub(crate) fn new(json: bool) -> Self {
+    pub(crate) fn new(json: bool, report: Option<PathBuf>) -> Self {
         let style = if json {
             Style::Json
         } else if std::io::stdout().is_terminal() {
@@ -72,6 +79,7 @@ impl Show {
         };
         Self {
             style,
+            report,
             seen: Mutex::default(),
         }
     }
@@ -219,6 +227,40 @@ impl Show {
         }
     }
 
+    /// What a dry run checked, and what it would have called.
+    pub(crate) fn plan(&self, report: &Value) {
+        let plan = &report["plan"];
+        if plan.is_null() {
+            return;
+        }
+        self.step(&json!({"step": "plan", "plan": plan}));
+        if self.style == Style::Json {
+            return;
+        }
+        for (heading, member) in [("Checked", "checked"), ("Would be called", "calls")] {
+            self.heading(heading);
+            for sentence in plan[member].as_array().into_iter().flatten() {
+                text(&format!("  - {}", sentence.as_str().unwrap_or_default()));
+            }
+        }
+        text("");
+    }
+
+    /// Says where the record's page is, if one was asked for.
+    pub(crate) fn tell_report(&self) -> Result<(), String> {
+        let Some(path) = &self.report else {
+            return Ok(());
+        };
+        let written = self.seen().written.take();
+        let path = path.display();
+        match written {
+            Some(Ok(())) => self.line("", &format!("the record of the deployment: {path}")),
+            Some(Err(error)) => return Err(format!("{path}: {error}")),
+            None => self.line(YELLOW, "no record: no service was touched"),
+        }
+        Ok(())
+    }
+
     fn result(&self, is_good: bool, outcome: &str, message: &str) {
         self.line(
             if is_good { GREEN } else { RED },
@@ -266,7 +308,7 @@ impl Show {
         }
     }
 
-    fn tasks(&self, service: &ServiceSeen, own: Option<&ServiceDeploymentSeen>) {
+    fn tasks(&self, name: &str, service: &ServiceSeen, own: Option<&ServiceDeploymentSeen>) {
         let primary =
             |one: &&ecs_deploy_action::deploy::rollout::DeploymentSeen| one.status == "PRIMARY";
         let Some(new) = service.deployments.iter().find(primary) else {
@@ -293,8 +335,16 @@ impl Show {
         if let Some(stage) = own.and_then(|own| own.lifecycle_stage.as_deref()) {
             said.push_str(&format!("   {stage}"));
         }
-        let is_new = self.seen().tasks != said;
-        self.seen().tasks.clone_from(&said);
+        let is_new = self.seen().tasks.get(name) != Some(&said);
+        self.seen().tasks.insert(name.to_owned(), said);
+        let all: Vec<String> = match &self.seen().tasks {
+            tasks if tasks.len() == 1 => tasks.values().cloned().collect(),
+            tasks => tasks
+                .iter()
+                .map(|(name, said)| format!("{name}: {said}"))
+                .collect(),
+        };
+        let said = all.join("   |   ");
         match self.style {
             Style::Drawn => {
                 let mut seen = self.seen();
@@ -321,15 +371,29 @@ impl Show {
                             "running": one.running, "failed": one.failed})
                     })
                     .collect();
-                self.step(&json!({"step": "look", "deployments": deployments,
-                    "stage": own.and_then(|own| own.lifecycle_stage.clone())}));
+                self.step(
+                    &json!({"step": "look", "service": name, "deployments": deployments,
+                    "stage": own.and_then(|own| own.lifecycle_stage.clone())}),
+                );
             }
         }
     }
 }
 
 impl Observer for Show {
-    fn looked(&self, _: &Target, look: &Look, now: Timestamp) {
+    fn wants_record(&self) -> bool {
+        self.report.is_some()
+    }
+
+    fn recorded(&self, record: &Record) {
+        if let Some(path) = &self.report {
+            let page = page::page(record);
+            let written = std::fs::write(path, page).map_err(|error| error.to_string());
+            self.seen().written = Some(written);
+        }
+    }
+
+    fn looked(&self, target: &Target, look: &Look, now: Timestamp) {
         self.seen().now = Some(now);
         match look {
             Look::Missing => self.line(YELLOW, "ECS does not know the service any more"),
@@ -349,7 +413,11 @@ impl Observer for Show {
                         self.step(&json!({"step": "event", "message": event.message}));
                     }
                 }
-                self.tasks(service, service_deployment.as_deref());
+                self.tasks(
+                    target.service_name(),
+                    service,
+                    service_deployment.as_deref(),
+                );
             }
         }
     }

@@ -18,7 +18,7 @@ use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Map, Value};
 
-use super::error::{CallError, Class};
+use super::error::{CallError, Class, made_before};
 use crate::deploy::evidence::{StoppedContainer, StoppedTask};
 use crate::deploy::rollout::{DeploymentSeen, EventSeen, ServiceDeploymentSeen, ServiceSeen};
 use crate::deploy::task_definition::Described;
@@ -545,8 +545,8 @@ impl Ecs {
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) => {
-                let error = CallError::from_sdk(OPERATION, subject(), &error);
-                return error.made_before.first().cloned().ok_or(error);
+                let made = made_before(&error);
+                return made.ok_or_else(|| CallError::from_sdk(OPERATION, subject(), &error));
             }
         };
         if let Some(arn) = answer.tasks().first().and_then(|task| task.task_arn()) {

@@ -50,8 +50,6 @@ pub struct CallError {
     pub class: Class,
     /// AWS's code and words, or the network's.
     pub detail: String,
-    /// What an earlier call with the same client token has made, where AWS tells.
-    pub made_before: Vec<String>,
     /// AWS's id of the request, for its support.
     pub request_id: Option<String>,
 }
@@ -77,7 +75,6 @@ impl CallError {
             subject: subject.into(),
             resource: None,
             class,
-            made_before: Vec::new(),
             detail: detail.into(),
             request_id: None,
         }
@@ -135,7 +132,6 @@ impl CallError {
             subject: subject.into(),
             resource: None,
             class,
-            made_before: error.raw_response().map_or_else(Vec::new, resource_ids),
             detail: text::cut(&detail, DETAIL_LIMIT_CHARS),
             request_id: error
                 .raw_response()
@@ -150,16 +146,13 @@ impl CallError {
     }
 }
 
-/// `resourceIds` of ECS's `ConflictException`
+/// What an earlier call with the same client token has made: `resourceIds` of ECS's
+/// `ConflictException`
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ECS_Idempotency.html>).
-fn resource_ids(response: &HttpResponse) -> Vec<String> {
-    let body = response.body().bytes().unwrap_or_default();
-    let body: Option<serde_json::Value> = serde_json::from_slice(body).ok();
-    let ids = body
-        .as_ref()
-        .and_then(|body| body["resourceIds"].as_array());
-    let ids = ids.into_iter().flatten().filter_map(|id| id.as_str());
-    ids.map(str::to_owned).collect()
+pub(super) fn made_before<E>(error: &SdkError<E, HttpResponse>) -> Option<String> {
+    let body = error.raw_response()?.body().bytes()?;
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    Some(body["resourceIds"][0].as_str()?.to_owned())
 }
 
 /// The failed call that provided no credentials, if that is the cause.

@@ -1,4 +1,4 @@
-//! EventBridge: rules whose targets run tasks.
+//! `EventBridge`: rules whose targets run tasks.
 
 use serde_json::{Map, Value, json};
 
@@ -19,7 +19,7 @@ pub struct RuleTarget {
     pub target: Map<String, Value>,
 }
 
-/// EventBridge in one account and Region.
+/// `EventBridge` in one account and Region.
 #[derive(Debug, Clone)]
 pub struct Events {
     client: RawClient,

@@ -123,12 +123,12 @@ impl Aws {
         Self { config }
     }
 
-    /// EventBridge.
+    /// `EventBridge`.
     pub fn events(&self) -> events::Events {
         events::Events::new(raw::RawClient::new(self.config.clone(), "events"))
     }
 
-    /// EventBridge Scheduler.
+    /// `EventBridge` Scheduler.
     pub fn scheduler(&self) -> scheduler::Scheduler {
         scheduler::Scheduler::new(raw::RawClient::new(self.config.clone(), "scheduler"))
     }

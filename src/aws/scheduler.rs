@@ -1,4 +1,4 @@
-//! EventBridge Scheduler: schedules that run tasks.
+//! `EventBridge` Scheduler: schedules that run tasks.
 
 use serde_json::{Map, Value};
 
@@ -34,7 +34,7 @@ pub struct Listed {
     pub target: String,
 }
 
-/// EventBridge Scheduler in one account and Region.
+/// `EventBridge` Scheduler in one account and Region.
 #[derive(Debug, Clone)]
 pub struct Scheduler {
     client: RawClient,

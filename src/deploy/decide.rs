@@ -213,6 +213,10 @@ fn left_of_failed(
         Verdict::Failed { .. } if way.owner == Owner::Ecs && may_roll_back => Left::TakeBack,
         verdict if has_failed(verdict) || *verdict == Verdict::Untouched => Left::Nothing,
         _ if now >= way.since + ROLLBACK_ALLOWANCE => Left::Nothing,
+        // It was complete before it could be stopped.
+        Verdict::Serving { .. } if may_roll_back && !way.asked.contains(&way.failed) => {
+            Left::TakeBack
+        }
         _ => Left::Wait,
     }
 }
@@ -235,18 +239,18 @@ fn left_of_other(
         Left::TakeBack
     };
     match verdict {
-        Verdict::Untouched
-        | Verdict::RolledBack { .. }
-        | Verdict::RollbackFailed { .. }
-        | Verdict::Replaced { .. }
-        | Verdict::Gone { .. } => Left::Nothing,
         Verdict::Failed {
             ecs_rolls_back: true,
             ..
         } if now < way.since + ROLLBACK_BEGINS_WITHIN => Left::Wait,
         Verdict::RollingBack { .. } => Left::Wait,
         Verdict::NoNews { .. } if may_roll_back => Left::Wait,
-        Verdict::NoNews { .. } => Left::Nothing,
+        Verdict::Untouched
+        | Verdict::RolledBack { .. }
+        | Verdict::RollbackFailed { .. }
+        | Verdict::Replaced { .. }
+        | Verdict::Gone { .. }
+        | Verdict::NoNews { .. } => Left::Nothing,
         Verdict::Failed { .. }
         | Verdict::Serving { .. }
         | Verdict::InProgress(_)
@@ -440,8 +444,9 @@ mod tests {
         let not_begun = [KEEP, ROLL_BACK, ROLL_BACK, KEEP, FAIL, FAIL];
         let under_way = [KEEP, KEEP, FAIL, KEEP, KEEP, FAIL];
         let ended = [FAIL, FAIL, FAIL, FAIL, FAIL, FAIL];
+        let complete = [ROLL_BACK, ROLL_BACK, FAIL, ROLL_BACK, ROLL_BACK, FAIL];
         let expected = [
-            &under_way, &under_way, &under_way, &under_way, &ended, &ended, &not_begun, &not_begun,
+            &complete, &under_way, &under_way, &under_way, &ended, &ended, &not_begun, &not_begun,
             &not_begun, &ended, &ended, &under_way, &under_way,
         ];
         for (verdict, expected) in every_verdict().into_iter().zip(expected) {

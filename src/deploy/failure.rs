@@ -118,6 +118,8 @@ pub struct Failed<'a> {
     pub service: Option<&'a ServiceSeen>,
     /// Why nothing was rolled back, if nothing was.
     pub not_rolled_back: &'a str,
+    /// Why it could not be taken back, if that was tried.
+    pub given_up: Option<&'a str>,
     /// A sentence on each of the other services of the deployment, if there are any.
     pub others: &'a [String],
     /// What stands below.
@@ -189,6 +191,11 @@ pub fn of_rollout(failed: Failed<'_>) -> Failure {
         Verdict::Untouched => format!(
             "{target}: {}. The service was not changed: {}.",
             cause.trim_end_matches('.'),
+            now()
+        ),
+        Verdict::InProgress(_) | Verdict::Serving { .. } if failed.given_up.is_some() => format!(
+            "{said} Not rolled back ({}), and {revision} is still what the service is set to: {}.",
+            failed.given_up.unwrap_or_default(),
             now()
         ),
         Verdict::RollingBack { .. } | Verdict::InProgress(_) | Verdict::Serving { .. } => {
@@ -372,6 +379,7 @@ mod tests {
             service,
             not_rolled_back: "Rollback is false",
             others: &[],
+            given_up: None,
             evidence,
         }
     }

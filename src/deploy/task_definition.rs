@@ -480,9 +480,8 @@ fn assigned(bases: &[&Base], source: &ImageSource, misfits: &mut Vec<Misfit>) ->
             container: Some(container),
             ..
         } => vec![(container.clone(), image.clone())],
-        ImageSource::Detail { image, .. } => match only_place(bases) {
-            Some(place) => vec![(place, image.clone())],
-            None => {
+        ImageSource::Detail { image, .. } => {
+            let Some(place) = only_place(bases) else {
                 misfits.push(Misfit::WhichContainer {
                     file: source.file().to_owned(),
                     base: match bases {
@@ -493,8 +492,9 @@ fn assigned(bases: &[&Base], source: &ImageSource, misfits: &mut Vec<Misfit>) ->
                     known: known_containers(bases),
                 });
                 return vec![Vec::new(); bases.len()];
-            }
-        },
+            };
+            vec![(place, image.clone())]
+        }
     };
     let mut assigned = vec![Images::new(); bases.len()];
     for (name, image) in &wanted {

@@ -69,6 +69,7 @@ impl Step<'_> {
                     let rollout = &phase.services()[service];
                     match self.go_back(service, rollout, &looks[service]).await {
                         GoneBack::Asked => {
+                            self.asked.push(service);
                             phase = rolling_back(phase, service, Owner::Job, cause, now);
                             Next::Watch
                         }
@@ -78,8 +79,11 @@ impl Step<'_> {
                             Next::End(self.failed(&phase, service, &verdicts, &looks, &why).await)
                         }
                         GoneBack::Not(why) => {
-                            // The others can still be taken back.
-                            self.given_up.insert(service, why);
+                            // The others can still be taken back; and this one, if it was only
+                            // complete before it could be stopped.
+                            if matches!(phase, Phase::RollingBack { .. }) {
+                                self.given_up.insert(service, why);
+                            }
                             phase = rolling_back(phase, service, Owner::Job, cause, now);
                             Next::LookAgain
                         }
@@ -465,6 +469,7 @@ impl Step<'_> {
                 .given_up
                 .get(&service)
                 .map_or(not_rolled_back, String::as_str),
+            given_up: self.given_up.get(&service).map(String::as_str),
             others: &others,
             evidence: &evidence,
         };

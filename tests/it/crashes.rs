@@ -90,7 +90,7 @@ fn is_final(answer: &Answer) -> bool {
 /// One invocation, which may die.
 async fn deliver(world: &World, event: &Value) {
     let invocation = world.invocation();
-    let _ = world.handler.handle(event, &invocation).await;
+    let _ = Box::pin(world.handler.handle(event, &invocation)).await;
 }
 
 /// From `event` on until no job waits for an invocation.
@@ -442,13 +442,13 @@ async fn wherever_two_services_die_of_which_one_fails_both_go_back_and_its_cause
         },
         parameters: {
             let mut parameters = two();
-            parameters["DeploymentTimeout"] = json!(1);
+            parameters["DeploymentTimeout"] = json!(2);
             parameters
         },
         services: &["web", "jobs"],
         families: &["app", "worker"],
         end: &[
-            "jobs on prod: worker:2 failed: not complete within 1 min",
+            "jobs on prod: worker:2 failed: not complete within 2 min",
             "Rolled back: worker:1 is serving, 2 of 2 tasks.",
             "web on prod was rolled back, too: app:1 is serving, 2 of 2 tasks.",
         ],

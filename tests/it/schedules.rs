@@ -81,12 +81,12 @@ async fn every_target_and_schedule_of_the_family_follows_and_all_else_stays_byte
         .flat_map(|(bus, rule)| events.targets(bus, rule))
         .map(|target| text(&target))
         .collect();
-    let schedules = [
+    let all = [
         ("default", "hourly"),
         ("night-shift", "other"),
         ("night-shift", "universal"),
     ];
-    let before_of_schedules: Vec<Value> = schedules
+    let before_of_schedules: Vec<Value> = all
         .iter()
         .map(|(group, name)| scheduler.schedule(group, name).unwrap())
         .collect();
@@ -107,7 +107,7 @@ async fn every_target_and_schedule_of_the_family_follows_and_all_else_stays_byte
         .collect();
     assert_eq!(after, expected);
     assert_ne!(after, before);
-    for ((group, name), before) in schedules.iter().zip(before_of_schedules) {
+    for ((group, name), before) in all.iter().zip(before_of_schedules) {
         let after = scheduler.schedule(group, name).unwrap();
         let expected = text(&before).replace("app:1", "app:2");
         let expected: Value = serde_json::from_str(&expected).unwrap();

@@ -320,6 +320,8 @@ async fn ten_services_are_looked_at_side_by_side() {
         ecs.create_service(setup(&name, "app:1"));
         names.push(name);
     }
+    // Long enough for requests to meet.
+    world.simulator.set_latency(Duration::from_millis(2));
     let answer = world
         .deploy(json!({"ServiceName": null, "Services": names}))
         .await;

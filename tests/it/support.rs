@@ -173,7 +173,8 @@ impl World {
     /// One invocation; its report.
     pub(crate) async fn invoke(&self, event: &Value) -> Value {
         let invocation = self.invocation();
-        self.handler.handle(event, &invocation).await.unwrap()
+        let handling = Box::pin(self.handler.handle(event, &invocation));
+        handling.await.unwrap()
     }
 
     /// Plays CodePipeline until the action has ended: every answer, in order. Between two
