@@ -9,14 +9,17 @@ use std::time::Duration;
 use ecs_deploy_action::engine::Unobserved;
 use serde_json::Value;
 
-use crate::support::{World, id_of, zip_of};
+use simulator::ecs::{Behaviour, ServiceSetup};
+
+use crate::support::{World, app, id_of, zip_of};
 
 const BUCKET: &str = "codepipeline-eu-central-1-111122223333";
 
 /// Outcome of the report and words of its message, for each event of `events/`.
-const CLAIMS: [(&str, &str, &str); 17] = [
+const CLAIMS: [(&str, &str, &str); 23] = [
     ("artifact-missing", "Failed", "does not exist"),
     ("bad-parameters", "Failed", "did you mean ServiceName?"),
+    ("config-file", "Succeeded", "web on prod: app:2 is serving"),
     ("continuation", "Succeeded", "app:2 is serving"),
     ("customer-kms-key", "Succeeded", "app:2 is serving"),
     ("dry-run", "Succeeded", "nothing was changed"),
@@ -37,12 +40,21 @@ const CLAIMS: [(&str, &str, &str); 17] = [
     ("no-job-id", "Failed", "has no id"),
     ("no-such-service", "Failed", "there is no service 'wbe'"),
     ("no-user-parameters", "Succeeded", "app:2 is serving"),
+    ("other-account", "Succeeded", "app:2 is serving"),
+    ("output-artifact", "Succeeded", "app:2 is serving"),
     (
         "parameters-not-json",
         "Failed",
         "UserParameters is not a JSON object",
     ),
+    ("pre-deploy-task", "Succeeded", "app:2 is serving"),
     ("several-artifacts", "Succeeded", "app:2 is serving"),
+    (
+        "several-services",
+        "Succeeded",
+        "worker on prod: app:2 is serving",
+    ),
+    ("task-definition-file", "Succeeded", "app:2 is serving"),
     ("start", "Succeeded", "app:2 is serving"),
 ];
 
@@ -65,6 +77,17 @@ fn world() -> World {
         .simulator
         .ecr()
         .put_image("app", "v2", digest, "linux/amd64");
+    let ecs = world.simulator.ecs();
+    ecs.command(
+        "./migrate",
+        Behaviour::Crash {
+            exit_code: 0,
+            after_seconds: 1,
+            log_lines: Vec::new(),
+        },
+    );
+    let role = "arn:aws:iam::444455556666:role/ecs-deploy";
+    world.simulator.sts().allow(role, Some("shop"));
     let s3 = world.simulator.s3();
     s3.put(
         BUCKET,
@@ -74,7 +97,14 @@ fn world() -> World {
     s3.put(
         BUCKET,
         "web-pipeline/SourceOutp/source.zip",
-        zip_of(&[("Dockerfile", "FROM scratch")]),
+        zip_of(&[
+            ("Dockerfile", "FROM scratch"),
+            (
+                "deploy/prod.json",
+                r#"{"ClusterName": "prod", "ServiceName": "web"}"#,
+            ),
+            ("deploy/taskdef.json", &app("<IMAGE1_NAME>").to_string()),
+        ]),
     );
     s3.put(
         BUCKET,
@@ -113,6 +143,14 @@ async fn every_sample_event_reaches_the_outcome_that_its_name_claims() {
                 "the sample's token is the one that the function writes"
             );
             world.simulator.clock().advance(Duration::from_mins(2));
+        }
+        if name == "several-services" {
+            world.simulator.ecs().create_service(ServiceSetup {
+                cluster: "prod".to_owned(),
+                name: "worker".to_owned(),
+                task_definition: "app:1".to_owned(),
+                ..ServiceSetup::default()
+            });
         }
         let has_id = event["CodePipeline.job"]["id"].is_string();
         if has_id {
