@@ -232,6 +232,7 @@ pub fn of_artifact(
     file: &str,
     kind: FileKind,
     unreadable: Unreadable<CallError>,
+    caller: Caller,
 ) -> Failure {
     let name = if artifact.name == location.to_string() {
         "the artifact".to_owned()
@@ -261,7 +262,7 @@ pub fn of_artifact(
                     "{name} was replaced while it was being read ({location}): retry the action."
                 ),
             ),
-            _ => of_call(&about, &error, Caller::Pipeline, false),
+            _ => of_call(&about, &error, caller, false),
         },
         unreadable @ (Unreadable::Empty
         | Unreadable::NotZip(_)
@@ -354,7 +355,15 @@ mod tests {
         };
         let kind = |unreadable| {
             let images = FileKind::Images;
-            of_artifact(&artifact, &location, "f.json", images, unreadable).kind
+            of_artifact(
+                &artifact,
+                &location,
+                "f.json",
+                images,
+                unreadable,
+                Caller::Pipeline,
+            )
+            .kind
         };
         let source = |class| Unreadable::Source(error(class));
         assert_eq!(

@@ -141,11 +141,15 @@ impl Handler {
                 (step.await, Some(spec))
             }
         };
-        if let Some(job) = &job {
-            self.answer(job, &mut report).await?;
-        }
+        let counts = match &job {
+            Some(job) => self.answer(job, &mut report).await?,
+            None => true,
+        };
         if let Some(spec) = &spec {
-            let left = std::mem::take(&mut report.afterwards);
+            let mut left = std::mem::take(&mut report.afterwards);
+            if !counts {
+                left = left.of_no_account();
+            }
             let until_limit = invocation.deadline.since(self.engine.clock.now());
             let most = limits
                 .cut_after
@@ -344,9 +348,10 @@ impl Handler {
 
     /// Answers the job. A refusal because the job is over or not known is only worth a warning:
     /// the event was sent by hand, or twice.
-    async fn answer(&self, job: &str, report: &mut Report) -> Result<(), Unanswered> {
+    /// Whether this answer counts: not if another delivery has given one.
+    async fn answer(&self, job: &str, report: &mut Report) -> Result<bool, Unanswered> {
         let error = match self.put(job, &report.outcome).await {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(true),
             Err(error) => error,
         };
         let error = if error.class == Class::Refused {
@@ -356,13 +361,14 @@ impl Handler {
                     report.warnings.push(format!(
                         "CodePipeline refused the full answer and was given a shorter one: {error}"
                     ));
-                    return Ok(());
+                    return Ok(true);
                 }
                 Err(error) => error,
             }
         } else {
             error
         };
+        let counts = error.class == Class::Missing;
         let warning = match error.class {
             Class::Missing => {
                 format!("CodePipeline does not know the job {job}, so nobody was answered: {error}")
@@ -378,7 +384,7 @@ impl Handler {
         };
         tracing::warn!(job, "{warning}");
         report.warnings.push(warning);
-        Ok(())
+        Ok(counts)
     }
 
     async fn put(&self, job: &str, outcome: &Outcome) -> Result<(), CallError> {

@@ -1,15 +1,15 @@
 //! ECR: whether an image exists, and for which platforms.
 
-use aws_sdk_ecr::Client;
-use aws_sdk_ecr::types::{ImageFailureCode, ImageIdentifier};
+use aws_config::SdkConfig;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_runtime::client::orchestrator::operation::Operation;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::timeout::TimeoutConfig;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::error::{CallError, Class};
+use super::raw::{RawClient, Service};
 use crate::deploy::images::{EcrImage, Reference};
 
 /// The manifests that we can read; ECR converts to none of them by itself
@@ -20,6 +20,13 @@ const MEDIA_TYPES: [&str; 4] = [
     "application/vnd.docker.distribution.manifest.list.v2+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 ];
+
+/// Its target and its host are those of the API model's metadata.
+const SERVICE: Service = Service {
+    name: "ecr",
+    host: "api.ecr",
+    target: "AmazonEC2ContainerRegistry_V20150921",
+};
 
 const GET_URL: &str = "ecr:GetDownloadUrlForLayer";
 
@@ -38,15 +45,15 @@ pub struct ImageFound {
 /// ECR in one Region.
 #[derive(Debug, Clone)]
 pub struct Ecr {
-    client: Client,
-    http: aws_config::SdkConfig,
+    client: RawClient,
+    http: SdkConfig,
 }
 
 impl Ecr {
-    pub(super) fn new(config: &aws_config::SdkConfig) -> Self {
+    pub(super) fn new(config: SdkConfig) -> Self {
         Self {
-            client: Client::new(config),
-            http: config.clone(),
+            client: RawClient::new(config.clone(), SERVICE),
+            http: config,
         }
     }
 
@@ -56,44 +63,34 @@ impl Ecr {
     /// [`CallError`]; [`Class::Missing`] if there is no such repository.
     pub async fn manifest(&self, image: &EcrImage) -> Result<Option<ImageFound>, CallError> {
         const OPERATION: &str = "ecr:BatchGetImage";
-        let id = ImageIdentifier::builder();
         let id = match &image.reference {
-            Reference::Tag(tag) => id.image_tag(tag),
-            Reference::Digest(digest) => id.image_digest(digest),
+            Reference::Tag(tag) => json!({"imageTag": tag}),
+            Reference::Digest(digest) => json!({"imageDigest": digest}),
         };
-        let types = MEDIA_TYPES.map(str::to_owned).to_vec();
-        let answer = self
-            .client
-            .batch_get_image()
-            .registry_id(&image.registry)
-            .repository_name(&image.repository)
-            .image_ids(id.build())
-            .set_accepted_media_types(Some(types))
-            .send()
-            .await
-            .map_err(|error| CallError::from_sdk(OPERATION, subject(image), &error))?;
-        if let Some(found) = answer.images().first() {
-            let digest = found.image_id().and_then(|id| id.image_digest());
+        let body = json!({"registryId": image.registry, "repositoryName": image.repository,
+            "imageIds": [id], "acceptedMediaTypes": MEDIA_TYPES});
+        let answer = self.client.ask(OPERATION, subject(image), body).await?;
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        if let Some(found) = answer["images"].get(0) {
             return Ok(Some(ImageFound {
-                manifest: found.image_manifest().unwrap_or_default().to_owned(),
-                digest: digest.map(str::to_owned),
+                manifest: text(&found["imageManifest"]).unwrap_or_default(),
+                digest: text(&found["imageId"]["imageDigest"]),
             }));
         }
-        let failure = answer.failures().first();
-        let code = failure.and_then(|failure| failure.failure_code());
-        match code {
+        let failure = &answer["failures"][0];
+        match failure["failureCode"].as_str() {
             Some(
-                ImageFailureCode::ImageNotFound
-                | ImageFailureCode::InvalidImageTag
-                | ImageFailureCode::InvalidImageDigest
-                | ImageFailureCode::ImageTagDoesNotMatchDigest,
+                "ImageNotFound"
+                | "InvalidImageTag"
+                | "InvalidImageDigest"
+                | "ImageTagDoesNotMatchDigest",
             ) => Ok(None),
             _ => Err(CallError::unusable(
                 OPERATION,
                 subject(image),
                 Class::Refused,
-                failure
-                    .and_then(|one| one.failure_reason())
+                failure["failureReason"]
+                    .as_str()
                     .unwrap_or("no image and no reason"),
             )),
         }
@@ -104,20 +101,14 @@ impl Ecr {
     /// # Errors
     /// [`CallError`].
     pub async fn configuration(&self, image: &EcrImage, digest: &str) -> Result<Value, CallError> {
-        let answer = self
-            .client
-            .get_download_url_for_layer()
-            .registry_id(&image.registry)
-            .repository_name(&image.repository)
-            .layer_digest(digest)
-            .send()
-            .await
-            .map_err(|error| CallError::from_sdk(GET_URL, subject(image), &error))?;
+        let body = json!({"registryId": image.registry, "repositoryName": image.repository,
+            "layerDigest": digest});
+        let answer = self.client.ask(GET_URL, subject(image), body).await?;
         let unusable = |class: Class, detail: &str| {
             CallError::unusable(GET_URL, subject(image), class, detail)
         };
-        let url = answer
-            .download_url()
+        let url = answer["downloadUrl"]
+            .as_str()
             .ok_or_else(|| unusable(Class::Refused, "the answer has no URL"))?;
         // The URL is signed: it opens the image, so no error may name it.
         let body = self.download(url).await.ok_or_else(|| {

@@ -1,9 +1,10 @@
 //! `EventBridge`: rules whose targets run tasks.
 
+use aws_config::SdkConfig;
 use serde_json::{Map, Value, json};
 
 use super::error::{CallError, Class};
-use super::raw::{Call, RawClient};
+use super::raw::{RawClient, Service};
 
 /// Pages of a listing that are looked through; a hundred entries each.
 const PAGES: usize = 50;
@@ -25,28 +26,17 @@ pub struct Events {
     client: RawClient,
 }
 
-impl Events {
-    pub(super) fn new(client: RawClient) -> Self {
-        Self { client }
-    }
+const SERVICE: Service = Service {
+    name: "events",
+    host: "events",
+    target: "AWSEvents",
+};
 
-    async fn ask(
-        &self,
-        operation: &'static str,
-        subject: String,
-        body: Value,
-    ) -> Result<Value, CallError> {
-        let name = operation.rsplit(':').next().unwrap_or_default();
-        self.client
-            .call(Call {
-                operation,
-                subject,
-                method: "POST",
-                path: "/".to_owned(),
-                target: Some(format!("AWSEvents.{name}")),
-                body: Some(body),
-            })
-            .await
+impl Events {
+    pub(super) fn new(config: SdkConfig) -> Self {
+        Self {
+            client: RawClient::new(config, SERVICE),
+        }
     }
 
     /// All of a listing.
@@ -61,6 +51,7 @@ impl Events {
         let mut body = body.clone();
         for _ in 0..PAGES {
             let answer = self
+                .client
                 .ask(operation, subject.to_owned(), body.clone())
                 .await?;
             all.extend(answer[member].as_array().into_iter().flatten().cloned());
@@ -148,7 +139,7 @@ impl Events {
         let subject = format!("rule {}", target.rule);
         let body = json!({"Rule": target.rule, "EventBusName": target.bus,
             "Targets": [target.target]});
-        let answer = self.ask(OPERATION, subject.clone(), body).await?;
+        let answer = self.client.ask(OPERATION, subject.clone(), body).await?;
         match answer["FailedEntries"].get(0) {
             None => Ok(()),
             Some(failed) => Err(CallError::unusable(

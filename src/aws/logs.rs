@@ -1,18 +1,28 @@
 //! CloudWatch Logs: what a container wrote before it ended.
 
-use aws_sdk_cloudwatchlogs::Client;
+use aws_config::SdkConfig;
+use serde_json::json;
 
 use super::error::CallError;
+use super::raw::{RawClient, Service};
+
+const SERVICE: Service = Service {
+    name: "logs",
+    host: "logs",
+    target: "Logs_20140328",
+};
 
 /// CloudWatch Logs in one Region.
 #[derive(Debug, Clone)]
 pub struct Logs {
-    client: Client,
+    client: RawClient,
 }
 
 impl Logs {
-    pub(super) fn new(client: Client) -> Self {
-        Self { client }
+    pub(super) fn new(config: SdkConfig) -> Self {
+        Self {
+            client: RawClient::new(config, SERVICE),
+        }
     }
 
     /// The last lines of a stream, oldest first.
@@ -28,23 +38,17 @@ impl Logs {
     ) -> Result<Vec<String>, CallError> {
         let answer = self
             .client
-            .get_log_events()
-            .log_group_name(group)
-            .log_stream_name(stream)
-            .limit(count)
-            .start_from_head(false)
-            .send()
-            .await
-            .map_err(|error| {
-                CallError::from_sdk(
-                    "logs:GetLogEvents",
-                    format!("log stream {stream} of {group}"),
-                    &error,
-                )
-            })?;
-        let events = answer.events().iter();
-        Ok(events
-            .filter_map(|event| event.message().map(str::to_owned))
+            .ask(
+                "logs:GetLogEvents",
+                format!("log stream {stream} of {group}"),
+                json!({"logGroupName": group, "logStreamName": stream, "limit": count,
+                    "startFromHead": false}),
+            )
+            .await?;
+        let events = answer["events"].as_array();
+        let messages = events.into_iter().flatten();
+        Ok(messages
+            .filter_map(|event| Some(event["message"].as_str()?.to_owned()))
             .collect())
     }
 }

@@ -125,12 +125,12 @@ impl Aws {
 
     /// `EventBridge`.
     pub fn events(&self) -> events::Events {
-        events::Events::new(raw::RawClient::new(self.config.clone(), "events"))
+        events::Events::new(self.config.clone())
     }
 
     /// `EventBridge` Scheduler.
     pub fn scheduler(&self) -> scheduler::Scheduler {
-        scheduler::Scheduler::new(raw::RawClient::new(self.config.clone(), "scheduler"))
+        scheduler::Scheduler::new(self.config.clone())
     }
 
     /// ECS in `region`, or in the function's own.
@@ -140,12 +140,12 @@ impl Aws {
 
     /// ECR in `region`, or in the function's own.
     pub fn ecr(&self, region: Option<&str>) -> ecr::Ecr {
-        ecr::Ecr::new(&self.within(region))
+        ecr::Ecr::new(self.within(region))
     }
 
     /// CloudWatch Logs in `region`, or in the function's own.
     pub fn logs(&self, region: Option<&str>) -> logs::Logs {
-        logs::Logs::new(aws_sdk_cloudwatchlogs::Client::new(&self.within(region)))
+        logs::Logs::new(self.within(region))
     }
 
     /// CodePipeline, where the function itself runs.

@@ -31,11 +31,23 @@ use serde_json::Value;
 
 use super::error::{CallError, Class};
 
+/// A service, by its names.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Service {
+    /// In signatures.
+    pub(super) name: &'static str,
+    /// What its host names begin with.
+    pub(super) host: &'static str,
+    /// What stands before the operation in the header that names it; empty for services that know
+    /// it by its path.
+    pub(super) target: &'static str,
+}
+
 /// A service in one Region, with one set of credentials.
 #[derive(Debug, Clone)]
 pub(super) struct RawClient {
     config: SdkConfig,
-    service: &'static str,
+    service: Service,
 }
 
 /// One call.
@@ -103,14 +115,30 @@ impl ClassifyRetry for Throttling {
 }
 
 impl RawClient {
-    /// `service` is its name in signatures and host names.
-    pub(super) fn new(config: SdkConfig, service: &'static str) -> Self {
+    pub(super) fn new(config: SdkConfig, service: Service) -> Self {
         Self { config, service }
     }
 
-    /// Its Region, or an empty text.
-    pub(super) fn region(&self) -> &str {
-        self.config.region().map_or("", AsRef::as_ref)
+    /// A call of a service that is told the operation in a header.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub(super) async fn ask(
+        &self,
+        operation: &'static str,
+        subject: String,
+        body: Value,
+    ) -> Result<Value, CallError> {
+        let name = operation.rsplit(':').next().unwrap_or_default();
+        self.call(Call {
+            operation,
+            subject,
+            method: "POST",
+            path: "/".to_owned(),
+            target: Some(format!("{}.{name}", self.service.target)),
+            body: Some(body),
+        })
+        .await
     }
 
     /// Signs and sends; returns the answer's JSON, `null` if it has no body.
@@ -137,12 +165,12 @@ impl RawClient {
         let endpoint = self.config.endpoint_url().map_or_else(
             || {
                 let suffix = super::dns_suffix(region.as_ref());
-                format!("https://{}.{region}.{suffix}", self.service)
+                format!("https://{}.{region}.{suffix}", self.service.host)
             },
             str::to_owned,
         );
         let mut layer = Layer::new("signing");
-        layer.store_put(SigningName::from_static(self.service));
+        layer.store_put(SigningName::from_static(self.service.name));
         layer.store_put(SigningRegion::from(region.clone()));
         layer.store_put(AuthSchemeOptionResolverParams::new(()));
         let mut options = SigningOptions::default();
@@ -159,7 +187,7 @@ impl RawClient {
             .with_auth_scheme(SharedAuthScheme::new(SigV4AuthScheme::new()))
             .with_identity_resolver(SCHEME_ID, credentials);
         let mut built = Operation::builder()
-            .service_name(self.service)
+            .service_name(self.service.name)
             .operation_name(call.operation)
             .http_client(http_client)
             .endpoint_url(&endpoint)

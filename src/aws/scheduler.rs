@@ -1,9 +1,10 @@
 //! `EventBridge` Scheduler: schedules that run tasks.
 
+use aws_config::SdkConfig;
 use serde_json::{Map, Value};
 
 use super::error::{CallError, Class};
-use super::raw::{Call, RawClient};
+use super::raw::{Call, RawClient, Service};
 
 /// Pages of a listing that are looked through; a hundred entries each.
 const PAGES: usize = 100;
@@ -40,9 +41,17 @@ pub struct Scheduler {
     client: RawClient,
 }
 
+const SERVICE: Service = Service {
+    name: "scheduler",
+    host: "scheduler",
+    target: "",
+};
+
 impl Scheduler {
-    pub(super) fn new(client: RawClient) -> Self {
-        Self { client }
+    pub(super) fn new(config: SdkConfig) -> Self {
+        Self {
+            client: RawClient::new(config, SERVICE),
+        }
     }
 
     /// All schedules, without their details.
@@ -143,11 +152,6 @@ impl Scheduler {
             body: Some(Value::Object(body)),
         });
         answer.await.map(drop)
-    }
-
-    /// Its Region, or an empty text.
-    pub fn region(&self) -> &str {
-        self.client.region()
     }
 }
 

@@ -206,6 +206,14 @@ fn left_of_failed(
     now: Timestamp,
 ) -> Left {
     match verdict {
+        // It was complete before it could be stopped.
+        Verdict::Serving { .. }
+            if may_roll_back
+                && !way.asked.contains(&way.failed)
+                && now < way.since + ROLLBACK_ALLOWANCE =>
+        {
+            Left::TakeBack
+        }
         _ if way.given_up.contains(&way.failed) => Left::Nothing,
         // It has not begun. What we asked for may not be seen yet; what ECS owes may stall, if
         // there is no completed deployment to go back to.
@@ -213,10 +221,6 @@ fn left_of_failed(
         Verdict::Failed { .. } if way.owner == Owner::Ecs && may_roll_back => Left::TakeBack,
         verdict if has_failed(verdict) || *verdict == Verdict::Untouched => Left::Nothing,
         _ if now >= way.since + ROLLBACK_ALLOWANCE => Left::Nothing,
-        // It was complete before it could be stopped.
-        Verdict::Serving { .. } if may_roll_back && !way.asked.contains(&way.failed) => {
-            Left::TakeBack
-        }
         _ => Left::Wait,
     }
 }

@@ -198,7 +198,11 @@ pub fn of_rollout(failed: Failed<'_>) -> Failure {
             failed.given_up.unwrap_or_default(),
             now()
         ),
-        Verdict::RollingBack { .. } | Verdict::InProgress(_) | Verdict::Serving { .. } => {
+        Verdict::InProgress(_) | Verdict::Serving { .. } => format!(
+            "{said} It was to be taken back, which was not seen to happen in time: {}.",
+            now()
+        ),
+        Verdict::RollingBack { .. } => {
             format!(
                 "{said} Rolling back has begun and not finished in time: {}.",
                 now()
@@ -245,9 +249,15 @@ pub fn of_other(
         Verdict::Serving { .. }
         | Verdict::InProgress(_)
         | Verdict::Unknown { .. }
-        | Verdict::Failed { .. } => format!(
-            "{target} was not rolled back ({not_taken_back}) and is still set to {revision}: {now}."
-        ),
+        | Verdict::Failed { .. } => {
+            let set_to = service.map_or_else(
+                || revision.to_string(),
+                |service| text::last_part(&service.task_definition).to_owned(),
+            );
+            format!(
+                "{target} was not rolled back ({not_taken_back}) and is set to {set_to}: {now}."
+            )
+        }
         Verdict::NoNews { why } => {
             format!("What became of {target} could not be seen ({why}).")
         }

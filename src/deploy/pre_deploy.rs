@@ -45,6 +45,11 @@ pub enum Ended<'a> {
     },
     /// ECS does not show it.
     Gone,
+    /// It could not be looked at, and why.
+    Unseen {
+        /// Why.
+        why: &'a str,
+    },
 }
 
 /// The message of a job whose task before the deployment did not succeed. `about` is the services.
@@ -68,6 +73,10 @@ pub fn failed(about: &str, container: &str, ended: Ended<'_>, evidence: &Evidenc
             not_stopped: Some(why),
         } => format!(
             "the task before the deployment was not complete within {limit} and could not be stopped, so it may still run ({})",
+            why.trim_end_matches('.')
+        ),
+        Ended::Unseen { why } => format!(
+            "how the task before the deployment ended could not be seen ({}); ECS was asked to stop it if it still runs",
             why.trim_end_matches('.')
         ),
         Ended::Gone => format!(

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::revision::Revision;
+use super::time::Timestamp;
 
 /// What the ARN of `EventBridge Scheduler`'s universal target for `RunTask` ends in
 /// (<https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html>).
@@ -14,29 +15,94 @@ pub fn revision_of(target: &Map<String, Value>) -> Option<Revision> {
     Revision::parse(&written_in(target)?).ok()
 }
 
-/// `target` with `revision` in the place of an older one of the same family. `None` if it runs
-/// another family or that revision already.
-pub fn pointed(target: &Map<String, Value>, revision: &Revision) -> Option<Map<String, Value>> {
-    let old = written_in(target)?;
-    let runs = Revision::parse(&old).ok()?;
-    if runs.family() != revision.family() || runs == *revision {
-        return None;
+/// What pointing a target at a revision comes to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Pointed {
+    /// It runs another family, or that revision or a newer one already.
+    AsItIs,
+    /// The target to put in its place.
+    To(Map<String, Value>),
+    /// It runs an older one, but that cannot be replaced without touching anything else.
+    Stuck,
+}
+
+/// `target` with `revision` in the place of an older one of the same family.
+///
+/// Never of a newer one: another pipeline, or a later job, has pointed it there.
+pub fn pointed(target: &Map<String, Value>, revision: &Revision) -> Pointed {
+    let Some(old) = written_in(target) else {
+        return Pointed::AsItIs;
+    };
+    let is_older = Revision::parse(&old)
+        .is_ok_and(|runs| runs.family() == revision.family() && runs.number() < revision.number());
+    if !is_older {
+        return Pointed::AsItIs;
     }
     let new = revision.arn_beside(&old);
     let mut pointed = target.clone();
     if let Some(parameters) = pointed.get_mut("EcsParameters") {
         parameters["TaskDefinitionArn"] = Value::String(new);
-        return Some(pointed);
+        return Pointed::To(pointed);
     }
     // The input is a text of somebody's making: only that value in it is replaced.
-    let input = target.get("Input")?.as_str()?;
+    let input = target
+        .get("Input")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let (quoted_old, quoted_new) = (format!("\"{old}\""), format!("\"{new}\""));
     if input.matches(&quoted_old).count() != 1 {
-        return None;
+        return Pointed::Stuck;
     }
     let input = input.replacen(&quoted_old, &quoted_new, 1);
     pointed.insert("Input".to_owned(), Value::String(input));
-    Some(pointed)
+    Pointed::To(pointed)
+}
+
+/// The schedule with a start that is not past, in the same beat; `None` if its start is not past
+/// or it has none.
+///
+/// Some accounts are told by `UpdateSchedule` that a `StartDate` may not lie more than five minutes
+/// back, so that a schedule that has begun cannot be sent as it came. A `cron` needs no start any
+/// more; a `rate` counts from it.
+pub fn restarted(schedule: &Map<String, Value>, now: Timestamp) -> Option<Map<String, Value>> {
+    let start = schedule.get("StartDate")?.as_f64()?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "seconds until the year 9999 fit"
+    )]
+    let start = start as i64;
+    let since = now
+        .as_secs()
+        .checked_sub(start)
+        .filter(|since| *since > 0)?;
+    let mut restarted = schedule.clone();
+    let expression = schedule.get("ScheduleExpression").and_then(Value::as_str);
+    match expression.and_then(every_seconds) {
+        Some(every) => {
+            let next = start + (since / every + 1) * every;
+            restarted.insert("StartDate".to_owned(), Value::from(next));
+        }
+        None => {
+            restarted.remove("StartDate");
+        }
+    }
+    Some(restarted)
+}
+
+/// The beat of `rate(5 minutes)`.
+fn every_seconds(expression: &str) -> Option<i64> {
+    let (value, unit) = expression
+        .strip_prefix("rate(")?
+        .strip_suffix(')')?
+        .split_once(' ')?;
+    let unit = match unit.trim().trim_end_matches('s') {
+        "minute" => 60,
+        "hour" => 3600,
+        "day" => 86_400,
+        _ => return None,
+    };
+    let value: i64 = value.trim().parse().ok()?;
+    value.checked_mul(unit).filter(|every| *every > 0)
 }
 
 /// The task definition as the target names it.
@@ -64,6 +130,14 @@ mod tests {
         value.as_object().unwrap().clone()
     }
 
+    #[track_caller]
+    fn to(pointed: Pointed) -> Map<String, Value> {
+        match pointed {
+            Pointed::To(target) => target,
+            other => unreachable!("{other:?}"),
+        }
+    }
+
     fn revision(name: &str) -> Revision {
         Revision::parse(name).unwrap()
     }
@@ -76,7 +150,7 @@ mod tests {
         });
         let mut expected = target.clone();
         expected["EcsParameters"]["TaskDefinitionArn"] = json!(ARN.replace(":41", ":42"));
-        let pointed = pointed(&object(target), &revision("app:42")).unwrap();
+        let pointed = to(pointed(&object(target), &revision("app:42")));
         let written = |value: &Map<String, Value>| serde_json::to_string(value).unwrap();
         assert_eq!(written(&pointed), written(&object(expected)));
     }
@@ -84,16 +158,33 @@ mod tests {
     #[test]
     fn what_runs_another_family_that_revision_or_always_the_newest_is_left_alone() {
         let of = |arn: &str| object(json!({"EcsParameters": {"TaskDefinitionArn": arn}}));
-        assert_eq!(pointed(&of(ARN), &revision("app:41")), None);
-        assert_eq!(pointed(&of(ARN), &revision("ap:42")), None);
+        assert_eq!(pointed(&of(ARN), &revision("app:41")), Pointed::AsItIs);
+        assert_eq!(pointed(&of(ARN), &revision("app:40")), Pointed::AsItIs);
+        assert_eq!(pointed(&of(ARN), &revision("ap:42")), Pointed::AsItIs);
         let newest = ARN.trim_end_matches(":41");
-        assert_eq!(pointed(&of(newest), &revision("app:42")), None);
+        assert_eq!(pointed(&of(newest), &revision("app:42")), Pointed::AsItIs);
         assert_eq!(
             pointed(&object(json!({"Arn": "arn:lambda"})), &revision("app:42")),
-            None
+            Pointed::AsItIs
         );
         assert_eq!(revision_of(&of(ARN)), Some(revision("app:41")));
         assert_eq!(revision_of(&of(newest)), None);
+    }
+
+    #[test]
+    fn a_start_that_is_past_goes_on_in_its_beat() {
+        let now = Timestamp::from_secs(10_000);
+        let with = |expression: &str, start: f64| {
+            object(json!({"ScheduleExpression": expression, "StartDate": start, "EndDate": 1}))
+        };
+        let rate = restarted(&with("rate(5 minutes)", 100.0), now).unwrap();
+        assert_eq!(rate["StartDate"], 10_300, "100 + 34 × 300");
+        let rate = restarted(&with("rate(1 day)", 100.0), now).unwrap();
+        assert_eq!(rate["StartDate"], 86_500);
+        let cron = restarted(&with("cron(0 3 * * ? *)", 100.0), now).unwrap();
+        assert!(!cron.contains_key("StartDate") && cron.contains_key("EndDate"));
+        assert_eq!(restarted(&with("rate(1 hour)", 20_000.0), now), None);
+        assert_eq!(restarted(&object(json!({})), now), None);
     }
 
     #[test]
@@ -102,9 +193,9 @@ mod tests {
             object(json!({"Arn": "arn:aws:scheduler:::aws-sdk:ecs:runTask", "Input": input}))
         };
         let input = r#"{ "Cluster":"prod",  "TaskDefinition" : "app:41", "Count": 1e0 }"#;
-        let changed = pointed(&target(input), &revision("app:42")).unwrap();
+        let changed = to(pointed(&target(input), &revision("app:42")));
         assert_eq!(changed["Input"], input.replace("app:41", "app:42"));
         let twice = r#"{"TaskDefinition": "app:41", "StartedBy": "app:41"}"#;
-        assert_eq!(pointed(&target(twice), &revision("app:42")), None);
+        assert_eq!(pointed(&target(twice), &revision("app:42")), Pointed::Stuck);
     }
 }

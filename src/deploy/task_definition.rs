@@ -291,6 +291,11 @@ impl Described {
             .and_then(|tag| tag["value"].as_str())
     }
 
+    /// Whether something new can be started from it.
+    pub fn is_active(&self) -> bool {
+        text_in(&self.task_definition, "status") == "ACTIVE"
+    }
+
     /// The fields that a registration takes, as they came, without tags.
     pub fn registrable(&self) -> Map<String, Value> {
         self.task_definition

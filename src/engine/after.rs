@@ -15,8 +15,11 @@ use crate::parameters::DeploySpec;
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Afterwards {
     /// Revisions that were registered for this job and that no service will ever use: ARNs, or
-    /// `family:number`.
+    /// `family:number`. Only if this answer counts: another delivery may be using them.
     pub unused: Vec<String>,
+    /// Revisions that this very delivery registered while another one had already: nobody uses
+    /// them, whatever becomes of the answer.
+    pub duplicates: Vec<String>,
     /// Old revisions of these families are to be deregistered.
     pub tidy: Option<Tidy>,
 }
@@ -28,6 +31,17 @@ pub struct Tidy {
     pub keep: usize,
     /// Those that a rollback would need, and the new ones.
     pub needed: Vec<Revision>,
+}
+
+impl Afterwards {
+    /// What is left to do if the job was answered by another delivery.
+    #[must_use]
+    pub fn of_no_account(self) -> Self {
+        Self {
+            duplicates: self.duplicates,
+            ..Self::default()
+        }
+    }
 }
 
 impl Engine {
@@ -66,14 +80,14 @@ impl Engine {
             .in_account(spec.region.as_deref(), spec.role.as_ref())
             .ecs(None);
         let mut told = Vec::new();
-        for revision in &left.unused {
+        for revision in left.duplicates.iter().chain(&left.unused) {
             if let Err(error) = ecs.deregister(revision).await {
                 let about = "an unused revision is left over";
                 told.push(explain::of_call(about, &error, caller, true).message);
             }
         }
         if let Some(tidy) = &left.tidy {
-            told.extend(match self.tidy(spec, tidy).await {
+            told.extend(match self.tidy(spec, tidy, caller).await {
                 Ok(done) => done,
                 Err(error) => {
                     let about = "old revisions were left as they are, because it cannot be seen who needs them";
@@ -84,7 +98,12 @@ impl Engine {
         told
     }
 
-    async fn tidy(&self, spec: &DeploySpec, tidy: &Tidy) -> Result<Vec<String>, CallError> {
+    async fn tidy(
+        &self,
+        spec: &DeploySpec,
+        tidy: &Tidy,
+        caller: Caller,
+    ) -> Result<Vec<String>, CallError> {
         let there = self
             .aws
             .in_account(spec.region.as_deref(), spec.role.as_ref());
@@ -111,11 +130,18 @@ impl Engine {
                 needed.extend(parsed(&ecs.in_use_on(cluster, family).await?));
             }
             let (old, more) = superfluous(&active, tidy.keep, &needed);
+            let mut names: Vec<String> = Vec::new();
             for revision in &old {
-                ecs.deregister(&revision.to_string()).await?;
+                match ecs.deregister(&revision.to_string()).await {
+                    Ok(()) => names.push(revision.to_string()),
+                    Err(error) => {
+                        let about = format!("{revision} and what follows it were left");
+                        told.push(explain::of_call(&about, &error, caller, true).message);
+                        break;
+                    }
+                }
             }
-            if !old.is_empty() {
-                let names: Vec<String> = old.iter().map(ToString::to_string).collect();
+            if !names.is_empty() {
                 let more = if more == 0 {
                     String::new()
                 } else {

@@ -12,7 +12,7 @@ use crate::aws::s3::Pin;
 use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::images::ImageSource;
 use crate::deploy::text;
-use crate::explain::{self, FileKind};
+use crate::explain::{self, Caller, FileKind};
 use crate::job::{Artifact, ArtifactCredentials, Order, Source};
 use crate::parameters::{self, BaseFrom, ConfigFile, Written};
 
@@ -240,7 +240,19 @@ impl Engine {
         })
         .await;
         let told = |looked: &Looked, unreadable: Unreadable<CallError>| {
-            explain::of_artifact(artifact, &location, &looked.file, looked.kind, unreadable)
+            let caller = if credentials.is_some() {
+                Caller::Pipeline
+            } else {
+                Caller::Function
+            };
+            explain::of_artifact(
+                artifact,
+                &location,
+                &looked.file,
+                looked.kind,
+                unreadable,
+                caller,
+            )
         };
         match (read, looked.first()) {
             (Ok((Ok(contents), pin)), _) => Opened {

@@ -29,7 +29,7 @@ use crate::clock::Clock;
 use crate::deploy::evidence::Evidence;
 use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::phase::Phase;
-use crate::deploy::rollout::Look;
+use crate::deploy::rollout::{Look, ServiceSeen};
 use crate::deploy::time::Timestamp;
 use crate::deploy::timeline::Timeline;
 use crate::deploy::token::{self, LeftOff};
@@ -129,6 +129,8 @@ struct Step<'a> {
     gathered: BTreeMap<usize, Evidence>,
     /// How often the rollback of a service was refused.
     refusals: BTreeMap<usize, usize>,
+    /// Services as ECS has just shown them when they were set, by their place: the first look.
+    just_seen: BTreeMap<usize, ServiceSeen>,
     /// Services that were asked to go back in this invocation.
     asked: Vec<usize>,
     /// Services that cannot be taken back, and why.
@@ -170,6 +172,7 @@ impl Engine {
             warnings: Vec::new(),
             gathered: BTreeMap::new(),
             refusals: BTreeMap::new(),
+            just_seen: BTreeMap::new(),
             asked: Vec::new(),
             given_up: BTreeMap::new(),
             afterwards: Afterwards::default(),

@@ -5,7 +5,7 @@ use super::start::Plan;
 use super::{Stage, Step};
 use crate::aws::ecs::TaskToRun;
 use crate::aws::error::Class;
-use crate::deploy::decide::{self, TaskDecision, TaskVerdict};
+use crate::deploy::decide::{self, ROLLBACK_ALLOWANCE, TaskDecision, TaskVerdict};
 use crate::deploy::evidence::Evidence;
 use crate::deploy::failure::Failure;
 use crate::deploy::phase::{Phase, ServiceRollout};
@@ -25,6 +25,8 @@ const STARTED_BY_LIMIT: usize = 128;
 /// How a look at the task came out.
 struct Seen {
     verdict: TaskVerdict,
+    /// Why it could not be seen, if it could not, and whether that may pass.
+    unseen: Option<(String, bool)>,
     /// It is over, with all of its containers.
     is_over: bool,
     end: Option<crate::deploy::evidence::StoppedTask>,
@@ -43,7 +45,8 @@ impl Step<'_> {
         members: Vec<Member>,
     ) -> Result<Phase, Failure> {
         if self.came_to_the_services(&members).await? {
-            return Box::pin(self.roll_out(members)).await;
+            let job = self.job;
+            return Box::pin(self.roll_out(job, members)).await;
         }
         let about = self.spec.about();
         let has_it = |family: usize| {
@@ -156,13 +159,18 @@ impl Step<'_> {
             let seen = self.look_at_task(&asked, *service, task, *started).await;
             let now = self.now();
             tracing::info!(job = self.job, task, verdict = ?seen.verdict, "looked at the task");
-            match decide::during_pre_deploy(&seen.verdict, deadline, now) {
+            let decision = match &seen.unseen {
+                // Who may not look will never see its end.
+                Some((_, false)) => TaskDecision::Stop,
+                _ => decide::during_pre_deploy(&seen.verdict, deadline, now),
+            };
+            match decision {
                 TaskDecision::GoOn => {
                     if !seen.is_over {
                         // Its other containers have nothing to do any more.
                         self.stop_the_rest(*service, task).await;
                     }
-                    return self.go_on(&phase, services).await;
+                    return self.go_on(&phase, services, deadline).await;
                 }
                 TaskDecision::Fail => {
                     let ended = match seen.verdict {
@@ -186,9 +194,12 @@ impl Step<'_> {
                     let evidence = self
                         .task_evidence(&asked, seen.end.as_ref(), &services[*service])
                         .await;
-                    let ended = Ended::Late {
-                        limit: &limit,
-                        not_stopped: why.as_deref(),
+                    let ended = match &seen.unseen {
+                        Some((unseen, _)) => Ended::Unseen { why: unseen },
+                        None => Ended::Late {
+                            limit: &limit,
+                            not_stopped: why.as_deref(),
+                        },
                     };
                     return Err(self.task_failed(&phase, &asked, ended, &evidence));
                 }
@@ -213,6 +224,7 @@ impl Step<'_> {
         match self.ecs.describe_task(cluster, task).await {
             Ok(Some(described)) => Seen {
                 verdict: pre_deploy::verdict(&described.status, &described.end, &asked.container),
+                unseen: None,
                 is_over: described.status == "STOPPED",
                 end: Some(described.end),
             },
@@ -223,16 +235,18 @@ impl Step<'_> {
                 } else {
                     TaskVerdict::Gone
                 },
+                unseen: None,
                 is_over: false,
                 end: None,
             },
             Err(error) => {
+                let words = self.words(&error);
                 self.warn(format!(
-                    "the task before the deployment could not be seen: {}",
-                    self.words(&error)
+                    "the task before the deployment could not be seen: {words}"
                 ));
                 Seen {
                     verdict: TaskVerdict::Running,
+                    unseen: Some((words, error.class != Class::Denied)),
                     is_over: false,
                     end: None,
                 }
@@ -256,6 +270,7 @@ impl Step<'_> {
         &mut self,
         phase: &Phase,
         services: &[ServiceRollout],
+        deadline: Timestamp,
     ) -> Result<Phase, Box<Report>> {
         let region = self.spec.region.as_deref().or(self.engine.aws.region());
         let mut members = Vec::new();
@@ -268,8 +283,15 @@ impl Step<'_> {
                 }
                 Err(error) => {
                     // Cannot look: the task has succeeded and stays so until the next invocation.
-                    self.warn(format!("{target}: {}", self.words(&error)));
                     let now = self.now();
+                    if error.class == Class::Denied || now >= deadline + ROLLBACK_ALLOWANCE {
+                        let about = format!(
+                            "{target}: the task before the deployment has succeeded, and the service was not changed"
+                        );
+                        let failure = self.of_call(&about, &error, true);
+                        return Err(self.ended(phase, failure));
+                    }
+                    self.warn(format!("{target}: {}", self.words(&error)));
                     let outcome = self.handed_back(phase, &[], now);
                     return Err(self.report(phase, outcome));
                 }
@@ -284,7 +306,7 @@ impl Step<'_> {
             });
         }
         self.reached.set(Stage::Changing);
-        match Box::pin(self.roll_out(members)).await {
+        match Box::pin(self.roll_out(phase.job(), members)).await {
             Ok(phase) => Ok(phase),
             Err(failure) => Err(self.ended(phase, failure)),
         }
@@ -321,6 +343,7 @@ impl Step<'_> {
                 not_stopped: Some(_),
                 ..
             } | Ended::Gone
+                | Ended::Unseen { .. }
         );
         if !still_runs {
             let mut own: Vec<String> = phase

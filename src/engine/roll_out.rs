@@ -38,8 +38,8 @@ pub(super) struct Member {
 
 /// How far an earlier delivery of this job came with a service.
 enum Standing {
-    /// It is set to our revision.
-    Set,
+    /// It is set to our revision; the service as it was seen then.
+    Set(Box<ServiceDescribed>),
     /// It was once, and is not any more.
     Before(Listed),
     /// It was not, as far as can be seen.
@@ -77,7 +77,13 @@ impl Step<'_> {
     /// # Replay
     /// A service that was set to our revision once is not set again, and if it was and is not any
     /// more, the others are not touched either: the job is failing.
-    pub(super) async fn roll_out(&mut self, members: Vec<Member>) -> Result<Phase, Failure> {
+    ///
+    /// `job` is the one that started the deployment.
+    pub(super) async fn roll_out(
+        &mut self,
+        job: &str,
+        members: Vec<Member>,
+    ) -> Result<Phase, Failure> {
         let asking = members.iter().map(|member| self.standing(member));
         let mut standings = Vec::new();
         for (standing, member) in join_all(asking).await.into_iter().zip(&members) {
@@ -92,7 +98,7 @@ impl Step<'_> {
         let is_failing = standings
             .iter()
             .any(|one| matches!(one, Standing::Before(_)));
-        let is_under_way = standings.iter().any(|one| matches!(one, Standing::Set));
+        let is_under_way = standings.iter().any(|one| matches!(one, Standing::Set(_)));
         let taken = members
             .iter()
             .zip(&standings)
@@ -102,19 +108,24 @@ impl Step<'_> {
                         .is_ok_and(|set_to| set_to != member.previous)
             });
         if let Some(place) = taken.filter(|_| !is_failing) {
-            return self.taken(&members, standings, place, is_under_way).await;
+            return self
+                .taken(job, &members, standings, place, is_under_way)
+                .await;
         }
         let mut outcomes = Vec::new();
         let mut left = Vec::new();
+        let mut answers = Vec::new();
         let mut is_first = true;
         for (place, (member, standing)) in members.iter().zip(&standings).enumerate() {
             outcomes.push(match standing {
-                Standing::Set => self.found(member, &member.service, true).await,
+                Standing::Set(service) => self.found(member, service, true).await,
                 Standing::Before(earlier) => self.followed(member, earlier).await,
                 Standing::Open if is_failing => Outcome::NotTouched,
                 Standing::Open if is_first => {
                     is_first = false;
-                    self.set(member).await
+                    let (outcome, answer) = self.set(member).await;
+                    answers.push((place, answer));
+                    outcome
                 }
                 Standing::Open => {
                     left.push(place);
@@ -122,39 +133,63 @@ impl Step<'_> {
                 }
             });
         }
+        // What is certain is told before what is not.
         let refused = |outcomes: &[Outcome]| {
-            outcomes
-                .iter()
-                .position(|one| matches!(one, Outcome::Refused(_) | Outcome::Unknown(_)))
+            let mut certain = outcomes.iter();
+            let mut open = outcomes.iter();
+            certain
+                .position(|one| matches!(one, Outcome::Refused(_)))
+                .or_else(|| open.position(|one| matches!(one, Outcome::Unknown(_))))
         };
         if refused(&outcomes).is_none() {
             let setting = left.iter().map(|place| self.set(&members[*place]));
-            for (place, outcome) in left.iter().zip(join_all(setting).await) {
+            for (place, (outcome, answer)) in left.iter().zip(join_all(setting).await) {
                 outcomes[*place] = outcome;
+                answers.push((*place, answer));
             }
         }
+        let seen = answers.into_iter();
+        self.just_seen = seen
+            .filter_map(|(place, answer)| Some((place, answer?)))
+            .collect();
         match refused(&outcomes) {
-            None => Ok(self.rolling_out(&members, outcomes)),
-            Some(place) => self.not_all_set(&members, outcomes, place),
+            None => Ok(self.rolling_out(job, &members, outcomes)),
+            Some(place) => self.not_all_set(job, &members, outcomes, place),
         }
     }
 
     async fn standing(&self, member: &Member) -> Result<Standing, CallError> {
         if member.service.seen.task_definition == member.own {
-            return Ok(Standing::Set);
+            return Ok(Standing::Set(Box::new(member.service.clone())));
         }
         if member.is_fresh {
             return Ok(Standing::Open);
         }
         // An earlier delivery registered it. Did it come to update the service, too? Who cannot
         // tell must not deploy, for it might be for the second time.
-        let before = self.deployed_before(&member.target, &member.own).await?;
-        Ok(before.map_or(Standing::Open, Standing::Before))
+        let Some(before) = self.deployed_before(&member.target, &member.own).await? else {
+            return Ok(Standing::Open);
+        };
+        // Another delivery may have set it since it was seen, at this very moment.
+        let (service, deployment) = tokio::join!(
+            self.ecs.describe_service(&member.target),
+            self.ecs.describe_service_deployment(&before.arn)
+        );
+        let service = service?;
+        let is_under_way = deployment?
+            .is_some_and(|one| ["PENDING", "IN_PROGRESS"].contains(&one.seen.status.as_str()));
+        match service {
+            Some(service) if is_under_way || service.seen.task_definition == member.own => {
+                Ok(Standing::Set(Box::new(service)))
+            }
+            _ => Ok(Standing::Before(before)),
+        }
     }
 
     /// Another deployment came while this job was busy with what comes before.
     async fn taken(
         &mut self,
+        job: &str,
         members: &[Member],
         standings: Vec<Standing>,
         place: usize,
@@ -162,7 +197,7 @@ impl Step<'_> {
     ) -> Result<Phase, Failure> {
         let member = &members[place];
         let cause = format!(
-            "it was set to {} by another deployment after this one had begun from {}",
+            "it was set to {} by somebody else, or by ECS, after this deployment had begun from {}",
             text::last_part(&member.service.seen.task_definition),
             member.previous
         );
@@ -181,18 +216,19 @@ impl Step<'_> {
         let mut outcomes = Vec::new();
         for (member, standing) in members.iter().zip(standings) {
             outcomes.push(match standing {
-                Standing::Set => self.found(member, &member.service, true).await,
+                Standing::Set(service) => self.found(member, &service, true).await,
                 Standing::Before(earlier) => self.followed(member, &earlier).await,
                 Standing::Open => Outcome::NotTouched,
             });
         }
-        Ok(self.going_back(members, outcomes, place, cause))
+        Ok(self.going_back(job, members, outcomes, place, cause))
     }
 
     /// One service could not be set. If that is certain and none is, the revisions are of no use
     /// to anybody; if others are, they go back.
     fn not_all_set(
         &mut self,
+        job: &str,
         members: &[Member],
         mut outcomes: Vec<Outcome>,
         place: usize,
@@ -207,20 +243,24 @@ impl Step<'_> {
             Outcome::Unknown(error) => (error, true),
             Outcome::Refused(error) => (error, false),
             Outcome::Found(_, _) | Outcome::NotTouched => {
-                return Ok(self.rolling_out(members, outcomes));
+                return Ok(self.rolling_out(job, members, outcomes));
             }
         };
         if others_are_set {
-            if is_unknown {
-                // The next looks tell what became of it.
-                let mut rollout = member.untouched();
-                NOT_NAMED_YET.clone_into(&mut rollout.deployment);
-                outcomes[place] = Outcome::Found(rollout, None);
-                return Ok(self.rolling_out(members, outcomes));
-            }
+            let all_are_asked = outcomes
+                .iter()
+                .enumerate()
+                .all(|(other, one)| other == place || !matches!(one, Outcome::NotTouched));
             let failure = self.of_call("", &error, true);
             let cause = failure.message.trim_start_matches(": ").to_owned();
-            return Ok(self.going_back(members, outcomes, place, cause));
+            if is_unknown {
+                outcomes[place] = Outcome::Unknown(error);
+                if all_are_asked {
+                    // The next looks tell what became of it.
+                    return Ok(self.rolling_out(job, members, outcomes));
+                }
+            }
+            return Ok(self.going_back(job, members, outcomes, place, cause));
         }
         let failure = self.of_call(&target, &error, is_unknown);
         let after = if is_unknown {
@@ -256,18 +296,22 @@ impl Step<'_> {
         ))
     }
 
-    async fn set(&self, member: &Member) -> Outcome {
+    /// Sets one service; with what ECS answered, which is as good as a look at it.
+    async fn set(&self, member: &Member) -> (Outcome, Option<ServiceSeen>) {
         let from = &member.service.seen.task_definition;
         match self.set_service(&member.target, from, &member.own).await {
-            Ok(service) => match self.found(member, &service, !member.is_fresh).await {
-                // Others may have been set long before: the time counts from now.
-                Outcome::Found(rollout, None) if !member.is_fresh => {
-                    Outcome::Found(rollout, Some(self.now()))
-                }
-                found => found,
-            },
-            Err(error) if error.class == Class::Unavailable => Outcome::Unknown(error),
-            Err(error) => Outcome::Refused(error),
+            Ok(service) => {
+                let outcome = match self.found(member, &service, !member.is_fresh).await {
+                    // Others may have been set long before: the time counts from now.
+                    Outcome::Found(rollout, None) if !member.is_fresh => {
+                        Outcome::Found(rollout, Some(self.now()))
+                    }
+                    found => found,
+                };
+                (outcome, Some(service.seen))
+            }
+            Err(error) if error.class == Class::Unavailable => (Outcome::Unknown(error), None),
+            Err(error) => (Outcome::Refused(error), None),
         }
     }
 
@@ -388,9 +432,11 @@ impl Step<'_> {
                     started = started.max(since);
                     rollout
                 }
-                Outcome::NotTouched | Outcome::Refused(_) | Outcome::Unknown(_) => {
-                    member.untouched()
-                }
+                Outcome::NotTouched | Outcome::Refused(_) => member.untouched(),
+                Outcome::Unknown(_) => ServiceRollout {
+                    deployment: NOT_NAMED_YET.to_owned(),
+                    ..member.untouched()
+                },
             };
             tracing::info!(
                 job = self.job,
@@ -405,7 +451,7 @@ impl Step<'_> {
         (rollouts, started.unwrap_or_else(|| self.now()))
     }
 
-    fn rolling_out(&self, members: &[Member], outcomes: Vec<Outcome>) -> Phase {
+    fn rolling_out(&self, job: &str, members: &[Member], outcomes: Vec<Outcome>) -> Phase {
         let (services, started) = self.rollouts(members, outcomes);
         if let Some(failed) = services.iter().position(|rollout| !rollout.is_touched()) {
             // Only on the way back are there services that nobody touched: the one that was
@@ -413,7 +459,7 @@ impl Step<'_> {
             let is_over = |rollout: &ServiceRollout| rollout.service_deployment.is_some();
             let failed_first = services.iter().position(is_over);
             return Phase::RollingBack {
-                job: self.job.to_owned(),
+                job: job.to_owned(),
                 started,
                 owner: Owner::Ecs,
                 since: self.now(),
@@ -423,7 +469,7 @@ impl Step<'_> {
             };
         }
         Phase::RollingOut {
-            job: self.job.to_owned(),
+            job: job.to_owned(),
             started,
             services,
         }
@@ -431,6 +477,7 @@ impl Step<'_> {
 
     fn going_back(
         &self,
+        job: &str,
         members: &[Member],
         outcomes: Vec<Outcome>,
         failed: usize,
@@ -438,7 +485,7 @@ impl Step<'_> {
     ) -> Phase {
         let (services, started) = self.rollouts(members, outcomes);
         Phase::RollingBack {
-            job: self.job.to_owned(),
+            job: job.to_owned(),
             started,
             owner: Owner::Ecs,
             since: self.now(),

@@ -5,7 +5,8 @@ use super::roll_out::cannot_be_asked;
 use crate::aws::error::Class;
 use crate::deploy::phase::ServiceRollout;
 use crate::deploy::revision::Revision;
-use crate::deploy::rollout::{Look, WayBack, way_back};
+use crate::deploy::rollout::{CONSISTENCY_GRACE, Look, WayBack, way_back};
+use crate::deploy::time::Timestamp;
 
 /// What came of going back.
 pub(super) enum GoneBack {
@@ -34,12 +35,17 @@ impl Step<'_> {
         place: usize,
         rollout: &ServiceRollout,
         look: &Look,
+        started: Timestamp,
     ) -> GoneBack {
         let target = &self.spec.targets[place];
         let Look::Seen { service, .. } = look else {
             return GoneBack::Not("the service could not be seen".to_owned());
         };
         match way_back(rollout, look) {
+            // Probably an answer from before the service was set.
+            WayBack::LeaveAlone if self.now().since(started) < CONSISTENCY_GRACE => {
+                GoneBack::LookAgain
+            }
             WayBack::LeaveAlone => {
                 GoneBack::Not("it is not what the service is working on any more".to_owned())
             }

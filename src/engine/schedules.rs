@@ -12,7 +12,7 @@ use crate::aws::scheduler::Schedule;
 use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::phase::Phase;
 use crate::deploy::revision::Revision;
-use crate::deploy::schedules::{RUN_TASK_TARGET, pointed, revision_of};
+use crate::deploy::schedules::{Pointed, RUN_TASK_TARGET, pointed, restarted, revision_of};
 use crate::deploy::text;
 use crate::explain;
 
@@ -42,27 +42,42 @@ impl fmt::Display for Scheduled {
 impl Scheduled {
     /// The revision that it runs, if it names one.
     pub(super) fn revision(&self) -> Option<Revision> {
+        revision_of(self.target()?)
+    }
+
+    fn target(&self) -> Option<&serde_json::Map<String, serde_json::Value>> {
         match self {
-            Self::Rule(rule) => revision_of(&rule.target),
-            Self::Schedule(schedule) => revision_of(schedule.fields.get("Target")?.as_object()?),
+            Self::Rule(rule) => Some(&rule.target),
+            Self::Schedule(schedule) => schedule.fields.get("Target")?.as_object(),
         }
     }
 
-    /// The same with `revision`; `None` if it has it already, or runs another family.
-    fn pointed(&self, revision: &Revision) -> Option<Self> {
+    /// The same with another target.
+    fn with(&self, target: serde_json::Map<String, serde_json::Value>) -> Self {
         match self {
-            Self::Rule(rule) => Some(Self::Rule(RuleTarget {
-                target: pointed(&rule.target, revision)?,
+            Self::Rule(rule) => Self::Rule(RuleTarget {
+                target,
                 ..rule.clone()
-            })),
+            }),
             Self::Schedule(schedule) => {
-                let target = schedule.fields.get("Target")?.as_object()?;
-                let target = pointed(target, revision)?;
                 let mut schedule = schedule.clone();
                 schedule.fields.insert("Target".to_owned(), target.into());
-                Some(Self::Schedule(schedule))
+                Self::Schedule(schedule)
             }
         }
+    }
+
+    fn pointed(&self, revision: &Revision) -> Pointed {
+        self.target()
+            .map_or(Pointed::AsItIs, |target| pointed(target, revision))
+    }
+
+    /// Whether it cannot be pointed at a newer revision than it runs.
+    pub(super) fn is_stuck(&self) -> bool {
+        let newer = self
+            .revision()
+            .and_then(|runs| Revision::parse(&format!("{}:{}", runs.family(), u64::MAX)).ok());
+        newer.is_some_and(|newer| self.pointed(&newer) == Pointed::Stuck)
     }
 }
 
@@ -102,6 +117,26 @@ pub(super) async fn find(
 }
 
 impl Step<'_> {
+    /// Sends the schedule as it came, and only if its past start is refused with another one.
+    async fn update_schedule(&self, schedule: &Schedule) -> Result<(), CallError> {
+        let scheduler = self.there.scheduler();
+        let error = match scheduler.update(schedule).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        let restarted = restarted(&schedule.fields, self.now());
+        match restarted.filter(|_| error.detail.contains("StartDate")) {
+            Some(fields) => {
+                let schedule = Schedule {
+                    fields,
+                    ..schedule.clone()
+                };
+                scheduler.update(&schedule).await
+            }
+            None => Err(error),
+        }
+    }
+
     pub(super) async fn scheduled(&self, families: &[String]) -> Result<Vec<Scheduled>, CallError> {
         find(&self.there, &self.ecs, families).await
     }
@@ -139,12 +174,24 @@ impl Step<'_> {
         let mut pointed = 0;
         let mut failures = Vec::new();
         for one in &found {
-            let Some(changed) = revisions.iter().find_map(|revision| one.pointed(revision)) else {
-                continue;
+            let of_family = one.revision().and_then(|runs| {
+                let mut all = revisions.iter();
+                all.find(|revision| revision.family() == runs.family())
+            });
+            let changed = match of_family.map(|revision| one.pointed(revision)) {
+                None | Some(Pointed::AsItIs) => continue,
+                Some(Pointed::To(target)) => one.with(target),
+                Some(Pointed::Stuck) => {
+                    failures.push(Failure::new(
+                        FailureKind::Job,
+                        format!("{one} could not be changed without touching the rest of it."),
+                    ));
+                    continue;
+                }
             };
             let put = match &changed {
                 Scheduled::Rule(rule) => self.there.events().put_target(rule).await,
-                Scheduled::Schedule(schedule) => self.there.scheduler().update(schedule).await,
+                Scheduled::Schedule(schedule) => self.update_schedule(schedule).await,
             };
             match put {
                 Ok(()) => pointed += 1,

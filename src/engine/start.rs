@@ -29,6 +29,9 @@ use crate::report::Report;
 /// another pipeline may have registered some since.
 const NEWEST_REVISIONS: i32 = 5;
 
+/// So many numbers after the one that a service runs are guessed at.
+const NEIGHBOURS_AFTER: u64 = 2;
+
 /// A call that makes something is tried this often in all.
 pub(super) const MAKING_ATTEMPTS: u32 = 5;
 
@@ -63,6 +66,9 @@ struct Seen {
     current: Vec<Described>,
     base: Base,
     newest: Vec<String>,
+    /// Other revisions that were looked at, ACTIVE and not.
+    others: Vec<Described>,
+    inactive: Vec<Described>,
 }
 
 /// One service of the deployment.
@@ -138,9 +144,12 @@ impl Step<'_> {
         self.check_followable(&services).await?;
         let scheduled = if self.spec.scheduled_tasks {
             let about = format!("{}: what runs on a schedule", self.spec.about());
-            self.scheduled(&names)
+            let found = self
+                .scheduled(&names)
                 .await
-                .map_err(|error| self.of_call(&about, &error, false))?
+                .map_err(|error| self.of_call(&about, &error, false))?;
+            check_pointable(&about, &found)?;
+            found
         } else {
             Vec::new()
         };
@@ -253,15 +262,25 @@ impl Step<'_> {
             .iter()
             .map(|(_, service)| service.seen.task_definition.as_str())
             .collect();
-        current.dedup();
+        let mut known: Vec<&str> = Vec::new();
+        current.retain(|one| {
+            let is_new = !known.contains(one);
+            known.push(one);
+            is_new
+        });
         let latest = match self.spec.base {
             BaseFrom::Latest => Some(name),
             BaseFrom::Service | BaseFrom::File(_) => None,
         };
         let asked = current.iter().copied().chain(latest);
         let describing = asked.map(|asked| self.ecs.describe_task_definition(asked));
-        let (described, newest) = tokio::join!(
+        let neighbours = current.first().map_or_else(Vec::new, |one| neighbours(one));
+        let guessing = neighbours
+            .iter()
+            .map(|name| self.ecs.describe_task_definition(name));
+        let (described, guessed, newest) = tokio::join!(
             join_all(describing),
+            join_all(guessing),
             self.ecs.newest_revisions(name, NEWEST_REVISIONS)
         );
         let described: Result<Vec<Described>, CallError> = described.into_iter().collect();
@@ -283,6 +302,18 @@ impl Step<'_> {
             current: described,
             base,
             newest,
+            // Those that do not exist were only a guess.
+            others: guessed
+                .iter()
+                .flatten()
+                .filter(|one| one.is_active())
+                .cloned()
+                .collect(),
+            inactive: guessed
+                .into_iter()
+                .flatten()
+                .filter(|one| !one.is_active())
+                .collect(),
         })
     }
 
@@ -330,9 +361,10 @@ impl Step<'_> {
         seen: Vec<Seen>,
         registrations: Vec<Registration>,
     ) -> Result<Vec<Family>, Failure> {
+        self.check_not_failed_before(&seen)?;
         let this = &*self;
         let looking = seen.iter().zip(&registrations).map(|(seen, registration)| {
-            let mut known: Vec<&Described> = seen.current.iter().collect();
+            let mut known: Vec<&Described> = seen.current.iter().chain(&seen.others).collect();
             known.extend((!seen.base.is_file).then_some(&seen.base.described));
             async move {
                 tokio::join!(
@@ -386,6 +418,24 @@ impl Step<'_> {
         } else {
             Err(several(&failures))
         }
+    }
+
+    /// A revision of this job that is not ACTIVE any more was registered by a delivery that failed.
+    /// Its job is answered; to deploy now would be a deployment that nobody is told of.
+    fn check_not_failed_before(&self, seen: &[Seen]) -> Result<(), Failure> {
+        let inactive = seen.iter().flat_map(|one| &one.inactive);
+        let mut own = inactive.filter(|one| one.registered_by_job() == Some(self.job));
+        let Some(own) = own.next() else {
+            return Ok(());
+        };
+        Err(Failure::new(
+            FailureKind::Job,
+            format!(
+                "{}: this job has failed before; {}, which it had registered, was deregistered. Nothing was changed by this invocation: start the action again.",
+                self.spec.about(),
+                text::last_part(own.arn())
+            ),
+        ))
     }
 
     /// Some ends are told by service deployments alone: better refused now than not seen.
@@ -446,8 +496,9 @@ impl Step<'_> {
             described.registered_by_job() == Some(self.job)
                 && described.runs_what(registration, self.spec.pin_digests)
         };
-        let of_known = known.iter().find(|described| is_own(described));
-        if let Some(own) = of_known {
+        let of_known = known.iter().filter(|described| is_own(described));
+        let first = of_known.min_by_key(|described| number(described.arn()));
+        if let Some(own) = first {
             return Ok(Some(own.arn().to_owned()));
         }
         let unknown = newest
@@ -540,10 +591,11 @@ impl Step<'_> {
                 is_fresh: plan.families[planned.family].own.is_none(),
             });
         }
-        match &self.spec.pre_deploy {
-            Some(task) => Box::pin(self.run_first(task, plan, members)).await,
-            None => Box::pin(self.roll_out(members)).await,
+        if let Some(task) = &self.spec.pre_deploy {
+            return Box::pin(self.run_first(task, plan, members)).await;
         }
+        let job = self.job;
+        Box::pin(self.roll_out(job, members)).await
     }
 
     /// The ARN of each family's revision of this job.
@@ -626,6 +678,10 @@ impl Step<'_> {
         else {
             return own;
         };
+        if revision.number() == before.number() + 1 {
+            // ECS counts: nobody came between.
+            return own;
+        }
         let listed = match self
             .ecs
             .newest_revisions(revision.family(), NEWEST_REVISIONS)
@@ -656,7 +712,7 @@ impl Step<'_> {
             .await
         {
             Ok(Some(first)) => {
-                self.afterwards.unused.push(own);
+                self.afterwards.duplicates.push(own);
                 first
             }
             _ => own,
@@ -724,6 +780,20 @@ impl Step<'_> {
     }
 }
 
+/// The names of the revisions around this one, which are most likely the family's newest: asked for
+/// together with it, they cost no time of their own.
+fn neighbours(arn: &str) -> Vec<String> {
+    let Ok(revision) = Revision::parse(arn) else {
+        return Vec::new();
+    };
+    let number = revision.number();
+    let before = number.saturating_sub(NEWEST_REVISIONS.unsigned_abs().into()) + 1;
+    (before.max(1)..=number + NEIGHBOURS_AFTER)
+        .filter(|one| *one != number)
+        .map(|one| format!("{}:{one}", revision.family()))
+        .collect()
+}
+
 /// A file as base of the family `name`, whose tags are the file's, else those that it has.
 fn of_file(path: &str, name: &str, file: &TaskDefinitionFile, tags: Vec<Value>) -> Base {
     let mut fields = file.fields.clone();
@@ -738,6 +808,24 @@ fn of_file(path: &str, name: &str, file: &TaskDefinitionFile, tags: Vec<Value>) 
         name: path.to_owned(),
         is_file: true,
     }
+}
+
+/// What cannot be pointed at another revision is told before anything is changed.
+fn check_pointable(about: &str, found: &[Scheduled]) -> Result<(), Failure> {
+    let stuck: Vec<String> = found
+        .iter()
+        .filter(|one| one.is_stuck())
+        .map(|one| {
+            format!(
+                "{one} names its task definition in a way that cannot be replaced alone: write it once in the target's input, as family:revision"
+            )
+        })
+        .collect();
+    if stuck.is_empty() {
+        return Ok(());
+    }
+    let kind = FailureKind::Configuration;
+    Err(Failure::of_problems(kind, &format!("{about}: "), &stuck))
 }
 
 /// The families of the services, each once, and each service's place among them.

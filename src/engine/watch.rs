@@ -67,7 +67,10 @@ impl Step<'_> {
                         .cause(&phase, service, &verdicts[service], &looks[service])
                         .await;
                     let rollout = &phase.services()[service];
-                    match self.go_back(service, rollout, &looks[service]).await {
+                    match self
+                        .go_back(service, rollout, &looks[service], phase.started())
+                        .await
+                    {
                         GoneBack::Asked => {
                             self.asked.push(service);
                             phase = rolling_back(phase, service, Owner::Job, cause, now);
@@ -81,9 +84,14 @@ impl Step<'_> {
                         GoneBack::Not(why) => {
                             // The others can still be taken back; and this one, if it was only
                             // complete before it could be stopped.
-                            if matches!(phase, Phase::RollingBack { .. }) {
-                                self.given_up.insert(service, why);
-                            }
+                            let cause = if matches!(phase, Phase::RollingBack { .. }) {
+                                self.asked.push(service);
+                                cause
+                            } else {
+                                let why = why.trim_end_matches('.');
+                                format!("{cause} (and it could not be taken back: {why})")
+                            };
+                            self.given_up.insert(service, why);
                             phase = rolling_back(phase, service, Owner::Job, cause, now);
                             Next::LookAgain
                         }
@@ -144,7 +152,10 @@ impl Step<'_> {
         let mut next = Next::Watch;
         for place in services {
             let rollout = &phase.services()[*place];
-            match self.go_back(*place, rollout, &looks[*place]).await {
+            match self
+                .go_back(*place, rollout, &looks[*place], phase.started())
+                .await
+            {
                 GoneBack::Asked => self.asked.push(*place),
                 GoneBack::LookAgain => next = Next::LookAgain,
                 GoneBack::Not(why) => {
@@ -171,11 +182,24 @@ impl Step<'_> {
 
     async fn look_at_all(&mut self, phase: &mut Phase) -> Vec<Look> {
         let spec = self.spec;
-        let looking = spec
-            .targets
-            .iter()
-            .zip(phase.services_mut())
-            .map(|(target, rollout)| self.look(target, rollout));
+        let mut just_seen = std::mem::take(&mut self.just_seen);
+        let this = &*self;
+        let services = spec.targets.iter().zip(phase.services_mut()).enumerate();
+        let looking = services.map(|(place, (target, rollout))| {
+            let just_seen = just_seen.remove(&place);
+            async move {
+                match just_seen {
+                    Some(service) => Ok((
+                        Look::Seen {
+                            service: Box::new(service),
+                            service_deployment: None,
+                        },
+                        None,
+                    )),
+                    None => this.look(target, rollout).await,
+                }
+            }
+        });
         let looked = join_all(looking).await;
         let mut looks = Vec::new();
         for (target, looked) in spec.targets.iter().zip(looked) {

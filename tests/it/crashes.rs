@@ -227,7 +227,13 @@ fn judge(story: &Story, world: &World, job: &str, context: &str) {
             tags.any(|tag| tag["key"] == "ecs-deploy-action:job" && tag["value"] == job)
         })
         .collect();
-    assert_eq!(own.len(), story.revisions, "{context}: {own:?}");
+    if story.revisions == 0 {
+        // Who dies between the answer and the deregistering leaves one over: the next delivery's
+        // answer does not count, and it must not take away what another one may be using.
+        assert!(own.len() <= 1, "{context}: {own:?}");
+    } else {
+        assert_eq!(own.len(), story.revisions, "{context}: {own:?}");
+    }
     let mut deployed = 0;
     for service in story.services {
         let of_service: usize = own

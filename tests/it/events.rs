@@ -47,7 +47,11 @@ const CLAIMS: [(&str, &str, &str); 23] = [
         "Failed",
         "UserParameters is not a JSON object",
     ),
-    ("pre-deploy-task", "InProgress", "web: 2 of 2 new tasks running"),
+    (
+        "pre-deploy-task",
+        "InProgress",
+        "web: 2 of 2 new tasks running",
+    ),
     ("several-artifacts", "Succeeded", "app:2 is serving"),
     (
         "several-services",

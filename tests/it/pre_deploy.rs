@@ -296,7 +296,7 @@ async fn a_service_that_somebody_else_sets_meanwhile_is_left_alone() {
     let answers = world.run(next).await;
     let (_, message) = failure(answers.last().unwrap());
     assert!(
-        message.contains("shop on prod: it was set to app:4 by another deployment after this one had begun from app:2. It was left alone, and no service was changed by this job."),
+        message.contains("shop on prod: it was set to app:4 by somebody else, or by ECS, after this deployment had begun from app:2. It was left alone, and no service was changed by this job."),
         "{message}"
     );
     assert_eq!(world.count("UpdateService"), 0);
@@ -309,4 +309,100 @@ async fn a_task_that_cannot_be_seen_for_a_while_is_not_given_up() {
     let answer = world.deploy(parameters()).await;
     success(&answer);
     assert_eq!(tasks(&world).len(), 1);
+}
+
+#[tokio::test]
+async fn a_delivery_that_comes_when_the_service_is_set_runs_no_task_even_hours_later() {
+    let world = world(ends_with(0));
+    let start = world.start(parameters());
+    let answers = world.run(start.clone()).await;
+    success(answers.last().unwrap());
+    world.simulator.clock().advance(Duration::from_hours(2));
+    world.simulator.codepipeline().open_job(&start);
+    let report = world.invoke(&start).await;
+    assert_eq!(report["outcome"], "Succeeded", "{report}");
+    assert_eq!(world.count("RunTask"), 1);
+}
+
+#[tokio::test]
+async fn a_second_delivery_whose_answer_does_not_count_takes_nothing_away() {
+    let world = world(Behaviour::Crash {
+        exit_code: 0,
+        after_seconds: 100,
+        log_lines: Vec::new(),
+    });
+    let start = world.start(parameters());
+    world.invoke(&start).await;
+    world
+        .simulator
+        .faults()
+        .fail("RunTask", 1, 400, "InvalidParameterException", "No.");
+    let report = world.invoke(&start).await;
+    assert_eq!(report["outcome"], "Failed", "{report}");
+    assert_eq!(world.simulator.ecs().active_revisions("app").len(), 3);
+    let pipeline = world.simulator.codepipeline();
+    let next = pipeline.next_event(&id_of(&start)).unwrap();
+    let answers = world.run(next).await;
+    success(answers.last().unwrap());
+}
+
+#[tokio::test]
+async fn a_delivery_that_comes_after_the_job_failed_deploys_nothing() {
+    let world = world(ends_with(3));
+    let start = world.start(parameters());
+    let answers = world.run(start.clone()).await;
+    failure(answers.last().unwrap());
+    let report = world.invoke(&start).await;
+    assert!(
+        report["message"].as_str().unwrap().contains(
+            "this job has failed before; app:3, which it had registered, was deregistered"
+        ),
+        "{report}"
+    );
+    assert_eq!(world.count("UpdateService"), 0);
+    assert_eq!(world.count("RunTask"), 1);
+}
+
+#[tokio::test]
+async fn who_may_not_look_at_the_task_is_told_that_and_not_that_it_was_late() {
+    let world = world(ends_with(0));
+    world.simulator.faults().deny("DescribeTasks");
+    let answer = world.deploy(parameters()).await;
+    let (_, message) = failure(&answer);
+    assert!(
+        message.contains("how the task before the deployment ended could not be seen")
+            && message.contains("ecs:DescribeTasks"),
+        "{message}"
+    );
+    assert_eq!(world.count("UpdateService"), 0);
+}
+
+#[tokio::test]
+async fn the_tokens_that_follow_name_the_job_that_started_it() {
+    let world = world(Behaviour::Crash {
+        exit_code: 0,
+        after_seconds: 60,
+        log_lines: Vec::new(),
+    });
+    world
+        .simulator
+        .ecs()
+        .image("v2", Behaviour::Healthy { start_seconds: 100 });
+    let start = world.start(parameters());
+    let job = id_of(&start);
+    let answers = world.run(start).await;
+    let tokens: Vec<&String> = answers
+        .iter()
+        .filter_map(|answer| match answer {
+            Answer::Success {
+                continuation_token, ..
+            } => continuation_token.as_ref(),
+            Answer::Failure { .. } => None,
+        })
+        .collect();
+    assert!(tokens.len() >= 3, "{tokens:?}");
+    assert!(
+        tokens.iter().all(|token| token.contains(&job)),
+        "{tokens:?}"
+    );
 }

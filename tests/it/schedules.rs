@@ -384,3 +384,78 @@ async fn a_failed_deployment_tidies_nothing() {
     failure(&answer);
     assert_eq!(world.count("DeregisterTaskDefinition"), 0);
 }
+
+#[tokio::test]
+async fn a_schedule_that_runs_a_newer_revision_is_never_pointed_back() {
+    let world = World::new();
+    let ecs = world.simulator.ecs();
+    for number in 0..3 {
+        ecs.register(app(&format!("repo/app:later{number}")));
+    }
+    let scheduler = world.simulator.scheduler();
+    scheduler.put(
+        "default",
+        "ahead",
+        schedule(ecs_target("prod", &arn("app:99"))),
+    );
+    let answer = world.deploy(json!({"ScheduledTasks": true})).await;
+    let (summary, _) = success(&answer);
+    assert!(
+        summary.ends_with("0 targets on a schedule now run the new revision."),
+        "{summary}"
+    );
+    let kept = scheduler.schedule("default", "ahead").unwrap();
+    assert_eq!(
+        kept["Target"]["EcsParameters"]["TaskDefinitionArn"],
+        arn("app:99")
+    );
+}
+
+#[tokio::test]
+async fn a_schedule_that_cannot_be_changed_alone_is_refused_before_anything_is_changed() {
+    let world = World::new();
+    world.simulator.scheduler().put(
+        "default",
+        "twice",
+        schedule(
+            json!({"Arn": "arn:aws:scheduler:::aws-sdk:ecs:runTask", "RoleArn": ROLE,
+            "Input": r#"{"TaskDefinition": "app:1", "StartedBy": "app:1"}"#}),
+        ),
+    );
+    let answer = world.deploy(json!({"ScheduledTasks": true})).await;
+    let (kind, message) = failure(&answer);
+    assert_eq!(kind, "ConfigurationError");
+    assert!(message.contains("the schedule default/twice names its task definition in a way that cannot be replaced alone"), "{message}");
+    assert_eq!(world.revisions(), 1);
+}
+
+#[tokio::test]
+async fn a_past_start_is_sent_as_it_came_and_only_if_refused_in_the_same_beat() {
+    for is_refused in [false, true] {
+        let world = World::new();
+        let now = world.simulator.clock().now_ms() / 1000;
+        let mut hourly = schedule(ecs_target("prod", &arn("app:1")));
+        hourly["StartDate"] = json!(now - 5000);
+        let scheduler = world.simulator.scheduler();
+        scheduler.put("default", "hourly", hourly);
+        if is_refused {
+            let words = "The StartDate you specify cannot be earlier than 5 minutes ago.";
+            world
+                .simulator
+                .faults()
+                .fail("UpdateSchedule", 1, 400, "ValidationException", words);
+        }
+        success(&world.deploy(json!({"ScheduledTasks": true})).await);
+        let after = scheduler.schedule("default", "hourly").unwrap();
+        let expected = if is_refused {
+            now - 5000 + 2 * 3600
+        } else {
+            now - 5000
+        };
+        assert_eq!(after["StartDate"], expected);
+        assert_eq!(
+            after["Target"]["EcsParameters"]["TaskDefinitionArn"],
+            arn("app:2")
+        );
+    }
+}

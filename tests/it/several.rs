@@ -1,7 +1,10 @@
 //! Several services in one action: checked together, rolled out side by side, one fate.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
+
+use ecs_deploy_action::engine::Unobserved;
 
 use serde_json::{Value, json};
 use simulator::Answer;
@@ -181,7 +184,7 @@ async fn without_rollback_the_others_are_left_and_that_is_told() {
     let (_, message) = failure(&answer);
     assert!(
         message.starts_with("jobs on prod: worker:2 failed: not complete within 3 min")
-            && message.contains("web on prod was not rolled back (Rollback is false) and is still set to app:2: app:2 is serving, 2 of 2 tasks."),
+            && message.contains("web on prod was not rolled back (Rollback is false) and is set to app:2: app:2 is serving, 2 of 2 tasks."),
         "{message}"
     );
     assert_eq!(world.done("UpdateService"), 3);
@@ -331,4 +334,159 @@ async fn ten_services_are_looked_at_side_by_side() {
     assert_eq!(world.done("UpdateService"), 10);
     let at_once = world.simulator.max_concurrent();
     assert!(at_once >= 9, "{at_once} calls at once");
+}
+
+#[tokio::test]
+async fn a_second_delivery_after_one_was_rolled_back_does_not_touch_the_rest() {
+    // Dies after the first service was set and before the next one is.
+    for calls in 1.. {
+        let world = world_of_three();
+        let start = world.start(all_three());
+        world.simulator.faults().stop_after(calls);
+        let invocation = world.invocation();
+        let died = Box::pin(world.handler.handle(&start, &invocation)).await;
+        world.simulator.faults().resume();
+        if world.done("UpdateService") == 0 {
+            assert!(died.is_err(), "it came to its end without an update");
+            continue;
+        }
+        let ecs = world.simulator.ecs();
+        ecs.intervene("prod", "web", &Intervention::StopDeployment);
+        world.simulator.clock().advance(Duration::from_mins(3));
+        let answers = world.run(start).await;
+        let (_, message) = failure(answers.last().unwrap());
+        assert!(
+            message.starts_with("web on prod: app:2 failed: ")
+                && message.contains("api on prod was not changed.")
+                && message.contains("jobs on prod was not changed."),
+            "{message}"
+        );
+        assert_eq!(world.done("UpdateService"), 1);
+        assert_eq!(ecs.deployments_of("prod", "jobs", "worker:2"), 0);
+        return;
+    }
+}
+
+#[tokio::test]
+async fn two_deliveries_at_nearly_the_same_moment_are_one_deployment_of_all_services() {
+    // The second one comes when the first has made so many calls.
+    for calls in (2..26).step_by(2) {
+        let world = world_of_three();
+        let world = World::around(
+            world.simulator,
+            Arc::new(Unobserved),
+            Duration::from_secs(40),
+        );
+        let start = world.start(all_three());
+        let second = {
+            let (begin, started) = tokio::sync::oneshot::channel();
+            let mut begin = Some(begin);
+            let simulator = world.simulator.clone();
+            let watch = async move {
+                loop {
+                    if simulator.calls().len() >= calls
+                        && let Some(begin) = begin.take()
+                    {
+                        begin.send(()).unwrap_or_default();
+                        return;
+                    }
+                    tokio::task::yield_now().await;
+                }
+            };
+            let (world, start) = (&world, &start);
+            async move {
+                let second = async move {
+                    started.await.unwrap_or_default();
+                    world.invoke(start).await
+                };
+                tokio::join!(watch, second).1
+            }
+        };
+        tokio::join!(world.invoke(&start), second);
+        let pipeline = world.simulator.codepipeline();
+        let mut job = crate::support::id_of(&start);
+        while let Some(next) = pipeline.next_event(&job) {
+            world.simulator.clock().advance(Duration::from_secs(30));
+            world.invoke(&next).await;
+            job = crate::support::id_of(&next);
+        }
+        success(&pipeline.answer(&job).unwrap());
+        let set = ["web", "api", "jobs"].map(|service| runs(&world, service));
+        for (service, revision) in ["web", "api", "jobs"].iter().zip(&set) {
+            assert!(revision.ends_with(":2"), "after {calls} calls: {set:?}");
+            let deployed = world
+                .simulator
+                .ecs()
+                .deployments_of("prod", service, revision);
+            assert_eq!(deployed, 1, "after {calls} calls: {service}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_update_whose_outcome_is_not_known_is_followed_like_the_others() {
+    let world = world_of_three();
+    // Carried out, but the answers are lost, and then the services cannot be seen for a while.
+    world.simulator.faults().reset_after("UpdateService", 3);
+    let start = world.start(all_three());
+    let answers = world.run(start).await;
+    success(answers.last().unwrap());
+    assert_eq!(runs(&world, "jobs"), "worker:2");
+}
+
+#[tokio::test]
+async fn reads_that_lag_behind_do_not_keep_the_others_from_going_back() {
+    let world = world_of_three();
+    world.simulator.faults().fail_after(
+        "UpdateService",
+        2,
+        1,
+        400,
+        "InvalidParameterException",
+        "No.",
+    );
+    world
+        .simulator
+        .faults()
+        .stale("DescribeServices", Duration::from_secs(3), 100_000);
+    let answer = world.deploy(all_three()).await;
+    let (_, message) = failure(&answer);
+    for service in ["web", "api"] {
+        assert_eq!(runs(&world, service), "app:1", "{message}");
+    }
+    assert_eq!(
+        message.matches("was rolled back, too").count(),
+        2,
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn a_rollback_that_is_refused_is_told_with_its_reason_and_the_others_go_back() {
+    let world = world_of_three();
+    world
+        .simulator
+        .ecs()
+        .image("repo/worker:v2", Behaviour::StuckPending);
+    world.simulator.faults().fail(
+        "StopServiceDeployment",
+        3,
+        400,
+        "InvalidParameterException",
+        "Not now.",
+    );
+    let mut parameters = all_three();
+    parameters["DeploymentTimeout"] = json!(3);
+    let answer = world.deploy(parameters).await;
+    let (_, message) = failure(&answer);
+    assert!(
+        message.starts_with("jobs on prod: worker:2 failed: not complete within 3 min")
+            && message.contains("it could not be taken back")
+            && message.contains("Not now")
+            && !message.contains("Rolling back has begun"),
+        "{message}"
+    );
+    for service in ["web", "api"] {
+        assert_eq!(runs(&world, service), "app:1", "{message}");
+    }
 }

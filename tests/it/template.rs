@@ -77,7 +77,7 @@ const SERVICES: [&str; 8] = [
 ];
 
 /// Services whose calls are raw: there the names in the errors are the calls.
-const RAW: [&str; 2] = ["events", "scheduler"];
+const RAW: [&str; 4] = ["ecr", "events", "logs", "scheduler"];
 
 fn granted() -> BTreeSet<String> {
     let template = file("template.yaml");

@@ -1,0 +1,59 @@
+//! Cold start: from the start of the process to the first poll of the Runtime API.
+
+use simulator::Clock;
+
+use crate::program::{Program, Programs, Running};
+use crate::stopwatch::median;
+use crate::table::{Table, millis, times};
+use crate::world::World;
+
+pub(crate) async fn run(programs: &Programs, runs: usize) {
+    let world = World::new(Clock::system(), 1, 1);
+    let mut measured = Program::ALL.map(|program| (program, Vec::new()));
+    for _ in 0..runs {
+        // In turn, so that a noisy minute is noisy for all.
+        for (program, all) in &mut measured {
+            let endpoint = world.simulator.endpoint();
+            let running = Running::start(programs, *program, &endpoint, 0).await;
+            all.push(running.cold);
+            running.stop().await;
+        }
+    }
+    let medians = measured.map(|(program, all)| {
+        let least = all.iter().min().copied().unwrap_or_default();
+        let most = all.iter().max().copied().unwrap_or_default();
+        (program, median(all), least, most)
+    });
+    let [ours, minimal, python] = [0, 1, 2].map(|place| medians[place].1.as_secs_f64());
+    let mut table = Table::new(
+        &format!("Cold start: process start to first poll, {runs} runs each"),
+        &[
+            "program",
+            "median",
+            "least",
+            "most",
+            "to the minimal function",
+        ],
+    );
+    for (program, median, least, most) in medians {
+        table.row(vec![
+            program.name().to_owned(),
+            millis(median),
+            millis(least),
+            millis(most),
+            times(median.as_secs_f64(), minimal),
+        ]);
+    }
+    table.aim(
+        "within 2x of the minimal function",
+        &times(ours, minimal),
+        ours <= 2.0 * minimal,
+    );
+    table.aim(
+        "20x under Python",
+        &times(python, ours),
+        python >= 20.0 * ours,
+    );
+    table.note("all files are in the page cache; what Lambda adds (fetching the code, starting the sandbox) is not in it");
+    table.print();
+}

@@ -1,0 +1,202 @@
+//! Instructions of the parts that are CPU work, counted by callgrind: the same on a noisy machine.
+//!
+//! This program runs itself under valgrind, once with the work and once with its preparation only;
+//! the difference is the work.
+
+use std::fmt::Write;
+use std::hint::black_box;
+use std::process::Command;
+
+use ecs_deploy_action::artifact::entry::{self, Bounds};
+use ecs_deploy_action::artifact::ranged::{Source, Tail};
+use ecs_deploy_action::deploy::images::ImageSource;
+use ecs_deploy_action::deploy::phase::{Phase, ServiceRollout};
+use ecs_deploy_action::deploy::revision::Revision;
+use ecs_deploy_action::deploy::task_definition::{Base, Described, registrations};
+use ecs_deploy_action::deploy::time::Timestamp;
+use ecs_deploy_action::deploy::token::{self, LeftOff};
+use serde_json::{Value, json};
+
+use crate::table::Table;
+use crate::zips;
+
+/// The hidden option: `--work NAME` or `--work prepare-NAME`.
+pub(crate) const OPTION: &str = "work";
+
+const PREPARE: &str = "prepare-";
+
+const ENTRIES: u32 = 100_000;
+const TASK_DEFINITION_BYTES: usize = 60_000;
+const TOKENS: u32 = 100;
+
+/// What there is to count, and what it is.
+const WORKS: [(&str, &str); 3] = [
+    ("directory", "one file out of a zip with 100,000 entries"),
+    (
+        "definition",
+        "a task definition of 60 KB parsed, changed and written",
+    ),
+    ("token", "100 tokens of ten services written and read"),
+];
+
+/// Does one piece of work, or only prepares it.
+pub(crate) fn work(asked: &str) {
+    let name = asked.strip_prefix(PREPARE).unwrap_or(asked);
+    let only_prepares = asked != name;
+    match name {
+        "directory" => {
+            let zip = zips::of_entries(ENTRIES);
+            let object = zip.segments[0].1.clone();
+            if !only_prepares {
+                let limit = 100 * 1024;
+                let read =
+                    entry::read(Memory(&object), zips::FILE, limit, Bounds::for_memory(None));
+                assert_eq!(black_box(read).expect("the file"), zips::IMAGES);
+            }
+        }
+        "definition" => {
+            let answer = described().to_string();
+            let images = ImageSource::Definitions {
+                file: zips::FILE.to_owned(),
+                images: vec![("app".to_owned(), "repo/app:v2".to_owned())],
+            };
+            if !only_prepares {
+                define(&answer, &images);
+            }
+        }
+        "token" => {
+            let left_off = left_off();
+            if !only_prepares {
+                for _ in 0..TOKENS {
+                    let token = token::encode(black_box(&left_off), "0000abcd").expect("it fits");
+                    let read = token::decode(black_box(&token), "0000abcd").expect("it is ours");
+                    assert_eq!(black_box(read).phase, left_off.phase);
+                }
+            }
+        }
+        other => unreachable!("{other}: there is no such work"),
+    }
+}
+
+/// Parses what `DescribeTaskDefinition` answers, makes the registration and writes its body.
+fn define(answer: &str, images: &ImageSource) {
+    let mut parsed: Value = serde_json::from_str(black_box(answer)).expect("JSON");
+    let Value::Object(task_definition) = parsed["taskDefinition"].take() else {
+        unreachable!("it is an object")
+    };
+    let tags = parsed["tags"].as_array().cloned().unwrap_or_default();
+    let base = Base::of_revision(Described {
+        task_definition,
+        tags,
+    });
+    let made = registrations(&[&base], Some(images), "job-1").expect("it fits");
+    let body = serde_json::to_string(&made[0].body).expect("JSON");
+    assert!(black_box(body).len() > TASK_DEFINITION_BYTES);
+}
+
+/// A task definition with many environment variables.
+fn described() -> Value {
+    const EACH_BYTES: usize = 60;
+    let environment: Vec<Value> = (0..=TASK_DEFINITION_BYTES / EACH_BYTES)
+        .map(|number| json!({"name": format!("VARIABLE_{number:05}"), "value": "0123456789".repeat(3)}))
+        .collect();
+    json!({
+        "taskDefinition": {
+            "taskDefinitionArn": "arn:aws:ecs:eu-central-1:111122223333:task-definition/app:41",
+            "family": "app", "revision": 41, "status": "ACTIVE",
+            "containerDefinitions": [
+                {"name": "app", "image": "repo/app:v1", "essential": true, "environment": environment},
+                {"name": "sidecar", "image": "repo/sidecar:v1"},
+            ],
+            "requiresCompatibilities": ["FARGATE"], "networkMode": "awsvpc",
+            "cpu": "256", "memory": "512",
+            "executionRoleArn": "arn:aws:iam::111122223333:role/app-execution",
+        },
+        "tags": [{"key": "team", "value": "web"}],
+    })
+}
+
+/// Ten services that roll out.
+fn left_off() -> LeftOff {
+    let services = (0..10_u64).map(|number| ServiceRollout {
+        revision: Revision::parse(&format!("application-{number}:42")).expect("a revision"),
+        previous: Revision::parse(&format!("application-{number}:41")).expect("a revision"),
+        deployment: format!("ecs-svc/{}", 1_234_567_890_123_456_789 + number),
+        service_deployment: Some(format!("sd{number:020}")),
+    });
+    LeftOff::from(Phase::RollingOut {
+        job: "00000000-0000-4000-8000-000000000001".to_owned(),
+        started: Timestamp::from_secs(1_790_000_000),
+        services: services.collect(),
+    })
+}
+
+/// An object in memory.
+struct Memory<'a>(&'a [u8]);
+
+impl Source for Memory<'_> {
+    type Error = String;
+
+    fn tail(&mut self, length: u64) -> Result<Tail, String> {
+        let total = u64::try_from(self.0.len()).map_err(|error| error.to_string())?;
+        let bytes = self.range(total.saturating_sub(length), total)?;
+        Ok(Tail { bytes, total })
+    }
+
+    fn range(&mut self, start: u64, end: u64) -> Result<Vec<u8>, String> {
+        let place = |number: u64| usize::try_from(number).map_err(|error| error.to_string());
+        Ok(self.0[place(start)?..place(end)?].to_vec())
+    }
+}
+
+pub(crate) fn run() {
+    let mut table = Table::new(
+        "Instructions: CPU work, counted by callgrind",
+        &["work", "instructions"],
+    );
+    let has_valgrind = Command::new("valgrind").arg("--version").output().is_ok();
+    if has_valgrind {
+        for (name, what) in WORKS {
+            let all = counted(name);
+            let prepared = counted(&format!("{PREPARE}{name}"));
+            let own = all.saturating_sub(prepared);
+            table.row(vec![what.to_owned(), grouped(own)]);
+        }
+        table.note("runs differ a little: repeat them before believing a small difference");
+    } else {
+        table.note("left out: valgrind is not on the PATH");
+    }
+    table.print();
+}
+
+/// How many instructions this program takes for that.
+fn counted(work: &str) -> u64 {
+    let own = std::env::current_exe().expect("this program");
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(own)
+        .args([&format!("--{OPTION}"), work])
+        .output()
+        .expect("valgrind");
+    let said = String::from_utf8_lossy(&output.stderr);
+    // A panic has its instructions, too.
+    assert!(output.status.success(), "{work}: {said}");
+    let count = said
+        .lines()
+        .find_map(|line| line.split_once("Collected : "))
+        .and_then(|(_, count)| count.trim().parse().ok());
+    count.unwrap_or_else(|| unreachable!("valgrind does not say a count: {said}"))
+}
+
+/// With a comma after each three digits.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        write!(text, "{digit}").expect("a text takes it");
+    }
+    text
+}
