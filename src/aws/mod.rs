@@ -191,9 +191,14 @@ mod tests {
     }
 
     #[test]
-    fn each_partition_has_its_regions() {
-        assert_eq!(partition("eu-central-1"), "aws");
-        assert_eq!(partition("cn-north-1"), "aws-cn");
-        assert_eq!(partition("us-gov-west-1"), "aws-us-gov");
+    fn each_partition_has_its_name_in_arns_and_its_ending_in_host_names() {
+        for (region, name, ending) in [
+            ("eu-central-1", "aws", "amazonaws.com"),
+            ("cn-northwest-1", "aws-cn", "amazonaws.com.cn"),
+            ("us-gov-east-1", "aws-us-gov", "amazonaws.com"),
+        ] {
+            assert_eq!(partition(region), name);
+            assert_eq!(dns_suffix(region), ending, "{region}");
+        }
     }
 }

@@ -361,7 +361,6 @@ impl Step<'_> {
         seen: Vec<Seen>,
         registrations: Vec<Registration>,
     ) -> Result<Vec<Family>, Failure> {
-        self.check_not_failed_before(&seen)?;
         let this = &*self;
         let looking = seen.iter().zip(&registrations).map(|(seen, registration)| {
             let mut known: Vec<&Described> = seen.current.iter().chain(&seen.others).collect();
@@ -387,6 +386,9 @@ impl Step<'_> {
                 self.warn(warning);
             }
             registration.pin(&verified.digests);
+            if matches!(own, Ok(None)) {
+                failures.extend(self.failed_before(&seen));
+            }
             match own {
                 Ok(own) => families.push(Family {
                     newest: seen
@@ -420,15 +422,13 @@ impl Step<'_> {
         }
     }
 
-    /// A revision of this job that is not ACTIVE any more was registered by a delivery that failed.
-    /// Its job is answered; to deploy now would be a deployment that nobody is told of.
-    fn check_not_failed_before(&self, seen: &[Seen]) -> Result<(), Failure> {
-        let inactive = seen.iter().flat_map(|one| &one.inactive);
-        let mut own = inactive.filter(|one| one.registered_by_job() == Some(self.job));
-        let Some(own) = own.next() else {
-            return Ok(());
-        };
-        Err(Failure::new(
+    /// A revision of this job that is not ACTIVE any more, where it has no other one, was registered
+    /// by a delivery that failed. Its job is answered; to deploy now would be a deployment that
+    /// nobody is told of.
+    fn failed_before(&self, seen: &Seen) -> Option<Failure> {
+        let mut inactive = seen.inactive.iter();
+        let own = inactive.find(|one| one.registered_by_job() == Some(self.job))?;
+        Some(Failure::new(
             FailureKind::Job,
             format!(
                 "{}: this job has failed before; {}, which it had registered, was deregistered. Nothing was changed by this invocation: start the action again.",

@@ -420,6 +420,13 @@ async fn two_deliveries_at_nearly_the_same_moment_are_one_deployment_of_all_serv
                 .deployments_of("prod", service, revision);
             assert_eq!(deployed, 1, "after {calls} calls: {service}");
         }
+        // A third one finds what they made, and not the duplicate that one of them took away.
+        pipeline.open_job(&start);
+        let report = world.invoke(&start).await;
+        assert_eq!(
+            report["outcome"], "Succeeded",
+            "after {calls} calls: {report}"
+        );
     }
 }
 
