@@ -29,7 +29,7 @@ pub struct Ended<'a> {
     pub target: Option<&'a Target>,
     /// The outcome; in progress is none.
     pub outcome: &'a Outcome,
-    /// The phase in which it ended: `Start`, `RollingOut` or `RollingBack`.
+    /// The phase in which it ended: `Start`, `PreDeploy`, `RollingOut` or `RollingBack`.
     pub phase: &'static str,
     /// Since the service was updated, or since the invocation began if it was not.
     pub took: Duration,

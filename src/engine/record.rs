@@ -2,6 +2,7 @@
 //! whoever observes. What cannot be gathered is left out; the outcome stays what it is.
 
 use std::io::{Cursor, Write};
+use std::time::Duration;
 
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -20,12 +21,33 @@ use crate::report::Outcome;
 const JSON_FILE: &str = "deployment.json";
 const PAGE_FILE: &str = "deployment.html";
 
+/// The answer waits no longer for it.
+const LONGEST: Duration = Duration::from_secs(20);
+
 impl Step<'_> {
-    /// Keeps the record of a deployment that ends with `outcome`, if anybody wants it.
+    /// Keeps the record of a deployment that ends with `outcome`, if anybody wants it, and as far
+    /// as that takes no longer than the answer can wait.
     ///
     /// # Replay
     /// Written again it is the same but for the time of its end.
-    pub(super) async fn record(
+    pub(super) async fn keep_record(
+        &mut self,
+        phase: &Phase,
+        verdicts: &[Verdict],
+        looks: &[Look],
+        outcome: &Outcome,
+        now: Timestamp,
+    ) {
+        let keeping = self.record(phase, verdicts, looks, outcome, now);
+        if tokio::time::timeout(LONGEST, keeping).await.is_err() {
+            self.warn(format!(
+                "the record was not written: AWS did not answer within {}",
+                crate::deploy::time::spoken(LONGEST)
+            ));
+        }
+    }
+
+    async fn record(
         &mut self,
         phase: &Phase,
         verdicts: &[Verdict],

@@ -109,7 +109,7 @@ impl Step<'_> {
                 }
             };
             if let Some(outcome) = outcome {
-                Box::pin(self.record(&phase, &verdicts, &looks, &outcome, now)).await;
+                Box::pin(self.keep_record(&phase, &verdicts, &looks, &outcome, now)).await;
                 return Report {
                     services: report::services_of(self.spec, &phase),
                     ..Report::of(outcome)
