@@ -19,6 +19,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 
 use crate::parameters::AssumedRole;
 
@@ -157,7 +158,13 @@ impl Aws {
             .operation_timeout(ANSWER_TIMEOUT)
             .build();
         let config = aws_sdk_codepipeline::config::Builder::from(&self.config);
-        let config = config.timeout_config(timeouts).build();
+        // The SDK's budget for retries is shared by all that a process does: a bad hour of other
+        // calls must not leave an answer with one attempt, for silence is what it would be.
+        let own_budget = RetryPartition::custom("answers").token_bucket(TokenBucket::unlimited());
+        let config = config
+            .timeout_config(timeouts)
+            .retry_partition(own_budget.build())
+            .build();
         codepipeline::CodePipeline::new(aws_sdk_codepipeline::Client::from_conf(config))
     }
 

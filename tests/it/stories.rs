@@ -1044,3 +1044,21 @@ async fn an_answer_that_is_refused_is_sent_again_plainer() {
         "{report}"
     );
 }
+
+#[tokio::test]
+async fn an_answer_keeps_its_retries_whatever_other_calls_have_used_up() {
+    const OUTAGES: usize = 50;
+    let world = World::new();
+    let faults = world.simulator.faults();
+    for _ in 0..OUTAGES {
+        let event = world.start(json!({"DryRun": true}));
+        faults.server_error("PutJobSuccessResult", 4);
+        let handling = Box::pin(world.handler.handle(&event, &world.invocation())).await;
+        handling.unwrap_err();
+    }
+    let event = world.start(json!({"DryRun": true}));
+    faults.server_error("PutJobSuccessResult", 3);
+    world.invoke(&event).await;
+    let pipeline = world.simulator.codepipeline();
+    success(&pipeline.answer(&id_of(&event)).unwrap());
+}
