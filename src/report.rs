@@ -210,7 +210,7 @@ pub fn progress(spec: &DeploySpec, phase: &Phase, verdicts: &[Verdict], now: Tim
                 "{}: the task before the deployment runs (container {} of {}); {minutes} min of {}",
                 spec.about(),
                 task.map_or("", |task| &task.container),
-                text::listed(&once(revisions)),
+                text::listed(&text::once(revisions)),
                 task.map_or(0, |task| task.timeout.as_secs() / 60),
             )
         }
@@ -313,17 +313,6 @@ fn tasks(progress: &Progress) -> String {
         said.push_str(&format!(" ({})", details.join(", ")));
     }
     said
-}
-
-/// Each text once, in the order of its first.
-fn once(mut texts: Vec<String>) -> Vec<String> {
-    let mut known: Vec<String> = Vec::new();
-    texts.retain(|text| {
-        let is_new = !known.contains(text);
-        known.push(text.clone());
-        is_new
-    });
-    texts
 }
 
 /// Share of new tasks that run, over all services; 99 until it is over.

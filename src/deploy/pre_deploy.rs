@@ -49,6 +49,8 @@ pub enum Ended<'a> {
     Unseen {
         /// Why.
         why: &'a str,
+        /// ECS was asked to stop it, for its time was up.
+        asked: bool,
     },
 }
 
@@ -75,9 +77,14 @@ pub fn failed(about: &str, container: &str, ended: Ended<'_>, evidence: &Evidenc
             "the task before the deployment was not complete within {limit} and could not be stopped, so it may still run ({})",
             why.trim_end_matches('.')
         ),
-        Ended::Unseen { why } => format!(
-            "how the task before the deployment ended could not be seen ({}); ECS was asked to stop it if it still runs",
-            why.trim_end_matches('.')
+        Ended::Unseen { why, asked } => format!(
+            "how the task before the deployment ended could not be seen ({}); {}",
+            why.trim_end_matches('.'),
+            if asked {
+                "ECS was asked to stop it if it still runs"
+            } else {
+                "it was not stopped and may still run"
+            }
         ),
         Ended::Gone => format!(
             "the task before the deployment is not shown by ECS any more, so whether container {container} did its work is not known"

@@ -28,6 +28,17 @@ pub fn without_position(error: &serde_json::Error) -> String {
     }
 }
 
+/// Each text once, in the order of its first.
+pub fn once(texts: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut known: Vec<String> = Vec::new();
+    for text in texts {
+        if !known.contains(&text) {
+            known.push(text);
+        }
+    }
+    known
+}
+
 /// `1 task`, `2 tasks`.
 pub fn counted(count: usize, noun: &str) -> String {
     if count == 1 {

@@ -1,6 +1,6 @@
 //! The task before the deployment: started once, followed through tokens, then the services.
 
-use super::roll_out::Member;
+use super::roll_out::{Member, own_of};
 use super::start::Plan;
 use super::{Stage, Step};
 use crate::aws::ecs::TaskToRun;
@@ -159,12 +159,14 @@ impl Step<'_> {
             let seen = self.look_at_task(&asked, *service, task, *started).await;
             let now = self.now();
             tracing::info!(job = self.job, task, verdict = ?seen.verdict, "looked at the task");
-            let decision = match &seen.unseen {
-                // Who may not look will never see its end.
-                Some((_, false)) => TaskDecision::Stop,
-                _ => decide::during_pre_deploy(&seen.verdict, deadline, now),
-            };
-            match decision {
+            if let Some((why, false)) = &seen.unseen {
+                // Who may not look will never see its end. It is not stopped: it may be half-way
+                // through what it does.
+                let ended = Ended::Unseen { why, asked: false };
+                let evidence = Evidence::default();
+                return Err(self.task_failed(&phase, &asked, ended, &evidence));
+            }
+            match decide::during_pre_deploy(&seen.verdict, deadline, now) {
                 TaskDecision::GoOn => {
                     if !seen.is_over {
                         // Its other containers have nothing to do any more.
@@ -195,7 +197,10 @@ impl Step<'_> {
                         .task_evidence(&asked, seen.end.as_ref(), &services[*service])
                         .await;
                     let ended = match &seen.unseen {
-                        Some((unseen, _)) => Ended::Unseen { why: unseen },
+                        Some((unseen, _)) => Ended::Unseen {
+                            why: unseen,
+                            asked: true,
+                        },
                         None => Ended::Late {
                             limit: &limit,
                             not_stopped: why.as_deref(),
@@ -346,12 +351,8 @@ impl Step<'_> {
                 | Ended::Unseen { .. }
         );
         if !still_runs {
-            let mut own: Vec<String> = phase
-                .services()
-                .iter()
-                .map(|rollout| rollout.revision.to_string())
-                .collect();
-            own.dedup();
+            let services = phase.services().iter();
+            let own = text::once(services.map(|rollout| rollout.revision.to_string()));
             self.afterwards.unused.extend(own);
         }
         let about = self.spec.about();
@@ -375,12 +376,6 @@ impl Step<'_> {
             ..Report::of(outcome)
         })
     }
-}
-
-fn own_of(members: &[Member]) -> Vec<String> {
-    let mut own: Vec<String> = members.iter().map(|member| member.own.clone()).collect();
-    own.dedup();
-    own
 }
 
 /// A job's id as it is, if it fits; else what stands for it.

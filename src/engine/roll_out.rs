@@ -202,9 +202,7 @@ impl Step<'_> {
             member.previous
         );
         if !is_under_way {
-            self.afterwards
-                .unused
-                .extend(members.iter().map(|member| member.own.clone()));
+            self.afterwards.unused.extend(own_of(members));
             return Err(Failure::new(
                 FailureKind::Job,
                 format!(
@@ -269,15 +267,8 @@ impl Step<'_> {
                 member.revision
             )
         } else {
-            let mut own: Vec<&Member> = members.iter().collect();
-            own.dedup_by(|a, b| a.own == b.own);
-            self.afterwards
-                .unused
-                .extend(own.iter().map(|member| member.own.clone()));
-            let revisions: Vec<String> = own
-                .iter()
-                .map(|member| member.revision.to_string())
-                .collect();
+            self.afterwards.unused.extend(own_of(members));
+            let revisions = text::once(members.iter().map(|member| member.revision.to_string()));
             let are = if revisions.len() == 1 { "is" } else { "are" };
             let no_other = if members.len() == 1 {
                 ""
@@ -546,6 +537,11 @@ impl Step<'_> {
             .iter()
             .find_map(|(_, task_definition)| Revision::parse(task_definition).ok())
     }
+}
+
+/// The ARNs of the members' revisions, each once.
+pub(super) fn own_of(members: &[Member]) -> Vec<String> {
+    text::once(members.iter().map(|member| member.own.clone()))
 }
 
 /// The APIs of service deployments are not allowed or not there: a rolling update can be judged

@@ -364,7 +364,7 @@ async fn a_delivery_that_comes_after_the_job_failed_deploys_nothing() {
 }
 
 #[tokio::test]
-async fn who_may_not_look_at_the_task_is_told_that_and_not_that_it_was_late() {
+async fn who_may_not_look_at_the_task_is_told_that_and_does_not_stop_it_half_way() {
     let world = world(ends_with(0));
     world.simulator.faults().deny("DescribeTasks");
     let answer = world.deploy(parameters()).await;
@@ -374,6 +374,11 @@ async fn who_may_not_look_at_the_task_is_told_that_and_not_that_it_was_late() {
             && message.contains("ecs:DescribeTasks"),
         "{message}"
     );
+    assert!(
+        message.contains("was not stopped and may still run"),
+        "{message}"
+    );
+    assert_eq!(world.count("StopTask"), 0);
     assert_eq!(world.count("UpdateService"), 0);
 }
 

@@ -214,7 +214,10 @@ async fn one_that_is_replaced_is_left_alone_and_the_others_go_back() {
 async fn if_the_first_may_not_be_updated_no_other_is_touched() {
     let world = world_of_three();
     world.simulator.faults().deny("UpdateService");
-    let answer = world.deploy(all_three()).await;
+    // The families do not stand side by side.
+    let answer = world
+        .deploy(json!({"ServiceName": null, "Services": ["web", "jobs", "api"]}))
+        .await;
     let (kind, message) = failure(&answer);
     assert_eq!(kind, "PermissionError");
     assert!(
@@ -222,6 +225,7 @@ async fn if_the_first_may_not_be_updated_no_other_is_touched() {
         "{message}"
     );
     assert_eq!(world.count("UpdateService"), 1);
+    assert_eq!(world.count("DeregisterTaskDefinition"), 2);
     assert_eq!(world.simulator.ecs().active_revisions("app").len(), 1);
     assert_eq!(world.simulator.ecs().active_revisions("worker").len(), 1);
 }
