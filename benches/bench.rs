@@ -22,8 +22,6 @@ mod billed;
 mod cold;
 #[path = "bench/instructions.rs"]
 mod instructions;
-#[path = "bench/lambda.rs"]
-mod lambda;
 #[path = "bench/machine.rs"]
 mod machine;
 #[path = "bench/memory.rs"]

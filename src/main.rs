@@ -25,8 +25,10 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let aws = Aws::from_environment(environment);
+    aws.connect_ahead();
     let engine = Engine {
-        aws: Aws::from_environment().await,
+        aws,
         clock: Arc::new(SystemClock),
         observer: Arc::new(ToStandardOutput),
         bounds: Bounds::for_memory(settings.memory),

@@ -5,16 +5,20 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use ecs_deploy_action::clock::{Clock, SystemClock};
 use ecs_deploy_action::settings::environment;
 use serde_json::Value;
+use simulator::{Posted, RuntimeApi};
 use tokio::process::{Child, Command};
 
-use crate::lambda::{Posted, RuntimeApi};
 use crate::stopwatch;
 use crate::table::say;
 
 /// Nothing here takes longer; whatever does hangs.
 const PATIENCE: Duration = Duration::from_mins(5);
+
+/// What `template.yaml` gives an invocation.
+const TIME_LIMIT: Duration = Duration::from_mins(5);
 
 /// What is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,7 +152,7 @@ impl Running {
         // What Lambda sets for every function.
         command
             .env_clear()
-            .env("AWS_LAMBDA_RUNTIME_API", &runtime_api.address)
+            .env("AWS_LAMBDA_RUNTIME_API", runtime_api.address())
             .env("AWS_LAMBDA_FUNCTION_NAME", "f")
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
@@ -179,7 +183,7 @@ impl Running {
         let started = stopwatch::now();
         let mut child = command.spawn().expect("a process");
         let polled = tokio::select! {
-            polled = runtime_api.polls.recv() => polled.expect("a poll"),
+            polled = runtime_api.polled() => polled,
             status = child.wait() => unreachable!("{program:?} ended before its first event: {status:?}"),
         };
         Self {
@@ -193,14 +197,13 @@ impl Running {
     /// One invocation: what the function posted.
     pub(crate) async fn invoke(&mut self, event: &Value) -> Posted {
         let program = self.program;
-        let sent = self.runtime_api.events.send(event.clone());
-        sent.expect("a Runtime API");
+        let deadline = (SystemClock.now() + TIME_LIMIT).as_millis();
+        let deadline = u64::try_from(deadline).expect("a time after 1970");
         let posted = tokio::select! {
-            posted = tokio::time::timeout(PATIENCE, self.runtime_api.posted.recv()) => posted,
+            posted = tokio::time::timeout(PATIENCE, self.runtime_api.invoke(event, deadline)) => posted,
             status = self.child.wait() => unreachable!("{program:?} ended on an event: {status:?}"),
         };
         let posted = posted.unwrap_or_else(|_| unreachable!("{program:?} does not answer"));
-        let posted = posted.expect("a Runtime API");
         assert_eq!(posted.kind, "response", "{program:?}: {}", posted.body);
         posted
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use ecs_deploy_action::artifact::entry::Bounds;
 use ecs_deploy_action::aws::Aws;
 use ecs_deploy_action::clock::{Clock, Sleep, SystemClock};
@@ -235,7 +236,7 @@ pub(crate) async fn on_aws(
     show.begin_on_aws(&service.cluster, &service.service, SystemClock.now());
     let handler = Handler::new(
         Engine {
-            aws: Aws::from_environment().await,
+            aws: Aws::with(configuration().await),
             clock: Arc::new(SystemClock),
             observer: show.clone(),
             bounds: Bounds::for_memory(None),
@@ -262,6 +263,16 @@ pub(crate) async fn on_aws(
             }
         }
     }
+}
+
+/// Region and credentials wherever AWS's own tools look for them: variables, files and what those
+/// name.
+async fn configuration() -> aws_config::SdkConfig {
+    let http_client = aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https();
+    let defaults = aws_config::defaults(aws_config::BehaviorVersion::latest());
+    defaults.http_client(http_client).load().await
 }
 
 /// The service that the scenarios deploy to.

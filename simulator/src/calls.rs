@@ -6,7 +6,8 @@ use serde_json::Value;
 /// One request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
-    /// `s3`, `ecs`, `codepipeline`, `ecr`, `sts`, `logs`, `events` or `scheduler`.
+    /// `s3`, `ecs`, `codepipeline`, `ecr`, `sts`, `logs`, `events` or `scheduler`; `unknown` for
+    /// operations of none, as `Ping`, which only opens a connection.
     pub service: &'static str,
     /// The operation's name, as `UpdateService`.
     pub operation: String,

@@ -18,6 +18,7 @@ mod ecr;
 pub mod ecs;
 mod events;
 mod faults;
+mod lambda;
 mod logs;
 mod model;
 mod s3;
@@ -26,6 +27,7 @@ mod server;
 mod sts;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod traffic;
 mod wire;
 
@@ -35,7 +37,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 pub use calls::Call;
 pub use clients::client_config;
@@ -48,10 +50,12 @@ pub use ecr::Ecr;
 pub use ecs::Ecs;
 pub use events::Events;
 pub use faults::Faults;
+pub use lambda::{Posted, RuntimeApi};
 pub use logs::Logs;
 pub use s3::{FUNCTION_ACCESS_KEY_ID, FUNCTION_SECRET_ACCESS_KEY, S3};
 pub use scheduler::Scheduler;
 pub use sts::{ASSUMED_ACCESS_KEY_ID, Sts};
+pub use tls::TlsEndpoint;
 
 /// The account and Region that it plays.
 pub const ACCOUNT: &str = "111122223333";
@@ -63,6 +67,8 @@ pub const REGION: &str = "eu-central-1";
 pub struct Simulator {
     inner: Arc<Inner>,
     address: SocketAddr,
+    /// Takes what is to be served besides.
+    over_tls: mpsc::UnboundedSender<tls::Listening>,
     /// Dropped with the last clone, which ends the server's thread.
     _stop: Arc<oneshot::Sender<()>>,
 }
@@ -122,6 +128,7 @@ impl Simulator {
         });
         let (stop, stopped) = oneshot::channel();
         let (told, address) = std::sync::mpsc::channel();
+        let (over_tls, endpoints) = mpsc::unbounded_channel();
         let serving = inner.clone();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -135,7 +142,8 @@ impl Simulator {
                 let address = listener.local_addr().expect("the port's address");
                 told.send(address).expect("somebody who started it");
                 tokio::select! {
-                    () = server::serve(listener, serving) => {}
+                    () = server::serve(listener, serving.clone()) => {}
+                    () = server::serve_over_tls(endpoints, serving) => {}
                     // An error is what the dropped sender leaves.
                     _ = stopped => {}
                 }
@@ -146,6 +154,7 @@ impl Simulator {
         Self {
             inner,
             address,
+            over_tls,
             _stop: Arc::new(stop),
         }
     }
@@ -153,6 +162,23 @@ impl Simulator {
     /// Where it listens: `http://127.0.0.1:PORT`.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// One more endpoint, over TLS: another host, as far as clients can tell. A connection to it
+    /// takes two round trips (see [`Simulator::set_latency`]).
+    ///
+    /// # Panics
+    /// If this machine has no loopback address to listen on.
+    pub fn tls_endpoint(&self) -> TlsEndpoint {
+        let (endpoint, listening) = tls::listen();
+        let sent = self.over_tls.send(listening);
+        assert!(sent.is_ok(), "the simulator's thread runs");
+        endpoint
+    }
+
+    /// How many connections have been made to [`Simulator::endpoint`].
+    pub fn connections(&self) -> usize {
+        self.inner.traffic.connections()
     }
 
     /// What clients with the function's credentials are made from.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 
@@ -15,13 +16,16 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use s3s::service::S3Service;
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
 use crate::Hook;
 use crate::Inner;
 use crate::calls::Call;
 use crate::faults::Fault;
 use crate::scheduler;
+use crate::tls::Listening;
 use crate::wire::{ApiError, percent_decoded};
 
 /// Whose target nobody knows.
@@ -34,11 +38,46 @@ pub(crate) async fn serve(listener: TcpListener, inner: Arc<Inner>) {
         let Ok((stream, _)) = listener.accept().await else {
             continue;
         };
+        inner.traffic.connected();
         tokio::spawn(connection(stream, inner.clone(), s3.clone()));
     }
 }
 
-async fn connection(stream: TcpStream, inner: Arc<Inner>, s3: S3Service) {
+/// Serves the endpoints over TLS that come, until the task is dropped.
+pub(crate) async fn serve_over_tls(
+    mut endpoints: mpsc::UnboundedReceiver<Listening>,
+    inner: Arc<Inner>,
+) {
+    while let Some(endpoint) = endpoints.recv().await {
+        let inner = inner.clone();
+        tokio::spawn(async move {
+            let s3 = inner.s3.service();
+            let listener = TcpListener::from_std(endpoint.listener).expect("a socket of a runtime");
+            loop {
+                let Ok((stream, _)) = listener.accept().await else {
+                    continue;
+                };
+                let (inner, s3) = (inner.clone(), s3.clone());
+                let (acceptor, connections) =
+                    (endpoint.acceptor.clone(), endpoint.connections.clone());
+                tokio::spawn(async move {
+                    // One round trip of TCP, one of TLS 1.3.
+                    inner.traffic.pass().await;
+                    inner.traffic.pass().await;
+                    // Who does not trust us goes away.
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        connections.fetch_add(1, Ordering::SeqCst);
+                        connection(stream, inner, s3).await;
+                    }
+                });
+            }
+        });
+    }
+    // Who could send more has gone, and with them the need for this.
+    std::future::pending::<()>().await;
+}
+
+async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, inner: Arc<Inner>, s3: S3Service) {
     let service = service_fn(|request| answer(request, inner.clone(), s3.clone()));
     // A connection that breaks off is what some tests are for.
     drop(
@@ -89,6 +128,8 @@ enum Kind {
     Rest,
     Sts(Vec<(String, String)>),
     S3,
+    /// A request that is only there to open a connection.
+    Ping,
     /// A blob of an image, by its digest.
     Blob(String),
 }
@@ -183,6 +224,11 @@ async fn carry_out(
                 ),
             });
         }
+        // What AWS answers is not documented; nobody may depend on it.
+        Kind::Ping => {
+            let body = "healthy".to_owned();
+            return Ok((respond(StatusCode::OK, "text/plain", body), None));
+        }
         Kind::S3 => {
             let response = s3.call(request).await.map_err(|_| io::Error::other("s3"))?;
             let (parts, body) = response.into_parts();
@@ -256,6 +302,14 @@ fn asked(
             kind: Kind::Rest,
         };
     }
+    if uri.path() == "/ping" && header("authorization").is_none() {
+        return Asked {
+            service: UNKNOWN,
+            operation: "Ping".to_owned(),
+            request: json!({}),
+            kind: Kind::Ping,
+        };
+    }
     let path = uri.path().trim_start_matches('/');
     let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
     if bucket == crate::ecr::BLOBS {
@@ -320,6 +374,7 @@ fn refused(asked: &Asked, error: &ApiError) -> Response<Bytes> {
                 "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error><RequestId>sts</RequestId></ErrorResponse>"
             ),
         ),
+        Kind::Ping => respond(status, "text/plain", message.clone()),
         Kind::S3 => xml_answer(
             status,
             format!(

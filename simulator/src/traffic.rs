@@ -8,6 +8,7 @@ use std::time::Duration;
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
     latency: Mutex<Duration>,
+    connections: AtomicUsize,
     in_flight: AtomicUsize,
     most_in_flight: AtomicUsize,
     /// Beginnings and ends so far.
@@ -40,6 +41,28 @@ impl Traffic {
         *self.latency.lock().unwrap_or_else(PoisonError::into_inner) = latency;
     }
 
+    /// A connection was made, without TLS.
+    pub(crate) fn connected(&self) {
+        self.connections.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How many connections were made, without TLS.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+
+    /// Takes as long as one round trip does.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how long a request takes is real time: what it is for is that others go on meanwhile"
+    )]
+    pub(crate) async fn pass(&self) {
+        let latency = *self.latency.lock().unwrap_or_else(PoisonError::into_inner);
+        if !latency.is_zero() {
+            tokio::time::sleep(latency).await;
+        }
+    }
+
     /// The largest number of requests that were on their way at once.
     pub(crate) fn most_in_flight(&self) -> usize {
         self.most_in_flight.load(Ordering::SeqCst)
@@ -54,19 +77,8 @@ impl Traffic {
 
 impl Passage<'_> {
     /// Takes as long as every answer does; says at which of all beginnings and ends it ends.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "how long a request takes is real time: what it is for is that others go on meanwhile"
-    )]
     pub(crate) async fn end(&self) -> u64 {
-        let latency = *self
-            .traffic
-            .latency
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if !latency.is_zero() {
-            tokio::time::sleep(latency).await;
-        }
+        self.traffic.pass().await;
         self.traffic.step()
     }
 }

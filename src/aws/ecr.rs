@@ -1,11 +1,11 @@
 //! ECR: whether an image exists, and for which platforms.
 
-use aws_config::SdkConfig;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_runtime::client::orchestrator::operation::Operation;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
 use serde_json::{Value, json};
 
 use super::error::{CallError, Class};
@@ -23,6 +23,7 @@ const MEDIA_TYPES: [&str; 4] = [
 
 /// Its target and its host are those of the API model's metadata.
 const SERVICE: Service = Service {
+    id: "ECR",
     name: "ecr",
     host: "api.ecr",
     target: "AmazonEC2ContainerRegistry_V20150921",

@@ -1,6 +1,6 @@
 //! `EventBridge`: rules whose targets run tasks.
 
-use aws_config::SdkConfig;
+use aws_types::SdkConfig;
 use serde_json::{Map, Value, json};
 
 use super::error::{CallError, Class};
@@ -27,6 +27,7 @@ pub struct Events {
 }
 
 const SERVICE: Service = Service {
+    id: "EventBridge",
     name: "events",
     host: "events",
     target: "AWSEvents",

@@ -1,12 +1,13 @@
 //! CloudWatch Logs: what a container wrote before it ended.
 
-use aws_config::SdkConfig;
+use aws_types::SdkConfig;
 use serde_json::json;
 
 use super::error::CallError;
 use super::raw::{RawClient, Service};
 
 const SERVICE: Service = Service {
+    id: "CloudWatch Logs",
     name: "logs",
     host: "logs",
     target: "Logs_20140328",

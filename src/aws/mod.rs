@@ -4,8 +4,10 @@
 pub mod codepipeline;
 pub mod ecr;
 pub mod ecs;
+mod environment;
 pub mod error;
 pub mod events;
+mod http;
 pub mod logs;
 mod raw;
 pub mod s3;
@@ -14,14 +16,16 @@ mod sts;
 
 use std::time::Duration;
 
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_s3::config::retry::RetryConfig;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+use aws_types::service_config::ServiceConfigKey;
 
 use crate::parameters::AssumedRole;
+use http::OneConnector;
 
 /// A connection that is not there after this long will not come.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -54,6 +58,24 @@ fn dns_suffix(region: &str) -> &'static str {
     }
 }
 
+/// Where a service is: as the environment says, or its public endpoint in `region`.
+///
+/// `id` is the SDK's name for it, `host` what its host names begin with.
+fn endpoint_of(config: &SdkConfig, region: &Region, id: &str, host: &str) -> String {
+    let key = ServiceConfigKey::builder()
+        .service_id(id)
+        .env(environment::ENDPOINT_URL)
+        .profile("endpoint_url")
+        .build();
+    let own = config.service_config().zip(key.ok());
+    own.and_then(|(of_service, key)| of_service.load_config(key))
+        .or_else(|| config.endpoint_url().map(str::to_owned))
+        .unwrap_or_else(|| {
+            let suffix = dns_suffix(region.as_ref());
+            format!("https://{host}.{region}.{suffix}")
+        })
+}
+
 /// One attempt of an answer to CodePipeline. It comes at the end, when the network may be what
 /// ended the rest: a connection that hangs must leave time for another.
 const ANSWER_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
@@ -64,32 +86,61 @@ pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(13);
 #[derive(Debug, Clone)]
 pub struct Aws {
     config: SdkConfig,
+    /// The HTTP client, if it is ours.
+    connector: Option<OneConnector>,
 }
 
 impl Aws {
-    /// From the environment, as Lambda sets it; `AWS_ENDPOINT_URL` is honoured.
-    pub async fn from_environment() -> Self {
-        let http_client = aws_smithy_http_client::Builder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .build_https();
+    /// From the variables that Lambda sets; `AWS_ENDPOINT_URL` is honoured.
+    pub fn from_environment(variable: fn(&str) -> Option<String>) -> Self {
+        Self::with(environment::read(variable))
+    }
+
+    /// With Region, credentials and endpoints of `config`. HTTP client, time limits and retries are
+    /// the function's.
+    pub fn with(config: SdkConfig) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(READ_TIMEOUT)
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
             .operation_timeout(OPERATION_TIMEOUT)
             .build();
-        let config = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http_client)
+        let connector = OneConnector::new();
+        let config = config
+            .into_builder()
+            .http_client(connector.clone())
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
             .timeout_config(timeouts)
-            .load()
-            .await;
-        Self { config }
+            .build();
+        Self {
+            config,
+            connector: Some(connector),
+        }
     }
 
     /// From a configuration made elsewhere: tests use shorter pauses between retries.
     pub fn new(config: SdkConfig) -> Self {
-        Self { config }
+        Self {
+            config,
+            connector: None,
+        }
+    }
+
+    /// Opens connections to the services that every job needs, in tasks of this runtime: a
+    /// connection takes two or three round trips and, on a small function, much of its CPU time,
+    /// which pass while the event is on its way. Where S3 is only the event tells.
+    ///
+    /// # Replay
+    /// Opens more connections, which wait unused until the pool closes them.
+    pub fn connect_ahead(&self) {
+        let Some((connector, region)) = self.connector.as_ref().zip(self.config.region()) else {
+            return;
+        };
+        for (id, host) in [("ECS", "ecs"), ("CodePipeline", "codepipeline")] {
+            let endpoint = endpoint_of(&self.config, region, id, host);
+            let connector = connector.clone();
+            tokio::spawn(async move { connector.connect(&endpoint).await });
+        }
     }
 
     /// The function's own Region, if one is set.
@@ -114,14 +165,20 @@ impl Aws {
     pub fn in_account(&self, region: Option<&str>, role: Option<&AssumedRole>) -> Self {
         let config = self.within(region);
         let Some(role) = role else {
-            return Self { config };
+            return Self {
+                config,
+                connector: self.connector.clone(),
+            };
         };
         let assumed = sts::Assumed::new(aws_sdk_sts::Client::new(&self.config), role.clone());
         let config = config
             .to_builder()
             .credentials_provider(SharedCredentialsProvider::new(assumed))
             .build();
-        Self { config }
+        Self {
+            config,
+            connector: self.connector.clone(),
+        }
     }
 
     /// `EventBridge`.

@@ -2,7 +2,6 @@
 //! field as it came: a typed client would add its code to the function and lose what it does not
 //! know.
 
-use aws_config::SdkConfig;
 use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
 use aws_runtime::auth::{SigV4OperationSigningConfig, SigningOptions};
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
@@ -25,6 +24,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::Layer;
 use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
 use aws_smithy_types::retry::ErrorKind;
+use aws_types::SdkConfig;
 use aws_types::SigningName;
 use aws_types::region::SigningRegion;
 use serde_json::Value;
@@ -34,6 +34,8 @@ use super::error::{CallError, Class};
 /// A service, by its names.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Service {
+    /// As the SDK knows it.
+    pub(super) id: &'static str,
     /// In signatures.
     pub(super) name: &'static str,
     /// What its host names begin with.
@@ -162,13 +164,7 @@ impl RawClient {
             .config
             .credentials_provider()
             .ok_or_else(|| unusable(Class::Refused, "no credentials are set"))?;
-        let endpoint = self.config.endpoint_url().map_or_else(
-            || {
-                let suffix = super::dns_suffix(region.as_ref());
-                format!("https://{}.{region}.{suffix}", self.service.host)
-            },
-            str::to_owned,
-        );
+        let endpoint = super::endpoint_of(&self.config, region, self.service.id, self.service.host);
         let mut layer = Layer::new("signing");
         layer.store_put(SigningName::from_static(self.service.name));
         layer.store_put(SigningRegion::from(region.clone()));

@@ -1,6 +1,6 @@
 //! `EventBridge` Scheduler: schedules that run tasks.
 
-use aws_config::SdkConfig;
+use aws_types::SdkConfig;
 use serde_json::{Map, Value};
 
 use super::error::{CallError, Class};
@@ -42,6 +42,7 @@ pub struct Scheduler {
 }
 
 const SERVICE: Service = Service {
+    id: "Scheduler",
     name: "scheduler",
     host: "scheduler",
     target: "",

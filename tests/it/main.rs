@@ -6,6 +6,7 @@ mod accounts;
 mod adapters;
 mod buildspec;
 mod configuration;
+mod connections;
 mod crashes;
 mod events;
 mod layering;

@@ -1,111 +1,30 @@
 //! The built binary behind a Lambda Runtime API on loopback: the event goes in, `PutJob`… comes out.
 //! (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>)
 
-use std::convert::Infallible;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response};
-use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use simulator::Answer;
+use simulator::{Answer, Posted, RuntimeApi};
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::support::{World, id_of, success};
 
-/// What the function posted: `response` or `error`, and the body.
-type Posted = (String, Value);
-
-/// Hands out events one after the other and passes on what comes back.
-struct RuntimeApi {
-    address: String,
-    events: mpsc::UnboundedSender<(Value, u64)>,
-    posted: mpsc::UnboundedReceiver<Posted>,
-}
-
-impl RuntimeApi {
-    async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let (events, queue) = mpsc::unbounded_channel();
-        let (post, posted) = mpsc::unbounded_channel();
-        let queue = Arc::new(tokio::sync::Mutex::new(queue));
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let (queue, post) = (queue.clone(), post.clone());
-                let service =
-                    service_fn(move |request| answer(request, queue.clone(), post.clone()));
-                let connection = hyper::server::conn::http1::Builder::new()
-                    .serve_connection(TokioIo::new(stream), service);
-                tokio::spawn(connection);
-            }
-        });
-        Self {
-            address,
-            events,
-            posted,
-        }
-    }
-
-    /// One invocation: what the function posted.
-    async fn invoke(&mut self, event: &Value, deadline_ms: u64) -> Posted {
-        self.events.send((event.clone(), deadline_ms)).unwrap();
-        self.posted.recv().await.unwrap()
-    }
-}
-
-async fn answer(
-    request: Request<Incoming>,
-    queue: Arc<tokio::sync::Mutex<mpsc::UnboundedReceiver<(Value, u64)>>>,
-    post: mpsc::UnboundedSender<Posted>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    if request.method() == Method::GET {
-        let Some((event, deadline)) = queue.lock().await.recv().await else {
-            std::future::pending().await
-        };
-        let response = Response::builder()
-            .header("lambda-runtime-aws-request-id", "req-1")
-            .header("lambda-runtime-deadline-ms", deadline.to_string())
-            .header(
-                "lambda-runtime-invoked-function-arn",
-                "arn:aws:lambda:eu-central-1:111122223333:function:f",
-            )
-            .header(
-                "lambda-runtime-trace-id",
-                "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700",
-            )
-            .header("content-type", "application/json")
-            .body(Full::from(event.to_string()));
-        return Ok(response.unwrap());
-    }
-    let path = request.uri().path().to_owned();
-    let body = request.into_body().collect().await.unwrap().to_bytes();
-    let kind = path.rsplit('/').next().unwrap_or_default().to_owned();
-    let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    post.send((kind, body)).unwrap();
-    Ok(Response::builder()
-        .status(202)
-        .body(Full::default())
-        .unwrap())
-}
-
 /// The built function, and all that it writes.
-struct Function {
+pub(crate) struct Function {
     child: Child,
     written: Arc<Mutex<Vec<u8>>>,
+    /// Told of all that is written, and of the end.
+    has_more: Arc<Notify>,
     readers: Vec<JoinHandle<()>>,
 }
 
 impl Function {
-    fn start(runtime_api: &str, world: &World, more: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(runtime_api: &str, world: &World, more: &[(&str, &str)]) -> Self {
         // The release build, where one is to be tested; else what `cargo test` has built.
         let built = ecs_deploy_action::settings::environment("FUNCTION_BINARY");
         let built = built.unwrap_or_else(|| env!("CARGO_BIN_EXE_ecs-deploy-action").to_owned());
@@ -140,24 +59,41 @@ impl Function {
             Box::new(child.stdout.take().unwrap()),
             Box::new(child.stderr.take().unwrap()),
         ];
+        let has_more = Arc::<Notify>::default();
         let readers = streams.into_iter().map(|mut stream| {
-            let written = written.clone();
+            let (written, has_more) = (written.clone(), has_more.clone());
             tokio::spawn(async move {
                 let mut part = [0; 4096];
                 while let Ok(length @ 1..) = stream.read(&mut part).await {
                     written.lock().unwrap().extend_from_slice(&part[..length]);
+                    has_more.notify_one();
                 }
             })
         });
         Self {
             readers: readers.collect(),
+            has_more,
             child,
             written,
         }
     }
 
+    /// Waits until it has written `what` so many times.
+    pub(crate) async fn has_written(&mut self, what: &str, times: usize) {
+        loop {
+            let written = String::from_utf8_lossy(&self.written.lock().unwrap()).into_owned();
+            if written.matches(what).count() >= times {
+                return;
+            }
+            tokio::select! {
+                () = self.has_more.notified() => {}
+                status = self.child.wait() => unreachable!("ended with {status:?}: {written}"),
+            }
+        }
+    }
+
     /// Ends it and returns all that it wrote.
-    async fn stop(mut self) -> String {
+    pub(crate) async fn stop(mut self) -> String {
         self.child.kill().await.unwrap();
         for reader in self.readers {
             reader.await.unwrap();
@@ -166,21 +102,21 @@ impl Function {
     }
 }
 
-const FAR_MS: u64 = 4_102_444_800_000;
+pub(crate) const FAR_MS: u64 = 4_102_444_800_000;
 
 #[tokio::test]
 async fn the_built_binary_takes_an_event_and_answers_its_job_through_to_success() {
     let world = World::new();
     let mut runtime_api = RuntimeApi::start().await;
-    let function = Function::start(&runtime_api.address, &world, &[]);
+    let function = Function::start(runtime_api.address(), &world, &[]);
     let start = world.start(json!({}));
     let pipeline = world.simulator.codepipeline();
 
-    let (kind, report) = runtime_api.invoke(&start, FAR_MS).await;
+    let Posted { kind, body } = runtime_api.invoke(&start, FAR_MS).await;
     assert_eq!(
-        (kind.as_str(), &report["outcome"]),
+        (kind.as_str(), &body["outcome"]),
         ("response", &json!("InProgress")),
-        "{report}"
+        "{body}"
     );
     let answered = pipeline.answer(&id_of(&start));
     assert!(matches!(
@@ -194,21 +130,21 @@ async fn the_built_binary_takes_an_event_and_answers_its_job_through_to_success(
     world.simulator.clock().advance(Duration::from_mins(2));
     let next = pipeline.next_event(&id_of(&start)).unwrap();
     // A deadline in 1970, as `cargo lambda watch` hands out.
-    let (kind, report) = runtime_api.invoke(&next, 0).await;
+    let Posted { kind, body } = runtime_api.invoke(&next, 0).await;
     assert_eq!(
-        (kind.as_str(), &report["outcome"]),
+        (kind.as_str(), &body["outcome"]),
         ("response", &json!("Succeeded")),
-        "{report}"
+        "{body}"
     );
     success(&pipeline.answer(&id_of(&next)).unwrap());
 
     // What the runtime's own types would refuse reaches us too.
     for event in [json!(null), json!([1]), json!({"CodePipeline.job": 7})] {
-        let (kind, report) = runtime_api.invoke(&event, FAR_MS).await;
+        let Posted { kind, body } = runtime_api.invoke(&event, FAR_MS).await;
         assert_eq!(
-            (kind.as_str(), &report["outcome"]),
+            (kind.as_str(), &body["outcome"]),
             ("response", &json!("Failed")),
-            "{report}"
+            "{body}"
         );
     }
     function.stop().await;
@@ -220,7 +156,7 @@ async fn at_trace_nothing_of_a_credential_or_the_event_is_written() {
     let mut runtime_api = RuntimeApi::start().await;
     for format in ["JSON", "Text"] {
         let more = [("AWS_LAMBDA_LOG_FORMAT", format)];
-        let function = Function::start(&runtime_api.address, &world, &more);
+        let function = Function::start(runtime_api.address(), &world, &more);
         let start = world.start(json!({}));
         runtime_api.invoke(&start, FAR_MS).await;
         let mut denied = world.start(json!({}));
@@ -264,7 +200,7 @@ async fn at_trace_nothing_of_a_credential_or_the_event_is_written() {
 async fn a_setting_that_cannot_be_used_ends_the_function_with_a_sentence() {
     let world = World::new();
     let runtime_api = RuntimeApi::start().await;
-    let mut function = Function::start(&runtime_api.address, &world, &[("WATCH_SECONDS", "long")]);
+    let mut function = Function::start(runtime_api.address(), &world, &[("WATCH_SECONDS", "long")]);
     let status = function.child.wait().await.unwrap();
     assert!(!status.success());
     let written = function.stop().await;

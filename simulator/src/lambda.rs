@@ -1,11 +1,10 @@
-//! A Lambda Runtime API for one process, on loopback.
+//! A Lambda Runtime API for one process, on loopback: events go in, what the function posts comes out.
 //! (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>)
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ecs_deploy_action::clock::{Clock, SystemClock};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
@@ -15,36 +14,40 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc};
 
-/// What `template.yaml` gives an invocation.
-const TIME_LIMIT_MS: i64 = 300_000;
-
 /// What the function posted.
-#[derive(Debug)]
-pub(crate) struct Posted {
+#[derive(Clone, Debug, PartialEq)]
+pub struct Posted {
     /// `response`, or `error`.
-    pub(crate) kind: String,
-    /// Its body.
-    pub(crate) body: Value,
+    pub kind: String,
+    /// Its body; `null` if that is not JSON.
+    pub body: Value,
 }
 
-/// Hands out events one after the other and passes on what comes back.
-pub(crate) struct RuntimeApi {
-    pub(crate) address: String,
-    /// When the function asked for an event.
-    pub(crate) polls: mpsc::UnboundedReceiver<Instant>,
-    pub(crate) events: mpsc::UnboundedSender<Value>,
-    pub(crate) posted: mpsc::UnboundedReceiver<Posted>,
+/// An event, and when Lambda would end the function, in milliseconds since 1970.
+type Waiting = (Value, u64);
+
+/// Hands out events one after the other and passes on what comes back. Serves on the runtime that
+/// it was started on, for as long as that runs.
+pub struct RuntimeApi {
+    address: String,
+    polls: mpsc::UnboundedReceiver<Instant>,
+    events: mpsc::UnboundedSender<Waiting>,
+    posted: mpsc::UnboundedReceiver<Posted>,
 }
 
 /// The other ends.
 struct Ends {
     poll: mpsc::UnboundedSender<Instant>,
-    queue: Mutex<mpsc::UnboundedReceiver<Value>>,
+    queue: Mutex<mpsc::UnboundedReceiver<Waiting>>,
     post: mpsc::UnboundedSender<Posted>,
 }
 
 impl RuntimeApi {
-    pub(crate) async fn start() -> Self {
+    /// One that listens.
+    ///
+    /// # Panics
+    /// If this machine has no loopback address to listen on.
+    pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("its address").to_string();
         let (poll, polls) = mpsc::unbounded_channel();
@@ -71,6 +74,39 @@ impl RuntimeApi {
             posted,
         }
     }
+
+    /// What `AWS_LAMBDA_RUNTIME_API` is set to: host and port.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// When the function asked for its next event, once it has.
+    ///
+    /// # Panics
+    /// Never: whoever sends to it lives as long as the runtime.
+    pub async fn polled(&mut self) -> Instant {
+        self.polls.recv().await.expect("a server that runs")
+    }
+
+    /// One invocation: what the function posted. `deadline_ms` is when Lambda would end it, in
+    /// milliseconds since 1970.
+    ///
+    /// # Panics
+    /// Never, see [`RuntimeApi::polled`].
+    pub async fn invoke(&mut self, event: &Value, deadline_ms: u64) -> Posted {
+        let sent = self.events.send((event.clone(), deadline_ms));
+        sent.expect("a server that runs");
+        self.posted.recv().await.expect("a server that runs")
+    }
+}
+
+/// Now.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "when a process asks for an event is real time"
+)]
+fn now() -> Instant {
+    Instant::now()
 }
 
 async fn answer(
@@ -79,14 +115,13 @@ async fn answer(
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     if request.method() == Method::GET {
         // Nobody may be listening any more: the process is about to be killed.
-        let _ = ends.poll.send(crate::stopwatch::now());
-        let Some(event) = ends.queue.lock().await.recv().await else {
+        let _ = ends.poll.send(now());
+        let Some((event, deadline_ms)) = ends.queue.lock().await.recv().await else {
             std::future::pending().await
         };
-        let deadline = SystemClock.now().as_millis() + TIME_LIMIT_MS;
         let response = Response::builder()
             .header("lambda-runtime-aws-request-id", "req-1")
-            .header("lambda-runtime-deadline-ms", deadline.to_string())
+            .header("lambda-runtime-deadline-ms", deadline_ms.to_string())
             .header(
                 "lambda-runtime-invoked-function-arn",
                 "arn:aws:lambda:eu-central-1:111122223333:function:f",
@@ -101,8 +136,9 @@ async fn answer(
     }
     let kind = request.uri().path().rsplit('/').next().unwrap_or_default();
     let kind = kind.to_owned();
-    let body = request.into_body().collect().await.expect("a body");
-    let body = serde_json::from_slice(&body.to_bytes()).unwrap_or(Value::Null);
+    let body = request.into_body().collect().await;
+    let body = body.map(http_body_util::Collected::to_bytes);
+    let body = serde_json::from_slice(&body.unwrap_or_default()).unwrap_or(Value::Null);
     drop(ends.post.send(Posted { kind, body }));
     let response = Response::builder().status(202).body(Full::default());
     Ok(response.expect("a response"))

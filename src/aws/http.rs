@@ -1,0 +1,141 @@
+//! HTTP: one pool of connections and one set of root certificates for all clients, and connections
+//! that are there before the first call needs them.
+
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+
+use super::{CONNECT_TIMEOUT, READ_TIMEOUT};
+
+/// The only connector of the function.
+///
+/// `aws_smithy_http_client`'s own client makes a connector for each set of time limits, so clients
+/// with other limits share no connection, and one more, which it throws away, whenever a client is
+/// made. Each parses all root certificates of the machine anew
+/// (<https://github.com/awslabs/aws-sdk-rust/issues/975>; `BENCHMARKS.md` says what that takes).
+/// Clients are made for each invocation here, because their credentials come with it.
+///
+/// A client's own limit for reading is not looked at: the one for a whole attempt, which the SDK
+/// keeps, is the one that ends a call early.
+#[derive(Debug, Clone)]
+pub(super) struct OneConnector(SharedHttpConnector);
+
+impl OneConnector {
+    /// Reads the machine's root certificates, which takes a few milliseconds: to be made once,
+    /// before the first event, while Lambda gives the function a whole CPU.
+    pub(super) fn new() -> Self {
+        let limits = HttpConnectorSettings::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(READ_TIMEOUT)
+            .build();
+        let connector = Connector::builder()
+            .connector_settings(limits)
+            .sleep_impl(TokioSleep::new())
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .build();
+        Self(SharedHttpConnector::new(connector))
+    }
+
+    /// Opens a connection to `endpoint`, which then waits in the pool for the first call. Without
+    /// TLS there is little to gain, and nothing is done.
+    ///
+    /// The pool opens connections for requests only, so this makes one: `GET /ping`, unsigned,
+    /// without a word about us. Whatever is answered, or nothing, is fine: who finds no connection
+    /// in the pool opens one, as ever.
+    pub(super) async fn connect(&self, endpoint: &str) {
+        if !endpoint.starts_with("https://") {
+            return;
+        }
+        let Ok(request) = HttpRequest::get(format!("{endpoint}/ping")) else {
+            return;
+        };
+        // A connection goes back to the pool when its answer has been read.
+        let answer = self.0.call(request).await;
+        let outcome = match answer {
+            Ok(answer) => {
+                let status = answer.status().as_u16();
+                let read = aws_smithy_types::byte_stream::ByteStream::new(answer.into_body());
+                read.collect().await.map(|_| status).ok()
+            }
+            Err(_) => None,
+        };
+        tracing::debug!(endpoint, status = outcome, "connected ahead");
+    }
+}
+
+impl HttpClient for OneConnector {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        self.0.clone()
+    }
+
+    fn connector_metadata(&self) -> Option<ConnectorMetadata> {
+        Some(ConnectorMetadata::new("hyper", Some("1.x".into())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use aws_smithy_runtime_api::client::http::HttpConnectorFuture;
+    use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+    use aws_smithy_types::body::SdkBody;
+
+    use super::super::{Aws, environment};
+    use super::*;
+    use crate::deploy::failure::{Failure, FailureKind};
+
+    /// Counts requests and refuses them.
+    #[derive(Debug, Default)]
+    struct Refusing(Arc<AtomicUsize>);
+
+    impl HttpConnector for Refusing {
+        fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            let status = 400.try_into().unwrap();
+            HttpConnectorFuture::ready(Ok(HttpResponse::new(status, SdkBody::empty())))
+        }
+    }
+
+    fn in_lambda(name: &str) -> Option<String> {
+        let value = match name {
+            "AWS_REGION" => "eu-central-1",
+            "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => "x",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    }
+
+    #[tokio::test]
+    async fn clients_with_other_time_limits_use_the_same_connector() {
+        let count = Arc::<AtomicUsize>::default();
+        let connector = SharedHttpConnector::new(Refusing(count.clone()));
+        let config = environment::read(in_lambda).into_builder();
+        let aws = Aws::new(config.http_client(OneConnector(connector)).build());
+        let failure = Failure::new(FailureKind::Job, "why");
+        let answer = aws.codepipeline();
+        answer.failed("job", &failure, None).await.unwrap_err();
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+        aws.ecs(None).clusters().await.unwrap_err();
+        assert_eq!(count.load(Ordering::SeqCst), 2);
+    }
+    #[tokio::test]
+    async fn who_is_not_trusted_is_not_talked_to() {
+        let simulator = simulator::Simulator::start();
+        let endpoint = simulator.tls_endpoint();
+        OneConnector::new().connect(endpoint.url()).await;
+        assert_eq!(endpoint.connections(), 0);
+        assert_eq!(simulator.calls(), []);
+    }
+}

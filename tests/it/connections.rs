@@ -1,0 +1,105 @@
+//! What connections take, over TLS: the built function, with each service a host of its own.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::json;
+use simulator::{RuntimeApi, TlsEndpoint};
+
+use crate::runtime_api::{FAR_MS, Function};
+use crate::support::{World, id_of};
+
+/// The hosts that a start talks to.
+struct Hosts {
+    ecs: TlsEndpoint,
+    codepipeline: TlsEndpoint,
+    s3: TlsEndpoint,
+    /// A file with their certificates.
+    trusted: String,
+}
+
+impl Hosts {
+    /// `name` is the test's own.
+    fn of(world: &World, name: &str) -> Self {
+        let [ecs, codepipeline, s3] = std::array::from_fn(|_| world.simulator.tls_endpoint());
+        let trusted = [&ecs, &codepipeline, &s3].map(TlsEndpoint::certificate);
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.pem"));
+        fs::write(&file, trusted.concat()).unwrap();
+        Self {
+            ecs,
+            codepipeline,
+            s3,
+            trusted: file.to_str().unwrap().to_owned(),
+        }
+    }
+
+    fn start(&self, world: &World, runtime_api: &RuntimeApi) -> Function {
+        let environment = [
+            ("AWS_ENDPOINT_URL_ECS", self.ecs.url()),
+            ("AWS_ENDPOINT_URL_CODEPIPELINE", self.codepipeline.url()),
+            ("AWS_ENDPOINT_URL_S3", self.s3.url()),
+            ("SSL_CERT_FILE", &self.trusted),
+        ];
+        Function::start(runtime_api.address(), world, &environment)
+    }
+}
+
+/// One per host that is connected to ahead, whatever came of it.
+const CONNECTED: &str = "connected ahead";
+
+#[tokio::test]
+async fn ecs_and_codepipeline_are_connected_to_before_the_event_and_the_job_uses_that() {
+    let world = World::new();
+    let hosts = Hosts::of(&world, "connected-ahead");
+    let mut runtime_api = RuntimeApi::start().await;
+    let mut function = hosts.start(&world, &runtime_api);
+    function.has_written(CONNECTED, 2).await;
+    let connections = || [&hosts.ecs, &hosts.codepipeline, &hosts.s3].map(TlsEndpoint::connections);
+    assert_eq!(connections(), [1, 1, 0]);
+
+    let start = world.start(json!({}));
+    let posted = runtime_api.invoke(&start, FAR_MS).await;
+    assert_eq!(posted.body["outcome"], "InProgress", "{}", posted.body);
+    let [ecs, codepipeline, s3] = connections();
+    assert_eq!([codepipeline, s3], [1, 1], "the answer needs no other");
+    let calls = world.simulator.calls();
+    let of_ecs = calls.iter().filter(|call| call.service == "ecs").count();
+    assert!(ecs < of_ecs, "{ecs} connections for {of_ecs} calls");
+    assert_eq!(world.count("Ping"), 2);
+    function.stop().await;
+}
+
+#[tokio::test]
+async fn who_cannot_be_connected_to_ahead_is_connected_to_by_the_first_call() {
+    let world = World::new();
+    let hosts = Hosts::of(&world, "not-connected-ahead");
+    let mut runtime_api = RuntimeApi::start().await;
+    world.simulator.faults().reset("Ping", 2);
+    let mut function = hosts.start(&world, &runtime_api);
+    function.has_written(CONNECTED, 2).await;
+    let start = world.start(json!({}));
+    let posted = runtime_api.invoke(&start, FAR_MS).await;
+    assert_eq!(posted.body["outcome"], "InProgress", "{}", posted.body);
+    assert!(
+        world
+            .simulator
+            .codepipeline()
+            .answer(&id_of(&start))
+            .is_some()
+    );
+    function.stop().await;
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_host_that_does_not_answer_ahead() {
+    let world = World::new();
+    let hosts = Hosts::of(&world, "silent-ahead");
+    let mut runtime_api = RuntimeApi::start().await;
+    world.simulator.faults().hang("Ping", 2);
+    let function = hosts.start(&world, &runtime_api);
+    let start = world.start(json!({}));
+    let posted = runtime_api.invoke(&start, FAR_MS).await;
+    assert_eq!(posted.body["outcome"], "InProgress", "{}", posted.body);
+    let written = function.stop().await;
+    assert!(!written.contains(CONNECTED), "{written}");
+}
