@@ -5,12 +5,11 @@
 //! Lambda Runtime API on loopback, and what they call is the simulator. Compare the ratios, not the
 //! seconds: those are this machine's, and a Lambda function with 128 MB has far less of a CPU.
 //!
-//! `FUNCTION_BINARY` names another build of this function that is to be measured. (Cargo builds ours
-//! for benchmarks with the features that the tests need of its dependencies, too.) With
+//! `FUNCTION_BEFORE` names another build of this function that is to be compared with. With
 //! `BENCH_VERBOSE` the programs' standard error is shown.
 //!
 //! `NAME` chooses tables whose name contains it: `cold`, `answer`, `artifact`, `memory`, `size`,
-//! `billed`, `instructions`.
+//! `billed`, `processes`, `instructions`.
 
 #[path = "bench/answer.rs"]
 mod answer;
@@ -28,6 +27,8 @@ mod machine;
 mod memory;
 #[path = "bench/program.rs"]
 mod program;
+#[path = "bench/share.rs"]
+mod share;
 #[path = "bench/size.rs"]
 mod size;
 #[path = "bench/stopwatch.rs"]
@@ -36,18 +37,17 @@ mod stopwatch;
 mod table;
 #[path = "bench/world.rs"]
 mod world;
-#[path = "bench/zips.rs"]
-mod zips;
 
 use program::Programs;
 
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     "cold",
     "answer",
     "artifact",
     "memory",
     "size",
     "billed",
+    "processes",
     "instructions",
 ];
 
@@ -101,31 +101,29 @@ async fn main() {
     );
     let runs = asked.runs.max(1);
     table::say(&machine::described());
-    let needs_programs = NAMES
-        .iter()
-        .any(|name| *name != "instructions" && asked.wants(name));
-    if needs_programs {
-        let programs = Programs::build();
-        if asked.wants("cold") {
-            cold::run(&programs, runs).await;
-        }
-        if asked.wants("answer") {
-            answer::run(&programs, runs.div_ceil(3)).await;
-        }
-        if asked.wants("artifact") {
-            artifact::run(&programs).await;
-        }
-        if asked.wants("memory") {
-            memory::run(&programs).await;
-        }
-        if asked.wants("size") {
-            size::run(&programs);
-        }
-        if asked.wants("billed") {
-            billed::run(&programs, runs.div_ceil(3)).await;
-        }
+    let programs = Programs::build();
+    if asked.wants("cold") {
+        cold::run(&programs, runs).await;
+    }
+    if asked.wants("answer") {
+        answer::run(&programs, runs.div_ceil(3)).await;
+    }
+    if asked.wants("artifact") {
+        artifact::run(&programs).await;
+    }
+    if asked.wants("memory") {
+        memory::run(&programs).await;
+    }
+    if asked.wants("size") {
+        size::run(&programs);
+    }
+    if asked.wants("billed") {
+        billed::run(&programs, runs.div_ceil(3)).await;
+    }
+    if asked.wants("processes") {
+        instructions::of_processes(&programs).await;
     }
     if asked.wants("instructions") {
-        instructions::run();
+        instructions::of_works();
     }
 }

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use ecs_deploy_action::artifact::entry::TAIL_BYTES;
 use simulator::Clock;
+use simulator::artifacts::{self, Artifact};
 
 use crate::program::{Program, Programs, Running};
 use crate::stopwatch;
 use crate::table::{Table, bytes, millis, times};
 use crate::world::World;
-use crate::zips::{self, Zip};
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
@@ -21,13 +22,13 @@ struct Seen {
 }
 
 pub(crate) async fn run(programs: &Programs) {
-    let cases: [(&str, fn() -> Zip); 6] = [
-        ("1 KiB, 2 entries", || zips::of_length(KIB)),
-        ("10 MiB, 2 entries", || zips::of_length(10 * MIB)),
-        ("1 GiB, 2 entries", || zips::of_length(1024 * MIB)),
-        ("10 entries", || zips::of_entries(10)),
-        ("10,000 entries", || zips::of_entries(10_000)),
-        ("100,000 entries", || zips::of_entries(100_000)),
+    let cases: [(&str, fn() -> Artifact); 6] = [
+        ("1 KiB, 2 entries", || artifacts::of_length(KIB)),
+        ("10 MiB, 2 entries", || artifacts::of_length(10 * MIB)),
+        ("1 GiB, 2 entries", || artifacts::of_length(1024 * MIB)),
+        ("10 entries", || artifacts::of_entries(10)),
+        ("10,000 entries", || artifacts::of_entries(10_000)),
+        ("100,000 entries", || artifacts::of_entries(100_000)),
     ];
     let mut table = Table::new(
         "Artifact: the first invocation of a cold process, no latency, the file first in the zip",
@@ -47,9 +48,9 @@ pub(crate) async fn run(programs: &Programs) {
     let mut is_within = true;
     for (case, make) in cases {
         let mut ours_peak = None;
-        for program in Program::DEPLOYING {
+        for program in programs.deploying() {
             let zip = make();
-            let (length, aim) = (zip.length, zip.aim_bytes());
+            let (length, aim) = (zip.length, zip.cost(TAIL_BYTES));
             let seen = read(programs, program, zip).await;
             if program == Program::Ours {
                 requests.push(seen.requests);
@@ -102,11 +103,10 @@ pub(crate) async fn run(programs: &Programs) {
     table.print();
 }
 
-async fn read(programs: &Programs, program: Program, zip: Zip) -> Seen {
+async fn read(programs: &Programs, program: Program, zip: Artifact) -> Seen {
     let world = World::new(Clock::system(), 1, 1);
     world.put(zip);
-    let endpoint = world.simulator.endpoint();
-    let mut running = Running::start(programs, program, &endpoint, 0).await;
+    let mut running = Running::start(programs, program, &world, 0).await;
     let event = world.start();
     let began = stopwatch::now();
     running.invoke(&event).await;

@@ -212,8 +212,7 @@ fn waiting(rollout: Duration) -> (Bill, u32) {
 /// only looks are measured.
 async fn python_work(programs: &Programs, invocations: u32, looks: u32) -> Duration {
     let world = World::new(simulator::Clock::system(), 1, 1);
-    let endpoint = world.simulator.endpoint();
-    let mut running = Running::start(programs, Program::Python, &endpoint, 0).await;
+    let mut running = Running::start(programs, Program::Python, &world, 0).await;
     world.simulator.set_latency(LATENCY);
     let start = world.start();
     let began = stopwatch::now();
@@ -232,7 +231,7 @@ async fn cold_start(programs: &Programs, program: Program, runs: usize) -> Durat
     let world = World::new(simulator::Clock::system(), 1, 1);
     let mut all = Vec::new();
     for _ in 0..runs {
-        let running = Running::start(programs, program, &world.simulator.endpoint(), 0).await;
+        let running = Running::start(programs, program, &world, 0).await;
         all.push(running.cold);
         running.stop().await;
     }

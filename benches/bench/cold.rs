@@ -1,5 +1,7 @@
 //! Cold start: from the start of the process to the first poll of the Runtime API.
 
+use std::time::Duration;
+
 use simulator::Clock;
 
 use crate::program::{Program, Programs, Running};
@@ -9,22 +11,32 @@ use crate::world::World;
 
 pub(crate) async fn run(programs: &Programs, runs: usize) {
     let world = World::new(Clock::system(), 1, 1);
-    let mut measured = Program::ALL.map(|program| (program, Vec::new()));
+    let all = programs.all();
+    let mut measured: Vec<(Program, Vec<Duration>)> = all
+        .into_iter()
+        .map(|program| (program, Vec::new()))
+        .collect();
     for _ in 0..runs {
         // In turn, so that a noisy minute is noisy for all.
         for (program, all) in &mut measured {
-            let endpoint = world.simulator.endpoint();
-            let running = Running::start(programs, *program, &endpoint, 0).await;
+            let running = Running::start(programs, *program, &world, 0).await;
             all.push(running.cold);
             running.stop().await;
         }
     }
-    let medians = measured.map(|(program, all)| {
-        let least = all.iter().min().copied().unwrap_or_default();
-        let most = all.iter().max().copied().unwrap_or_default();
-        (program, median(all), least, most)
-    });
-    let [ours, minimal, python] = [0, 1, 2].map(|place| medians[place].1.as_secs_f64());
+    let medians: Vec<(Program, Duration, Duration, Duration)> = measured
+        .into_iter()
+        .map(|(program, all)| {
+            let least = all.iter().min().copied().unwrap_or_default();
+            let most = all.iter().max().copied().unwrap_or_default();
+            (program, median(all), least, most)
+        })
+        .collect();
+    let of = |wanted: Program| {
+        let found = medians.iter().find(|(program, ..)| *program == wanted);
+        found.expect("all are measured").1.as_secs_f64()
+    };
+    let [ours, minimal, python] = [Program::Ours, Program::Minimal, Program::Python].map(of);
     let mut table = Table::new(
         &format!("Cold start: process start to first poll, {runs} runs each"),
         &[

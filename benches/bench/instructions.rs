@@ -7,8 +7,10 @@ use std::fmt::Write;
 use std::hint::black_box;
 use std::process::Command;
 
+use aws_credential_types::Credentials;
 use ecs_deploy_action::artifact::entry::{self, Bounds};
 use ecs_deploy_action::artifact::ranged::{Source, Tail};
+use ecs_deploy_action::aws::Aws;
 use ecs_deploy_action::deploy::images::ImageSource;
 use ecs_deploy_action::deploy::phase::{Phase, ServiceRollout};
 use ecs_deploy_action::deploy::revision::Revision;
@@ -16,9 +18,10 @@ use ecs_deploy_action::deploy::task_definition::{Base, Described, registrations}
 use ecs_deploy_action::deploy::time::Timestamp;
 use ecs_deploy_action::deploy::token::{self, LeftOff};
 use serde_json::{Value, json};
+use simulator::artifacts;
 
-use crate::table::Table;
-use crate::zips;
+use crate::program::{Program, Programs};
+use crate::table::{Table, times};
 
 /// The hidden option: `--work NAME` or `--work prepare-NAME`.
 pub(crate) const OPTION: &str = "work";
@@ -28,9 +31,17 @@ const PREPARE: &str = "prepare-";
 const ENTRIES: u32 = 100_000;
 const TASK_DEFINITION_BYTES: usize = 60_000;
 const TOKENS: u32 = 100;
+const INVOCATIONS: u32 = 100;
+
+const CALLGRIND: [&str; 3] = [
+    "valgrind",
+    "--tool=callgrind",
+    "--callgrind-out-file=/dev/null",
+];
 
 /// What there is to count, and what it is.
-const WORKS: [(&str, &str); 3] = [
+const WORKS: [(&str, &str); 4] = [
+    ("clients", "the clients of 100 invocations made"),
     ("directory", "one file out of a zip with 100,000 entries"),
     (
         "definition",
@@ -45,19 +56,33 @@ pub(crate) fn work(asked: &str) {
     let only_prepares = asked != name;
     match name {
         "directory" => {
-            let zip = zips::of_entries(ENTRIES);
+            let zip = artifacts::of_entries(ENTRIES);
             let object = zip.segments[0].1.clone();
             if !only_prepares {
                 let limit = 100 * 1024;
-                let read =
-                    entry::read(Memory(&object), zips::FILE, limit, Bounds::for_memory(None));
-                assert_eq!(black_box(read).expect("the file"), zips::IMAGES);
+                let read = entry::read(
+                    Memory(&object),
+                    artifacts::FILE,
+                    limit,
+                    Bounds::for_memory(None),
+                );
+                assert_eq!(black_box(read).expect("the file"), artifacts::IMAGES);
+            }
+        }
+        "clients" => {
+            let simulator = simulator::Simulator::start();
+            let aws = Aws::with(simulator.client_config());
+            if !only_prepares {
+                for _ in 0..INVOCATIONS {
+                    let key = Credentials::new("key", "secret", None, None, "job");
+                    black_box((aws.ecs(None), aws.codepipeline(), aws.s3(Some(key))));
+                }
             }
         }
         "definition" => {
             let answer = described().to_string();
             let images = ImageSource::Definitions {
-                file: zips::FILE.to_owned(),
+                file: artifacts::FILE.to_owned(),
                 images: vec![("app".to_owned(), "repo/app:v2".to_owned())],
             };
             if !only_prepares {
@@ -149,38 +174,79 @@ impl Source for Memory<'_> {
     }
 }
 
-pub(crate) fn run() {
+/// What whole processes take, the kernel's part left out.
+pub(crate) async fn of_processes(programs: &Programs) {
+    let mut table = Table::new(
+        "Instructions: whole processes, counted by callgrind",
+        &[
+            "from process start to",
+            "program",
+            "instructions",
+            "to ours",
+        ],
+    );
+    for (what, is_invoked) in [("first poll", false), ("first answer", true)] {
+        let mut ours = None;
+        // Python takes minutes under valgrind.
+        for program in programs
+            .all()
+            .into_iter()
+            .filter(|one| *one != Program::Python)
+        {
+            let Some(said) = programs.said_by(&CALLGRIND, program, is_invoked).await else {
+                table.note(NO_VALGRIND);
+                continue;
+            };
+            let count = count_in(&said);
+            #[expect(clippy::cast_precision_loss, reason = "two decimals are shown")]
+            let ratio = times(count as f64, *ours.get_or_insert(count) as f64);
+            let name = program.name().to_owned();
+            table.row(vec![what.to_owned(), name, grouped(count), ratio]);
+        }
+    }
+    table.note("over TLS, without latency; valgrind lets one thread run at a time, so that what is done on another may come before or after the first poll");
+    table.note("the number of connections that are opened differs a little from run to run, and each is about three million instructions");
+    table.print();
+}
+
+const NO_VALGRIND: &str = "left out: valgrind is not on the PATH";
+
+/// What parts of the work take.
+pub(crate) fn of_works() {
     let mut table = Table::new(
         "Instructions: CPU work, counted by callgrind",
         &["work", "instructions"],
     );
-    let has_valgrind = Command::new("valgrind").arg("--version").output().is_ok();
-    if has_valgrind {
-        for (name, what) in WORKS {
-            let all = counted(name);
-            let prepared = counted(&format!("{PREPARE}{name}"));
-            let own = all.saturating_sub(prepared);
-            table.row(vec![what.to_owned(), grouped(own)]);
-        }
-        table.note("runs differ a little: repeat them before believing a small difference");
-    } else {
-        table.note("left out: valgrind is not on the PATH");
+    for (name, what) in WORKS {
+        let counted = counted(name).zip(counted(&format!("{PREPARE}{name}")));
+        let Some((all, prepared)) = counted else {
+            table.note(NO_VALGRIND);
+            continue;
+        };
+        let own = all.saturating_sub(prepared);
+        table.row(vec![what.to_owned(), grouped(own)]);
     }
+    table.note("runs differ a little: repeat them before believing a small difference");
     table.print();
 }
 
-/// How many instructions this program takes for that.
-fn counted(work: &str) -> u64 {
+/// How many instructions this program takes for that. `None` without valgrind.
+fn counted(work: &str) -> Option<u64> {
     let own = std::env::current_exe().expect("this program");
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+    let output = Command::new(CALLGRIND[0])
+        .args(&CALLGRIND[1..])
         .arg(own)
         .args([&format!("--{OPTION}"), work])
         .output()
-        .expect("valgrind");
+        .ok()?;
     let said = String::from_utf8_lossy(&output.stderr);
     // A panic has its instructions, too.
     assert!(output.status.success(), "{work}: {said}");
+    Some(count_in(&said))
+}
+
+/// The count that callgrind says at the end.
+fn count_in(said: &str) -> u64 {
     let count = said
         .lines()
         .find_map(|line| line.split_once("Collected : "))

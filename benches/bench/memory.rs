@@ -26,12 +26,11 @@ pub(crate) async fn run(programs: &Programs) {
         ],
     );
     let mut ours = None;
-    for program in Program::ALL {
-        let world = World::new(Clock::system(), 1, 1);
+    for program in programs.all() {
+        let world = World::new(Clock::system(), 1, 1).over_tls();
         let healthy = Behaviour::Healthy { start_seconds: 2 };
         world.simulator.ecs().image("app:v2", healthy);
-        let endpoint = world.simulator.endpoint();
-        let mut running = Running::start(programs, program, &endpoint, WATCH_SECONDS).await;
+        let mut running = Running::start(programs, program, &world, WATCH_SECONDS).await;
         let at_first = running.peak_bytes();
         let (what, invocations) = if program == Program::Minimal {
             running.invoke(&json!({})).await;

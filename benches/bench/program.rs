@@ -1,5 +1,6 @@
 //! The three functions: how they are built and started, and what they take.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -11,8 +12,10 @@ use serde_json::Value;
 use simulator::{Posted, RuntimeApi};
 use tokio::process::{Child, Command};
 
+use crate::share::Share;
 use crate::stopwatch;
 use crate::table::say;
+use crate::world::World;
 
 /// Nothing here takes longer; whatever does hangs.
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -25,6 +28,8 @@ const TIME_LIMIT: Duration = Duration::from_mins(5);
 pub(crate) enum Program {
     /// This function.
     Ours,
+    /// Another build of it, to compare with.
+    Before,
     /// `benches/minimal`.
     Minimal,
     /// `benches/baseline`.
@@ -32,14 +37,10 @@ pub(crate) enum Program {
 }
 
 impl Program {
-    pub(crate) const ALL: [Self; 3] = [Self::Ours, Self::Minimal, Self::Python];
-
-    /// Those that deploy.
-    pub(crate) const DEPLOYING: [Self; 2] = [Self::Ours, Self::Python];
-
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Ours => "this function",
+            Self::Before => "the same, before",
             Self::Minimal => "minimal function",
             Self::Python => "Python, boto3",
         }
@@ -48,8 +49,10 @@ impl Program {
 
 /// Where they are.
 pub(crate) struct Programs {
-    /// Ours: what `cargo bench` has built, or `FUNCTION_BINARY`.
+    /// Ours, built as it is installed.
     pub(crate) ours: PathBuf,
+    /// `FUNCTION_BEFORE`.
+    pub(crate) before: Option<PathBuf>,
     pub(crate) minimal: PathBuf,
     /// The virtual environment of the baseline.
     pub(crate) environment: PathBuf,
@@ -66,24 +69,24 @@ pub(crate) fn baseline() -> PathBuf {
 }
 
 impl Programs {
-    /// Builds what is not built yet: the minimal function beside ours, the baseline's environment in
-    /// `.venv/baseline`.
+    /// Builds what is not built yet: this function and the minimal one, each with the features that
+    /// it asks for itself, and the baseline's environment in `.venv/baseline`.
     pub(crate) fn build() -> Self {
+        // `cargo bench` has built our function, too, but with what the benchmarks need of its
+        // dependencies in it.
         let built = Path::new(env!("CARGO_BIN_EXE_ecs-deploy-action"));
         let profile = built.parent().expect("a folder of the profile");
         let target = profile.parent().expect("a target folder");
-        say("building the minimal function …");
-        run(std::process::Command::new(env!("CARGO"))
-            .args([
-                "build",
-                "--quiet",
-                "--release",
-                "--package",
-                "minimal-function",
-            ])
-            .arg("--target-dir")
-            .arg(target)
-            .current_dir(root()));
+        let [ours, minimal] = ["ecs-deploy-action", "minimal-function"].map(|package| {
+            say(&format!("building {package} …"));
+            run(std::process::Command::new(env!("CARGO"))
+                .args(["build", "--quiet", "--release", "--locked", "--bins"])
+                .args(["--package", package])
+                .arg("--target-dir")
+                .arg(target)
+                .current_dir(root()));
+            target.join("release").join(package)
+        });
         let environment = root().join(".venv/baseline");
         if !environment.join("bin/python").exists() {
             run(std::process::Command::new("python3")
@@ -96,61 +99,57 @@ impl Programs {
             .args(["--no-deps", "-r"])
             .arg(baseline().join("requirements.txt")));
         Self {
-            ours: environment_path().unwrap_or_else(|| built.to_owned()),
-            minimal: target.join("release/minimal-function"),
+            ours,
+            before: environment_path(),
+            minimal,
             environment,
         }
     }
 
-    fn command(&self, program: Program) -> Command {
-        match program {
-            Program::Ours => Command::new(&self.ours),
-            Program::Minimal => Command::new(&self.minimal),
-            Program::Python => {
-                let mut python = Command::new(self.environment.join("bin/python"));
-                python
-                    .args(["-m", "awslambdaric", "handler.handler"])
-                    .current_dir(baseline());
-                python
-            }
-        }
+    /// Ours first.
+    pub(crate) fn all(&self) -> Vec<Program> {
+        let mut all = self.deploying();
+        all.insert(all.len() - 1, Program::Minimal);
+        all
     }
-}
 
-/// Another build of ours that is to be measured.
-fn environment_path() -> Option<PathBuf> {
-    environment("FUNCTION_BINARY").map(PathBuf::from)
-}
+    /// Those that deploy; ours first, Python last.
+    pub(crate) fn deploying(&self) -> Vec<Program> {
+        let before = self.before.as_ref().map(|_| Program::Before);
+        let mut all = vec![Program::Ours];
+        all.extend(before);
+        all.push(Program::Python);
+        all
+    }
 
-fn run(command: &mut std::process::Command) {
-    let status = command.status();
-    assert!(
-        status.as_ref().is_ok_and(std::process::ExitStatus::success),
-        "{command:?}: {status:?}"
-    );
-}
-
-/// A program behind its Runtime API.
-pub(crate) struct Running {
-    program: Program,
-    child: Child,
-    runtime_api: RuntimeApi,
-    /// From the start of the process to its first poll.
-    pub(crate) cold: Duration,
-}
-
-impl Running {
-    /// Starts a process and waits until it asks for an event.
-    pub(crate) async fn start(
-        programs: &Programs,
+    /// A program as Lambda would start it, behind a Runtime API; `under` is a program that runs it.
+    fn command(
+        &self,
         program: Program,
-        endpoint: &str,
+        under: &[&str],
+        world: &World,
+        runtime_api: &RuntimeApi,
         watch_seconds: u32,
-    ) -> Self {
-        let mut runtime_api = RuntimeApi::start().await;
-        let mut command = programs.command(program);
+    ) -> Command {
+        let binary = match program {
+            Program::Ours => self.ours.clone(),
+            Program::Before => {
+                let before = self.before.clone();
+                before.expect("only what is there is asked for")
+            }
+            Program::Minimal => self.minimal.clone(),
+            Program::Python => self.environment.join("bin/python"),
+        };
+        let mut line: Vec<OsString> = under.iter().map(OsString::from).collect();
+        line.push(binary.into());
+        if program == Program::Python {
+            line.extend(["-m", "awslambdaric", "handler.handler"].map(OsString::from));
+        }
+        let mut command = Command::new(&line[0]);
         // What Lambda sets for every function.
         command
+            .args(&line[1..])
+            .current_dir(baseline())
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", runtime_api.address())
             .env("AWS_LAMBDA_FUNCTION_NAME", "f")
@@ -168,18 +167,86 @@ impl Running {
                 simulator::FUNCTION_SECRET_ACCESS_KEY,
             )
             .env("AWS_SESSION_TOKEN", "function-token")
-            .env("AWS_ENDPOINT_URL", endpoint)
+            .envs(world.environment())
             .env("WATCH_SECONDS", watch_seconds.to_string())
             // The installed packages are compiled; the handler's folder is ours to keep clean.
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(if environment("BENCH_VERBOSE").is_some() {
-                Stdio::inherit()
-            } else {
-                Stdio::null()
-            })
             .kill_on_drop(true);
+        command
+    }
+
+    /// What `under` says on its standard error of a program that starts, over TLS, and is ended when
+    /// it asks for its first event, or for its second. `None` if there is no such program.
+    pub(crate) async fn said_by(
+        &self,
+        under: &[&str],
+        program: Program,
+        is_invoked: bool,
+    ) -> Option<String> {
+        let world = World::new(simulator::Clock::system(), 1, 1).over_tls();
+        let mut runtime_api = RuntimeApi::start().await;
+        let mut command = self.command(program, under, &world, &runtime_api, 0);
+        let child = command.stderr(Stdio::piped()).spawn().ok()?;
+        runtime_api.polled().await;
+        if is_invoked {
+            let event = world.start();
+            let posted = runtime_api.invoke(&event, deadline_ms()).await;
+            assert_eq!(posted.kind, "response", "{program:?}: {}", posted.body);
+            runtime_api.polled().await;
+        }
+        let id = child.id().expect("a process that runs").to_string();
+        run(std::process::Command::new("kill").args(["-TERM", &id]));
+        let output = child.wait_with_output().await.expect("its output");
+        Some(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+}
+
+/// Another build of ours that is to be compared with.
+fn environment_path() -> Option<PathBuf> {
+    environment("FUNCTION_BEFORE").map(PathBuf::from)
+}
+
+fn run(command: &mut std::process::Command) {
+    let status = command.status();
+    assert!(
+        status.as_ref().is_ok_and(std::process::ExitStatus::success),
+        "{command:?}: {status:?}"
+    );
+}
+
+/// When Lambda would end an invocation that begins now, in milliseconds since 1970.
+fn deadline_ms() -> u64 {
+    let deadline = (SystemClock.now() + TIME_LIMIT).as_millis();
+    u64::try_from(deadline).expect("a time after 1970")
+}
+
+/// A program behind its Runtime API.
+pub(crate) struct Running {
+    program: Program,
+    child: Child,
+    runtime_api: RuntimeApi,
+    share: Option<Share>,
+    /// From the start of the process to its first poll.
+    pub(crate) cold: Duration,
+}
+
+impl Running {
+    /// Starts a process and waits until it asks for an event.
+    pub(crate) async fn start(
+        programs: &Programs,
+        program: Program,
+        world: &World,
+        watch_seconds: u32,
+    ) -> Self {
+        let mut runtime_api = RuntimeApi::start().await;
+        let mut command = programs.command(program, &[], world, &runtime_api, watch_seconds);
+        command.stderr(if environment("BENCH_VERBOSE").is_some() {
+            Stdio::inherit()
+        } else {
+            Stdio::null()
+        });
         let started = stopwatch::now();
         let mut child = command.spawn().expect("a process");
         let polled = tokio::select! {
@@ -190,6 +257,7 @@ impl Running {
             program,
             child,
             runtime_api,
+            share: None,
             cold: polled - started,
         }
     }
@@ -197,15 +265,21 @@ impl Running {
     /// One invocation: what the function posted.
     pub(crate) async fn invoke(&mut self, event: &Value) -> Posted {
         let program = self.program;
-        let deadline = (SystemClock.now() + TIME_LIMIT).as_millis();
-        let deadline = u64::try_from(deadline).expect("a time after 1970");
         let posted = tokio::select! {
-            posted = tokio::time::timeout(PATIENCE, self.runtime_api.invoke(event, deadline)) => posted,
+            posted = tokio::time::timeout(PATIENCE, self.runtime_api.invoke(event, deadline_ms())) => posted,
             status = self.child.wait() => unreachable!("{program:?} ended on an event: {status:?}"),
         };
         let posted = posted.unwrap_or_else(|_| unreachable!("{program:?} does not answer"));
         assert_eq!(posted.kind, "response", "{program:?}: {}", posted.body);
         posted
+    }
+
+    /// From now on it gets the share of a CPU that Lambda gives a function with 128 MB. Whether this
+    /// machine can do so.
+    pub(crate) fn slow_down(&mut self) -> bool {
+        let id = self.child.id().expect("a process that runs");
+        self.share = Share::of_128_mb(id);
+        self.share.is_some()
     }
 
     /// The largest resident set so far, in bytes (`VmHWM`, proc(5)).
@@ -224,6 +298,7 @@ impl Running {
     pub(crate) async fn stop(mut self) -> u64 {
         let peak = self.peak_bytes();
         self.child.kill().await.expect("a process that runs");
+        drop(self.share);
         peak
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use crate::program::{Programs, baseline};
+use crate::program::{Program, Programs, baseline};
 use crate::table::{Table, bytes, times};
 
 const MB: u64 = 1_000_000;
@@ -26,12 +26,18 @@ pub(crate) fn run(programs: &Programs) {
     for python in packages.flatten() {
         collect(&python.path().join("site-packages"), &mut with_packages);
     }
-    let all = [
-        ("this function", vec![programs.ours.clone()]),
+    let mut all = vec![("this function", vec![programs.ours.clone()])];
+    all.extend(
+        programs
+            .before
+            .clone()
+            .map(|before| (Program::Before.name(), vec![before])),
+    );
+    all.extend([
         ("minimal function", vec![programs.minimal.clone()]),
         ("Python, boto3 of the managed runtime", handler),
         ("Python, its own pinned boto3", with_packages),
-    ];
+    ]);
     let mut table = Table::new(
         "Binary: stripped release build, zipped for Lambda",
         &[
@@ -67,7 +73,6 @@ pub(crate) fn run(programs: &Programs) {
         &format!("{ours} B"),
         ours < 5 * MB,
     );
-    table.note("cargo bench builds with the dependencies' features that the tests need, too; set FUNCTION_BINARY to measure another build");
     table.print();
 }
 

@@ -1,10 +1,12 @@
 //! What the programs deploy to.
 
-use serde_json::{Value, json};
-use simulator::ecs::ServiceSetup;
-use simulator::{Answer, Clock, Simulator, StartAction};
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use crate::zips::{self, Zip};
+use serde_json::{Value, json};
+use simulator::artifacts::{self, Artifact};
+use simulator::ecs::ServiceSetup;
+use simulator::{Answer, Clock, Simulator, StartAction, TlsEndpoint};
 
 const BUCKET: &str = "artifacts";
 const KEY: &str = "pipeline/build/1.zip";
@@ -26,10 +28,21 @@ fn definition(family: &str) -> Value {
     })
 }
 
+/// Where Linux distributions keep the root certificates in one file: Lambda's, Debian's.
+const ROOTS: [&str; 2] = [
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/certs/ca-certificates.crt",
+];
+
+/// The services that are a host each over TLS, by what their variables end in.
+const OVER_TLS: [&str; 3] = ["ECS", "CODEPIPELINE", "S3"];
+
 /// Services on the simulator, two tasks each, and an artifact.
 pub(crate) struct World {
     pub(crate) simulator: Simulator,
     services: Vec<String>,
+    /// Empty without TLS.
+    hosts: Vec<TlsEndpoint>,
 }
 
 impl World {
@@ -54,15 +67,56 @@ impl World {
         let world = Self {
             simulator,
             services,
+            hosts: Vec::new(),
         };
-        world.put(zips::of_length(1024));
+        world.put(artifacts::of_length(1024));
         world
     }
 
+    /// The same over TLS, each service a host of its own.
+    pub(crate) fn over_tls(mut self) -> Self {
+        let hosts = OVER_TLS.map(|_| self.simulator.tls_endpoint());
+        self.hosts = hosts.into();
+        self
+    }
+
+    /// What tells a program where AWS is, and whom to trust: all root certificates of this machine,
+    /// as in Lambda, in one file.
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
+        let file = self.trusted().to_string_lossy().into_owned();
+        // The first for Rust, the second for Python.
+        let trusted = ["SSL_CERT_FILE", "AWS_CA_BUNDLE"];
+        let mut environment = Vec::from(trusted.map(|name| (name.to_owned(), file.clone())));
+        let endpoint = self.simulator.endpoint();
+        environment.push(("AWS_ENDPOINT_URL".to_owned(), endpoint));
+        for (service, host) in OVER_TLS.iter().zip(&self.hosts) {
+            let name = format!("AWS_ENDPOINT_URL_{service}");
+            environment.push((name, host.url().to_owned()));
+        }
+        environment
+    }
+
+    fn trusted(&self) -> PathBuf {
+        let roots = ROOTS.iter().find_map(|file| fs::read_to_string(file).ok());
+        let mut trusted = roots.expect("root certificates: Debian's package ca-certificates");
+        if let Some(host) = self.hosts.first() {
+            trusted.push_str(host.certificate());
+        }
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-trusted.pem");
+        fs::write(&file, trusted).expect("a file");
+        file
+    }
+
+    /// How many connections were made.
+    pub(crate) fn connections(&self) -> usize {
+        let over_tls: usize = self.hosts.iter().map(TlsEndpoint::connections).sum();
+        self.simulator.connections() + over_tls
+    }
+
     /// Its artifact is this.
-    pub(crate) fn put(&self, zip: Zip) {
+    pub(crate) fn put(&self, artifact: Artifact) {
         let s3 = self.simulator.s3();
-        s3.put_sparse(BUCKET, KEY, zip.length, zip.segments);
+        s3.put_sparse(BUCKET, KEY, artifact.length, artifact.segments);
     }
 
     /// The event that starts the action.

@@ -1,5 +1,7 @@
 //! What was asked of the simulator, in order.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use serde_json::Value;
 
@@ -35,4 +37,24 @@ pub struct Call {
     pub began: u64,
     /// When it was answered or its connection closed; 0 if that has not happened.
     pub ended: u64,
+}
+
+/// The calls in steps: each is in the step after the last that had ended when it began. There are
+/// as many steps as the longest chain of calls that waited for each other has. How often each
+/// operation is in a step.
+pub fn round_trips(calls: &[Call]) -> Vec<BTreeMap<&str, usize>> {
+    let mut calls: Vec<&Call> = calls.iter().collect();
+    calls.sort_unstable_by_key(|call| call.began);
+    let mut depths: Vec<usize> = Vec::new();
+    for (place, call) in calls.iter().enumerate() {
+        let before = calls[..place].iter().zip(&depths);
+        let ended = before.filter(|(earlier, _)| earlier.ended != 0 && earlier.ended < call.began);
+        depths.push(ended.map(|(_, depth)| depth + 1).max().unwrap_or(0));
+    }
+    let mut steps: Vec<BTreeMap<&str, usize>> = Vec::new();
+    for (call, depth) in calls.iter().zip(depths) {
+        steps.resize_with(steps.len().max(depth + 1), BTreeMap::new);
+        *steps[depth].entry(&call.operation).or_default() += 1;
+    }
+    steps
 }

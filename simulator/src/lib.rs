@@ -9,6 +9,7 @@
 //!
 //! Caveats: what it does not do is refused, not guessed. Nothing of its state outlives it.
 
+pub mod artifacts;
 mod calls;
 mod clients;
 mod clock;
@@ -33,13 +34,13 @@ mod wire;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
-pub use calls::Call;
+pub use calls::{Call, round_trips};
 pub use clients::client_config;
 pub use clock::{Clock, EPOCH_MS};
 pub use codepipeline::{
@@ -89,6 +90,8 @@ pub(crate) struct Inner {
     calls: Mutex<Vec<Call>>,
     allowed: Mutex<BTreeSet<String>>,
     hooks: Mutex<Vec<Hook>>,
+    /// Of its endpoints over TLS, made with the first.
+    identity: OnceLock<tls::Identity>,
 }
 
 /// An operation, and what happens when it is next called.
@@ -124,6 +127,7 @@ impl Simulator {
             calls: Mutex::default(),
             allowed: Mutex::default(),
             hooks: Mutex::default(),
+            identity: OnceLock::new(),
             clock,
         });
         let (stop, stopped) = oneshot::channel();
@@ -170,7 +174,8 @@ impl Simulator {
     /// # Panics
     /// If this machine has no loopback address to listen on.
     pub fn tls_endpoint(&self) -> TlsEndpoint {
-        let (endpoint, listening) = tls::listen();
+        let identity = self.inner.identity.get_or_init(tls::Identity::new);
+        let (endpoint, listening) = tls::listen(identity);
         let sent = self.over_tls.send(listening);
         assert!(sent.is_ok(), "the simulator's thread runs");
         endpoint
@@ -271,6 +276,12 @@ impl Simulator {
     /// From now on every request is answered only after so much real time, in which others go on.
     pub fn set_latency(&self, latency: Duration) {
         self.inner.traffic.set_latency(latency);
+    }
+
+    /// From now on requests are answered once no more come, so that [`round_trips`] sees which ones
+    /// are made side by side, however slow the machine is.
+    pub fn answer_in_waves(&self) {
+        self.inner.traffic.answer_in_waves();
     }
 
     /// The largest number of requests that were on their way at once, since the start or the last

@@ -2,18 +2,23 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// All requests of a simulator.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
     latency: Mutex<Duration>,
+    /// When the last request came, if requests are answered in waves.
+    last_came: Mutex<Option<Instant>>,
     connections: AtomicUsize,
     in_flight: AtomicUsize,
     most_in_flight: AtomicUsize,
     /// Beginnings and ends so far.
     steps: AtomicU64,
 }
+
+/// So long no request has to come before those that are there are answered.
+const QUIET: Duration = Duration::from_millis(20);
 
 /// A request that is not answered yet.
 pub(crate) struct Passage<'a> {
@@ -27,6 +32,11 @@ impl Traffic {
     pub(crate) fn enter(&self) -> Passage<'_> {
         let in_flight = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_in_flight.fetch_max(in_flight, Ordering::SeqCst);
+        let last_came = &mut *self
+            .last_came
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *last_came = last_came.map(|_| now());
         Passage {
             traffic: self,
             began: self.step(),
@@ -39,6 +49,26 @@ impl Traffic {
 
     pub(crate) fn set_latency(&self, latency: Duration) {
         *self.latency.lock().unwrap_or_else(PoisonError::into_inner) = latency;
+    }
+
+    /// From now on requests are answered once no more come: those that were made side by side meet,
+    /// however long it takes to make them.
+    pub(crate) fn answer_in_waves(&self) {
+        *self
+            .last_came
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(now());
+    }
+
+    /// How long it is until the requests that are there are answered.
+    fn until_quiet(&self) -> Duration {
+        let last_came = *self
+            .last_came
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        last_came.map_or(Duration::ZERO, |last| {
+            QUIET.saturating_sub(now().duration_since(last))
+        })
     }
 
     /// A connection was made, without TLS.
@@ -61,6 +91,13 @@ impl Traffic {
         if !latency.is_zero() {
             tokio::time::sleep(latency).await;
         }
+        loop {
+            let left = self.until_quiet();
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left).await;
+        }
     }
 
     /// The largest number of requests that were on their way at once.
@@ -73,6 +110,14 @@ impl Traffic {
         let in_flight = self.in_flight.load(Ordering::SeqCst);
         self.most_in_flight.store(in_flight, Ordering::SeqCst);
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whether requests are on their way at once is a matter of real time"
+)]
+fn now() -> Instant {
+    Instant::now()
 }
 
 impl Passage<'_> {

@@ -1,6 +1,8 @@
 //! HTTP: one pool of connections and one set of root certificates for all clients, and connections
 //! that are there before the first call needs them.
 
+use std::sync::{Arc, OnceLock};
+
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
@@ -23,13 +25,18 @@ use super::{CONNECT_TIMEOUT, READ_TIMEOUT};
 ///
 /// A client's own limit for reading is not looked at: the one for a whole attempt, which the SDK
 /// keeps, is the one that ends a call early.
-#[derive(Debug, Clone)]
-pub(super) struct OneConnector(SharedHttpConnector);
+#[derive(Debug, Clone, Default)]
+pub(super) struct OneConnector(Arc<OnceLock<SharedHttpConnector>>);
 
 impl OneConnector {
-    /// Reads the machine's root certificates, which takes a few milliseconds: to be made once,
-    /// before the first event, while Lambda gives the function a whole CPU.
-    pub(super) fn new() -> Self {
+    /// Made when it is first needed.
+    fn made(&self) -> &SharedHttpConnector {
+        self.0.get_or_init(Self::make)
+    }
+
+    /// Reads the machine's root certificates, which takes about as long as all else that is done
+    /// before the first event.
+    fn make() -> SharedHttpConnector {
         let limits = HttpConnectorSettings::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(READ_TIMEOUT)
@@ -39,7 +46,15 @@ impl OneConnector {
             .sleep_impl(TokioSleep::new())
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
             .build();
-        Self(SharedHttpConnector::new(connector))
+        SharedHttpConnector::new(connector)
+    }
+
+    /// Makes it on another thread. A call that comes meanwhile waits for it, blocking.
+    pub(super) async fn ready(&self) {
+        let one = self.clone();
+        let making = tokio::task::spawn_blocking(move || drop(one.made().clone()));
+        // Who needs it after a panic sees that panic.
+        drop(making.await);
     }
 
     /// Opens a connection to `endpoint`, which then waits in the pool for the first call. Without
@@ -56,7 +71,7 @@ impl OneConnector {
             return;
         };
         // A connection goes back to the pool when its answer has been read.
-        let answer = self.0.call(request).await;
+        let answer = self.made().call(request).await;
         let outcome = match answer {
             Ok(answer) => {
                 let status = answer.status().as_u16();
@@ -75,7 +90,7 @@ impl HttpClient for OneConnector {
         _: &HttpConnectorSettings,
         _: &RuntimeComponents,
     ) -> SharedHttpConnector {
-        self.0.clone()
+        self.made().clone()
     }
 
     fn connector_metadata(&self) -> Option<ConnectorMetadata> {
@@ -117,12 +132,18 @@ mod tests {
         Some(value.to_owned())
     }
 
+    impl OneConnector {
+        fn of(connector: SharedHttpConnector) -> Self {
+            Self(Arc::new(OnceLock::from(connector)))
+        }
+    }
+
     #[tokio::test]
     async fn clients_with_other_time_limits_use_the_same_connector() {
         let count = Arc::<AtomicUsize>::default();
         let connector = SharedHttpConnector::new(Refusing(count.clone()));
         let config = environment::read(in_lambda).into_builder();
-        let aws = Aws::new(config.http_client(OneConnector(connector)).build());
+        let aws = Aws::new(config.http_client(OneConnector::of(connector)).build());
         let failure = Failure::new(FailureKind::Job, "why");
         let answer = aws.codepipeline();
         answer.failed("job", &failure, None).await.unwrap_err();
@@ -134,7 +155,7 @@ mod tests {
     async fn who_is_not_trusted_is_not_talked_to() {
         let simulator = simulator::Simulator::start();
         let endpoint = simulator.tls_endpoint();
-        OneConnector::new().connect(endpoint.url()).await;
+        OneConnector::default().connect(endpoint.url()).await;
         assert_eq!(endpoint.connections(), 0);
         assert_eq!(simulator.calls(), []);
     }

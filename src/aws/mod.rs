@@ -23,6 +23,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use aws_types::service_config::ServiceConfigKey;
+use futures_util::future::join_all;
 
 use crate::parameters::AssumedRole;
 use http::OneConnector;
@@ -76,6 +77,11 @@ fn endpoint_of(config: &SdkConfig, region: &Region, id: &str, host: &str) -> Str
         })
 }
 
+/// So many connections to ECS are opened ahead. A start with one service makes four calls at once:
+/// its revision and the two around it are described and the family's newest listed. The call
+/// before those mostly comes before these connections are there, and opens the fourth.
+const ECS_AHEAD: usize = 3;
+
 /// One attempt of an answer to CodePipeline. It comes at the end, when the network may be what
 /// ended the rest: a connection that hangs must leave time for another.
 const ANSWER_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
@@ -105,7 +111,7 @@ impl Aws {
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
             .operation_timeout(OPERATION_TIMEOUT)
             .build();
-        let connector = OneConnector::new();
+        let connector = OneConnector::default();
         let config = config
             .into_builder()
             .http_client(connector.clone())
@@ -126,21 +132,25 @@ impl Aws {
         }
     }
 
-    /// Opens connections to the services that every job needs, in tasks of this runtime: a
-    /// connection takes two or three round trips and, on a small function, much of its CPU time,
-    /// which pass while the event is on its way. Where S3 is only the event tells.
+    /// Reads the root certificates and opens connections to the services that every job needs, in
+    /// tasks of this runtime: a connection takes two or three round trips and some of a small
+    /// function's CPU time, which pass while the event and the artifact are on their way. Where S3
+    /// is only the event tells.
     ///
     /// # Replay
     /// Opens more connections, which wait unused until the pool closes them.
     pub fn connect_ahead(&self) {
-        let Some((connector, region)) = self.connector.as_ref().zip(self.config.region()) else {
+        let Some((connector, region)) = self.connector.clone().zip(self.config.region()) else {
             return;
         };
-        for (id, host) in [("ECS", "ecs"), ("CodePipeline", "codepipeline")] {
-            let endpoint = endpoint_of(&self.config, region, id, host);
-            let connector = connector.clone();
-            tokio::spawn(async move { connector.connect(&endpoint).await });
-        }
+        let endpoint = |id, host| endpoint_of(&self.config, region, id, host);
+        let mut endpoints = vec![endpoint("ECS", "ecs"); ECS_AHEAD];
+        endpoints.push(endpoint("CodePipeline", "codepipeline"));
+        tokio::spawn(async move {
+            connector.ready().await;
+            let all = endpoints.iter().map(|endpoint| connector.connect(endpoint));
+            join_all(all).await;
+        });
     }
 
     /// The function's own Region, if one is set.

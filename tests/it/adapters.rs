@@ -1,13 +1,9 @@
 //! What goes over the wire: the artifact by ranges, the revision as raw JSON.
 
 use std::io::{Cursor, Write};
-use std::sync::Arc;
-use std::time::Duration;
 
-use ecs_deploy_action::engine::Unobserved;
 use serde_json::{Value, json};
 use simulator::StartAction;
-use simulator::ecs::ServiceSetup;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
@@ -315,47 +311,8 @@ async fn update_service_sends_cluster_service_and_task_definition_only() {
     );
 }
 
-/// The longest chain of calls each of which began after the one before had ended.
-fn critical_path(calls: &[simulator::Call]) -> usize {
-    let mut chains: Vec<usize> = Vec::new();
-    for (place, call) in calls.iter().enumerate() {
-        let before = calls[..place].iter().zip(&chains);
-        let longest = before
-            .filter(|(other, _)| other.ended > 0 && other.ended < call.began)
-            .map(|(_, length)| *length)
-            .max();
-        chains.push(longest.unwrap_or(0) + 1);
-    }
-    chains.into_iter().max().unwrap_or(0)
-}
-
 fn operations(calls: &[simulator::Call]) -> Vec<&str> {
     calls.iter().map(|call| call.operation.as_str()).collect()
-}
-
-#[tokio::test]
-async fn the_critical_path_of_a_start_has_a_bounded_number_of_round_trips() {
-    let ten: Vec<String> = (0..10).map(|number| format!("s{number}")).collect();
-    for (services, most) in [(vec!["web".to_owned()], 5), (ten, 6)] {
-        let world = World::new();
-        for name in services.iter().filter(|name| *name != "web") {
-            world.simulator.ecs().create_service(ServiceSetup {
-                cluster: "prod".to_owned(),
-                name: name.clone(),
-                task_definition: "app:1".to_owned(),
-                ..ServiceSetup::default()
-            });
-        }
-        // Long enough for requests to meet; it acts and looks once.
-        world.simulator.set_latency(Duration::from_millis(3));
-        let world = World::around(world.simulator, Arc::new(Unobserved), Duration::ZERO);
-        let event = world.start(json!({"ServiceName": null, "Services": services}));
-        let report = world.invoke(&event).await;
-        assert_eq!(report["outcome"], "InProgress", "{report}");
-        let calls = world.simulator.calls();
-        let path = critical_path(&calls);
-        assert!(path <= most, "{path} round trips: {:?}", operations(&calls));
-    }
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod adapters;
 mod buildspec;
 mod configuration;
 mod connections;
+mod cost;
 mod crashes;
 mod events;
 mod layering;

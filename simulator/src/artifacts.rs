@@ -3,12 +3,13 @@
 use std::io::{Cursor, Write};
 
 use bytes::Bytes;
-use ecs_deploy_action::artifact::entry::TAIL_BYTES;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-pub(crate) const FILE: &str = "imagedefinitions.json";
-pub(crate) const IMAGES: &[u8] = br#"[{"name": "app", "imageUri": "repo/app:v2"}]"#;
+/// The file that each has, as its first.
+pub const FILE: &str = "imagedefinitions.json";
+/// What is in it.
+pub const IMAGES: &[u8] = br#"[{"name": "app", "imageUri": "repo/app:v2"}]"#;
 
 /// Headers before the names: local, of the directory, at the end (APPNOTE.TXT 4.3.7, 4.3.12, 4.3.16).
 const LOCAL_BYTES: u64 = 30;
@@ -18,19 +19,22 @@ const END_BYTES: u64 = 22;
 /// A local header's extra field may be so long without being known beforehand.
 const EXTRA_ROOM_BYTES: u64 = 1024;
 
-/// An object: its length, and where it is not zero.
-pub(crate) struct Zip {
-    pub(crate) length: u64,
-    pub(crate) segments: Vec<(u64, Bytes)>,
+/// A zip as an object that may be sparse, see [`crate::S3::put_sparse`].
+#[derive(Clone, Debug)]
+pub struct Artifact {
+    /// In bytes.
+    pub length: u64,
+    /// Where it is not zero.
+    pub segments: Vec<(u64, Bytes)>,
     /// The bytes from where its directory begins to its end.
     directory: u64,
 }
 
-impl Zip {
-    /// What reading the file takes at most: the tail, what of the directory is before it, and the
-    /// entry, which is the first.
-    pub(crate) fn aim_bytes(&self) -> u64 {
-        let tail = self.length.min(TAIL_BYTES);
+impl Artifact {
+    /// How many bytes it takes at most to read the file, if the last `tail` bytes are read first:
+    /// those, what of the directory is before them, and the entry.
+    pub fn cost(&self, tail: u64) -> u64 {
+        let tail = self.length.min(tail);
         let directory = self.directory.saturating_sub(tail);
         let entry = if self.length > tail {
             LOCAL_BYTES + length_of(FILE.as_bytes()) + length_of(IMAGES) + EXTRA_ROOM_BYTES
@@ -45,21 +49,11 @@ fn length_of(bytes: &[u8]) -> u64 {
     u64::try_from(bytes.len()).expect("a length")
 }
 
-/// CRC-32 as zips have it.
-fn crc32(bytes: &[u8]) -> u32 {
-    const POLYNOMIAL: u32 = 0xEDB8_8320;
-    let mut sum = u32::MAX;
-    for &byte in bytes {
-        sum ^= u32::from(byte);
-        for _ in 0..8 {
-            sum = (sum >> 1) ^ (POLYNOMIAL & (sum & 1).wrapping_neg());
-        }
-    }
-    !sum
-}
-
 /// A zip of `length` bytes: the image definitions, then one stored file of zeros.
-pub(crate) fn of_length(length: u64) -> Zip {
+///
+/// # Panics
+/// If it is too short for that, or 4 GiB or longer.
+pub fn of_length(length: u64) -> Artifact {
     const PADDING: &[u8] = b"padding";
     /// What both kinds of header share: version, flags, method, time, date, checksum, sizes.
     fn shared(checksum: u32, size: u64) -> Vec<u8> {
@@ -91,7 +85,7 @@ pub(crate) fn of_length(length: u64) -> Zip {
     let names = length_of(FILE.as_bytes()) + length_of(PADDING);
     let directory = 2 * ENTRY_BYTES + names + END_BYTES;
     let padding = length - directory - 2 * LOCAL_BYTES - names - length_of(IMAGES);
-    let file = shared(crc32(IMAGES), length_of(IMAGES));
+    let file = shared(crc32fast::hash(IMAGES), length_of(IMAGES));
     // Nobody reads the zeros through the zip, so their checksum is nobody's business.
     let zeros = shared(0, padding);
 
@@ -108,7 +102,7 @@ pub(crate) fn of_length(length: u64) -> Zip {
     tail.extend(start.to_le_bytes());
     tail.extend([0, 0]);
     assert_eq!(length_of(&tail), directory);
-    Zip {
+    Artifact {
         length,
         segments: vec![(0, head.into()), (length - directory, tail.into())],
         directory,
@@ -116,7 +110,10 @@ pub(crate) fn of_length(length: u64) -> Zip {
 }
 
 /// A zip with so many entries: the image definitions, then small files.
-pub(crate) fn of_entries(entries: u32) -> Zip {
+///
+/// # Panics
+/// Never: memory takes what is written to it.
+pub fn of_entries(entries: u32) -> Artifact {
     let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     let mut add = |name: &str, content: &[u8]| {
@@ -135,7 +132,7 @@ pub(crate) fn of_entries(entries: u32) -> Zip {
     let length = length_of(&zip);
     let directory = length - archive.central_directory_start();
     drop(archive);
-    Zip {
+    Artifact {
         length,
         segments: vec![(0, zip.into())],
         directory,
