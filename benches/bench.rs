@@ -109,7 +109,7 @@ async fn main() {
         answer::run(&programs, runs.div_ceil(3)).await;
     }
     if asked.wants("artifact") {
-        artifact::run(&programs).await;
+        artifact::run(&programs, runs.div_ceil(5)).await;
     }
     if asked.wants("memory") {
         memory::run(&programs).await;
