@@ -6,7 +6,7 @@ use std::fs;
 use ecs_deploy_action::settings::environment;
 
 /// The zip's length in bytes when it was last measured, on `x86_64`, and how much more is let pass.
-const MEASURED_BYTES: u64 = 0;
+const MEASURED_BYTES: u64 = 4_365_304;
 const ROOM_PERCENT: u64 = 10;
 
 /// What it may never exceed.

@@ -278,8 +278,9 @@ impl Simulator {
         self.inner.traffic.set_latency(latency);
     }
 
-    /// From now on requests are answered once no more come, so that [`round_trips`] sees which ones
-    /// are made side by side, however slow the machine is.
+    /// From now on requests are answered once no more have come for a moment, so that
+    /// [`round_trips`] sees which ones are made side by side: a slow machine may take long for all of
+    /// them, only not between one and the next.
     pub fn answer_in_waves(&self) {
         self.inner.traffic.answer_in_waves();
     }

@@ -18,7 +18,7 @@ pub(crate) struct Traffic {
 }
 
 /// So long no request has to come before those that are there are answered.
-const QUIET: Duration = Duration::from_millis(20);
+const QUIET: Duration = Duration::from_millis(50);
 
 /// A request that is not answered yet.
 pub(crate) struct Passage<'a> {
@@ -51,8 +51,8 @@ impl Traffic {
         *self.latency.lock().unwrap_or_else(PoisonError::into_inner) = latency;
     }
 
-    /// From now on requests are answered once no more come: those that were made side by side meet,
-    /// however long it takes to make them.
+    /// From now on requests are answered once no more have come for [`QUIET`]: those that were made
+    /// side by side meet, however long it takes to make all of them.
     pub(crate) fn answer_in_waves(&self) {
         *self
             .last_came

@@ -2,10 +2,10 @@
 //! (<https://docs.aws.amazon.com/sdkref/latest/guide/environment-variables.html>).
 //!
 //! Lambda sets Region and credentials as variables
-//! (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>) and has no other
-//! source of them. So none is looked at: the chain of files, metadata services and web identities
-//! that `aws-config` goes through is a part of the function that would never do anything
-//! (`BENCHMARKS.md` says how large a part).
+//! (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>), so no other source
+//! is looked at: the chain of files, metadata services and web identities that `aws-config` goes
+//! through would find nothing else and is a part of the function (`BENCHMARKS.md` says how large
+//! a part).
 
 use std::fmt;
 

@@ -12,6 +12,7 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::byte_stream::ByteStream;
 
 use super::{CONNECT_TIMEOUT, READ_TIMEOUT};
 
@@ -52,13 +53,15 @@ impl OneConnector {
     /// Makes it on another thread. A call that comes meanwhile waits for it, blocking.
     pub(super) async fn ready(&self) {
         let one = self.clone();
-        let making = tokio::task::spawn_blocking(move || drop(one.made().clone()));
+        let making = tokio::task::spawn_blocking(move || {
+            one.made();
+        });
         // Who needs it after a panic sees that panic.
         drop(making.await);
     }
 
     /// Opens a connection to `endpoint`, which then waits in the pool for the first call. Without
-    /// TLS there is little to gain, and nothing is done.
+    /// TLS there is little to gain, and nothing is done. Given up after [`READ_TIMEOUT`].
     ///
     /// The pool opens connections for requests only, so this makes one: `GET /ping`, unsigned,
     /// without a word about us. Whatever is answered, or nothing, is fine: who finds no connection
@@ -70,17 +73,16 @@ impl OneConnector {
         let Ok(request) = HttpRequest::get(format!("{endpoint}/ping")) else {
             return;
         };
-        // A connection goes back to the pool when its answer has been read.
-        let answer = self.made().call(request).await;
-        let outcome = match answer {
-            Ok(answer) => {
-                let status = answer.status().as_u16();
-                let read = aws_smithy_types::byte_stream::ByteStream::new(answer.into_body());
-                read.collect().await.map(|_| status).ok()
-            }
-            Err(_) => None,
+        let answered = async {
+            let answer = self.made().call(request).await.ok()?;
+            let status = answer.status().as_u16();
+            // A connection goes back to the pool when its answer has been read.
+            let body = ByteStream::new(answer.into_body());
+            body.collect().await.ok().map(|_| status)
         };
-        tracing::debug!(endpoint, status = outcome, "connected ahead");
+        let status = tokio::time::timeout(READ_TIMEOUT, answered).await;
+        let status = status.ok().flatten();
+        tracing::debug!(endpoint, status, "connected ahead");
     }
 }
 
@@ -151,6 +153,7 @@ mod tests {
         aws.ecs(None).clusters().await.unwrap_err();
         assert_eq!(count.load(Ordering::SeqCst), 2);
     }
+
     #[tokio::test]
     async fn who_is_not_trusted_is_not_talked_to() {
         let simulator = simulator::Simulator::start();

@@ -77,9 +77,9 @@ fn endpoint_of(config: &SdkConfig, region: &Region, id: &str, host: &str) -> Str
         })
 }
 
-/// So many connections to ECS are opened ahead. A start with one service makes four calls at once:
-/// its revision and the two around it are described and the family's newest listed. The call
-/// before those mostly comes before these connections are there, and opens the fourth.
+/// So many connections to ECS are opened ahead. A start with one service mostly makes four calls at
+/// once: its revision and the two around it are described and the family's newest listed. The
+/// call before those mostly comes before these connections are there, and opens the fourth.
 const ECS_AHEAD: usize = 3;
 
 /// One attempt of an answer to CodePipeline. It comes at the end, when the network may be what
@@ -132,20 +132,28 @@ impl Aws {
         }
     }
 
-    /// Reads the root certificates and opens connections to the services that every job needs, in
-    /// tasks of this runtime: a connection takes two or three round trips and some of a small
-    /// function's CPU time, which pass while the event and the artifact are on their way. Where S3
-    /// is only the event tells.
+    /// Reads the root certificates and opens connections to the services that nearly every job
+    /// needs, in tasks of this runtime: a connection takes two or three round trips and some of a
+    /// small function's CPU time, which pass while the event and the artifact are on their way.
+    /// Where S3 is only the event tells, and where else a job may deploy.
     ///
     /// # Replay
     /// Opens more connections, which wait unused until the pool closes them.
+    ///
+    /// # Panics
+    /// Outside a runtime.
     pub fn connect_ahead(&self) {
         let Some((connector, region)) = self.connector.clone().zip(self.config.region()) else {
             return;
         };
-        let endpoint = |id, host| endpoint_of(&self.config, region, id, host);
-        let mut endpoints = vec![endpoint("ECS", "ecs"); ECS_AHEAD];
-        endpoints.push(endpoint("CodePipeline", "codepipeline"));
+        let mut endpoints = Vec::new();
+        // Those have host names of another form.
+        let has_others = [self.config.use_fips(), self.config.use_dual_stack()];
+        if !has_others.contains(&Some(true)) {
+            let endpoint = |id, host| endpoint_of(&self.config, region, id, host);
+            endpoints.extend(vec![endpoint("ECS", "ecs"); ECS_AHEAD]);
+            endpoints.push(endpoint("CodePipeline", "codepipeline"));
+        }
         tokio::spawn(async move {
             connector.ready().await;
             let all = endpoints.iter().map(|endpoint| connector.connect(endpoint));
@@ -177,7 +185,7 @@ impl Aws {
         let Some(role) = role else {
             return Self {
                 config,
-                connector: self.connector.clone(),
+                ..self.clone()
             };
         };
         let assumed = sts::Assumed::new(aws_sdk_sts::Client::new(&self.config), role.clone());
@@ -187,7 +195,7 @@ impl Aws {
             .build();
         Self {
             config,
-            connector: self.connector.clone(),
+            ..self.clone()
         }
     }
 

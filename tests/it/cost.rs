@@ -1,5 +1,4 @@
-//! What things cost, held where it is: no time is measured here, so no machine is too slow. What a
-//! change costs in time, `cargo bench` shows.
+//! What things cost, held where it is, by counting. What a change costs in time, `cargo bench` shows.
 
 use std::collections::BTreeSet;
 use std::process::Command;

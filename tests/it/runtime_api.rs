@@ -80,13 +80,17 @@ impl Function {
 
     /// Waits until it has written `what` so many times.
     pub(crate) async fn has_written(&mut self, what: &str, times: usize) {
+        /// Nothing takes so long; whatever does hangs.
+        const PATIENCE: Duration = Duration::from_mins(2);
         loop {
             let written = String::from_utf8_lossy(&self.written.lock().unwrap()).into_owned();
             if written.matches(what).count() >= times {
                 return;
             }
             tokio::select! {
-                () = self.has_more.notified() => {}
+                more = tokio::time::timeout(PATIENCE, self.has_more.notified()) => {
+                    assert!(more.is_ok(), "no {what} {times} times in: {written}");
+                }
                 status = self.child.wait() => unreachable!("ended with {status:?}: {written}"),
             }
         }
