@@ -146,27 +146,12 @@ impl Programs {
             line.extend(["-m", "awslambdaric", "handler.handler"].map(OsString::from));
         }
         let mut command = Command::new(&line[0]);
-        // What Lambda sets for every function.
         command
             .args(&line[1..])
             .current_dir(baseline())
             .env_clear()
-            .env("AWS_LAMBDA_RUNTIME_API", runtime_api.address())
-            .env("AWS_LAMBDA_FUNCTION_NAME", "f")
-            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
-            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
-            .env("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/f")
-            .env("AWS_LAMBDA_LOG_STREAM_NAME", "stream")
-            .env("AWS_LAMBDA_LOG_FORMAT", "JSON")
+            .envs(runtime_api.environment())
             .env("AWS_LAMBDA_LOG_LEVEL", "INFO")
-            .env("AWS_REGION", simulator::REGION)
-            .env("AWS_DEFAULT_REGION", simulator::REGION)
-            .env("AWS_ACCESS_KEY_ID", simulator::FUNCTION_ACCESS_KEY_ID)
-            .env(
-                "AWS_SECRET_ACCESS_KEY",
-                simulator::FUNCTION_SECRET_ACCESS_KEY,
-            )
-            .env("AWS_SESSION_TOKEN", "function-token")
             .envs(world.environment())
             .env("WATCH_SECONDS", watch_seconds.to_string())
             // The installed packages are compiled; the handler's folder is ours to keep clean.

@@ -75,9 +75,24 @@ impl RuntimeApi {
         }
     }
 
-    /// What `AWS_LAMBDA_RUNTIME_API` is set to: host and port.
-    pub fn address(&self) -> &str {
-        &self.address
+    /// What Lambda sets for every function, with logs as JSON and the function's credentials
+    /// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>).
+    pub fn environment(&self) -> [(&'static str, &str); 12] {
+        [
+            ("AWS_LAMBDA_RUNTIME_API", &self.address),
+            ("AWS_LAMBDA_FUNCTION_NAME", "f"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/f"),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", "stream"),
+            ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
+            ("AWS_REGION", crate::REGION),
+            ("AWS_DEFAULT_REGION", crate::REGION),
+            ("AWS_ACCESS_KEY_ID", crate::FUNCTION_ACCESS_KEY_ID),
+            ("AWS_SECRET_ACCESS_KEY", crate::FUNCTION_SECRET_ACCESS_KEY),
+            // Marked, so that a test finds it wherever it is written.
+            ("AWS_SESSION_TOKEN", "function-token-MARK"),
+        ]
     }
 
     /// When the function asked for its next event, once it has.

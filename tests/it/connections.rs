@@ -40,7 +40,7 @@ impl Hosts {
             ("AWS_ENDPOINT_URL_S3", self.s3.url()),
             ("SSL_CERT_FILE", &self.trusted),
         ];
-        Function::start(runtime_api.address(), world, &environment)
+        Function::start(runtime_api, world, &environment)
     }
 }
 
@@ -63,6 +63,15 @@ async fn until(mut is_so: impl FnMut() -> bool) {
     tokio::time::timeout(PATIENCE, waiting).await.unwrap();
 }
 
+/// Starts a deployment, which is answered and goes on.
+async fn start(world: &World, runtime_api: &mut RuntimeApi) {
+    let start = world.start(json!({}));
+    let posted = runtime_api.invoke(&start, FAR_MS).await;
+    assert_eq!(posted.body["outcome"], "InProgress", "{}", posted.body);
+    let answer = world.simulator.codepipeline().answer(&id_of(&start));
+    assert!(answer.is_some(), "its job is answered");
+}
+
 #[tokio::test]
 async fn ecs_and_codepipeline_are_connected_to_before_the_event_and_the_job_uses_that() {
     let world = World::new();
@@ -73,9 +82,7 @@ async fn ecs_and_codepipeline_are_connected_to_before_the_event_and_the_job_uses
     function.has_written(CONNECTED, ALL_AHEAD).await;
     until(|| connections() == [AHEAD[0], AHEAD[1], 0]).await;
 
-    let start = world.start(json!({}));
-    let posted = runtime_api.invoke(&start, FAR_MS).await;
-    assert_eq!(posted.body["outcome"], "InProgress", "{}", posted.body);
+    start(&world, &mut runtime_api).await;
     let [ecs, codepipeline, s3] = connections();
     let calls = world.simulator.calls();
     let of_ecs = calls.iter().filter(|call| call.service == "ecs").count();
@@ -93,16 +100,7 @@ async fn who_cannot_be_connected_to_ahead_is_connected_to_by_the_first_call() {
     world.simulator.faults().reset("Ping", ALL_AHEAD);
     let mut function = hosts.start(&world, &runtime_api);
     function.has_written(CONNECTED, ALL_AHEAD).await;
-    let start = world.start(json!({}));
-    let posted = runtime_api.invoke(&start, FAR_MS).await;
-    assert_eq!(posted.body["outcome"], "InProgress", "{}", posted.body);
-    assert!(
-        world
-            .simulator
-            .codepipeline()
-            .answer(&id_of(&start))
-            .is_some()
-    );
+    start(&world, &mut runtime_api).await;
     function.stop().await;
 }
 
@@ -114,9 +112,7 @@ async fn nobody_waits_for_a_host_that_does_not_answer_ahead() {
     world.simulator.faults().hang("Ping", ALL_AHEAD);
     let function = hosts.start(&world, &runtime_api);
     until(|| world.count("Ping") == ALL_AHEAD).await;
-    let start = world.start(json!({}));
-    let posted = runtime_api.invoke(&start, FAR_MS).await;
-    assert_eq!(posted.body["outcome"], "InProgress", "{}", posted.body);
+    start(&world, &mut runtime_api).await;
     let pings = world.simulator.calls_of("Ping");
     assert!(pings.iter().all(|ping| ping.ended == 0), "{pings:?}");
     function.stop().await;

@@ -24,27 +24,14 @@ pub(crate) struct Function {
 }
 
 impl Function {
-    pub(crate) fn start(runtime_api: &str, world: &World, more: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(runtime_api: &RuntimeApi, world: &World, more: &[(&str, &str)]) -> Self {
         // The release build, where one is to be tested; else what `cargo test` has built.
         let built = ecs_deploy_action::settings::environment("FUNCTION_BINARY");
         let built = built.unwrap_or_else(|| env!("CARGO_BIN_EXE_ecs-deploy-action").to_owned());
         let mut child = Command::new(built)
             .env_clear()
-            .env("AWS_LAMBDA_RUNTIME_API", runtime_api)
-            .env("AWS_LAMBDA_FUNCTION_NAME", "ecs-deploy-action")
-            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
-            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
-            .env("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/ecs-deploy-action")
-            .env("AWS_LAMBDA_LOG_STREAM_NAME", "stream")
-            .env("AWS_LAMBDA_LOG_FORMAT", "JSON")
+            .envs(runtime_api.environment())
             .env("AWS_LAMBDA_LOG_LEVEL", "TRACE")
-            .env("AWS_REGION", simulator::REGION)
-            .env("AWS_ACCESS_KEY_ID", simulator::FUNCTION_ACCESS_KEY_ID)
-            .env(
-                "AWS_SECRET_ACCESS_KEY",
-                simulator::FUNCTION_SECRET_ACCESS_KEY,
-            )
-            .env("AWS_SESSION_TOKEN", "function-token-MARK")
             .env("AWS_ENDPOINT_URL", world.simulator.endpoint())
             .env("WATCH_SECONDS", "0")
             .envs(more.iter().copied())
@@ -112,7 +99,7 @@ pub(crate) const FAR_MS: u64 = 4_102_444_800_000;
 async fn the_built_binary_takes_an_event_and_answers_its_job_through_to_success() {
     let world = World::new();
     let mut runtime_api = RuntimeApi::start().await;
-    let function = Function::start(runtime_api.address(), &world, &[]);
+    let function = Function::start(&runtime_api, &world, &[]);
     let start = world.start(json!({}));
     let pipeline = world.simulator.codepipeline();
 
@@ -160,7 +147,7 @@ async fn at_trace_nothing_of_a_credential_or_the_event_is_written() {
     let mut runtime_api = RuntimeApi::start().await;
     for format in ["JSON", "Text"] {
         let more = [("AWS_LAMBDA_LOG_FORMAT", format)];
-        let function = Function::start(runtime_api.address(), &world, &more);
+        let function = Function::start(&runtime_api, &world, &more);
         let start = world.start(json!({}));
         runtime_api.invoke(&start, FAR_MS).await;
         let mut denied = world.start(json!({}));
@@ -204,7 +191,7 @@ async fn at_trace_nothing_of_a_credential_or_the_event_is_written() {
 async fn a_setting_that_cannot_be_used_ends_the_function_with_a_sentence() {
     let world = World::new();
     let runtime_api = RuntimeApi::start().await;
-    let mut function = Function::start(runtime_api.address(), &world, &[("WATCH_SECONDS", "long")]);
+    let mut function = Function::start(&runtime_api, &world, &[("WATCH_SECONDS", "long")]);
     let status = function.child.wait().await.unwrap();
     assert!(!status.success());
     let written = function.stop().await;
