@@ -133,6 +133,8 @@ pub struct ServiceSetup {
     pub controller: Controller,
     /// Made by Express Mode.
     pub express_mode: bool,
+    /// Made before 2021 and not migrated: its ARN does not name its cluster.
+    pub short_arn: bool,
     /// Behind a Classic Load Balancer: no rolloutState.
     pub classic_load_balancer: bool,
     /// Behind a load balancer: old tasks take longer to drain.
@@ -165,6 +167,7 @@ impl Default for ServiceSetup {
             alarms: None,
             controller: Controller::Ecs,
             express_mode: false,
+            short_arn: false,
             classic_load_balancer: false,
             load_balancer: false,
             bake_minutes: 0,

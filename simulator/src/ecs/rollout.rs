@@ -85,7 +85,8 @@ impl World {
         } else {
             stages_of(&service.setup)
         };
-        let previous = std::mem::replace(&mut service.task_definition, task_definition.to_owned());
+        task_definition.clone_into(&mut service.task_definition);
+        let previous = service.completed.clone();
         service.deployments.insert(
             0,
             Deployment {
@@ -136,6 +137,7 @@ impl World {
             source: source.unwrap_or_default(),
             target,
             rollback_reason: None,
+            rollback_to: String::new(),
             stage: None,
             weight: 0.0,
             held_until: None,
@@ -468,6 +470,7 @@ impl World {
         };
         primary.rollout_state = "COMPLETED".to_owned();
         primary.reason = format!("ECS deployment {} completed.", primary.id);
+        let brought = primary.task_definition.clone();
         let (arn, is_rollback) = (primary.service_deployment.clone(), primary.is_rollback);
         if let Some(current) = self.service_deployment_mut(place, arn.as_deref()) {
             let status = if is_rollback {
@@ -479,6 +482,7 @@ impl World {
             current.finished_at = Some(now);
             current.updated_at = now;
         }
+        self.services[place].completed = brought;
         let name = self.services[place].setup.name.clone();
         self.event(
             place,
@@ -541,7 +545,7 @@ impl World {
         }
     }
 
-    /// Goes back to what the service was set to before the PRIMARY deployment.
+    /// Goes back to what the newest completed deployment before the PRIMARY one brought.
     pub(super) fn roll_back(&mut self, place: usize, words: &str) {
         let now = self.now;
         let Some(primary) = self.services[place].primary_mut() else {
@@ -562,8 +566,12 @@ impl World {
             .filter(|one| one.id != failed_id && one.task_definition == previous)
             .map(|one| one.id.clone())
             .collect();
+        let revisions = self.services[place].revisions.iter().rev();
+        let mut to = revisions.filter(|(_, definition)| *definition == previous);
+        let to = to.next().map(|(arn, _)| arn.clone());
         if let Some(current) = self.service_deployment_mut(place, arn.as_deref()) {
             current.status = "ROLLBACK_IN_PROGRESS".to_owned();
+            current.rollback_to = to.unwrap_or_default();
             current.rollback_reason = Some(words.to_owned());
             current.updated_at = now;
             current.held_until = None;

@@ -156,7 +156,7 @@ impl World {
         }
         if let Some(reason) = &one.rollback_reason {
             shown["rollback"] = json!({"reason": reason, "startedAt": time(one.updated_at),
-                "serviceRevisionArn": source});
+                "serviceRevisionArn": one.rollback_to});
         }
         if let Some(stage) = one.stage.filter(|_| !service.is_rolling()) {
             shown["lifecycleStage"] = json!(stage);

@@ -66,6 +66,8 @@ pub(super) struct Service {
     pub(super) status: String,
     pub(super) desired: i64,
     pub(super) task_definition: String,
+    /// What the newest completed deployment brought: rollbacks go to it.
+    pub(super) completed: String,
     /// Newest first.
     pub(super) deployments: Vec<Deployment>,
     /// Oldest first.
@@ -89,7 +91,7 @@ pub(super) struct Deployment {
     pub(super) updated_at: i64,
     /// Failed in a row.
     pub(super) failed: i64,
-    /// What the service was set to before.
+    /// What served before: a rollback goes there.
     pub(super) previous: String,
     /// Left to go through, the current one first.
     pub(super) stages: Vec<Stage>,
@@ -123,6 +125,8 @@ pub(super) struct ServiceDeployment {
     pub(super) source: String,
     pub(super) target: String,
     pub(super) rollback_reason: Option<String>,
+    /// The service revision that the rollback brings.
+    pub(super) rollback_to: String,
     pub(super) stage: Option<&'static str>,
     pub(super) weight: f64,
     /// When the hook that holds it gives up; `None` if none does.
@@ -272,6 +276,7 @@ impl World {
             status: "ACTIVE".to_owned(),
             desired: setup.desired_count,
             task_definition: definition.clone(),
+            completed: definition.clone(),
             deployments: Vec::new(),
             service_deployments: Vec::new(),
             events: Vec::new(),
@@ -575,8 +580,14 @@ impl Definition {
 }
 
 impl Service {
+    /// A service made before 2021 and not migrated has its ARN without its cluster
+    /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-account-settings.html#ecs-resource-ids>).
     pub(super) fn arn(&self) -> String {
-        arn("service", &self.path())
+        if self.setup.short_arn {
+            arn("service", &self.setup.name)
+        } else {
+            arn("service", &self.path())
+        }
     }
 
     pub(super) fn path(&self) -> String {
