@@ -555,6 +555,7 @@ fn out_of_sight(spec: &DeploySpec, phase: &Phase) -> Failure {
             service: None,
             not_rolled_back: "the service could not be seen",
             given_up: None,
+            overwritten: "",
             others: &[],
             evidence: &Evidence::default(),
         };

@@ -8,10 +8,9 @@ use serde_json::{Value, json};
 use crate::aws::codepipeline::Details;
 use crate::deploy::decide::Owner;
 use crate::deploy::diff::Change;
-use crate::deploy::failure::Failure;
+use crate::deploy::failure::{Failure, overwritten};
 use crate::deploy::phase::{Phase, ServiceRollout};
 use crate::deploy::plan::Plan;
-use crate::deploy::revision::Revision;
 use crate::deploy::rollout::{Progress, Verdict};
 use crate::deploy::text;
 use crate::deploy::time::{Timestamp, spoken};
@@ -339,20 +338,15 @@ fn percent(phase: &Phase, verdicts: &[Verdict]) -> i32 {
     }
 }
 
-/// The message of a success. `set_to` is the revision that the service is set to now, as seen.
+/// The message of a success.
 pub fn success_message(
     target: &Target,
     rollout: &ServiceRollout,
-    set_to: Option<&Revision>,
     desired: i32,
     took: Duration,
 ) -> String {
     let revision = &rollout.revision;
-    if let Some(other) = set_to.filter(|set_to| *set_to != revision) {
-        format!(
-            "{target}: {revision} was deployed to the end; since then the service has been set to {other}."
-        )
-    } else if desired == 0 {
+    let serves = if desired == 0 {
         format!(
             "{target}: {revision} is deployed, but no task ran: the service's desired count is 0."
         )
@@ -362,5 +356,6 @@ pub fn success_message(
             text::counted(usize::try_from(desired).unwrap_or(0), "task"),
             spoken(took)
         )
-    }
+    };
+    serves + &overwritten(rollout)
 }

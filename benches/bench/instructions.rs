@@ -147,6 +147,7 @@ fn left_off() -> LeftOff {
         revision: Revision::parse(&format!("application-{number}:42")).expect("a revision"),
         previous: Revision::parse(&format!("application-{number}:41")).expect("a revision"),
         deployment: format!("ecs-svc/{}", 1_234_567_890_123_456_789 + number),
+        overwrote: false,
         service_deployment: Some(format!("sd{number:020}")),
     });
     LeftOff::from(Phase::RollingOut {

@@ -11,8 +11,8 @@ use aws_sdk_ecs::config::{
 use aws_sdk_ecs::types::{
     CapacityProviderStrategyItem, ContainerOverride, DeploymentConfiguration,
     DeploymentLifecycleHookStatus, DesiredStatus, LaunchType, NetworkConfiguration, Service,
-    ServiceDeployment, SortOrder, StopServiceDeploymentStopType, Task, TaskDefinitionField,
-    TaskDefinitionStatus, TaskOverride,
+    ServiceDeployment, ServiceDeploymentStatus, SortOrder, StopServiceDeploymentStopType, Task,
+    TaskDefinitionField, TaskDefinitionStatus, TaskOverride,
 };
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_types::body::SdkBody;
@@ -106,6 +106,8 @@ pub struct Listed {
     pub target_revision: Option<String>,
     /// When it was created.
     pub created_at: Option<Timestamp>,
+    /// It has ended as `SUCCESSFUL`.
+    pub is_successful: bool,
 }
 
 /// A service deployment and where it comes from.
@@ -117,6 +119,8 @@ pub struct ServiceDeploymentDescribed {
     pub source_revisions: Vec<String>,
     /// The ARN of the service revision that it brings.
     pub target_revision: Option<String>,
+    /// The ARN of the service revision that its rollback brings, if there is one.
+    pub rollback_revision: Option<String>,
 }
 
 /// ECS in one account and Region.
@@ -343,6 +347,7 @@ impl Ecs {
                     arn: brief.service_deployment_arn()?.to_owned(),
                     target_revision: brief.target_service_revision_arn().map(str::to_owned),
                     created_at: brief.created_at().map(timestamp),
+                    is_successful: brief.status() == Some(&ServiceDeploymentStatus::Successful),
                 })
             })
             .collect())
@@ -914,11 +919,14 @@ fn service_deployment_described(described: &ServiceDeployment) -> ServiceDeploym
     let alarms = described.alarms();
     ServiceDeploymentDescribed {
         seen: ServiceDeploymentSeen {
+            arn: owned(described.service_deployment_arn()),
             id: text::last_part(described.service_deployment_arn().unwrap_or_default()).to_owned(),
             status: described
                 .status()
                 .map_or_else(String::new, |status| status.as_str().to_owned()),
             status_reason: described.status_reason().map(str::to_owned),
+            created_at: described.created_at().map(timestamp),
+            finished_at: described.finished_at().map(timestamp),
             task_definition: None,
             lifecycle_stage: described
                 .lifecycle_stage()
@@ -931,6 +939,7 @@ fn service_deployment_described(described: &ServiceDeployment) -> ServiceDeploym
                 .rollback()
                 .and_then(|rollback| rollback.reason())
                 .map(str::to_owned),
+            rollback_to: None,
             alarms: alarms.map_or_else(Vec::new, |alarms| alarms.triggered_alarm_names().to_vec()),
             breaker: described
                 .deployment_circuit_breaker()
@@ -940,6 +949,10 @@ fn service_deployment_described(described: &ServiceDeployment) -> ServiceDeploym
             .filter_map(|source| source.arn().map(str::to_owned))
             .collect(),
         target_revision: target.and_then(|target| target.arn()).map(str::to_owned),
+        rollback_revision: described
+            .rollback()
+            .and_then(|rollback| rollback.service_revision_arn())
+            .map(str::to_owned),
     }
 }
 

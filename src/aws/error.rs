@@ -80,6 +80,15 @@ impl CallError {
         }
     }
 
+    /// Whether the same call may be answered otherwise before long. All else is an answer that
+    /// stays.
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self.class,
+            Class::Throttled | Class::Unavailable | Class::Expired
+        )
+    }
+
     /// The same, with the ARN of what the call was about.
     #[must_use]
     pub fn about_resource(mut self, arn: impl Into<String>) -> Self {
@@ -208,9 +217,12 @@ fn class_of(code: Option<&str>, message: Option<&str>, status: Option<u16>) -> C
         | "RequestLimitExceeded" => Class::Throttled,
         "ClientException" if message.contains("Too many concurrent attempts") => Class::Throttled,
         "InvalidJobStateException" => Class::JobOver,
-        "UnknownOperationException" | "UnknownOperation" | "InvalidAction" | "NotImplemented" => {
-            Class::Unsupported
-        }
+        // ECS declares the second for the calls on service deployments.
+        "UnknownOperationException"
+        | "UnsupportedFeatureException"
+        | "UnknownOperation"
+        | "InvalidAction"
+        | "NotImplemented" => Class::Unsupported,
         "ServerException"
         | "InternalFailure"
         | "InternalError"
@@ -260,6 +272,10 @@ mod tests {
         assert_eq!(class("SomethingNew", 400), Class::Refused);
         assert_eq!(class("SomethingNew", 503), Class::Unavailable);
         assert_eq!(class("NotImplemented", 501), Class::Unsupported);
+        assert_eq!(
+            class("UnsupportedFeatureException", 400),
+            Class::Unsupported
+        );
         assert_eq!(class_of(None, None, Some(403)), Class::Denied);
         assert_eq!(class_of(None, None, Some(412)), Class::Changed);
         assert_eq!(class_of(None, None, None), Class::Unavailable);

@@ -367,6 +367,7 @@ mod tests {
             failed(true, false),
             failed(false, true),
             Verdict::Replaced {
+                was_complete: Some(false),
                 by: "ecs-svc/1".to_owned(),
                 task_definition: "a:1".to_owned(),
             },

@@ -1,6 +1,7 @@
 //! Why a job failed: CodePipeline's kind and the sentence that people read.
 
 use super::evidence::{Evidence, REASON_LIMIT_CHARS, cause};
+use super::phase::ServiceRollout;
 use super::revision::Revision;
 use super::rollout::{Progress, ServiceSeen, Verdict};
 use super::text;
@@ -102,6 +103,19 @@ pub fn serving_now(service: &ServiceSeen) -> String {
     }
 }
 
+/// What our update has replaced without its having been checked, as a sentence with a blank before
+/// it; empty if it was checked.
+pub fn overwritten(rollout: &ServiceRollout) -> String {
+    if rollout.overwrote {
+        format!(
+            " It had replaced {}, which somebody else deployed between the checks and this deployment.",
+            rollout.previous
+        )
+    } else {
+        String::new()
+    }
+}
+
 /// A rollout that failed, and what is known of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Failed<'a> {
@@ -120,6 +134,8 @@ pub struct Failed<'a> {
     pub not_rolled_back: &'a str,
     /// Why it could not be taken back, if that was tried.
     pub given_up: Option<&'a str>,
+    /// What [`overwritten`] says.
+    pub overwritten: &'a str,
     /// A sentence on each of the other services of the deployment, if there are any.
     pub others: &'a [String],
     /// What stands below.
@@ -134,7 +150,7 @@ impl Failed<'_> {
 
     fn with_details(&self, headline: String) -> Failure {
         let others = self.others.iter().map(|other| format!(" {other}"));
-        let headline = headline + &others.collect::<String>();
+        let headline = headline + self.overwritten + &others.collect::<String>();
         let room = MESSAGE_LIMIT_CHARS.saturating_sub(headline.chars().count());
         let details = self.evidence.details(room);
         Failure::new(FailureKind::Job, headline + &details)
@@ -174,12 +190,21 @@ pub fn of_rollout(failed: Failed<'_>) -> Failure {
         Verdict::Replaced {
             by,
             task_definition,
+            was_complete,
         } => {
             let other = text::last_part(task_definition);
             let what = if cause.is_empty() {
-                format!(
-                    "{target}: {revision} was replaced by another deployment before it was complete ({other}, {by})."
-                )
+                match was_complete {
+                    Some(true) => format!(
+                        "{target}: {revision} was complete, and another deployment has taken its place since ({other}, {by})."
+                    ),
+                    Some(false) => format!(
+                        "{target}: {revision} was replaced by another deployment before it was complete ({other}, {by})."
+                    ),
+                    None => format!(
+                        "{target}: {revision} was replaced by another deployment ({other}, {by})."
+                    ),
+                }
             } else {
                 format!("{said} Another deployment has taken its place since ({other}, {by}).")
             };
@@ -390,6 +415,7 @@ mod tests {
             not_rolled_back: "Rollback is false",
             others: &[],
             given_up: None,
+            overwritten: "",
             evidence,
         }
     }
@@ -457,6 +483,7 @@ mod tests {
         };
         assert!(told("", &gone, None).contains("its status is DRAINING"));
         let replaced = Verdict::Replaced {
+            was_complete: Some(false),
             by: "ecs-svc/3".to_owned(),
             task_definition: "a/app:43".to_owned(),
         };

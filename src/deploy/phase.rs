@@ -11,8 +11,10 @@ use super::time::Timestamp;
 pub struct ServiceRollout {
     /// The revision that this job registered.
     pub revision: Revision,
-    /// The revision that the service was set to before.
+    /// The revision that a rollback goes to: the one that served before.
     pub previous: Revision,
+    /// `previous` is not what was checked: somebody deployed it between our look and our update.
+    pub overwrote: bool,
     /// ECS's id of our deployment, `ecs-svc/<digits>`; empty while the service has not been set to
     /// our revision.
     pub deployment: String,

@@ -17,7 +17,10 @@ use super::time::Timestamp;
 /// late answer; afterwards it means that our deployment is gone.
 pub const CONSISTENCY_GRACE: Duration = Duration::from_mins(1);
 
-/// Why a service goes back whose rollout was complete.
+/// An answer that contradicts what is complete is taken for a late one no longer than this.
+const LATE_AT_MOST: Duration = Duration::from_mins(5);
+
+/// Why a service is rolled back whose rollout was complete.
 const SET_BACK_SINCE: &str = "it was complete, and the service has been set back since";
 
 /// A service as `DescribeServices` shows it. Texts are kept as they came: AWS adds new ones.
@@ -55,6 +58,18 @@ impl ServiceSeen {
         matches!(self.strategy.as_deref(), None | Some("ROLLING")) && self.bake_minutes == 0
     }
 
+    /// The deployment that ECS works towards.
+    pub fn primary(&self) -> Option<&DeploymentSeen> {
+        self.deployments.iter().find(|one| one.status == "PRIMARY")
+    }
+
+    /// The deployments, newest first; those whose time is not told last.
+    pub fn newest_first(&self) -> Vec<&DeploymentSeen> {
+        let mut all: Vec<&DeploymentSeen> = self.deployments.iter().collect();
+        all.sort_by_key(|one| std::cmp::Reverse(one.created_at));
+        all
+    }
+
     /// The time that every deployment of the service takes, however fast its tasks start.
     pub fn shortest_rollout(&self) -> Duration {
         let minutes = self
@@ -90,6 +105,13 @@ pub struct DeploymentSeen {
     pub created_at: Option<Timestamp>,
 }
 
+impl DeploymentSeen {
+    /// Whether it was complete, as far as ECS tells: behind a Classic Load Balancer it does not.
+    pub fn was_complete(&self) -> bool {
+        matches!(self.rollout_state.as_deref(), None | Some("COMPLETED"))
+    }
+}
+
 /// One of the service's events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventSeen {
@@ -104,12 +126,18 @@ pub struct EventSeen {
 /// A service deployment, as `DescribeServiceDeployments` shows it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ServiceDeploymentSeen {
+    /// Its ARN, as ECS gives it: the ARN of a service made before 2021 does not tell it.
+    pub arn: String,
     /// The last part of its ARN.
     pub id: String,
     /// `PENDING`, `IN_PROGRESS`, `SUCCESSFUL` and six more.
     pub status: String,
     /// ECS's words for the status.
     pub status_reason: Option<String>,
+    /// When it was created.
+    pub created_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
     /// The revision that it brings; absent until it has been looked up.
     pub task_definition: Option<String>,
     /// Where a blue/green, linear or canary deployment is, as `BAKE_TIME`.
@@ -120,6 +148,9 @@ pub struct ServiceDeploymentSeen {
     pub waiting: Option<String>,
     /// Why it is rolled back, in ECS's words.
     pub rollback_reason: Option<String>,
+    /// The revision that a rollback brings, which need not be the one that was set before
+    /// (`rollback.serviceRevisionArn`).
+    pub rollback_to: Option<String>,
     /// Names of the alarms that went off.
     pub alarms: Vec<String>,
     /// The circuit breaker's count of failed tasks and its threshold.
@@ -222,6 +253,8 @@ pub enum Verdict {
         by: String,
         /// Its revision's ARN.
         task_definition: String,
+        /// Whether ours was complete before, where that is known.
+        was_complete: Option<bool>,
     },
     /// The service is gone or going.
     Gone {
@@ -267,8 +300,17 @@ impl Verdict {
         match self {
             Self::RollingBack { reason, .. }
             | Self::RolledBack { reason }
-            | Self::RollbackFailed { reason } => reason.as_deref() == Some(SET_BACK_SINCE),
-            _ => false,
+            | Self::RollbackFailed { reason } => reason
+                .as_deref()
+                .is_some_and(|reason| reason.starts_with(SET_BACK_SINCE)),
+            Self::Replaced { was_complete, .. } => *was_complete == Some(true),
+            Self::Untouched
+            | Self::Serving { .. }
+            | Self::InProgress(_)
+            | Self::Failed { .. }
+            | Self::Gone { .. }
+            | Self::Unknown { .. }
+            | Self::NoNews { .. } => false,
         }
     }
 
@@ -314,7 +356,7 @@ pub fn verdict(ours: &ServiceRollout, look: &Look, started: Timestamp, now: Time
                 .filter(|seen| is(&ours.revision, seen.task_definition.as_deref()));
             let settled = now.since(started) >= CONSISTENCY_GRACE;
             match ours_for_certain {
-                Some(seen) => by_service_deployment(ours, service, seen, settled),
+                Some(seen) => by_service_deployment(ours, service, seen, settled, now),
                 None => by_deployments(ours, service, settled),
             }
         }
@@ -328,35 +370,40 @@ fn by_service_deployment(
     service: &ServiceSeen,
     seen: &ServiceDeploymentSeen,
     settled: bool,
+    now: Timestamp,
 ) -> Verdict {
     let progress = || progress_of(ours, service, Some(seen));
     let reason = || reason_of(ours, service, Some(seen));
-    let replaced = replacement(ours, service);
+    // Until the answer cannot be one from before our update, it says nothing of who came after.
+    let is_certain = settled || own(ours, service).is_some();
+    let replaced = replacement(ours, service, seen.rollback_to.as_deref(), Some(false));
+    let replaced = replaced.filter(|_| is_certain);
     match (seen.status.as_str(), replaced) {
-        ("SUCCESSFUL", _) => match primary(service) {
-            // It was complete, and somebody has set the service back since.
-            Some(primary)
-                if is(&ours.previous, Some(&primary.task_definition))
-                    && !is(&ours.revision, Some(&primary.task_definition)) =>
-            {
-                going_back(primary, Some(SET_BACK_SINCE.to_owned()), progress())
+        ("SUCCESSFUL", _) => {
+            if is_late_answer(ours, service, seen, settled, now) {
+                Verdict::InProgress(progress())
+            } else {
+                completed(ours, service, progress)
             }
-            _ => Verdict::Serving {
-                desired: service.desired,
-            },
-        },
+        }
         ("ROLLBACK_SUCCESSFUL", _) => Verdict::RolledBack { reason: reason() },
         ("ROLLBACK_FAILED", _) => Verdict::RollbackFailed { reason: reason() },
+        // Where it is not known which revision is rolled back to, PRIMARY cannot be told from it.
+        ("ROLLBACK_REQUESTED" | "ROLLBACK_IN_PROGRESS", replaced)
+            if replaced.is_none() || seen.rollback_to.is_none() =>
+        {
+            Verdict::RollingBack {
+                reason: reason(),
+                progress: progress(),
+            }
+        }
         (_, Some(replaced)) => replaced,
-        ("ROLLBACK_REQUESTED" | "ROLLBACK_IN_PROGRESS", None) => Verdict::RollingBack {
-            reason: reason(),
-            progress: progress(),
-        },
-        ("STOPPED", None) => match primary(service) {
+        ("STOPPED", None) => match service.primary() {
             // Stopped, and the old revision is PRIMARY again: that is a rollback.
-            Some(primary) if primary.id != ours.deployment => {
+            Some(primary) if primary.id != ours.deployment && is_certain => {
                 going_back(primary, reason(), progress())
             }
+            Some(primary) if primary.id != ours.deployment => Verdict::InProgress(progress()),
             // The breaker without rollback leaves it FAILED; else somebody stopped it.
             _ => Verdict::Failed {
                 reason: reason(),
@@ -370,13 +417,10 @@ fn by_service_deployment(
             match own(ours, service).and_then(|own| own.rollout_state.as_deref()) {
                 // The breaker speaks here first; the service deployment follows.
                 Some("FAILED") => failed(ours, service, reason()),
-                _ => match primary(service) {
+                _ => match service.primary() {
                     // Set to the old revision again, by our own hand or somebody's: that is a
                     // rollback too, once the answer cannot be one from before our update.
-                    Some(primary)
-                        if primary.id != ours.deployment
-                            && (settled || own(ours, service).is_some()) =>
-                    {
+                    Some(primary) if primary.id != ours.deployment && is_certain => {
                         going_back(primary, reason(), progress())
                     }
                     _ => Verdict::InProgress(progress()),
@@ -390,6 +434,69 @@ fn by_service_deployment(
     }
 }
 
+/// Our deployment has been complete: is it still what the service is set to?
+fn completed(
+    ours: &ServiceRollout,
+    service: &ServiceSeen,
+    progress: impl Fn() -> Progress,
+) -> Verdict {
+    let unknown = |state: &str| Verdict::Unknown {
+        state: state.to_owned(),
+        progress: progress(),
+    };
+    match service.primary() {
+        None => unknown("no PRIMARY deployment"),
+        Some(primary) if primary.id != ours.deployment => {
+            match replacement(ours, service, None, Some(true)) {
+                Some(replaced) => replaced,
+                None => going_back(
+                    primary,
+                    Some(format!("{SET_BACK_SINCE} ({})", primary.id)),
+                    progress(),
+                ),
+            }
+        }
+        Some(primary) if !is(&ours.revision, Some(&primary.task_definition)) => {
+            unknown("our deployment with another revision")
+        }
+        Some(_) if !is_set_to(&ours.revision, service) => {
+            unknown("our deployment is PRIMARY, and the service is set to another revision")
+        }
+        Some(_) => Verdict::Serving {
+            desired: service.desired,
+        },
+    }
+}
+
+/// Whether `service` is an answer from before our deployment, although `seen` says that this one is
+/// complete already: the two are asked for one after the other, and each may lag behind.
+///
+/// ECS does not go back of itself from what is SUCCESSFUL. So an older deployment as PRIMARY, with
+/// ours not listed, is a late answer, as long as one may be late.
+fn is_late_answer(
+    ours: &ServiceRollout,
+    service: &ServiceSeen,
+    seen: &ServiceDeploymentSeen,
+    settled: bool,
+    now: Timestamp,
+) -> bool {
+    let Some(primary) = service.primary() else {
+        return false;
+    };
+    if primary.id == ours.deployment || own(ours, service).is_some() {
+        return false;
+    }
+    match (primary.created_at, seen.created_at) {
+        (Some(theirs), Some(own)) => {
+            let has_just_ended = seen
+                .finished_at
+                .is_none_or(|finished| now.since(finished) < LATE_AT_MOST);
+            theirs <= own && (has_just_ended || !settled)
+        }
+        _ => !settled,
+    }
+}
+
 /// Without a service deployment, by `deployments[]` alone.
 fn by_deployments(ours: &ServiceRollout, service: &ServiceSeen, settled: bool) -> Verdict {
     let progress = || progress_of(ours, service, None);
@@ -398,16 +505,26 @@ fn by_deployments(ours: &ServiceRollout, service: &ServiceSeen, settled: bool) -
         state: state.to_owned(),
         progress: progress(),
     };
-    let Some(primary) = primary(service) else {
+    let Some(primary) = service.primary() else {
         return unknown("no PRIMARY deployment");
     };
     if primary.id != ours.deployment {
-        let own_is_listed = own(ours, service).is_some();
-        if !settled && !own_is_listed && is(&ours.previous, Some(&primary.task_definition)) {
-            // Probably the state before our update.
-            return Verdict::InProgress(progress());
+        let Some(own) = own(ours, service) else {
+            if !settled {
+                // Probably the state before our update.
+                return Verdict::InProgress(progress());
+            }
+            return match replacement(ours, service, None, None) {
+                Some(replaced) => replaced,
+                None => going_back(primary, reason(), progress()),
+            };
+        };
+        let was_complete =
+            own.rollout_state.as_deref() == Some("COMPLETED") && service.is_told_by_rollout_state();
+        if was_complete {
+            return completed(ours, service, progress);
         }
-        return match replacement(ours, service) {
+        return match replacement(ours, service, None, Some(false)) {
             Some(replaced) => replaced,
             None => going_back(primary, reason(), progress()),
         };
@@ -415,20 +532,19 @@ fn by_deployments(ours: &ServiceRollout, service: &ServiceSeen, settled: bool) -
     if !is(&ours.revision, Some(&primary.task_definition)) {
         return unknown("our deployment with another revision");
     }
+    // All others have stages that only their service deployment tells.
+    let is_told = service.is_told_by_rollout_state();
     match primary.rollout_state.as_deref() {
-        Some("COMPLETED") if service.is_told_by_rollout_state() => Verdict::Serving {
-            desired: service.desired,
-        },
+        Some("COMPLETED") if is_told => completed(ours, service, progress),
         Some("COMPLETED" | "IN_PROGRESS") => Verdict::InProgress(progress()),
         Some("FAILED") => failed(ours, service, reason()),
         Some(state) => unknown(state),
         None => {
             // Behind a Classic Load Balancer ECS gives no state: alone and full is complete.
             let is_alone = service.deployments.len() == 1;
-            if is_alone && primary.running == primary.desired && primary.pending == 0 {
-                Verdict::Serving {
-                    desired: service.desired,
-                }
+            let is_full = primary.running == primary.desired && primary.pending == 0;
+            if is_told && is_alone && is_full {
+                completed(ours, service, progress)
             } else {
                 Verdict::InProgress(progress())
             }
@@ -438,7 +554,7 @@ fn by_deployments(ours: &ServiceRollout, service: &ServiceSeen, settled: bool) -
 
 /// Our deployment has the state FAILED. If an earlier one is PRIMARY, ECS goes back.
 fn failed(ours: &ServiceRollout, service: &ServiceSeen, reason: Option<String>) -> Verdict {
-    match primary(service) {
+    match service.primary() {
         Some(primary) if primary.id != ours.deployment => {
             let progress = progress_of(ours, service, None);
             going_back(primary, reason, progress)
@@ -463,14 +579,24 @@ fn going_back(primary: &DeploymentSeen, reason: Option<String>, progress: Progre
     }
 }
 
-/// The deployment in our place, unless that is ours or an earlier one that ECS goes back to.
+/// The deployment in our place, unless that is ours or an earlier one that is rolled back to.
 ///
-/// ECS goes back to the newest COMPLETED deployment, which need not be the revision that was set
-/// when we came, if that one was not complete. So an older deployment counts as earlier too, once
-/// ours is listed as FAILED.
-fn replacement(ours: &ServiceRollout, service: &ServiceSeen) -> Option<Verdict> {
-    let primary = primary(service)?;
-    if primary.id == ours.deployment || is(&ours.previous, Some(&primary.task_definition)) {
+/// ECS rolls back to the newest COMPLETED deployment, which need not be the revision that was set
+/// when we came, if that one was not complete: `rollback_to` tells which, where it is known. Without
+/// it an older deployment counts as earlier too, once ours is listed as FAILED.
+fn replacement(
+    ours: &ServiceRollout,
+    service: &ServiceSeen,
+    rollback_to: Option<&str>,
+    was_complete: Option<bool>,
+) -> Option<Verdict> {
+    let primary = service.primary()?;
+    let is_earlier = |revision: &Revision| is(revision, Some(&primary.task_definition));
+    // What ran before is not known where both are the same.
+    let is_previous = ours.previous != ours.revision && is_earlier(&ours.previous);
+    let rollback_to = rollback_to.and_then(|arn| Revision::parse(arn).ok());
+    if primary.id == ours.deployment || is_previous || rollback_to.is_some_and(|to| is_earlier(&to))
+    {
         return None;
     }
     if let Some(own) = own(ours, service)
@@ -483,13 +609,14 @@ fn replacement(ours: &ServiceRollout, service: &ServiceSeen) -> Option<Verdict> 
     Some(Verdict::Replaced {
         by: primary.id.clone(),
         task_definition: primary.task_definition.clone(),
+        was_complete,
     })
 }
 
 /// How to go back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WayBack {
-    /// Stop the service deployment with this id: ECS then goes back.
+    /// Stop the service deployment with this ARN: ECS then goes back.
     Stop(String),
     /// Set the service to this revision.
     Set(Revision),
@@ -511,24 +638,17 @@ pub fn way_back(ours: &ServiceRollout, look: &Look) -> WayBack {
     let is_ours = |primary: &DeploymentSeen| {
         primary.id == ours.deployment && is(&ours.revision, Some(&primary.task_definition))
     };
-    if service.status != "ACTIVE" || !primary(service).is_some_and(is_ours) {
+    if service.status != "ACTIVE" || !service.primary().is_some_and(is_ours) {
         return WayBack::LeaveAlone;
     }
     let under_way = service_deployment
         .as_deref()
         .filter(|seen| matches!(seen.status.as_str(), "PENDING" | "IN_PROGRESS"));
     match under_way {
-        Some(seen) => WayBack::Stop(seen.id.clone()),
+        Some(seen) => WayBack::Stop(seen.arn.clone()),
         None if ours.previous == ours.revision => WayBack::Unknown,
         None => WayBack::Set(ours.previous.clone()),
     }
-}
-
-fn primary(service: &ServiceSeen) -> Option<&DeploymentSeen> {
-    service
-        .deployments
-        .iter()
-        .find(|one| one.status == "PRIMARY")
 }
 
 fn own<'a>(ours: &ServiceRollout, service: &'a ServiceSeen) -> Option<&'a DeploymentSeen> {
@@ -536,6 +656,11 @@ fn own<'a>(ours: &ServiceRollout, service: &'a ServiceSeen) -> Option<&'a Deploy
         .deployments
         .iter()
         .find(|one| one.id == ours.deployment)
+}
+
+/// Whether the service is set to `revision`. An answer that does not say leaves it to PRIMARY.
+fn is_set_to(revision: &Revision, service: &ServiceSeen) -> bool {
+    service.task_definition.is_empty() || is(revision, Some(&service.task_definition))
 }
 
 fn is(revision: &Revision, arn: Option<&str>) -> bool {
@@ -610,6 +735,7 @@ mod tests {
         ServiceRollout {
             revision: Revision::parse("app:42").unwrap(),
             previous: Revision::parse("app:41").unwrap(),
+            overwrote: false,
             deployment: "ecs-svc/2".to_owned(),
             service_deployment: None,
         }
@@ -651,6 +777,7 @@ mod tests {
         Look::Seen {
             service: Box::new(service(deployments)),
             service_deployment: Some(Box::new(ServiceDeploymentSeen {
+                arn: "arn:sd".to_owned(),
                 id: "sd".to_owned(),
                 status: status.to_owned(),
                 status_reason: Some("ECS says why".to_owned()),
@@ -862,6 +989,7 @@ mod tests {
             deployment("ecs-svc/2", "ACTIVE", "app:42", Some("IN_PROGRESS")),
         ];
         let expected = Verdict::Replaced {
+            was_complete: Some(false),
             by: "ecs-svc/3".to_owned(),
             task_definition: "arn:aws:ecs:eu-central-1:1:task-definition/app:43".to_owned(),
         };
@@ -999,7 +1127,7 @@ mod tests {
         let rolling = ours_primary(Some("IN_PROGRESS"));
         for status in ["PENDING", "IN_PROGRESS"] {
             let look = with_status(status, "app:42", rolling.clone());
-            assert_eq!(back(&look), WayBack::Stop("sd".to_owned()), "{status}");
+            assert_eq!(back(&look), WayBack::Stop("arn:sd".to_owned()), "{status}");
         }
         for status in ["STOPPED", "STOP_REQUESTED", "NEVER_SEEN"] {
             let look = with_status(status, "app:42", rolling.clone());
@@ -1078,6 +1206,141 @@ mod tests {
         };
         assert!(drains(None, None) && drains(Some("CLEAN_UP"), None));
         assert!(!drains(Some("BAKE_TIME"), None) && !drains(None, Some("waits at hook h-1")));
+    }
+
+    /// A service deployment that is SUCCESSFUL and was created when ours was, 2 s after the epoch.
+    fn successful(deployments: Vec<DeploymentSeen>) -> Look {
+        let mut look = with_status("SUCCESSFUL", "app:42", deployments);
+        if let Look::Seen {
+            service_deployment: Some(seen),
+            ..
+        } = &mut look
+        {
+            seen.created_at = Some(Timestamp::from_secs(2));
+        }
+        look
+    }
+
+    fn foreign(id: &str, revision: &str) -> Vec<DeploymentSeen> {
+        vec![deployment(id, "PRIMARY", revision, Some("COMPLETED"))]
+    }
+
+    #[test]
+    fn complete_once_and_not_what_the_service_is_set_to_any_more_is_never_serving() {
+        let completed_own = || {
+            let mut all = foreign("ecs-svc/3", "app:43");
+            all.push(deployment(
+                "ecs-svc/2",
+                "ACTIVE",
+                "app:42",
+                Some("COMPLETED"),
+            ));
+            all
+        };
+        let replaced = |task_definition: &str| Verdict::Replaced {
+            by: "ecs-svc/3".to_owned(),
+            task_definition: format!(
+                "arn:aws:ecs:eu-central-1:1:task-definition/{task_definition}"
+            ),
+            was_complete: Some(true),
+        };
+        // Another revision, one before the previous, and ours in somebody else's deployment.
+        for revision in ["app:43", "app:40", "app:42"] {
+            let look = successful(foreign("ecs-svc/3", revision));
+            assert_eq!(judged(&look), replaced(revision), "{revision}");
+            assert!(judged(&look).was_set_back_since());
+        }
+        assert_eq!(judged(&look(completed_own())), replaced("app:43"));
+        // What ran before is not known.
+        let first = ServiceRollout {
+            previous: ours().revision,
+            ..ours()
+        };
+        let look = successful(foreign("ecs-svc/3", "app:41"));
+        assert_eq!(verdict(&first, &look, START, LATER), replaced("app:41"));
+    }
+
+    #[test]
+    fn a_service_that_is_set_to_another_revision_than_primary_says_is_not_serving() {
+        for state in [Some("COMPLETED"), None] {
+            let mut seen = service(foreign("ecs-svc/2", "app:42"));
+            seen.deployments[0].rollout_state = state.map(str::to_owned);
+            seen.task_definition = "arn:aws:ecs:eu-central-1:1:task-definition/app:43".to_owned();
+            let look = Look::Seen {
+                service: Box::new(seen),
+                service_deployment: None,
+            };
+            assert!(
+                matches!(judged(&look), Verdict::Unknown { .. }),
+                "{state:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_older_primary_beside_a_successful_service_deployment_is_a_late_answer_for_a_while() {
+        let at = |finished: i64| {
+            let mut look = successful(foreign("ecs-svc/1", "app:41"));
+            if let Look::Seen {
+                service_deployment: Some(seen),
+                ..
+            } = &mut look
+            {
+                seen.finished_at = Some(Timestamp::from_secs(finished));
+            }
+            judged(&look)
+        };
+        let now = LATER.as_secs();
+        assert!(matches!(at(now - 20), Verdict::InProgress(_)));
+        assert!(matches!(at(now - 3600), Verdict::RolledBack { .. }));
+    }
+
+    #[test]
+    fn without_a_rollout_state_a_strategy_with_stages_is_never_told_by_its_counts() {
+        for strategy in ["BLUE_GREEN", "LINEAR", "CANARY", "SOMETHING_NEW"] {
+            let mut seen = service(foreign("ecs-svc/2", "app:42"));
+            seen.deployments[0].rollout_state = None;
+            seen.deployments[0].running = 0;
+            seen.deployments[0].desired = 0;
+            seen.desired = 0;
+            seen.strategy = Some(strategy.to_owned());
+            let look = Look::Seen {
+                service: Box::new(seen),
+                service_deployment: None,
+            };
+            assert!(
+                matches!(judged(&look), Verdict::InProgress(_)),
+                "{strategy}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_rollback_of_ecs_goes_to_whichever_revision_it_names() {
+        let going = |to: Option<&str>, primary: &str| {
+            let mut look = with_status(
+                "ROLLBACK_IN_PROGRESS",
+                "app:42",
+                foreign("ecs-svc/3", primary),
+            );
+            if let Look::Seen {
+                service_deployment: Some(seen),
+                ..
+            } = &mut look
+            {
+                seen.rollback_to = to.map(str::to_owned);
+            }
+            judged(&look)
+        };
+        assert!(matches!(
+            going(Some("a/app:38"), "app:38"),
+            Verdict::RollingBack { .. }
+        ));
+        assert!(matches!(going(None, "app:38"), Verdict::RollingBack { .. }));
+        assert!(matches!(
+            going(Some("a/app:38"), "app:50"),
+            Verdict::Replaced { .. }
+        ));
     }
 
     #[test]

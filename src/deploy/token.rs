@@ -124,9 +124,15 @@ struct SavedRollback {
 }
 
 /// Revision, previous revision (`41` if of the same family), deployment and service deployment
-/// without what all of them begin with.
+/// without what all of them begin with; whether the previous one was overwritten unseen, if so.
 #[derive(Debug, Serialize, Deserialize)]
-struct SavedService(String, String, String, String);
+struct SavedService(
+    String,
+    String,
+    String,
+    String,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)] bool,
+);
 
 /// What the id of every deployment of ECS begins with.
 pub const DEPLOYMENT_PREFIX: &str = "ecs-svc/";
@@ -335,12 +341,13 @@ fn saved_service(rollout: &ServiceRollout) -> SavedService {
         previous,
         deployment,
         rollout.service_deployment.clone().unwrap_or_default(),
+        rollout.overwrote,
     )
 }
 
 fn service(saved: &SavedService) -> Result<ServiceRollout, BadToken> {
     let damaged = |error: super::revision::NotARevision| BadToken::Damaged(error.to_string());
-    let SavedService(revision, previous, deployment, service_deployment) = saved;
+    let SavedService(revision, previous, deployment, service_deployment, overwrote) = saved;
     let revision = Revision::parse(revision).map_err(damaged)?;
     let previous = if previous.contains(':') {
         Revision::parse(previous)
@@ -356,6 +363,7 @@ fn service(saved: &SavedService) -> Result<ServiceRollout, BadToken> {
     Ok(ServiceRollout {
         revision,
         previous,
+        overwrote: *overwrote,
         deployment,
         service_deployment: Some(service_deployment.clone()).filter(|id| !id.is_empty()),
     })
@@ -371,6 +379,7 @@ mod tests {
             revision: Revision::parse(&format!("{family}:{number}")).unwrap(),
             previous: Revision::parse(&format!("{family}:{}", number - 1)).unwrap(),
             deployment: "ecs-svc/1234567890123456789".to_owned(),
+            overwrote: false,
             service_deployment: Some("NCWGC2ZR-taawPAYrIaU5".to_owned()),
         }
     }
@@ -507,6 +516,7 @@ mod tests {
                     ServiceRollout {
                         revision: Revision::parse(&format!("{family}:{number}")).unwrap(),
                         previous: Revision::parse(&format!("{before_in}:{before}")).unwrap(),
+                        overwrote: number % 2 == 0,
                         deployment,
                         service_deployment,
                     }
@@ -581,6 +591,7 @@ mod tests {
         ) {
             let services: Vec<ServiceRollout> = families.iter().map(|family| ServiceRollout {
                 deployment: format!("ecs-svc/{deployment}"),
+                overwrote: false,
                 service_deployment: Some(service_deployment.clone()),
                 ..rollout(family, number + 1)
             }).collect();

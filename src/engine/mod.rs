@@ -19,7 +19,7 @@ pub use after::Afterwards;
 pub use files::Configuration;
 pub(crate) use watch::in_progress;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::artifact::entry::Bounds;
@@ -131,6 +131,10 @@ struct Step<'a> {
     refusals: BTreeMap<usize, usize>,
     /// Services as ECS has just shown them when they were set, by their place: the first look.
     just_seen: BTreeMap<usize, ServiceSeen>,
+    /// ARNs of service deployments that were looked up in this invocation.
+    service_deployments: Mutex<BTreeSet<String>>,
+    /// Services that the last look showed as gone or going.
+    gone: BTreeSet<usize>,
     /// Services that were asked to go back in this invocation.
     asked: Vec<usize>,
     /// Services that cannot be taken back, and why.
@@ -173,6 +177,8 @@ impl Engine {
             gathered: BTreeMap::new(),
             refusals: BTreeMap::new(),
             just_seen: BTreeMap::new(),
+            service_deployments: Mutex::default(),
+            gone: BTreeSet::new(),
             asked: Vec::new(),
             given_up: BTreeMap::new(),
             afterwards: Afterwards::default(),

@@ -307,6 +307,7 @@ impl Step<'_> {
                 own: rollout.revision.arn_beside(&service.seen.task_definition),
                 previous: rollout.previous.clone(),
                 service,
+                seen_at: self.now(),
                 is_fresh: false,
             });
         }

@@ -1,5 +1,7 @@
 //! Setting the services to this job's revisions, each at most once.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 
 use super::Step;
@@ -18,6 +20,11 @@ use crate::parameters::Target;
 /// So many of the service's newest service deployments are looked at for ours.
 pub(super) const NEWEST_SERVICE_DEPLOYMENTS: i32 = 20;
 
+/// A look at a service that is older than this is made again before the service is set: checks may
+/// have taken long, and somebody may have deployed meanwhile. UpdateService's answer tells of whoever
+/// comes later.
+const LOOK_IS_FRESH: Duration = Duration::from_secs(3);
+
 /// What stands for a deployment's id until ECS names it.
 const NOT_NAMED_YET: &str = "unknown";
 
@@ -26,6 +33,8 @@ pub(super) struct Member {
     pub(super) target: Target,
     /// The service, as it was just seen.
     pub(super) service: ServiceDescribed,
+    /// When.
+    pub(super) seen_at: Timestamp,
     /// This job's revision.
     pub(super) revision: Revision,
     /// Its ARN.
@@ -62,10 +71,20 @@ impl Member {
         ServiceRollout {
             revision: self.revision.clone(),
             previous: self.previous.clone(),
+            overwrote: false,
             deployment: String::new(),
             service_deployment: None,
         }
     }
+}
+
+/// What UpdateService came to for one service.
+struct Set {
+    outcome: Outcome,
+    /// The service as ECS answered.
+    answer: Option<ServiceSeen>,
+    /// What should be known of it.
+    warning: Option<String>,
 }
 
 impl Step<'_> {
@@ -82,8 +101,9 @@ impl Step<'_> {
     pub(super) async fn roll_out(
         &mut self,
         job: &str,
-        members: Vec<Member>,
+        mut members: Vec<Member>,
     ) -> Result<Phase, Failure> {
+        self.look_again(&mut members).await;
         let asking = members.iter().map(|member| self.standing(member));
         let mut standings = Vec::new();
         for (standing, member) in join_all(asking).await.into_iter().zip(&members) {
@@ -123,9 +143,9 @@ impl Step<'_> {
                 Standing::Open if is_failing => Outcome::NotTouched,
                 Standing::Open if is_first => {
                     is_first = false;
-                    let (outcome, answer) = self.set(member).await;
-                    answers.push((place, answer));
-                    outcome
+                    let set = self.set(member).await;
+                    answers.push((place, set.answer, set.warning));
+                    set.outcome
                 }
                 Standing::Open => {
                     left.push(place);
@@ -143,15 +163,17 @@ impl Step<'_> {
         };
         if refused(&outcomes).is_none() {
             let setting = left.iter().map(|place| self.set(&members[*place]));
-            for (place, (outcome, answer)) in left.iter().zip(join_all(setting).await) {
-                outcomes[*place] = outcome;
-                answers.push((*place, answer));
+            for (place, set) in left.iter().zip(join_all(setting).await) {
+                outcomes[*place] = set.outcome;
+                answers.push((*place, set.answer, set.warning));
             }
         }
-        let seen = answers.into_iter();
-        self.just_seen = seen
-            .filter_map(|(place, answer)| Some((place, answer?)))
-            .collect();
+        for (place, answer, warning) in answers {
+            self.just_seen.extend(answer.map(|seen| (place, seen)));
+            if let Some(warning) = warning {
+                self.warn(warning);
+            }
+        }
         match refused(&outcomes) {
             None => Ok(self.rolling_out(job, &members, outcomes)),
             Some(place) => self.not_all_set(job, &members, outcomes, place),
@@ -287,23 +309,108 @@ impl Step<'_> {
         ))
     }
 
+    /// Looks once more at services whose look is not fresh any more. One that cannot be looked at
+    /// keeps its look: UpdateService's answer tells what it replaced.
+    async fn look_again(&self, members: &mut [Member]) {
+        let now = self.now();
+        let looking = members
+            .iter_mut()
+            .filter(|member| now.since(member.seen_at) > LOOK_IS_FRESH)
+            .map(|member| async {
+                if let Ok(Some(service)) = self.ecs.describe_service(&member.target).await {
+                    member.service = service;
+                    member.seen_at = now;
+                }
+            });
+        join_all(looking).await;
+    }
+
     /// Sets one service; with what ECS answered, which is as good as a look at it.
-    async fn set(&self, member: &Member) -> (Outcome, Option<ServiceSeen>) {
+    async fn set(&self, member: &Member) -> Set {
         let from = &member.service.seen.task_definition;
-        match self.set_service(&member.target, from, &member.own).await {
-            Ok(service) => {
-                let outcome = match self.found(member, &service, !member.is_fresh).await {
-                    // Others may have been set long before: the time counts from now.
-                    Outcome::Found(rollout, None) if !member.is_fresh => {
-                        Outcome::Found(rollout, Some(self.now()))
-                    }
-                    found => found,
+        let served = self.served(member).await;
+        let service = match self.set_service(&member.target, from, &member.own).await {
+            Ok(service) => service,
+            Err(error) => {
+                let outcome = if error.class == Class::Unavailable {
+                    Outcome::Unknown(error)
+                } else {
+                    Outcome::Refused(error)
                 };
-                (outcome, Some(service.seen))
+                return Set {
+                    outcome,
+                    answer: None,
+                    warning: None,
+                };
             }
-            Err(error) if error.class == Class::Unavailable => (Outcome::Unknown(error), None),
-            Err(error) => (Outcome::Refused(error), None),
+        };
+        let replaced = replaced_unseen(&service.seen, &member.service.seen, &member.own);
+        let warning = match (&replaced, &served) {
+            (Some(replaced), _) => Some(format!(
+                "{}: {replaced} was deployed by somebody else between the checks and this deployment, which has replaced it; a rollback goes to {replaced}",
+                member.target
+            )),
+            (None, Some(served)) => Some(format!(
+                "{}: the service was set to {}, whose deployment is not complete; {served} is the newest that was, and a rollback goes to it",
+                member.target, member.previous
+            )),
+            (None, None) => None,
+        };
+        let overwrote = replaced.is_some();
+        let previous = replaced
+            .or(served)
+            .unwrap_or_else(|| member.previous.clone());
+        let outcome = match self.found(member, &service, !member.is_fresh).await {
+            Outcome::Found(rollout, started) => Outcome::Found(
+                ServiceRollout {
+                    previous,
+                    overwrote,
+                    ..rollout
+                },
+                // Others may have been set long before: the time counts from now.
+                started.or_else(|| (!member.is_fresh).then(|| self.now())),
+            ),
+            other => other,
+        };
+        Set {
+            outcome,
+            answer: Some(service.seen),
+            warning,
         }
+    }
+
+    /// The revision that served when the deployment of what the service is set to had not been
+    /// complete: of the newest deployment that was. `None` if it is what the service is set to, or
+    /// cannot be told.
+    async fn served(&self, member: &Member) -> Option<Revision> {
+        let seen = &member.service.seen;
+        let primary = seen.primary()?;
+        if primary.was_complete() {
+            return None;
+        }
+        let is_other =
+            |revision: &Revision| *revision != member.previous && *revision != member.revision;
+        let listed = seen
+            .newest_first()
+            .into_iter()
+            .filter(|one| one.was_complete())
+            .find_map(|one| Revision::parse(&one.task_definition).ok());
+        if let Some(listed) = listed {
+            return Some(listed).filter(is_other);
+        }
+        let newest = self
+            .ecs
+            .newest_service_deployments(&member.target, NEWEST_SERVICE_DEPLOYMENTS)
+            .await
+            .ok()?;
+        let complete = newest.into_iter().find(|one| one.is_successful)?;
+        let known = self
+            .ecs
+            .task_definitions_of(&[complete.target_revision?])
+            .await
+            .ok()?;
+        let (_, task_definition) = known.into_iter().next()?;
+        Revision::parse(&task_definition).ok().filter(is_other)
     }
 
     /// Points the service, which is set to `from`, at the revision `wanted`.
@@ -385,6 +492,7 @@ impl Step<'_> {
         let rollout = ServiceRollout {
             revision: member.revision.clone(),
             previous,
+            overwrote: false,
             deployment,
             service_deployment: None,
         };
@@ -403,6 +511,7 @@ impl Step<'_> {
                 .source_of(&earlier.arn)
                 .await
                 .unwrap_or_else(|| member.revision.clone()),
+            overwrote: false,
             deployment: listed.map_or_else(|| id.clone(), |deployment| deployment.id.clone()),
             service_deployment: Some(id),
         };
@@ -512,12 +621,14 @@ impl Step<'_> {
     /// What the service ran before it was set to our revision: still listed, or told by the
     /// service deployment.
     async fn previous_of(&self, member: &Member, service: &ServiceDescribed) -> Option<Revision> {
-        let deployments = service.seen.deployments.iter();
-        let other = deployments
+        let others = service.seen.newest_first().into_iter();
+        let others: Vec<&DeploymentSeen> = others
             .filter(|one| one.task_definition != member.own)
-            .find_map(|one| Revision::parse(&one.task_definition).ok());
-        if other.is_some() {
-            return other;
+            .collect();
+        let complete = others.iter().find(|one| one.was_complete());
+        let other = complete.or(others.first());
+        if let Some(other) = other.and_then(|one| Revision::parse(&one.task_definition).ok()) {
+            return Some(other);
         }
         let earlier = self
             .deployed_before(&member.target, &member.own)
@@ -544,24 +655,32 @@ pub(super) fn own_of(members: &[Member]) -> Vec<String> {
     text::once(members.iter().map(|member| member.own.clone()))
 }
 
-/// The APIs of service deployments are not allowed or not there: a rolling update can be judged
-/// without them.
+/// What our update has replaced, if that is not what was seen before: the newest deployment but ours
+/// in ECS's `answer` is another one than the one that was PRIMARY, with another revision.
+fn replaced_unseen(answer: &ServiceSeen, before: &ServiceSeen, own: &str) -> Option<Revision> {
+    let checked = before.primary()?;
+    let others = answer.newest_first().into_iter();
+    let replaced = others.filter(|one| one.task_definition != own).next()?;
+    let is_checked =
+        replaced.id == checked.id || replaced.task_definition == before.task_definition;
+    if is_checked {
+        return None;
+    }
+    Revision::parse(&replaced.task_definition).ok()
+}
+
+/// The APIs of service deployments are not allowed or not there.
 pub(super) fn cannot_be_asked(error: &CallError) -> bool {
     matches!(error.class, Class::Denied | Class::Unsupported)
 }
 
-/// The deployment of `own` that is PRIMARY, or any of it.
+/// The deployment of `own`, the first of several: who deploys it anew comes after this job.
 pub(super) fn own_deployment<'a>(
     service: &'a ServiceSeen,
     own: &str,
 ) -> Option<&'a DeploymentSeen> {
-    let of_own = || {
-        service
-            .deployments
-            .iter()
-            .filter(|one| one.task_definition == own)
-    };
-    of_own()
-        .find(|one| one.status == "PRIMARY")
-        .or_else(|| of_own().next())
+    let newest_first = service.newest_first().into_iter();
+    newest_first
+        .filter(|one| one.task_definition == own)
+        .next_back()
 }

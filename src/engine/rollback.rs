@@ -38,9 +38,9 @@ impl Step<'_> {
         started: Timestamp,
     ) -> GoneBack {
         let target = &self.spec.targets[place];
-        let Look::Seen { service, .. } = look else {
+        if !matches!(look, Look::Seen { .. }) {
             return GoneBack::Not("the service could not be seen".to_owned());
-        };
+        }
         match way_back(rollout, look) {
             // Probably an answer from before the service was set.
             WayBack::LeaveAlone if self.now().since(started) < CONSISTENCY_GRACE => {
@@ -51,8 +51,7 @@ impl Step<'_> {
             }
             WayBack::Unknown => GoneBack::Not(UNKNOWN_BEFORE.to_owned()),
             WayBack::Set(previous) => self.set_back(place, rollout, &previous).await,
-            WayBack::Stop(id) => {
-                let arn = super::watch::service_deployment_arn(service, &id);
+            WayBack::Stop(arn) => {
                 tracing::info!(
                     job = self.job,
                     service = target.service_name(),

@@ -19,7 +19,7 @@ use crate::deploy::plan::{self, FamilyPlan, ServicePlan};
 use crate::deploy::revision::Revision;
 use crate::deploy::task_definition::{self, Base, Described, Registration};
 use crate::deploy::text;
-use crate::deploy::time::spoken;
+use crate::deploy::time::{Timestamp, spoken};
 use crate::deploy::token::{self, LeftOff};
 use crate::explain;
 use crate::parameters::{BaseFrom, LONGEST_TIMEOUT, PreDeployTask, Target};
@@ -81,6 +81,8 @@ pub(super) struct Planned {
 
 /// Everything that was checked before anything is changed.
 pub(super) struct Plan {
+    /// When the services were looked at.
+    pub(super) seen_at: Timestamp,
     pub(super) services: Vec<Planned>,
     pub(super) families: Vec<Family>,
     /// What runs the families on a schedule, if that is to be changed.
@@ -103,6 +105,7 @@ impl Step<'_> {
     }
 
     async fn plan(&mut self) -> Result<Plan, Failure> {
+        let seen_at = self.now();
         let (services, files) = tokio::join!(self.checked_services(), Box::pin(self.files()));
         let (services, files) = match (services, files) {
             (Ok(services), Ok(files)) => (services, files),
@@ -155,6 +158,7 @@ impl Step<'_> {
         };
         self.note_dropped(&files);
         Ok(Plan {
+            seen_at,
             services,
             families,
             scheduled,
@@ -539,6 +543,7 @@ impl Step<'_> {
                     previous: revision.clone(),
                     revision,
                     deployment: format!("ecs-svc/{}", u64::MAX),
+                    overwrote: false,
                     service_deployment: Some("x".repeat(32)),
                 })
             })
@@ -588,6 +593,7 @@ impl Step<'_> {
                 previous: Revision::parse(set_to).map_err(wrong)?,
                 own: own.clone(),
                 service: planned.service.clone(),
+                seen_at: plan.seen_at,
                 is_fresh: plan.families[planned.family].own.is_none(),
             });
         }

@@ -1,12 +1,13 @@
 //! Following a rollout: look, judge, decide, until it ends or the invocation has to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 
 use super::after::Tidy;
-use super::roll_out::{cannot_be_asked, own_deployment};
+use super::roll_out::{NEWEST_SERVICE_DEPLOYMENTS, own_deployment};
 use super::rollback::GoneBack;
 use super::{Stage, Step, fingerprint};
 use crate::aws::ecs::ServiceDescribed;
@@ -15,7 +16,6 @@ use crate::deploy::decide::{self, Decision, Owner};
 use crate::deploy::evidence::Evidence;
 use crate::deploy::failure::{self, Failed, Failure, FailureKind};
 use crate::deploy::phase::{Phase, ServiceRollout};
-use crate::deploy::revision::Revision;
 use crate::deploy::rollout::{
     Look, ServiceDeploymentSeen, ServiceSeen, Verdict, progress_in, verdict,
 };
@@ -37,12 +37,13 @@ impl Step<'_> {
         loop {
             let looks = self.look_at_all(&mut phase).await;
             let now = self.now();
-            let verdicts: Vec<Verdict> = phase
+            let mut verdicts: Vec<Verdict> = phase
                 .services()
                 .iter()
                 .zip(&looks)
                 .map(|(ours, look)| verdict(ours, look, phase.started(), now))
                 .collect();
+            let is_uncertain = self.doubt(&mut verdicts);
             self.log(&phase, &verdicts);
             self.note(&phase, &looks, &verdicts, now);
             let next = match self.decided(&phase, &verdicts, now) {
@@ -99,6 +100,11 @@ impl Step<'_> {
                 }
                 Decision::TakeBack { services } => self.take_back(&phase, &services, &looks).await,
             };
+            let next = match next {
+                // The next invocation would begin to count anew.
+                Next::Watch if is_uncertain => Next::LookAgain,
+                next => next,
+            };
             let next_look = now + LOOK_INTERVAL;
             let outcome = match next {
                 Next::End(outcome) => Some(outcome),
@@ -117,6 +123,27 @@ impl Step<'_> {
             }
             self.engine.clock.sleep(LOOK_INTERVAL).await;
         }
+    }
+
+    /// A service that is gone or going in one look may be there in the next: it takes two running.
+    /// Whether there is a first one among the `verdicts`.
+    fn doubt(&mut self, verdicts: &mut [Verdict]) -> bool {
+        let mut is_uncertain = false;
+        for (place, verdict) in verdicts.iter_mut().enumerate() {
+            let Verdict::Gone { status } = verdict else {
+                self.gone.remove(&place);
+                continue;
+            };
+            if self.gone.insert(place) {
+                is_uncertain = true;
+                *verdict = Verdict::NoNews {
+                    why: format!(
+                        "ECS shows the service as {status}; another look has to say the same"
+                    ),
+                };
+            }
+        }
+        is_uncertain
     }
 
     fn decided(&self, phase: &Phase, verdicts: &[Verdict], now: Timestamp) -> Decision {
@@ -238,7 +265,7 @@ impl Step<'_> {
         };
         let service_deployment = match asked {
             Ok(found) => found,
-            Err(error) if cannot_be_asked(&error) && service.seen.is_told_by_rollout_state() => {
+            Err(error) if !error.may_pass() && service.seen.is_told_by_rollout_state() => {
                 warning = Some(format!(
                     "judged by rolloutState alone, because service deployments cannot be seen: {}",
                     self.words(&error)
@@ -267,13 +294,15 @@ impl Step<'_> {
             // UpdateService's answer did not name it yet.
             rollout.deployment.clone_from(&deployment.id);
         }
-        let arn = if let Some(id) = &rollout.service_deployment {
-            service_deployment_arn(&service.seen, id)
-        } else {
-            let Some(found) = self.deployed_before(target, &own).await? else {
-                return Ok(None);
-            };
-            found.arn
+        let arn = match &rollout.service_deployment {
+            Some(id) => self.service_deployment_called(target, id, service).await?,
+            None => self
+                .deployed_before(target, &own)
+                .await?
+                .map(|found| found.arn),
+        };
+        let Some(arn) = arn else {
+            return Ok(None);
         };
         let Some(described) = self.ecs.describe_service_deployment(&arn).await? else {
             return Ok(None);
@@ -282,7 +311,46 @@ impl Step<'_> {
         rollout.service_deployment = Some(seen.id.clone());
         // It was found by the revision that it brings, now or in an earlier invocation.
         seen.task_definition = Some(own);
+        if let Some(revision) = described.rollback_revision {
+            // What is not told leaves it to the status.
+            let known = self.ecs.task_definitions_of(&[revision]).await;
+            seen.rollback_to = known
+                .ok()
+                .and_then(|known| Some(known.into_iter().next()?.1));
+        }
         Ok(Some(seen))
+    }
+
+    fn looked_up(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        let known = self.service_deployments.lock();
+        known.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The ARN of the service deployment with this `id`, as ECS gives it: from the service itself, or
+    /// from the listing, once in an invocation.
+    async fn service_deployment_called(
+        &self,
+        target: &Target,
+        id: &str,
+        service: &ServiceDescribed,
+    ) -> Result<Option<String>, CallError> {
+        let is_it = |arn: &str| text::last_part(arn) == id;
+        if let Some(current) = service.current_service_deployment.as_deref()
+            && is_it(current)
+        {
+            return Ok(Some(current.to_owned()));
+        }
+        let known = self.looked_up().iter().find(|arn| is_it(arn)).cloned();
+        if known.is_some() {
+            return Ok(known);
+        }
+        let listed = self
+            .ecs
+            .newest_service_deployments(target, NEWEST_SERVICE_DEPLOYMENTS)
+            .await?;
+        let found = listed.into_iter().map(|one| one.arn).find(|arn| is_it(arn));
+        self.looked_up().extend(found.clone());
+        Ok(found)
     }
 
     pub(super) fn handed_back(
@@ -328,12 +396,7 @@ impl Step<'_> {
                 _ => 0,
             };
             let took = now.since(phase.started());
-            let set_to = seen_in(&looks[index])
-                .and_then(|service| Revision::parse(&service.task_definition).ok());
-            let set_to = set_to.as_ref();
-            messages.push(report::success_message(
-                target, rollout, set_to, desired, took,
-            ));
+            messages.push(report::success_message(target, rollout, desired, took));
             let of_service = self
                 .variables(target, rollout, seen_in(&looks[index]))
                 .await;
@@ -494,6 +557,7 @@ impl Step<'_> {
                 .get(&service)
                 .map_or(not_rolled_back, String::as_str),
             given_up: self.given_up.get(&service).map(String::as_str),
+            overwritten: &failure::overwritten(rollout),
             others: &others,
             evidence: &evidence,
         };
@@ -638,13 +702,4 @@ pub(super) fn seen_in(look: &Look) -> Option<&ServiceSeen> {
         Look::Seen { service, .. } => Some(service),
         Look::Missing | Look::NoNews { .. } => None,
     }
-}
-
-/// From the service's ARN and the last part: `…:service-deployment/cluster/service/id`
-/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ServiceDeployment.html>).
-pub(super) fn service_deployment_arn(service: &ServiceSeen, id: &str) -> String {
-    format!(
-        "{}/{id}",
-        service.arn.replacen(":service/", ":service-deployment/", 1)
-    )
 }

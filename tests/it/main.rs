@@ -26,4 +26,5 @@ mod stories;
 mod support;
 mod task_definition_file;
 mod template;
+mod truth;
 mod verify_images;
