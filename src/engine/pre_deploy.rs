@@ -306,6 +306,7 @@ impl Step<'_> {
                 revision: rollout.revision.clone(),
                 own: rollout.revision.arn_beside(&service.seen.task_definition),
                 previous: rollout.previous.clone(),
+                served: None,
                 service,
                 seen_at: self.now(),
                 is_fresh: false,

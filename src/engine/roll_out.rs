@@ -41,6 +41,8 @@ pub(super) struct Member {
     pub(super) own: String,
     /// What the service was set to when the job came.
     pub(super) previous: Revision,
+    /// What served then, if that was another one: see [`Step::served`].
+    pub(super) served: Option<Revision>,
     /// This delivery has registered the revision: no other can have deployed it.
     pub(super) is_fresh: bool,
 }
@@ -70,7 +72,7 @@ impl Member {
     pub(super) fn untouched(&self) -> ServiceRollout {
         ServiceRollout {
             revision: self.revision.clone(),
-            previous: self.previous.clone(),
+            previous: self.served.as_ref().unwrap_or(&self.previous).clone(),
             overwrote: false,
             deployment: String::new(),
             service_deployment: None,
@@ -131,6 +133,11 @@ impl Step<'_> {
             return self
                 .taken(job, &members, standings, place, is_under_way)
                 .await;
+        }
+        for (member, standing) in members.iter_mut().zip(&standings) {
+            if matches!(standing, Standing::Open) && !is_failing {
+                member.served = self.served(member).await;
+            }
         }
         let mut outcomes = Vec::new();
         let mut left = Vec::new();
@@ -328,7 +335,6 @@ impl Step<'_> {
     /// Sets one service; with what ECS answered, which is as good as a look at it.
     async fn set(&self, member: &Member) -> Set {
         let from = &member.service.seen.task_definition;
-        let served = self.served(member).await;
         let service = match self.set_service(&member.target, from, &member.own).await {
             Ok(service) => service,
             Err(error) => {
@@ -345,7 +351,7 @@ impl Step<'_> {
             }
         };
         let replaced = replaced_unseen(&service.seen, &member.service.seen, &member.own);
-        let warning = match (&replaced, &served) {
+        let warning = match (&replaced, &member.served) {
             (Some(replaced), _) => Some(format!(
                 "{}: {replaced} was deployed by somebody else between the checks and this deployment, which has replaced it; a rollback goes to {replaced}",
                 member.target
@@ -357,9 +363,7 @@ impl Step<'_> {
             (None, None) => None,
         };
         let overwrote = replaced.is_some();
-        let previous = replaced
-            .or(served)
-            .unwrap_or_else(|| member.previous.clone());
+        let previous = replaced.unwrap_or_else(|| member.untouched().previous);
         let outcome = match self.found(member, &service, !member.is_fresh).await {
             Outcome::Found(rollout, started) => Outcome::Found(
                 ServiceRollout {

@@ -591,6 +591,7 @@ impl Step<'_> {
                 target: planned.target.clone(),
                 revision: Revision::parse(own).map_err(wrong)?,
                 previous: Revision::parse(set_to).map_err(wrong)?,
+                served: None,
                 own: own.clone(),
                 service: planned.service.clone(),
                 seen_at: plan.seen_at,

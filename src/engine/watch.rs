@@ -213,7 +213,8 @@ impl Step<'_> {
         let this = &*self;
         let services = spec.targets.iter().zip(phase.services_mut()).enumerate();
         let looking = services.map(|(place, (target, rollout))| {
-            let just_seen = just_seen.remove(&place);
+            // Without tasks its update may look complete at once: only a look of its own tells.
+            let just_seen = just_seen.remove(&place).filter(|seen| seen.desired > 0);
             async move {
                 match just_seen {
                     Some(service) => Ok((

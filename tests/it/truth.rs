@@ -304,3 +304,18 @@ async fn our_service_deployment_is_found_also_when_it_is_not_the_current_one_any
         "{message}"
     );
 }
+
+#[tokio::test]
+async fn a_rollback_after_an_update_whose_answer_was_lost_goes_to_what_served_as_well() {
+    let world = world_left_broken(false).await;
+    world.simulator.ecs().image("v2", Behaviour::StuckPending);
+    let faults = world.simulator.faults();
+    // Its answer is lost, and so are those that would tell what came of it.
+    faults.reset_after("UpdateService", 1);
+    let answer = world.deploy(json!({"DeploymentTimeout": 3})).await;
+    let (_, message) = failure(&answer);
+    assert!(
+        message.contains("Rolled back: app:1 is serving, 2 of 2 tasks."),
+        "{message}"
+    );
+}
