@@ -338,11 +338,11 @@ fn percent(phase: &Phase, verdicts: &[Verdict]) -> i32 {
     }
 }
 
-/// The message of a success.
+/// The message of a success. `tasks` are how many run and how many the service wants.
 pub fn success_message(
     target: &Target,
     rollout: &ServiceRollout,
-    desired: i32,
+    (running, desired): (i32, i32),
     took: Duration,
 ) -> String {
     let revision = &rollout.revision;
@@ -353,7 +353,11 @@ pub fn success_message(
     } else {
         format!(
             "{target}: {revision} is serving, {}, after {}.",
-            text::counted(usize::try_from(desired).unwrap_or(0), "task"),
+            if running == desired {
+                text::counted(usize::try_from(running).unwrap_or(0), "task")
+            } else {
+                format!("{running} of {desired} tasks running")
+            },
             spoken(took)
         )
     };

@@ -354,7 +354,10 @@ mod tests {
     fn every_verdict() -> Vec<Verdict> {
         let progress = Progress::default();
         vec![
-            Verdict::Serving { desired: 1 },
+            Verdict::Serving {
+                desired: 1,
+                running: 1,
+            },
             Verdict::InProgress(progress.clone()),
             draining(),
             Verdict::RollingBack {
@@ -485,7 +488,10 @@ mod tests {
 
     #[test]
     fn the_first_service_that_failed_is_the_one_that_is_told() {
-        let serving = Verdict::Serving { desired: 1 };
+        let serving = Verdict::Serving {
+            desired: 1,
+            running: 1,
+        };
         let failed = Verdict::RolledBack { reason: None };
         let going = Verdict::InProgress(Progress::default());
         let decide = |verdicts: &[Verdict]| during_rollout(verdicts, true, DEADLINE, BEFORE);
@@ -581,7 +587,10 @@ mod tests {
                 );
             }
         }
-        let serving = Verdict::Serving { desired: 1 };
+        let serving = Verdict::Serving {
+            desired: 1,
+            running: 1,
+        };
         let seen = [rolled_back, serving, Verdict::Untouched];
         let asked = WayBack {
             asked: &[1],

@@ -218,6 +218,9 @@ pub enum Verdict {
     Serving {
         /// How many tasks the service wants; 0 is a success in which no task ran.
         desired: i32,
+        /// How many of ours run: not more than are wanted, and fewer where ECS calls it complete
+        /// before all do.
+        running: i32,
     },
     /// Under way.
     InProgress(Progress),
@@ -344,8 +347,17 @@ pub fn verdict(ours: &ServiceRollout, look: &Look, started: Timestamp, now: Time
             status: "MISSING".to_owned(),
         },
         Look::NoNews { why } => Verdict::NoNews { why: why.clone() },
-        Look::Seen { service, .. } if service.status != "ACTIVE" => Verdict::Gone {
-            status: service.status.clone(),
+        Look::Seen { service, .. } if ["DRAINING", "INACTIVE"].contains(&&*service.status) => {
+            Verdict::Gone {
+                status: service.status.clone(),
+            }
+        }
+        Look::Seen {
+            service,
+            service_deployment,
+        } if service.status != "ACTIVE" => Verdict::Unknown {
+            state: format!("service {}", service.status),
+            progress: progress_of(ours, service, service_deployment.as_deref()),
         },
         Look::Seen {
             service,
@@ -462,8 +474,9 @@ fn completed(
         Some(_) if !is_set_to(&ours.revision, service) => {
             unknown("our deployment is PRIMARY, and the service is set to another revision")
         }
-        Some(_) => Verdict::Serving {
+        Some(primary) => Verdict::Serving {
             desired: service.desired,
+            running: primary.running.min(service.desired),
         },
     }
 }
@@ -810,7 +823,10 @@ mod tests {
     fn our_primary_deployment_completed_is_serving_also_while_old_tasks_still_run() {
         assert_eq!(
             judged(&look(ours_primary(Some("COMPLETED")))),
-            Verdict::Serving { desired: 2 }
+            Verdict::Serving {
+                desired: 2,
+                running: 2
+            }
         );
     }
 
@@ -849,7 +865,13 @@ mod tests {
     #[test]
     fn a_successful_service_deployment_of_ours_is_serving() {
         let look = with_status("SUCCESSFUL", "app:42", ours_primary(Some("IN_PROGRESS")));
-        assert_eq!(judged(&look), Verdict::Serving { desired: 2 });
+        assert_eq!(
+            judged(&look),
+            Verdict::Serving {
+                desired: 2,
+                running: 2
+            }
+        );
     }
 
     #[test]
@@ -1056,9 +1078,28 @@ mod tests {
             Verdict::InProgress(_)
         ));
         seen.pop();
-        assert_eq!(judged(&look(seen.clone())), Verdict::Serving { desired: 2 });
+        assert_eq!(
+            judged(&look(seen.clone())),
+            Verdict::Serving {
+                desired: 2,
+                running: 2
+            }
+        );
         seen[0].running = 1;
         assert!(matches!(judged(&look(seen)), Verdict::InProgress(_)));
+    }
+
+    #[test]
+    fn a_status_of_the_service_never_seen_before_is_neither_its_end_nor_a_success() {
+        for status in ["", "MIGRATING"] {
+            let mut seen = service(ours_primary(Some("COMPLETED")));
+            seen.status = status.to_owned();
+            let look = Look::Seen {
+                service: Box::new(seen),
+                service_deployment: None,
+            };
+            assert!(matches!(judged(&look), Verdict::Unknown { .. }), "{status}");
+        }
     }
 
     #[test]

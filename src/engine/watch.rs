@@ -47,6 +47,8 @@ impl Step<'_> {
             self.log(&phase, &verdicts);
             self.note(&phase, &looks, &verdicts, now);
             let next = match self.decided(&phase, &verdicts, now) {
+                // The next invocation would begin to count anew.
+                _ if is_uncertain => Next::LookAgain,
                 Decision::KeepWatching => Next::Watch,
                 Decision::Succeed => {
                     Next::End(self.succeeded(&phase, &verdicts, &looks, now).await)
@@ -99,11 +101,6 @@ impl Step<'_> {
                     }
                 }
                 Decision::TakeBack { services } => self.take_back(&phase, &services, &looks).await,
-            };
-            let next = match next {
-                // The next invocation would begin to count anew.
-                Next::Watch if is_uncertain => Next::LookAgain,
-                next => next,
             };
             let next_look = now + LOOK_INTERVAL;
             let outcome = match next {
@@ -392,12 +389,17 @@ impl Step<'_> {
         let mut variables = BTreeMap::new();
         for (index, rollout) in phase.services().iter().enumerate() {
             let target = &self.spec.targets[index];
-            let desired = match verdicts[index] {
-                Verdict::Serving { desired } => desired,
-                _ => 0,
+            let (desired, running) = match verdicts[index] {
+                Verdict::Serving { desired, running } => (desired, running),
+                _ => (0, 0),
             };
             let took = now.since(phase.started());
-            messages.push(report::success_message(target, rollout, desired, took));
+            messages.push(report::success_message(
+                target,
+                rollout,
+                (running, desired),
+                took,
+            ));
             let of_service = self
                 .variables(target, rollout, seen_in(&looks[index]))
                 .await;
