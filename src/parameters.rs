@@ -35,8 +35,12 @@ const KEEP_LEAST: u64 = 2;
 /// ECS keeps a million; nobody counts further.
 const KEEP_MOST: u64 = 1_000_000;
 
+/// So many of the last log lines of a failed container may stand in a message. It is also the
+/// default.
+const LOG_LINES_MOST: u64 = 20;
+
 /// The parameters.
-const SUPPORTED: [&str; 21] = [
+const SUPPORTED: [&str; 22] = [
     "ClusterName",
     "ServiceName",
     "Services",
@@ -57,8 +61,15 @@ const SUPPORTED: [&str; 21] = [
     "PreDeployTask",
     "KeepRevisions",
     "ScheduledTasks",
+    "LogLines",
     "ConfigFile",
 ];
+
+/// What a `ConfigFile` cannot set, because it is needed to find that file.
+const FINDS_THE_FILE: [&str; 2] = ["ConfigFile", "InputArtifact"];
+/// What it must not set: with these, whoever may change the artifact would choose whose account is
+/// deployed to.
+const CHOOSES_THE_ACCOUNT: [&str; 3] = ["Region", "RoleArn", "ExternalId"];
 
 /// The members of `PreDeployTask` and of an entry of `Services`.
 const PRE_DEPLOY_MEMBERS: [&str; 3] = ["Container", "Command", "Timeout"];
@@ -172,6 +183,9 @@ pub struct DeploySpec {
     pub keep_revisions: Option<usize>,
     /// Point schedules that run the family at the new revision after success.
     pub scheduled_tasks: bool,
+    /// So many of a failed container's last log lines may be read and shown; 0: its log is not
+    /// read at all.
+    pub log_lines: u32,
 }
 
 impl DeploySpec {
@@ -231,16 +245,27 @@ pub fn config_file(written: &Written) -> Option<ConfigFile> {
 /// What is `written` in the action, and for all else what the `file` says.
 ///
 /// # Errors
-/// A [`Problem`] if the file names another file.
+/// A [`Problem`] that names everything that only the action itself can set.
 pub fn merged(written: Written, in_file: Written, file: &str) -> Result<Written, Problem> {
-    let nested = ["ConfigFile", "InputArtifact"];
-    if let Some((name, _)) = in_file
-        .iter()
-        .find(|(name, _)| nested.contains(&name.as_str()))
-    {
-        return Err(Problem(format!(
-            "{file} sets {name}, which only UserParameters can: it is needed to find {file}"
-        )));
+    let mut problems = Vec::new();
+    for (names, reason) in [
+        (&FINDS_THE_FILE[..], format!("it is needed to find {file}")),
+        (
+            &CHOOSES_THE_ACCOUNT[..],
+            "whoever writes the artifact does not choose the account and the Region".to_owned(),
+        ),
+    ] {
+        let is_set = |name: &&str| in_file.iter().any(|(known, _)| known == name);
+        let set: Vec<&str> = names.iter().copied().filter(is_set).collect();
+        if !set.is_empty() {
+            problems.push(format!(
+                "{file} sets {}, which only UserParameters can: {reason}",
+                text::listed(&set)
+            ));
+        }
+    }
+    if !problems.is_empty() {
+        return Err(Problem(problems.join(". ")));
     }
     let is_written = |name: &str| written.iter().any(|(known, _)| known == name);
     // A service is named in one of two ways: the action's way wins as a whole.
@@ -277,6 +302,7 @@ pub fn parse(written: Written) -> Result<DeploySpec, Vec<Problem>> {
     let pin_digests = reader.boolean("PinDigests");
     let scheduled_tasks = reader.boolean("ScheduledTasks");
     let keep_revisions = reader.number("KeepRevisions", KEEP_LEAST, KEEP_MOST, "");
+    let log_lines = reader.number("LogLines", 0, LOG_LINES_MOST, " of lines");
     let container = reader.text("ContainerName", named("a container", is_name));
     let pipeline_execution_id = reader.text("PipelineExecutionId", |written| {
         if written.contains("#{") {
@@ -358,6 +384,7 @@ pub fn parse(written: Written) -> Result<DeploySpec, Vec<Problem>> {
         pre_deploy,
         keep_revisions: keep_revisions.map(|keep| usize::try_from(keep).unwrap_or(usize::MAX)),
         scheduled_tasks: scheduled_tasks.unwrap_or(false),
+        log_lines: u32::try_from(log_lines.unwrap_or(LOG_LINES_MOST)).unwrap_or(0),
     })
 }
 
@@ -875,6 +902,7 @@ mod tests {
                 pre_deploy: None,
                 keep_revisions: None,
                 scheduled_tasks: false,
+                log_lines: 20,
             }
         );
     }
@@ -917,7 +945,7 @@ mod tests {
                 "DeploymentTimeout is 0: expected a whole number of minutes from 1 to 1380",
                 "DryRun is \"ja\": expected true or false",
                 "Clustername is not a parameter: did you mean ClusterName?",
-                "Recursive is not a parameter; the parameters are ClusterName, ServiceName, Services, FileName, InputArtifact, DeploymentTimeout, Rollback, DryRun, BaseRevision, VerifyImages, ContainerName, PipelineExecutionId, Region, RoleArn, ExternalId, TaskDefinitionFile, PinDigests, PreDeployTask, KeepRevisions, ScheduledTasks and ConfigFile",
+                "Recursive is not a parameter; the parameters are ClusterName, ServiceName, Services, FileName, InputArtifact, DeploymentTimeout, Rollback, DryRun, BaseRevision, VerifyImages, ContainerName, PipelineExecutionId, Region, RoleArn, ExternalId, TaskDefinitionFile, PinDigests, PreDeployTask, KeepRevisions, ScheduledTasks, LogLines and ConfigFile",
                 "ClusterName is required and not set",
                 "ServiceName is required and not set",
             ]
@@ -1106,6 +1134,48 @@ mod tests {
                 "{told}"
             );
         }
+    }
+
+    #[test]
+    fn log_lines_are_none_to_twenty() {
+        for (written, lines) in [("0", 0), ("\"7\"", 7), ("20", 20), ("null", 20)] {
+            let json =
+                format!(r#"{{"ClusterName": "c", "ServiceName": "s", "LogLines": {written}}}"#);
+            assert_eq!(spec(&json).log_lines, lines, "{written}");
+        }
+        for wrong in [json!(21), json!(-1), json!("all"), json!(false), json!(2.5)] {
+            let told = problem_with("LogLines", &wrong);
+            assert!(
+                told.ends_with("expected a whole number of lines from 0 to 20"),
+                "{told}"
+            );
+        }
+    }
+
+    #[test]
+    fn whoever_writes_the_artifact_does_not_choose_the_account() {
+        let action = written_in("UserParameters", r#"{"ConfigFile": "deploy.json"}"#).unwrap();
+        let told = |in_file: &str| {
+            let in_file = written_in("deploy.json", in_file).unwrap();
+            merged(action.clone(), in_file, "deploy.json")
+                .unwrap_err()
+                .to_string()
+        };
+        for name in ["Region", "RoleArn", "ExternalId"] {
+            // Not even what would change nothing.
+            for value in [json!("x"), json!(null), json!(7)] {
+                assert_eq!(
+                    told(&json!({ name: value }).to_string()),
+                    format!(
+                        "deploy.json sets {name}, which only UserParameters can: whoever writes the artifact does not choose the account and the Region"
+                    )
+                );
+            }
+        }
+        assert_eq!(
+            told(r#"{"ExternalId": "x", "InputArtifact": "b", "RoleArn": "y"}"#),
+            "deploy.json sets InputArtifact, which only UserParameters can: it is needed to find deploy.json. deploy.json sets RoleArn and ExternalId, which only UserParameters can: whoever writes the artifact does not choose the account and the Region"
+        );
     }
 
     #[test]

@@ -26,7 +26,7 @@ impl Logs {
         }
     }
 
-    /// The last lines of a stream, oldest first.
+    /// The last lines of a stream, `count` at most, oldest first.
     ///
     /// # Errors
     /// [`CallError`]; [`Class::Missing`](super::error::Class::Missing) if the container never
@@ -35,7 +35,7 @@ impl Logs {
         &self,
         group: &str,
         stream: &str,
-        count: i32,
+        count: u32,
     ) -> Result<Vec<String>, CallError> {
         let answer = self
             .client
@@ -48,8 +48,10 @@ impl Logs {
             .await?;
         let events = answer["events"].as_array();
         let messages = events.into_iter().flatten();
-        Ok(messages
+        let mut lines: Vec<String> = messages
             .filter_map(|event| Some(event["message"].as_str()?.to_owned()))
-            .collect())
+            .collect();
+        let most = usize::try_from(count).unwrap_or(usize::MAX);
+        Ok(lines.split_off(lines.len().saturating_sub(most)))
     }
 }

@@ -19,3 +19,4 @@ pub mod tidy;
 pub mod time;
 pub mod timeline;
 pub mod token;
+pub mod variables;

@@ -7,9 +7,6 @@ use crate::deploy::phase::ServiceRollout;
 use crate::deploy::rollout::{Look, ServiceDeploymentSeen};
 use crate::deploy::time::Timestamp;
 
-/// So many of the last log lines are asked for.
-const LOG_LINES: i32 = 20;
-
 impl Step<'_> {
     /// The evidence on our deployment of service number `place`. Gathered once in an invocation.
     pub(super) async fn evidence(
@@ -74,9 +71,14 @@ impl Step<'_> {
         let Some(log) = described.log_of(container) else {
             return;
         };
+        let most = self.spec.log_lines;
+        if most == 0 {
+            // What is not read stands nowhere: not below the headline, in it, or in the record.
+            return;
+        }
         let logs = self.there.logs(log.region.as_deref());
         let stream = format!("{}/{container}/{task}", log.stream_prefix);
-        match logs.last_lines(&log.group, &stream, LOG_LINES).await {
+        match logs.last_lines(&log.group, &stream, most).await {
             Ok(lines) => evidence.log = lines,
             Err(error) => self.warn(format!(
                 "the log of {container} could not be read: {}",

@@ -1,6 +1,6 @@
 //! Following a rollout: look, judge, decide, until it ends or the invocation has to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use crate::deploy::rollout::{
 use crate::deploy::text;
 use crate::deploy::time::{Timestamp, spoken};
 use crate::deploy::token::{self, DEPLOYMENT_PREFIX, LeftOff};
+use crate::deploy::variables;
 use crate::parameters::Target;
 use crate::report::{self, Outcome, Report};
 
@@ -386,7 +387,7 @@ impl Step<'_> {
             None
         };
         let mut messages = Vec::new();
-        let mut variables = BTreeMap::new();
+        let mut of_services = Vec::new();
         for (index, rollout) in phase.services().iter().enumerate() {
             let target = &self.spec.targets[index];
             let (desired, running) = match verdicts[index] {
@@ -400,17 +401,12 @@ impl Step<'_> {
                 (running, desired),
                 took,
             ));
-            let of_service = self
-                .variables(target, rollout, seen_in(&looks[index]))
-                .await;
-            for (name, value) in of_service {
-                if let Some(suffix) = self.variable_suffix(target) {
-                    variables.insert(format!("{name}-{suffix}"), value.clone());
-                }
-                if index == 0 {
-                    variables.insert(name, value);
-                }
-            }
+            let service = seen_in(&looks[index]);
+            of_services.push(self.variables(target, rollout, service).await);
+        }
+        let (variables, left_out) = variables::output(&of_services);
+        for warning in left_out {
+            self.warn(warning);
         }
         if let Some(scheduled) = scheduled {
             messages.push(format!(
@@ -435,64 +431,47 @@ impl Step<'_> {
         }
     }
 
-    /// What each of several services' variables end in: the service's name, with its cluster's
-    /// where two have the same.
-    fn variable_suffix(&self, target: &Target) -> Option<String> {
-        let targets = &self.spec.targets;
-        let namesakes = targets
-            .iter()
-            .filter(|one| one.service_name() == target.service_name());
-        match (targets.len(), namesakes.count()) {
-            (1, _) => None,
-            (_, 1) => Some(target.service_name().to_owned()),
-            _ => Some(format!(
-                "{}-{}",
-                target.service_name(),
-                target.cluster_name()
-            )),
-        }
-    }
-
     /// The output variables of one service. An image that cannot be asked any more costs its
     /// variable, not the success.
-    async fn variables(
+    async fn variables<'t>(
         &mut self,
-        target: &Target,
+        target: &'t Target,
         rollout: &ServiceRollout,
         service: Option<&ServiceSeen>,
-    ) -> Vec<(String, String)> {
+    ) -> variables::OfService<'t> {
         let neighbour = service.map_or("", |service| service.task_definition.as_str());
         let own = rollout.revision.arn_beside(neighbour);
-        let mut variables = vec![
-            ("ClusterName".to_owned(), target.cluster_name().to_owned()),
-            ("ServiceName".to_owned(), target.service_name().to_owned()),
-            ("TaskDefinitionArn".to_owned(), own.clone()),
-            ("DeploymentId".to_owned(), rollout.deployment.clone()),
+        let mut facts = vec![
+            ("ClusterName", target.cluster_name().to_owned()),
+            ("ServiceName", target.service_name().to_owned()),
+            ("TaskDefinitionArn", own.clone()),
+            ("DeploymentId", rollout.deployment.clone()),
         ];
         if rollout.previous == rollout.revision {
             self.warn(format!(
                 "{target}: PreviousTaskDefinitionArn is not set, because ECS does not show any more what ran before"
             ));
         } else {
-            variables.push((
-                "PreviousTaskDefinitionArn".to_owned(),
+            facts.push((
+                "PreviousTaskDefinitionArn",
                 rollout.previous.arn_beside(neighbour),
             ));
         }
-        match self.ecs.describe_task_definition(&own).await {
-            Ok(described) => variables.extend(
-                described
-                    .images()
-                    .into_iter()
-                    .filter(|(_, image)| !image.is_empty())
-                    .map(|(container, image)| (format!("Image-{container}"), image)),
-            ),
-            Err(error) => self.warn(format!(
-                "the variables Image-… are not set: {}",
-                self.words(&error)
-            )),
+        let images = match self.ecs.describe_task_definition(&own).await {
+            Ok(described) => described.images(),
+            Err(error) => {
+                self.warn(format!(
+                    "the variables Image-… are not set: {}",
+                    self.words(&error)
+                ));
+                Vec::new()
+            }
+        };
+        variables::OfService {
+            target,
+            facts,
+            images,
         }
-        variables
     }
 
     /// Why `service` failed, as the headline says it. Once known it stays.

@@ -119,12 +119,23 @@ async fn mistakes_in_the_file_are_told_with_its_name() {
             r#"{"ConfigFile": "x.json"}"#,
             "deploy/prod.json sets ConfigFile, which only UserParameters can",
         ),
+        (
+            r#"{"ClusterName": "prod", "ServiceName": "web", "Region": "us-east-1", "RoleArn": "arn:aws:iam::444455556666:role/theirs"}"#,
+            "deploy/prod.json sets Region and RoleArn, which only UserParameters can: whoever writes the artifact",
+        ),
     ] {
         let (world, start) = world(config);
         let answers = world.run(start).await;
         let (kind, message) = failure(answers.last().unwrap());
         assert_eq!(kind, "ConfigurationError");
         assert!(message.contains(told), "{message}");
+        let calls = world.simulator.calls();
+        assert!(
+            calls
+                .iter()
+                .all(|call| ["s3", "codepipeline"].contains(&call.service)),
+            "no account is asked: {calls:?}"
+        );
     }
     let (world, _) = world(CONFIG);
     world.put_images(IMAGES);
