@@ -113,7 +113,10 @@ fn of_denial(error: &CallError, caller: Caller) -> String {
     let remedy = if denial.is_explicit {
         "An explicit deny forbids it, in a policy of the role, its permissions boundary, the resource or the organization: no statement that allows it helps until that is lifted.".to_owned()
     } else {
-        format!("Add to that role: {}", denial.statement())
+        let switch = denial.switch().map_or_else(String::new, |parameter| {
+            format!(" Where that role is of template.yaml or examples/deploy-role.yaml, its stack's parameter {parameter} grants it: set that to true.")
+        });
+        format!("Add to that role: {}{switch}", denial.statement())
     };
     let also = if denial.action != *operation {
         ""

@@ -11,8 +11,8 @@ use aws_sdk_ecs::config::{
 use aws_sdk_ecs::types::{
     CapacityProviderStrategyItem, ContainerOverride, DeploymentConfiguration,
     DeploymentLifecycleHookStatus, DesiredStatus, LaunchType, NetworkConfiguration, Service,
-    ServiceDeployment, ServiceDeploymentStatus, SortOrder, StopServiceDeploymentStopType, Task,
-    TaskDefinitionField, TaskDefinitionStatus, TaskOverride,
+    ServiceDeployment, ServiceDeploymentStatus, SortOrder, StopServiceDeploymentStopType, Tag,
+    Task, TaskDefinitionField, TaskDefinitionStatus, TaskOverride,
 };
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_types::body::SdkBody;
@@ -68,6 +68,11 @@ pub struct RunSettings {
     capacity_providers: Vec<CapacityProviderStrategyItem>,
     platform_version: Option<String>,
 }
+
+/// A task that the function runs carries this tag, and its role may stop only tasks that do
+/// (template.yaml). Not the tag of revisions: a service may pass those on to its own tasks
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Service.html>, propagateTags).
+const PRE_DEPLOY_TAG: &str = "ecs-deploy-action:pre-deploy";
 
 /// A task to run once.
 #[derive(Debug, Clone, Copy)]
@@ -545,6 +550,12 @@ impl Ecs {
             )
             .client_token(task.client_token)
             .started_by(task.started_by)
+            .tags(
+                Tag::builder()
+                    .key(PRE_DEPLOY_TAG)
+                    .value(task.started_by)
+                    .build(),
+            )
             .send()
             .await;
         let answer = match answer {

@@ -28,6 +28,8 @@ pub struct Denial {
     pub action: String,
     /// The service that the call was for, as `ecs`.
     pub service: String,
+    /// The call's own name, as `RunTask`.
+    pub operation: String,
     /// The resource's ARN, where AWS says it or it is known.
     pub resource: Option<String>,
     /// Who was denied: an ARN, where AWS says it.
@@ -56,6 +58,7 @@ impl Denial {
         Self {
             action: named.unwrap_or(action).to_owned(),
             service: action.split(':').next().unwrap_or_default().to_owned(),
+            operation: action.split(':').nth(1).unwrap_or_default().to_owned(),
             resource: told.or(resource.filter(|_| is_own)).map(str::to_owned),
             principal: after(words, "User: ").map(str::to_owned),
             is_explicit: words.contains("explicit deny"),
@@ -85,6 +88,25 @@ impl Denial {
         Value::Object(statement).to_string()
     }
 
+    /// The parameter of template.yaml and examples/deploy-role.yaml that grants the action, for what
+    /// they grant only where it is asked for.
+    pub fn switch(&self) -> Option<&'static str> {
+        match (self.service.as_str(), self.operation.as_str()) {
+            ("ecs", "RunTask" | "StopTask") if self.service_of_action() == "ecs" => {
+                Some("AllowPreDeployTasks")
+            }
+            ("events" | "scheduler", _) if self.service_of_action() != "iam" => {
+                Some("AllowScheduledTasks")
+            }
+            ("ecs", "ListServices" | "ListClusters") => Some("AllowKeepRevisions"),
+            _ => None,
+        }
+    }
+
+    fn service_of_action(&self) -> &str {
+        self.action.split(':').next().unwrap_or_default()
+    }
+
     fn condition(&self) -> Option<(&'static str, &'static str, String)> {
         match self.action.as_str() {
             "iam:PassRole" => Some((
@@ -95,11 +117,7 @@ impl Denial {
                     service => format!("{service}.amazonaws.com"),
                 },
             )),
-            "ecs:TagResource" => Some((
-                "StringEquals",
-                "ecs:CreateAction",
-                "RegisterTaskDefinition".to_owned(),
-            )),
+            "ecs:TagResource" => Some(("StringEquals", "ecs:CreateAction", self.operation.clone())),
             _ => None,
         }
     }
@@ -126,6 +144,7 @@ mod tests {
             Denial::of("ecs:UpdateService", Some(SERVICE), words),
             Denial {
                 service: "ecs".to_owned(),
+                operation: "UpdateService".to_owned(),
                 action: "ecs:UpdateService".to_owned(),
                 resource: Some("arn:aws:ecs:r:1:service/a/b".to_owned()),
                 principal: Some("arn:aws:sts::1:assumed-role/f/s".to_owned()),
@@ -172,6 +191,38 @@ mod tests {
             denial.statement(),
             r#"{"Effect":"Allow","Action":["s3:GetObject","s3:GetObjectVersion"],"Resource":"arn:aws:s3:::b/*"}"#
         );
+    }
+
+    #[test]
+    fn a_tag_is_allowed_for_what_it_was_made_with() {
+        let words =
+            "not authorized to perform: ecs:TagResource on resource: arn:aws:ecs:r:1:task/prod/*";
+        let denial = Denial::of("ecs:RunTask", Some("arn:x"), words);
+        assert_eq!(
+            denial.statement(),
+            r#"{"Effect":"Allow","Action":"ecs:TagResource","Resource":"arn:aws:ecs:r:1:task/prod/*","Condition":{"StringEquals":{"ecs:CreateAction":"RunTask"}}}"#
+        );
+        assert_eq!(denial.switch(), Some("AllowPreDeployTasks"));
+    }
+
+    #[test]
+    fn what_is_granted_only_where_asked_for_has_its_switch() {
+        let switch = |operation, words| Denial::of(operation, None, words).switch();
+        for (operation, parameter) in [
+            ("ecs:RunTask", Some("AllowPreDeployTasks")),
+            ("ecs:StopTask", Some("AllowPreDeployTasks")),
+            ("events:PutTargets", Some("AllowScheduledTasks")),
+            ("scheduler:ListSchedules", Some("AllowScheduledTasks")),
+            ("ecs:ListServices", Some("AllowKeepRevisions")),
+            ("ecs:UpdateService", None),
+        ] {
+            assert_eq!(switch(operation, ""), parameter, "{operation}");
+        }
+        // The roles of tasks and schedules are named, not switched on.
+        let passed = "not authorized to perform: iam:PassRole on resource: arn:aws:iam::1:role/r";
+        for operation in ["ecs:RunTask", "events:PutTargets"] {
+            assert_eq!(switch(operation, passed), None);
+        }
     }
 
     #[test]

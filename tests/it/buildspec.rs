@@ -21,7 +21,14 @@ case "$1" in
 esac
 "#;
 
-const AWS: &str = "#!/bin/sh\necho \"aws $*\" >> called\necho the-password\n";
+/// `$THERE` is the digest that the registry has under the tag; it says `None` for none.
+const AWS: &str = r#"#!/bin/sh
+echo "aws $*" >> called
+case "$2" in
+  get-login-password) echo the-password ;;
+  batch-get-image) [ "$THERE" != denied ] || { echo AccessDenied >&2; exit 254; }; echo "${THERE:-None}" ;;
+esac
+"#;
 
 /// The commands of its only phase: what stands indented below `- |`.
 fn script() -> String {
@@ -120,6 +127,27 @@ fn it_names_the_pushed_image_by_its_digest_and_tags_it_with_the_commit() {
 }
 
 #[test]
+fn a_commit_that_is_released_again_is_the_image_that_is_there_and_nothing_is_pushed() {
+    let build = Build::run("again", &[COMMIT, ("THERE", DIGEST)]);
+    assert_eq!(build.image(), format!("{REPOSITORY}@{DIGEST}"));
+    let called = build.called();
+    assert!(
+        called.contains("aws ecr batch-get-image --region eu-central-1 --registry-id 111122223333 --repository-name team/app --image-ids imageTag=0123456789ab "),
+        "{called}"
+    );
+    assert!(!called.contains("docker"), "{called}");
+}
+
+#[test]
+fn what_the_registry_does_not_show_is_built_and_pushed() {
+    for (name, there) in [("denied", "denied"), ("odd", "sha256:short")] {
+        let build = Build::run(name, &[COMMIT, ("THERE", there)]);
+        assert_eq!(build.image(), format!("{REPOSITORY}:0123456789ab"));
+        assert!(build.called().contains("docker push"), "{there}");
+    }
+}
+
+#[test]
 fn where_the_digest_is_not_told_it_names_the_tag() {
     let build = Build::run("tag", &[COMMIT]);
     assert_eq!(build.image(), format!("{REPOSITORY}:0123456789ab"));
@@ -133,6 +161,13 @@ fn a_source_without_commit_is_tagged_with_the_builds_number_and_never_with_nothi
     let version = ("CODEBUILD_RESOLVED_SOURCE_VERSION", ".x/Y+z=12345678");
     let build = Build::run("version", &[version, number]);
     assert_eq!(build.image(), format!("{REPOSITORY}:_x_Y_z_12345"));
+    // All of these would be the same tag, and so the first of their images for ever.
+    let digest = ("CODEBUILD_RESOLVED_SOURCE_VERSION", DIGEST);
+    let build = Build::run("source-digest", &[digest, number]);
+    assert_eq!(build.image(), format!("{REPOSITORY}:4355a46b19d3"));
+    let version = ("CODEBUILD_RESOLVED_SOURCE_VERSION", "null");
+    let build = Build::run("unversioned", &[version, number]);
+    assert_eq!(build.image(), format!("{REPOSITORY}:build_17"));
     let build = Build::run("nothing", &[]);
     assert!(!build.output.status.success());
     let problems = String::from_utf8_lossy(&build.output.stderr).into_owned();

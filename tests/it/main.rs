@@ -4,12 +4,14 @@
 
 mod accounts;
 mod adapters;
+mod asked_for;
 mod buildspec;
 mod configuration;
 mod connections;
 mod cost;
 mod crashes;
 mod events;
+mod installed;
 mod layering;
 mod local;
 mod log_lines;

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use regex_lite::Regex;
 
-/// What is granted and not called by us: Lambda writes the log, and ECS asks for the other two
-/// when a revision is registered.
-const BY_OTHERS: [&str; 4] = [
+/// What is granted and not called by us: Lambda writes the log, ECS asks for two when a revision is
+/// registered or a task is run, and S3 for the key of an object.
+const BY_OTHERS: [&str; 5] = [
     "ecs:TagResource",
     "iam:PassRole",
+    "kms:Decrypt",
     "logs:CreateLogStream",
     "logs:PutLogEvents",
 ];
@@ -85,7 +86,7 @@ fn granted() -> BTreeSet<String> {
     let (role, _) = role.split_once("\nOutputs:").unwrap();
     // Who may be this role is another matter.
     let (_, role) = role.split_once("\n      Policies:\n").unwrap();
-    let action = Regex::new(r"\b([a-z0-9]+:[A-Z][A-Za-z]+)\b([^:]|$)").unwrap();
+    let action = Regex::new(r"\b([a-z0-9]+:[A-Z][A-Za-z]+)\b([^:/]|$)").unwrap();
     let lines = role
         .lines()
         .filter(|line| !line.trim_start().starts_with('#'));

@@ -1,0 +1,282 @@
+//! What README, migration guide, templates and SAM's settings say of the installed function is one
+//! and the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use regex_lite::Regex;
+
+fn file(path: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(root.join(path)).unwrap()
+}
+
+/// What stands below `name:` at the beginning of a line, up to the next such line.
+#[track_caller]
+fn section<'a>(template: &'a str, name: &str) -> &'a str {
+    let (_, rest) = template.split_once(&format!("\n{name}:\n")).unwrap();
+    let end = Regex::new(r"\n[A-Za-z]").unwrap();
+    end.find(rest).map_or(rest, |found| &rest[..found.start()])
+}
+
+/// The parts of `section` that begin with a name indented by two, by that name.
+fn parts(section: &str) -> BTreeMap<String, String> {
+    let name = Regex::new(r"^  ([A-Za-z]+):(.*)$").unwrap();
+    let mut parts: BTreeMap<String, String> = BTreeMap::new();
+    let mut current = String::new();
+    for line in section.lines() {
+        match name.captures(line) {
+            Some(found) => {
+                current = found[1].to_owned();
+                parts.insert(current.clone(), found[2].to_owned());
+            }
+            None if current.is_empty() => {}
+            None => {
+                let part = parts.get_mut(&current).unwrap();
+                part.push('\n');
+                part.push_str(line.trim_end());
+            }
+        }
+    }
+    parts
+}
+
+/// The value behind `name:` in a part.
+fn value<'a>(part: &'a str, name: &str) -> &'a str {
+    let begin = format!("{name}: ");
+    let line = part
+        .lines()
+        .find_map(|line| line.trim().strip_prefix(&begin));
+    line.unwrap_or_default().trim_matches('"')
+}
+
+/// The statements of the policy `deploy` by their Sid, with the condition that grants them.
+fn statements(template: &str) -> BTreeMap<String, String> {
+    let (_, policy) = template
+        .split_once("\n        - PolicyName: deploy\n")
+        .unwrap();
+    let (_, all) = policy.split_once("\n            Statement:\n").unwrap();
+    let end = Regex::new(r"\n {0,10}[A-Za-z]").unwrap();
+    let all = end.find(all).map_or(all, |found| &all[..found.start()]);
+    let mut lines = all
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'))
+        .peekable();
+    let mut statements = BTreeMap::new();
+    while lines.next().is_some_and(|line| {
+        let mut text = line.trim().to_owned();
+        while let Some(line) = lines.next_if(|line| !line.starts_with("              - ")) {
+            text.push('\n');
+            text.push_str(line.trim());
+        }
+        let sid = Regex::new(r"Sid: ([A-Za-z]+)").unwrap();
+        let sid = sid.captures(&text).unwrap()[1].to_owned();
+        statements.insert(sid, text);
+        true
+    }) {}
+    statements
+}
+
+/// What only the function's own role has: it logs, answers, and reads by hand where it is; and it is
+/// the one that becomes the other role.
+const OF_THE_FUNCTION_ONLY: [&str; 5] = [
+    "WriteTheLog",
+    "AnswerTheJob",
+    "ReadArtifactsOfManualDeployments",
+    "DecryptArtifactsOfManualDeployments",
+    "AssumeTheRolesOfOtherAccounts",
+];
+
+#[test]
+fn the_role_of_another_account_grants_what_the_functions_own_does_there() {
+    let mut ours = statements(&file("template.yaml"));
+    for sid in OF_THE_FUNCTION_ONLY {
+        assert!(ours.remove(sid).is_some(), "{sid}");
+    }
+    let theirs = statements(&file("examples/deploy-role.yaml"));
+    assert!(theirs.len() > 15, "{}", theirs.len());
+    // The role is for all Regions, the function's own for the one that it is in.
+    for (sid, statement) in &ours {
+        let anywhere = statement.replace("${AWS::Region}", "*");
+        assert_eq!(
+            theirs.get(sid),
+            Some(&anywhere),
+            "{sid} of deploy-role.yaml"
+        );
+    }
+    let more: Vec<&String> = theirs
+        .keys()
+        .filter(|sid| !ours.contains_key(*sid))
+        .collect();
+    assert!(more.is_empty(), "only in deploy-role.yaml: {more:?}");
+}
+
+#[test]
+fn the_switches_of_both_roles_are_the_same_and_off_unless_asked_for() {
+    let ours = file("template.yaml");
+    let theirs = file("examples/deploy-role.yaml");
+    let (own, other) = (section(&ours, "Parameters"), section(&theirs, "Parameters"));
+    let (own, other) = (parts(own), parts(other));
+    for (name, part) in &other {
+        if ["FunctionRoleArn", "ExternalId"].contains(&name.as_str()) {
+            continue;
+        }
+        for member in ["Type", "Default", "AllowedPattern", "AllowedValues"] {
+            assert_eq!(value(&own[name], member), value(part, member), "{name}");
+        }
+    }
+    let switches: BTreeSet<&String> = own
+        .keys()
+        .filter(|name| name.starts_with("Allow"))
+        .collect();
+    assert_eq!(switches.len(), 3, "{switches:?}");
+    for name in switches {
+        assert_eq!(value(&own[name], "Default"), "false", "{name}");
+        assert!(other.contains_key(name), "{name}");
+    }
+    let (own, other) = (section(&ours, "Conditions"), section(&theirs, "Conditions"));
+    let own = parts(own);
+    for (name, condition) in parts(other) {
+        assert_eq!(own[&name], condition, "{name}");
+    }
+}
+
+#[test]
+fn every_parameter_of_a_template_is_used_and_stands_in_a_group_of_the_console() {
+    for path in ["template.yaml", "examples/deploy-role.yaml"] {
+        let template = file(path);
+        let groups = section(&template, "Metadata").to_owned();
+        for name in parts(section(&template, "Parameters")).keys() {
+            let word = Regex::new(&format!(r"[\[ ]{name}[,\]]")).unwrap();
+            assert!(word.is_match(&groups), "{path}: {name}");
+            let uses = Regex::new(&format!(r"!Ref {name}\b|\$\{{{name}\}}")).unwrap();
+            assert!(uses.is_match(&template), "{path}: {name}");
+        }
+    }
+}
+
+#[test]
+fn services_are_set_to_revisions_of_the_family_and_only_tasks_of_our_own_are_stopped() {
+    let all = statements(&file("template.yaml"));
+    let of = |action: &str| -> Vec<&String> {
+        let word = Regex::new(&format!(r"\b{action}\b")).unwrap();
+        all.values().filter(|one| word.is_match(one)).collect()
+    };
+    let [update] = of("ecs:UpdateService")[..] else {
+        unreachable!("one statement for it");
+    };
+    assert!(
+        update.contains("ArnLike: {ecs:task-definition: !Sub \"arn:")
+            && update.contains(":task-definition/${TaskDefinitionFamily}:*\"}"),
+        "{update}"
+    );
+    let code = file("src/aws/ecs.rs");
+    let tag = Regex::new(r#"PRE_DEPLOY_TAG: &str = "([^"]+)""#).unwrap();
+    let tag = &tag.captures(&code).unwrap()[1];
+    let [stop] = of("ecs:StopTask")[..] else {
+        unreachable!("one statement for it");
+    };
+    assert!(
+        stop.contains(&format!("StringLike: {{aws:ResourceTag/{tag}: \"?*\"}}")),
+        "{stop}"
+    );
+    let tagging = &all["TagPreDeployTasks"];
+    assert!(
+        tagging.contains("ecs:CreateAction: RunTask")
+            && tagging.contains(&format!("aws:TagKeys: [{tag}]")),
+        "{tagging}"
+    );
+    for statement in [stop, tagging, &all["RunPreDeployTasks"]] {
+        assert!(
+            statement.starts_with("- !If\n- HasPreDeployTasks\n"),
+            "{statement}"
+        );
+    }
+    // A tag that services pass on to their tasks would let those be stopped.
+    assert_ne!(tag, ecs_deploy_action::deploy::task_definition::JOB_TAG);
+}
+
+#[test]
+fn the_function_has_the_name_that_every_text_calls_it_by() {
+    let template = file("template.yaml");
+    let parameters = parts(section(&template, "Parameters"));
+    let name = value(&parameters["FunctionName"], "Default");
+    assert_eq!(name, "ecs-deploy-action");
+    let function = parts(section(&template, "Resources"));
+    assert_eq!(
+        value(&function["Function"], "FunctionName"),
+        "!Ref FunctionName"
+    );
+    assert_eq!(
+        value(&function["LogGroup"], "LogGroupName"),
+        "!Sub /aws/lambda/${FunctionName}"
+    );
+    let called = Regex::new(
+        r#"(?:FunctionName"?: *"?|FunctionName *= *"|--function-name |:function:|, 'DeployFunction', ')([A-Za-z0-9_-]+)"#,
+    )
+    .unwrap();
+    let mut places = 0;
+    for path in [
+        "README.md",
+        "examples/migrate.md",
+        "examples/migrate/cdk/deploy-stage.ts",
+        "examples/migrate/terraform/deploy-stage.tf",
+        "events/start.json",
+    ] {
+        for found in called.captures_iter(&file(path)) {
+            assert_eq!(&found[1], name, "{path}: {}", &found[0]);
+            places += 1;
+        }
+    }
+    assert!(places >= 8, "{places}");
+}
+
+/// `sam deploy` installs what `sam build` made, and takes its parameters from nowhere else but the
+/// command line and samconfig.toml: if both name another CPU, the function never starts.
+#[test]
+fn what_is_built_and_what_is_installed_are_for_the_same_cpu() {
+    let config = file("samconfig.toml");
+    let global = Regex::new(
+        r#"\[default\.global\.parameters\]\nparameter_overrides = "Architecture=([a-z0-9_]+)""#,
+    )
+    .unwrap();
+    let chosen = global.captures(&config).unwrap()[1].to_owned();
+    assert_eq!(config.matches("Architecture=").count(), 1, "in one place");
+    for path in ["template.yaml", "examples/pipeline.yaml"] {
+        let template = file(path);
+        let parameters = parts(section(&template, "Parameters"));
+        assert_eq!(
+            value(&parameters["Architecture"], "Default"),
+            chosen,
+            "{path}"
+        );
+    }
+    assert!(file("template.yaml").contains("Architectures: [!Ref Architecture]"));
+    assert!(file("examples/pipeline.yaml").contains("        Architecture: !Ref Architecture\n"));
+    // Every command of the README finds that file: SAM looks for it beside the template.
+    let readme = file("README.md");
+    let commands: Vec<&str> = readme
+        .lines()
+        .filter(|line| line.starts_with("sam build") || line.starts_with("sam deploy"))
+        .collect();
+    assert!(commands.len() >= 4, "{commands:?}");
+    for command in commands {
+        assert!(!command.contains("Architecture="), "{command}");
+        if let Some((_, path)) = command.split_once("--template ") {
+            let depth = path.split(' ').next().unwrap().matches('/').count();
+            let config = format!("--config-file {}samconfig.toml", "../".repeat(depth));
+            assert!(command.contains(&config), "{command}: {config}");
+        }
+    }
+}
+
+#[test]
+fn whoever_installs_is_told_how_to_see_that_it_starts() {
+    let readme = file("README.md");
+    let (_, install) = readme.split_once("\n## Use it\n").unwrap();
+    let (install, _) = install.split_once("\n### ").unwrap();
+    assert!(
+        install.contains("aws lambda invoke --function-name ecs-deploy-action"),
+        "{install}"
+    );
+}
