@@ -10,9 +10,9 @@ use aws_sdk_ecs::config::{
 };
 use aws_sdk_ecs::types::{
     CapacityProviderStrategyItem, ContainerOverride, DeploymentConfiguration,
-    DeploymentLifecycleHookStatus, DesiredStatus, LaunchType, NetworkConfiguration, Service,
-    ServiceDeployment, ServiceDeploymentStatus, SortOrder, StopServiceDeploymentStopType, Tag,
-    Task, TaskDefinitionField, TaskDefinitionStatus, TaskOverride,
+    DeploymentLifecycleHookStatus, DesiredStatus, Failure, LaunchType, NetworkConfiguration,
+    Service, ServiceDeployment, ServiceDeploymentStatus, SortOrder, StopServiceDeploymentStopType,
+    Tag, Task, TaskDefinitionField, TaskDefinitionStatus, TaskOverride,
 };
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_types::body::SdkBody;
@@ -159,15 +159,8 @@ impl Ecs {
         if let Some(service) = answer.services().first() {
             return Ok(Some(service_described(service)));
         }
-        match answer.failures().first() {
-            Some(failure) if failure.reason() != Some("MISSING") => Err(CallError::unusable(
-                OPERATION,
-                format!("service {target}"),
-                Class::Refused,
-                failure.reason().unwrap_or("no reason given"),
-            )),
-            _ => Ok(None),
-        }
+        let about = format!("service {target}");
+        missing(OPERATION, about, answer.failures()).map(|()| None)
     }
 
     /// The revision `name` (an ARN, `family:number`, or a family for its newest ACTIVE one), every
@@ -366,6 +359,7 @@ impl Ecs {
         &self,
         arn: &str,
     ) -> Result<Option<ServiceDeploymentDescribed>, CallError> {
+        const OPERATION: &str = "ecs:DescribeServiceDeployments";
         let answer = self
             .client
             .describe_service_deployments()
@@ -374,15 +368,16 @@ impl Ecs {
             .await
             .map_err(|error| {
                 CallError::from_sdk(
-                    "ecs:DescribeServiceDeployments",
+                    OPERATION,
                     format!("service deployment {}", text::last_part(arn)),
                     &error,
                 )
             })?;
-        Ok(answer
-            .service_deployments()
-            .first()
-            .map(service_deployment_described))
+        if let Some(described) = answer.service_deployments().first() {
+            return Ok(Some(service_deployment_described(described)));
+        }
+        let about = format!("service deployment {}", text::last_part(arn));
+        missing(OPERATION, about, answer.failures()).map(|()| None)
     }
 
     /// The task definitions' ARNs of service revisions, as pairs of both ARNs.
@@ -396,20 +391,20 @@ impl Ecs {
         if service_revisions.is_empty() {
             return Ok(Vec::new());
         }
+        const OPERATION: &str = "ecs:DescribeServiceRevisions";
         let asked = &service_revisions[..service_revisions.len().min(REVISIONS_AT_A_TIME)];
+        let about = || format!("service revision {}", text::last_part(&asked[0]));
         let answer = self
             .client
             .describe_service_revisions()
             .set_service_revision_arns(Some(asked.to_vec()))
             .send()
             .await
-            .map_err(|error| {
-                CallError::from_sdk(
-                    "ecs:DescribeServiceRevisions",
-                    format!("service revision {}", text::last_part(&asked[0])),
-                    &error,
-                )
-            })?;
+            .map_err(|error| CallError::from_sdk(OPERATION, about(), &error))?;
+        let shown = answer.service_revisions().len();
+        if shown < asked.len() {
+            missing(OPERATION, about(), answer.failures())?;
+        }
         let revisions = answer.service_revisions().iter();
         Ok(revisions
             .filter_map(|revision| {
@@ -603,9 +598,12 @@ impl Ecs {
         cluster: &str,
         tasks: Vec<String>,
     ) -> Result<Vec<Task>, CallError> {
+        const OPERATION: &str = "ecs:DescribeTasks";
         if tasks.is_empty() {
             return Ok(Vec::new());
         }
+        let about = || format!("tasks on {}", text::last_part(cluster));
+        let asked = tasks.len();
         let answer = self
             .client
             .describe_tasks()
@@ -613,10 +611,10 @@ impl Ecs {
             .set_tasks(Some(tasks))
             .send()
             .await
-            .map_err(|error| {
-                let cluster = text::last_part(cluster);
-                CallError::from_sdk("ecs:DescribeTasks", format!("tasks on {cluster}"), &error)
-            })?;
+            .map_err(|error| CallError::from_sdk(OPERATION, about(), &error))?;
+        if answer.tasks().len() < asked {
+            missing(OPERATION, about(), answer.failures())?;
+        }
         Ok(answer.tasks().to_vec())
     }
 
@@ -842,6 +840,32 @@ impl Intercept for CaptureBody {
         let bytes = context.response().body().bytes().map(<[u8]>::to_vec);
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = bytes;
         Ok(())
+    }
+}
+
+/// What was asked for is missing, if ECS says so: in `failures`, for each that it does not show. An
+/// answer without a word on it, or with another reason, is no answer.
+fn missing(
+    operation: &'static str,
+    subject: String,
+    failures: &[Failure],
+) -> Result<(), CallError> {
+    const NOTHING: &str = "the answer shows neither it nor a failure";
+    let other = failures.iter().find(|one| one.reason() != Some("MISSING"));
+    match (failures, other) {
+        ([], _) => Err(CallError::unusable(
+            operation,
+            subject,
+            Class::Unavailable,
+            NOTHING,
+        )),
+        (_, Some(failure)) => Err(CallError::unusable(
+            operation,
+            subject,
+            Class::Unavailable,
+            failure.reason().unwrap_or("no reason given"),
+        )),
+        (_, None) => Ok(()),
     }
 }
 
