@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::calls::Call;
 use crate::denial;
+use crate::hooks::{Action, Hooks, Reply};
 use crate::wire::ApiError;
 
 /// Not an operation of its own: what names a role for a service to use needs it.
@@ -20,6 +22,7 @@ const SCHEDULER_THROTTLED: u16 = 429;
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
     inner: Arc<Mutex<Planned>>,
+    hooks: Hooks,
 }
 
 #[derive(Debug, Default)]
@@ -182,6 +185,47 @@ impl Faults {
     /// Whether the call named by [`Faults::stop_after`] has come.
     pub fn is_stopped(&self) -> bool {
         self.planned().stopped
+    }
+
+    /// `action` happens right before the `nth` call of `operation` from now is carried out; 1 is
+    /// the next. Calls that are refused or lost count, too. The action may do anything to the
+    /// simulator: deploy, delete, plan more.
+    pub fn before(&self, operation: &str, nth: usize, action: impl FnOnce() + Send + 'static) {
+        let action = Action::Before(Box::new(action));
+        self.hooks.add(operation, nth, action);
+    }
+
+    /// The same right after it has been carried out, before its answer leaves.
+    pub fn after(&self, operation: &str, nth: usize, action: impl FnOnce() + Send + 'static) {
+        let action = Action::After(Box::new(action));
+        self.hooks.add(operation, nth, action);
+    }
+
+    /// The `nth` call of `operation` from now is carried out, but `change` is made to the JSON of
+    /// its answer, also if that is an error.
+    pub fn mutate(
+        &self,
+        operation: &str,
+        nth: usize,
+        change: impl FnOnce(&mut Value) + Send + 'static,
+    ) {
+        let action = Action::Mutate(Box::new(change));
+        self.hooks.add(operation, nth, action);
+    }
+
+    /// From now on every answer passes through `rewrite` before it leaves, with the call that it
+    /// answers. The record of calls keeps what was truly done. `rewrite` must plan no hooks.
+    pub fn rewrite(&self, rewrite: impl FnMut(&Call, &mut Reply) + Send + 'static) {
+        self.hooks.rewrite(Some(Box::new(rewrite)));
+    }
+
+    /// Ends what [`Faults::rewrite`] began.
+    pub fn rewrite_no_more(&self) {
+        self.hooks.rewrite(None);
+    }
+
+    pub(crate) fn hooks(&self) -> &Hooks {
+        &self.hooks
     }
 
     /// What happens to this call, and whether it is the last before the stop.

@@ -19,6 +19,7 @@ mod ecr;
 pub mod ecs;
 mod events;
 mod faults;
+mod hooks;
 mod lambda;
 mod logs;
 mod model;
@@ -51,6 +52,7 @@ pub use ecr::Ecr;
 pub use ecs::Ecs;
 pub use events::Events;
 pub use faults::Faults;
+pub use hooks::Reply;
 pub use lambda::{Posted, RuntimeApi};
 pub use logs::Logs;
 pub use s3::{FUNCTION_ACCESS_KEY_ID, FUNCTION_SECRET_ACCESS_KEY, S3};
@@ -89,13 +91,9 @@ pub(crate) struct Inner {
     models: model::Models,
     calls: Mutex<Vec<Call>>,
     allowed: Mutex<BTreeSet<String>>,
-    hooks: Mutex<Vec<Hook>>,
     /// Of its endpoints over TLS, made with the first.
     identity: OnceLock<tls::Identity>,
 }
-
-/// An operation, and what happens when it is next called.
-pub(crate) type Hook = (String, Box<dyn FnOnce() + Send>);
 
 impl Simulator {
     /// One with a driven clock.
@@ -126,7 +124,6 @@ impl Simulator {
             models: model::Models::load(),
             calls: Mutex::default(),
             allowed: Mutex::default(),
-            hooks: Mutex::default(),
             identity: OnceLock::new(),
             clock,
         });
@@ -262,15 +259,9 @@ impl Simulator {
         calls
     }
 
-    /// The next time that `operation` is called, `happen` comes first.
+    /// The next time that `operation` is called, `happen` comes first: [`Faults::before`] the next.
     pub fn on_call(&self, operation: &str, happen: impl FnOnce() + Send + 'static) {
-        let hook: Hook = (operation.to_owned(), Box::new(happen));
-        let mut hooks = self
-            .inner
-            .hooks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        hooks.push(hook);
+        self.inner.faults.before(operation, 1, happen);
     }
 
     /// From now on every request is answered only after so much real time, in which others go on.

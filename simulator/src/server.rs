@@ -20,10 +20,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use crate::Hook;
 use crate::Inner;
 use crate::calls::Call;
 use crate::faults::Fault;
+use crate::hooks::Action;
 use crate::scheduler;
 use crate::tls::Listening;
 use crate::wire::{ApiError, percent_decoded};
@@ -162,7 +162,14 @@ async fn answer(
         .of(asked.service, &asked.operation, &asked.request);
     // What an endless answer needs to know is kept first: nobody comes back from there.
     inner.record(call.clone());
-    inner.call_hooks(&asked.operation);
+    let (mut after, mut mutations) = (Vec::new(), Vec::new());
+    for action in inner.faults.hooks().due(&asked.operation) {
+        match action {
+            Action::Before(happen) => happen(),
+            Action::After(happen) => after.push(happen),
+            mutation @ Action::Mutate(_) => mutations.push(mutation),
+        }
+    }
     let done = match &fault {
         Some(Fault::Hang) => std::future::pending().await,
         Some(Fault::Reset) => Err(io::Error::other("reset on request")),
@@ -172,6 +179,9 @@ async fn answer(
             carry_out(&inner, &asked, request, s3).await
         }
     };
+    for happen in after {
+        happen();
+    }
     call.ended = passage.end().await;
     if let Ok((response, error)) = &done {
         call.error.clone_from(error);
@@ -180,13 +190,13 @@ async fn answer(
             call.status = response.status().as_u16();
         }
     }
-    inner.replace(call);
+    inner.replace(call.clone());
     let (response, _) = done?;
     if fault == Some(Fault::ResetAfter) {
         return Err(io::Error::other("reset on request, after the fact"));
     }
     let breaks_off = fault == Some(Fault::TruncateBody);
-    let mut response = response;
+    let mut response = inner.faults.hooks().reply(mutations, &call, response);
     let length = response.body().len();
     if length > 0 {
         response.headers_mut().insert(CONTENT_LENGTH, length.into());
@@ -448,22 +458,6 @@ impl Inner {
             "events" => self.events.call(operation, request),
             scheduler::SERVICE => self.scheduler.call(operation, request),
             _ => self.logs.call(request),
-        }
-    }
-
-    /// What waits for a call of this operation happens, once.
-    fn call_hooks(&self, operation: &str) {
-        let waiting = {
-            let mut hooks = self.hooks.lock().unwrap_or_else(PoisonError::into_inner);
-            let (due, later) = std::mem::take(&mut *hooks)
-                .into_iter()
-                .partition(|(name, _)| name == operation);
-            *hooks = later;
-            let due: Vec<Hook> = due;
-            due
-        };
-        for (_, happen) in waiting {
-            happen();
         }
     }
 

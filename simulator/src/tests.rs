@@ -596,3 +596,49 @@ fn an_object_that_s3_would_refuse_is_refused() {
     let words = "s3:PutObject on resource: \"arn:aws:s3:::records/a\"";
     assert!(answer.body.contains(words), "{}", answer.body);
 }
+
+fn ecs(simulator: &Simulator, operation: &str, request: &Value) -> Answer {
+    let target = format!("AmazonEC2ContainerServiceV20141113.{operation}");
+    let headers = [("x-amz-target".to_owned(), target), authorization("ecs")];
+    let body = request.to_string();
+    ask(simulator, "POST", "/", &headers, body.as_bytes())
+}
+
+/// The names of the clusters, as the client is told.
+fn clusters(simulator: &Simulator) -> Value {
+    ecs(simulator, "ListClusters", &json!({})).json()["clusterArns"].clone()
+}
+
+#[test]
+fn somebody_acts_right_before_or_after_the_call_that_a_test_names() {
+    let simulator = Simulator::start();
+    let (before, after) = (simulator.ecs(), simulator.ecs());
+    let faults = simulator.faults();
+    faults.before("ListClusters", 2, move || before.create_cluster("before"));
+    faults.after("*", 2, move || after.create_cluster("after"));
+    let count = || clusters(&simulator).as_array().map(Vec::len);
+    assert_eq!([count(), count(), count()], [Some(0), Some(1), Some(2)]);
+}
+
+#[test]
+fn an_answer_is_mutated_once_and_the_record_keeps_what_was_done() {
+    let simulator = Simulator::start();
+    let faults = simulator.faults();
+    faults.mutate("ListClusters", 2, |answer| {
+        answer["clusterArns"] = json!("none")
+    });
+    assert_eq!(clusters(&simulator), json!([]));
+    assert_eq!(clusters(&simulator), json!("none"));
+    assert_eq!(clusters(&simulator), json!([]));
+    faults.rewrite(|call, reply| {
+        reply.status = 503;
+        reply.content_type = Some("text/html".to_owned());
+        reply.body = call.operation.clone().into_bytes();
+    });
+    let answer = ecs(&simulator, "ListClusters", &json!({}));
+    assert_eq!((answer.status, answer.body.as_str()), (503, "ListClusters"));
+    assert!(answer.head.contains("text/html"), "{}", answer.head);
+    faults.rewrite_no_more();
+    assert_eq!(clusters(&simulator), json!([]));
+    assert!(simulator.calls().iter().all(|call| call.error.is_none()));
+}
