@@ -43,7 +43,7 @@ async fn main() -> ExitCode {
         }
     };
     if arguments.log {
-        let all = ecs_deploy_action::logs::Format::read(|name| match name {
+        let (all, _) = ecs_deploy_action::logs::Format::read(|name| match name {
             "AWS_LAMBDA_LOG_LEVEL" => Some("TRACE".to_owned()),
             _ => Some("JSON".to_owned()),
         });

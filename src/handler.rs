@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::aws::codepipeline::{Details, SUMMARY_LIMIT_CHARS};
+use crate::answer::Instead;
+use crate::aws::codepipeline::{Details, SUMMARY_LIMIT_BYTES};
 use crate::aws::error::{CallError, Class};
 use crate::deploy::decide::ROLLBACK_ALLOWANCE;
 use crate::deploy::evidence::Evidence;
@@ -19,7 +20,7 @@ use crate::deploy::time::{Timestamp, spoken};
 use crate::deploy::token::{self, LeftOff};
 use crate::engine::{self, Engine, Reached, Stage};
 use crate::explain;
-use crate::job::{self, Order};
+use crate::job::{self, Incoming, Order};
 use crate::metrics::Ended;
 use crate::parameters::{self, DeploySpec};
 use crate::report::{self, Outcome, Report};
@@ -110,15 +111,40 @@ impl Handler {
         event: &Value,
         invocation: &Invocation,
     ) -> Result<Value, Unanswered> {
+        Box::pin(self.respond(job::read(event), invocation)).await
+    }
+
+    /// The same for an event as it came, which need not be JSON.
+    ///
+    /// # Replay
+    /// As [`Handler::handle`].
+    ///
+    /// # Errors
+    /// As [`Handler::handle`].
+    pub async fn handle_bytes(
+        &self,
+        event: &[u8],
+        invocation: &Invocation,
+    ) -> Result<Value, Unanswered> {
+        Box::pin(self.respond(job::read_bytes(event), invocation)).await
+    }
+
+    async fn respond(
+        &self,
+        incoming: Incoming,
+        invocation: &Invocation,
+    ) -> Result<Value, Unanswered> {
         let began = self.engine.clock.now();
         let reached = Reached::default();
-        let incoming = job::read(event);
         let job = incoming.job;
         tracing::info!(
             job = job.as_deref().unwrap_or("none"),
             request = invocation.request_id,
             "event"
         );
+        for warning in &self.settings.warnings {
+            tracing::warn!(job = job.as_deref().unwrap_or("none"), "{warning}");
+        }
         let limits = limits(
             began,
             invocation.deadline,
@@ -141,8 +167,15 @@ impl Handler {
                 (step.await, Some(spec))
             }
         };
+        report
+            .warnings
+            .extend(self.settings.warnings.iter().cloned());
         let counts = match &job {
-            Some(job) => self.answer(job, &mut report).await?,
+            Some(job) => {
+                let stage = reached.stage();
+                let answering = self.answer(job, &mut report, spec.as_ref(), &stage);
+                Box::pin(answering).await?
+            }
             None => true,
         };
         if let Some(spec) = &spec {
@@ -170,7 +203,7 @@ impl Handler {
         tracing::info!(
             job = job.as_deref().unwrap_or("none"),
             outcome = json["outcome"].as_str().unwrap_or_default(),
-            message = json["message"].as_str().unwrap_or_default(),
+            text = json["message"].as_str().unwrap_or_default(),
             "done"
         );
         Ok(json)
@@ -254,9 +287,9 @@ impl Handler {
             return Unread(Outcome::InProgress {
                 token: token.clone(),
                 details: Details {
-                    summary: text::cut(
+                    summary: text::cut_bytes(
                         &format!("no news: {}", failure.message),
-                        SUMMARY_LIMIT_CHARS,
+                        SUMMARY_LIMIT_BYTES,
                     ),
                     ..Details::default()
                 },
@@ -303,7 +336,11 @@ impl Handler {
             Ok(report) => return report,
             Err(why) => why,
         };
-        tracing::error!(job = job.unwrap_or("none"), end = ?why, "the step did not end by itself");
+        tracing::error!(
+            job = job.unwrap_or("none"),
+            end = why.words(),
+            "the step did not end by itself"
+        );
         let now = self.engine.clock.now();
         let request = &invocation.request_id;
         let stage = reached.stage();
@@ -346,27 +383,49 @@ impl Handler {
         }
     }
 
-    /// Answers the job. A refusal because the job is over or not known is only worth a warning:
+    /// Answers the job. What CodePipeline does not take is followed by a plainer answer, see
+    /// [`crate::answer`]. A refusal because the job is over or not known is only worth a warning:
     /// the event was sent by hand, or twice.
+    ///
     /// Whether this answer counts: not if another delivery has given one.
-    async fn answer(&self, job: &str, report: &mut Report) -> Result<bool, Unanswered> {
-        let error = match self.put(job, &report.outcome).await {
-            Ok(()) => return Ok(true),
-            Err(error) => error,
-        };
-        let error = if error.class == Class::Refused {
-            tracing::error!(job, %error, "the answer was refused, sending a plainer one");
-            match self.put(job, &plainer(&report.outcome)).await {
-                Ok(()) => {
-                    report.warnings.push(format!(
-                        "CodePipeline refused the full answer and was given a shorter one: {error}"
-                    ));
-                    return Ok(true);
-                }
+    async fn answer(
+        &self,
+        job: &str,
+        report: &mut Report,
+        spec: Option<&DeploySpec>,
+        stage: &Stage,
+    ) -> Result<bool, Unanswered> {
+        let outcome = report.outcome.clone();
+        let mut instead = Instead::of(&outcome, spec, stage);
+        let mut given = outcome.clone();
+        let mut refused = None;
+        let error = loop {
+            let error = match self.put(job, &given).await {
+                Ok(()) => break None,
                 Err(error) => error,
-            }
-        } else {
-            error
+            };
+            let is_no = !matches!(
+                error.class,
+                Class::Missing | Class::JobOver | Class::Throttled | Class::Unavailable
+            );
+            let Some(next) = is_no.then(|| instead.next(&error)).flatten() else {
+                break Some(error);
+            };
+            tracing::error!(job, %error, "the answer was refused, a plainer one is sent");
+            given = next;
+            refused.get_or_insert(error);
+        };
+        if let Some(refused) = refused {
+            report.warnings.push(format!(
+                "CodePipeline refused the full answer and was given a shorter one: {refused}"
+            ));
+        }
+        let became_failure = matches!(given, Outcome::Failed { .. });
+        if became_failure && !matches!(outcome, Outcome::Failed { .. }) {
+            report.outcome = given;
+        }
+        let Some(error) = error else {
+            return Ok(true);
         };
         let counts = error.class == Class::Missing;
         let warning = match error.class {
@@ -375,6 +434,10 @@ impl Handler {
             }
             Class::JobOver => {
                 format!("the job {job} was answered before, so this answer was not taken: {error}")
+            }
+            // Brought again, the event would come to the same.
+            Class::Refused | Class::Unsupported => {
+                format!("CodePipeline took no answer to the job {job}, however plain: {error}")
             }
             _ => {
                 let unanswered = Unanswered(error);
@@ -579,43 +642,6 @@ fn out_of_sight(spec: &DeploySpec, phase: &Phase) -> Failure {
     }
 }
 
-/// The same answer with nothing in it that CodePipeline could take offence at.
-fn plainer(outcome: &Outcome) -> Outcome {
-    const SHORT_CHARS: usize = 500;
-    let plain = |words: &str| -> String {
-        let words: String = words
-            .chars()
-            .map(|c| {
-                if c == ' ' || c.is_ascii_graphic() {
-                    c
-                } else {
-                    '?'
-                }
-            })
-            .collect();
-        text::cut(&words, SHORT_CHARS).replace('…', "...")
-    };
-    match outcome {
-        Outcome::Succeeded { message, .. } => Outcome::Succeeded {
-            message: plain(message),
-            variables: std::collections::BTreeMap::new(),
-            external_execution_id: None,
-        },
-        Outcome::Failed { failure, .. } => Outcome::Failed {
-            failure: Failure::new(failure.kind, plain(&failure.message)),
-            external_execution_id: None,
-        },
-        Outcome::InProgress { token, details } => Outcome::InProgress {
-            token: token.clone(),
-            details: Details {
-                summary: plain(&details.summary),
-                external_execution_id: None,
-                percent_complete: None,
-            },
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -651,23 +677,5 @@ mod tests {
     fn a_manual_deployment_watches_until_shortly_before_the_time_limit() {
         let limits = limits(NOW, in_secs(300), WATCH, true);
         assert_eq!(limits.watch_until, in_secs(280));
-    }
-
-    #[test]
-    fn a_plainer_answer_keeps_token_and_kind_and_drops_what_may_be_refused() {
-        let outcome = Outcome::InProgress {
-            token: "1 {}".to_owned(),
-            details: Details {
-                summary: "wéb\n".to_owned(),
-                external_execution_id: Some("x".to_owned()),
-                percent_complete: Some(7),
-            },
-        };
-        let Outcome::InProgress { token, details } = plainer(&outcome) else {
-            unreachable!("the kind stays")
-        };
-        assert_eq!(token, "1 {}");
-        assert_eq!(details.summary, "w?b?");
-        assert_eq!(details.external_execution_id, None);
     }
 }

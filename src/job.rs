@@ -11,6 +11,8 @@ use aws_credential_types::Credentials;
 use serde_json::{Map, Value};
 
 use crate::aws::s3::Location;
+use crate::deploy::text;
+use crate::job_id;
 use crate::parameters::{self, Written};
 
 const JOB: &str = "CodePipeline.job";
@@ -92,6 +94,39 @@ impl ArtifactCredentials {
             "CodePipeline job",
         )
     }
+}
+
+/// Reads an event as it came. What is no JSON, or more than its parser takes, is told with its
+/// place, and to the job whose id can be made out all the same.
+pub fn read_bytes(event: &[u8]) -> Incoming {
+    match serde_json::from_slice(event) {
+        Ok(event) => read(&event),
+        Err(error) => Incoming {
+            job: job_id::find(event, JOB, event.len()).id,
+            order: Err(vec![unreadable(event, &error)]),
+        },
+    }
+}
+
+/// What is wrong with an event that is no JSON, without a value of it.
+fn unreadable(event: &[u8], error: &serde_json::Error) -> String {
+    let lines_before = error.line().saturating_sub(1);
+    let lines = event.split_inclusive(|byte| *byte == b'\n');
+    let line_begins: usize = lines.take(lines_before).map(<[u8]>::len).sum();
+    // The first byte of a line is its column 1.
+    let place = line_begins + error.column().saturating_sub(1);
+    let path = job_id::find(event, JOB, place).path;
+    let member = if path.is_empty() {
+        String::new()
+    } else {
+        format!(", in {}", path.join("."))
+    };
+    format!(
+        "the event cannot be read: {} at line {} column {}{member}. Correct what is written there. Nothing was changed by this invocation; a deployment that was under way goes on unwatched",
+        text::without_position(error),
+        error.line(),
+        error.column(),
+    )
 }
 
 /// Reads an event. Never fails: what is wrong is told in the result.
@@ -366,6 +401,40 @@ mod tests {
     fn what_is_no_object_is_told() {
         for event in [json!(null), json!([]), json!("x")] {
             assert!(problems(&event)[0].contains("not a JSON object"));
+        }
+    }
+
+    #[test]
+    fn what_no_parser_takes_tells_the_job_and_the_place_and_no_value() {
+        let event = br#"{"CodePipeline.job": {"id": "j-1", "data": {"actionConfiguration":
+            {"configuration": {"UserParameters": "MARK \ud800"}}}}}"#;
+        let incoming = read_bytes(event);
+        assert_eq!(incoming.job.as_deref(), Some("j-1"));
+        let told = &incoming.order.unwrap_err()[0];
+        assert!(
+            told.contains("hex escape at line 2 column")
+                && told.contains(
+                    "in CodePipeline.job.data.actionConfiguration.configuration.UserParameters"
+                )
+                && !told.contains("MARK"),
+            "{told}"
+        );
+        for (event, wrong) in [
+            (
+                &b"{\"CodePipeline.job\": {\"id\": \"j-1\", \"a\": \"\xff\"}}"[..],
+                "unicode",
+            ),
+            (
+                br#"{"CodePipeline.job": {"id": "j-1", "a": 1e400}}"#,
+                "out of range",
+            ),
+            (br#"{"CodePipeline.job": {"id": "j-1"#, "EOF"),
+            (br#"{"CodePipeline.job": {"id": "j-1"}} x"#, "trailing"),
+            (b"", "EOF"),
+        ] {
+            let incoming = read_bytes(event);
+            let told = &incoming.order.unwrap_err()[0];
+            assert!(told.contains(wrong), "{told}");
         }
     }
 

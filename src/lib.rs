@@ -27,6 +27,7 @@
 //! | to learn | read |
 //! |---|---|
 //! | when a job is answered, and what happens on a panic or near the time limit | [`handler`] |
+//! | what a job is answered if CodePipeline does not take the answer | `answer` |
 //! | what an event may look like | [`job`], [`parameters`] |
 //! | what is a success and what is not | [`deploy::rollout`], then [`deploy::decide`] |
 //! | what is sent to ECS | [`deploy::task_definition`] |
@@ -40,6 +41,7 @@
 //! [`deploy`] and [`parameters`] decide: values in, values out. [`aws`] acts and decides nothing.
 //! [`engine`] looks, asks `deploy` what to do, and does it. `tests/it/layering.rs` keeps it so.
 
+mod answer;
 pub mod artifact;
 pub mod aws;
 pub mod clock;
@@ -48,6 +50,7 @@ pub mod engine;
 pub mod explain;
 pub mod handler;
 pub mod job;
+mod job_id;
 pub mod logs;
 pub mod metrics;
 pub mod parameters;

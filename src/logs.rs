@@ -13,7 +13,13 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 
+use crate::deploy::outside::printable;
+use crate::settings::unreadable;
+
 const OWN_TARGET: &str = "ecs_deploy_action";
+
+const FORMAT: &str = "AWS_LAMBDA_LOG_FORMAT";
+const LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
 
 /// How to log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,21 +31,63 @@ pub struct Format {
 }
 
 impl Format {
-    /// From `AWS_LAMBDA_LOG_FORMAT` and `AWS_LAMBDA_LOG_LEVEL`. Unknown values are text and INFO:
-    /// no log line is worth a deployment.
-    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
-        let format = variable("AWS_LAMBDA_LOG_FORMAT").unwrap_or_default();
-        let level = variable("AWS_LAMBDA_LOG_LEVEL").unwrap_or_default();
-        Self {
-            json: format.eq_ignore_ascii_case("json"),
-            level: match level.to_ascii_uppercase().as_str() {
-                "TRACE" => LevelFilter::TRACE,
-                "DEBUG" => LevelFilter::DEBUG,
-                "WARN" => LevelFilter::WARN,
-                "ERROR" | "FATAL" => LevelFilter::ERROR,
-                _ => LevelFilter::INFO,
-            },
+    /// From `AWS_LAMBDA_LOG_FORMAT` and `AWS_LAMBDA_LOG_LEVEL`, with a sentence on each that cannot
+    /// be read: text and INFO then, for no log line is worth a deployment.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> (Self, Vec<String>) {
+        let mut warnings = Vec::new();
+        let mut json = false;
+        if let Some(written) = variable(FORMAT) {
+            match written.to_ascii_lowercase().as_str() {
+                "json" => json = true,
+                "text" => {}
+                _ => warnings.push(unreadable(FORMAT, &written, "JSON or Text", "Text")),
+            }
         }
+        let mut level = LevelFilter::INFO;
+        if let Some(written) = variable(LEVEL) {
+            match written.to_ascii_uppercase().as_str() {
+                "TRACE" => level = LevelFilter::TRACE,
+                "DEBUG" => level = LevelFilter::DEBUG,
+                "INFO" => {}
+                "WARN" => level = LevelFilter::WARN,
+                "ERROR" | "FATAL" => level = LevelFilter::ERROR,
+                _ => warnings.push(unreadable(
+                    LEVEL,
+                    &written,
+                    "TRACE, DEBUG, INFO, WARN, ERROR or FATAL",
+                    "INFO",
+                )),
+            }
+        }
+        (Self { json, level }, warnings)
+    }
+}
+
+/// Writes each event as one line that steers nothing, whatever is in it: what a container has
+/// logged, quoted in one of our messages, must not become a line of its own, from which CloudWatch
+/// would make metrics.
+#[derive(Debug, Clone)]
+struct OneLine<W>(W);
+
+impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for OneLine<W> {
+    type Writer = OneLine<W::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        OneLine(self.0.make_writer())
+    }
+}
+
+impl<W: io::Write> io::Write for OneLine<W> {
+    /// `event` is a whole one with its line end, as the subscriber writes it.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let line = printable(text.strip_suffix('\n').unwrap_or(&text)).replace('\n', " ");
+        self.0.write_all(format!("{line}\n").as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 
@@ -52,7 +100,7 @@ where
         .with_default(format.level.min(LevelFilter::WARN))
         .with_target(OWN_TARGET, format.level);
     let layer = tracing_subscriber::fmt::layer()
-        .with_writer(writer)
+        .with_writer(OneLine(writer))
         .with_ansi(false);
     let layer = if format.json {
         layer
@@ -137,6 +185,23 @@ mod tests {
     }
 
     #[test]
+    fn an_event_is_one_line_whatever_it_quotes() {
+        const METRICS: &str = r#"{"_aws": {"CloudWatchMetrics": []}}"#;
+        for json in [false, true] {
+            let lines = written(format(json, LevelFilter::INFO), || {
+                let quoted = format!("its log ends:\n{METRICS}\r\n{METRICS}\u{1b}[2J");
+                tracing::info!(quoted, "{quoted}");
+                tracing::info!(quoted = %quoted, "another");
+            });
+            assert_eq!(lines.lines().count(), 2, "{lines}");
+            assert!(!lines.contains(['\u{1b}', '\r']), "{lines:?}");
+            for line in lines.lines() {
+                assert!(!line.trim_start().starts_with(r#"{"_aws"#), "{line}");
+            }
+        }
+    }
+
+    #[test]
     fn at_trace_other_crates_are_not_heard_below_warn() {
         for json in [false, true] {
             let lines = written(format(json, LevelFilter::TRACE), || {
@@ -177,8 +242,22 @@ mod tests {
                 _ => None,
             })
         };
-        assert_eq!(read("JSON", "debug"), format(true, LevelFilter::DEBUG));
-        assert_eq!(read("Text", "FATAL"), format(false, LevelFilter::ERROR));
-        assert_eq!(Format::read(|_| None), format(false, LevelFilter::INFO));
+        let none = Vec::new;
+        assert_eq!(
+            read("JSON", "debug"),
+            (format(true, LevelFilter::DEBUG), none())
+        );
+        assert_eq!(
+            read("Text", "FATAL"),
+            (format(false, LevelFilter::ERROR), none())
+        );
+        let default = format(false, LevelFilter::INFO);
+        assert_eq!(Format::read(|_| None), (default, none()));
+        for (json, level) in [("", ""), ("yaml", "loud"), ("JSON ", "3")] {
+            let (format, warnings) = read(json, level);
+            assert_eq!(format, default);
+            assert!(warnings[0].starts_with("AWS_LAMBDA_LOG_FORMAT is '"));
+            assert!(warnings[1].starts_with("AWS_LAMBDA_LOG_LEVEL is '"));
+        }
     }
 }

@@ -12,19 +12,17 @@ use ecs_deploy_action::handler::{Handler, Invocation};
 use ecs_deploy_action::logs::{self, Format};
 use ecs_deploy_action::metrics::ToStandardOutput;
 use ecs_deploy_action::settings::{Settings, environment};
-use lambda_runtime::{LambdaEvent, service_fn};
+use lambda_runtime::layers::TracingLayer;
+use lambda_runtime::tower::util::MapRequestLayer;
+use lambda_runtime::{LambdaEvent, LambdaInvocation, Runtime, service_fn};
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    logs::start(Format::read(environment));
-    let settings = match Settings::read(environment) {
-        Ok(settings) => settings,
-        Err(error) => {
-            tracing::error!("{error}");
-            return ExitCode::FAILURE;
-        }
-    };
+    let (format, unreadable) = Format::read(environment);
+    logs::start(format);
+    let mut settings = Settings::read(environment);
+    settings.warnings.extend(unreadable);
     let aws = Aws::from_environment(environment);
     aws.connect_ahead();
     let engine = Engine {
@@ -34,9 +32,7 @@ async fn main() -> ExitCode {
         bounds: Bounds::for_memory(settings.memory),
     };
     let handler = Handler::new(engine, settings);
-    // The event is taken as it comes: one that does not fit a type would never reach us, and its
-    // job would never be answered.
-    let service = service_fn(|event: LambdaEvent<Value>| {
+    let service = service_fn(|event: LambdaEvent<String>| {
         let handler = &handler;
         async move {
             let invocation = Invocation {
@@ -45,15 +41,32 @@ async fn main() -> ExitCode {
                     i64::try_from(event.context.deadline).unwrap_or(i64::MAX),
                 ),
             };
-            let report = handler.handle(&event.payload, &invocation).await;
+            let event = bytes_of(&event.payload);
+            let report = handler.handle_bytes(&event, &invocation).await;
             report.map_err(lambda_runtime::Error::from)
         }
     });
-    match lambda_runtime::run(service).await {
+    let runtime = Runtime::new(service)
+        .layer(MapRequestLayer::new(as_text))
+        .layer(TracingLayer::new());
+    match runtime.run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("the runtime ended: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// The runtime hands on nothing that does not parse, and the job of such an event would never be
+/// answered. So what it is to parse is made a JSON string first: a character for each byte.
+fn as_text(mut invocation: LambdaInvocation) -> LambdaInvocation {
+    let text: String = invocation.body.iter().copied().map(char::from).collect();
+    invocation.body = Value::String(text).to_string().into();
+    invocation
+}
+
+/// The event's bytes again, from what [`as_text`] has made of them.
+fn bytes_of(text: &str) -> Vec<u8> {
+    text.chars().filter_map(|c| u8::try_from(c).ok()).collect()
 }

@@ -9,6 +9,7 @@ use crate::aws::codepipeline::Details;
 use crate::deploy::decide::Owner;
 use crate::deploy::diff::Change;
 use crate::deploy::failure::{Failure, overwritten};
+use crate::deploy::outside::printable;
 use crate::deploy::phase::{Phase, ServiceRollout};
 use crate::deploy::plan::Plan;
 use crate::deploy::rollout::{Progress, Verdict};
@@ -139,6 +140,7 @@ impl Report {
             Outcome::InProgress { details, .. } => ("InProgress", &details.summary),
         };
         let services: Vec<Value> = self.services.iter().map(ServiceReport::to_json).collect();
+        let message = printable(message);
         let mut report = json!({"outcome": outcome, "message": message, "services": services});
         match &self.outcome {
             Outcome::Succeeded { variables, .. } => report["outputVariables"] = json!(variables),
@@ -149,7 +151,8 @@ impl Report {
             report["plan"] = json!({"checked": plan.checked, "calls": plan.calls});
         }
         if !self.warnings.is_empty() {
-            report["warnings"] = json!(self.warnings);
+            let warnings = self.warnings.iter().map(|warning| printable(warning));
+            report["warnings"] = warnings.collect();
         }
         report
     }
@@ -267,7 +270,7 @@ pub fn progress(spec: &DeploySpec, phase: &Phase, verdicts: &[Verdict], now: Tim
         }
     };
     Details {
-        summary: text::cut(&summary, crate::aws::codepipeline::SUMMARY_LIMIT_CHARS),
+        summary: text::cut_bytes(&summary, crate::aws::codepipeline::SUMMARY_LIMIT_BYTES),
         external_execution_id: phase.external_id(),
         percent_complete: Some(percent(phase, verdicts)),
     }

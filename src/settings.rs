@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use crate::deploy::outside::shown;
+use crate::deploy::text;
+
 /// How long an invocation watches a rollout before it hands it back to CodePipeline.
 const WATCH_DEFAULT: Duration = Duration::from_secs(40);
 
@@ -15,12 +18,15 @@ const WATCH_SECONDS: &str = "WATCH_SECONDS";
 const MEMORY_SIZE: &str = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
 
 /// The function's settings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// How long an invocation watches. Zero: act and look once.
     pub watch: Duration,
     /// The function's memory in MiB, where Lambda says it.
     pub memory: Option<u64>,
+    /// A sentence on each setting that could not be read and has its default therefore. Every
+    /// report has them.
+    pub warnings: Vec<String>,
 }
 
 impl Default for Settings {
@@ -28,70 +34,114 @@ impl Default for Settings {
         Self {
             watch: WATCH_DEFAULT,
             memory: None,
+            warnings: Vec::new(),
         }
     }
 }
 
-/// The environment has a value that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{WATCH_SECONDS} is '{0}': expected a whole number of seconds from 0 to {WATCH_MAX_SECS}")]
-pub struct BadSetting(String);
-
 impl Settings {
-    /// Reads the settings through `variable`, which is the environment in the function.
-    ///
-    /// # Errors
-    /// [`BadSetting`]: a function that watches longer or shorter than its owner believes is worse
-    /// than one that does not start.
-    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, BadSetting> {
-        let memory = variable(MEMORY_SIZE).and_then(|written| written.trim().parse().ok());
-        let written = variable(WATCH_SECONDS).filter(|written| !written.trim().is_empty());
-        let watch = match written {
-            None => WATCH_DEFAULT,
-            Some(written) => match written.trim().parse::<u64>() {
-                Ok(seconds) if seconds <= WATCH_MAX_SECS => Duration::from_secs(seconds),
-                _ => return Err(BadSetting(written)),
-            },
-        };
-        Ok(Self { watch, memory })
+    /// Reads the settings through `variable`, which is the environment in the function. Never
+    /// fails: a function that did not start would leave every job without an answer.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let mut settings = Self::default();
+        if let Some(written) = variable(WATCH_SECONDS) {
+            match written.trim().parse::<u64>() {
+                Ok(seconds) if seconds <= WATCH_MAX_SECS => {
+                    settings.watch = Duration::from_secs(seconds);
+                }
+                _ => settings.warnings.push(unreadable(
+                    WATCH_SECONDS,
+                    &written,
+                    &format!("a whole number of seconds from 0 to {WATCH_MAX_SECS}"),
+                    &WATCH_DEFAULT.as_secs().to_string(),
+                )),
+            }
+        }
+        if let Some(written) = variable(MEMORY_SIZE) {
+            match written.trim().parse::<u64>() {
+                Ok(megabytes @ 1..) => settings.memory = Some(megabytes),
+                _ => settings.warnings.push(unreadable(
+                    MEMORY_SIZE,
+                    &written,
+                    "a whole number of MB",
+                    "the least that a function can have",
+                )),
+            }
+        }
+        settings
     }
 }
 
-/// A variable of this process's environment.
+/// The sentence on a setting that cannot be read.
+pub(crate) fn unreadable(name: &str, written: &str, expected: &str, default: &str) -> String {
+    /// More of it would tell nothing more.
+    const WRITTEN_LIMIT_CHARS: usize = 40;
+    let written = text::cut(&shown(written), WRITTEN_LIMIT_CHARS);
+    format!("{name} is '{written}': expected {expected}; until then it is {default}")
+}
+
+/// A variable of this process's environment. What is not Unicode in it is replaced by U+FFFD, so
+/// that whoever reads it says that it cannot be read.
 #[expect(clippy::disallowed_methods, reason = "this is the one door to it")]
 pub fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok()
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(written: Option<&str>) -> Result<Settings, BadSetting> {
-        Settings::read(|name| match name {
-            WATCH_SECONDS => written.map(str::to_owned),
-            MEMORY_SIZE => Some("128".to_owned()),
-            other => unreachable!("{other} is read"),
+    fn read(watch: Option<&str>, memory: Option<&str>) -> Settings {
+        Settings::read(|name| {
+            let written = match name {
+                WATCH_SECONDS => watch,
+                MEMORY_SIZE => memory,
+                other => unreachable!("{other} is read"),
+            };
+            written.map(str::to_owned)
         })
     }
 
     #[test]
     fn without_watch_seconds_forty_are_watched() {
-        assert_eq!(read(None).unwrap().watch, Duration::from_secs(40));
-        assert_eq!(read(None).unwrap().memory, Some(128));
-        assert_eq!(read(Some(" ")).unwrap().watch, Duration::from_secs(40));
+        let settings = read(None, Some("128"));
+        assert_eq!(settings.watch, Duration::from_secs(40));
+        assert_eq!(settings.memory, Some(128));
+        assert!(settings.warnings.is_empty());
+        assert_eq!(read(None, None), Settings::default());
     }
 
     #[test]
     fn zero_watch_seconds_are_zero() {
-        assert_eq!(read(Some("0")).unwrap().watch, Duration::ZERO);
+        assert_eq!(read(Some(" 0 "), None).watch, Duration::ZERO);
     }
 
     #[test]
-    fn watch_seconds_that_are_no_number_are_told() {
-        for wrong in ["x", "-1", "901", "1.5"] {
-            let said = read(Some(wrong)).unwrap_err().to_string();
-            assert!(said.contains(&format!("'{wrong}'")), "{said}");
+    fn what_cannot_be_read_is_the_default_and_a_warning_that_says_what_to_write() {
+        let huge = "9".repeat(26);
+        for wrong in [
+            "", " ", "60s", "-1", "1e3", "1.5", "0x10", "4 0", "\0", &huge,
+        ] {
+            let settings = read(Some(wrong), Some(wrong));
+            assert_eq!(settings.watch, WATCH_DEFAULT, "{wrong}");
+            assert_eq!(settings.memory, None, "{wrong}");
+            let [watch, memory] = &settings.warnings[..] else {
+                unreachable!("one for each: {:?}", settings.warnings)
+            };
+            let begins = format!("WATCH_SECONDS is '{}'", shown(wrong));
+            assert!(watch.starts_with(&begins), "{watch}");
+            assert!(
+                watch.contains("from 0 to 900") && watch.ends_with("it is 40"),
+                "{watch}"
+            );
+            assert!(
+                memory.starts_with("AWS_LAMBDA_FUNCTION_MEMORY_SIZE is '"),
+                "{memory}"
+            );
         }
+        assert_eq!(read(Some("901"), None).watch, WATCH_DEFAULT);
+        assert_eq!(read(Some("900"), None).warnings, Vec::<String>::new());
+        let long = read(Some(&"x".repeat(9000)), None);
+        assert!(long.warnings[0].len() < 200, "{}", long.warnings[0]);
     }
 }

@@ -113,7 +113,7 @@ impl Emulator {
             engine,
             Settings {
                 watch,
-                memory: None,
+                ..Settings::default()
             },
         )
     }

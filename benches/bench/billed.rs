@@ -150,6 +150,7 @@ fn handler(world: &World, watch: Duration) -> Handler {
     let settings = Settings {
         watch,
         memory: Some(MEMORY_MIB.into()),
+        ..Settings::default()
     };
     Handler::new(engine, settings)
 }

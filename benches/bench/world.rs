@@ -129,7 +129,7 @@ impl World {
         self.simulator.codepipeline().start(&StartAction {
             configuration: json!({"FunctionName": "f", "UserParameters": parameters.to_string()}),
             inputs: vec![("Build".to_owned(), BUCKET.to_owned(), KEY.to_owned())],
-            encryption_key: None,
+            ..StartAction::default()
         })
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value, json};
 
+use crate::s3::S3;
 use crate::wire::{ApiError, text};
 
 /// The credentials that every job brings; recognisable, so that a test can look for them.
@@ -18,10 +19,18 @@ pub const ARTIFACT_SESSION_TOKEN: &str = "artifact-token-MARK";
 /// (<https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html>).
 const VARIABLES_LIMIT_BYTES: usize = 122_880;
 
+/// Of UTF-8: what is known of the token, and not known of the others, for which the unkinder of
+/// the two is played.
+const TOKEN_LIMIT_BYTES: usize = 2048;
+const SUMMARY_LIMIT_BYTES: usize = 2048;
+const MESSAGE_LIMIT_BYTES: usize = 5000;
+const ID_LIMIT_BYTES: usize = 1500;
+
 /// CodePipeline. Clones are the same.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct CodePipeline {
     account: String,
+    s3: S3,
     jobs: Arc<Mutex<Jobs>>,
 }
 
@@ -37,6 +46,8 @@ struct Jobs {
 struct Job {
     event: Option<Value>,
     answer: Option<Answer>,
+    /// What became of the action with the answer.
+    end: Option<Result<(), String>>,
 }
 
 /// What an action is started with.
@@ -46,6 +57,8 @@ pub struct StartAction {
     pub configuration: Value,
     /// Name, bucket and key of each input artifact.
     pub inputs: Vec<(String, String, String)>,
+    /// Name, bucket and key of each output artifact.
+    pub outputs: Vec<(String, String, String)>,
     /// The ARN of a customer's KMS key.
     pub encryption_key: Option<String>,
 }
@@ -78,9 +91,10 @@ pub enum Answer {
 }
 
 impl CodePipeline {
-    pub(crate) fn new(account: String) -> Self {
+    pub(crate) fn new(account: String, s3: S3) -> Self {
         Self {
             account,
+            s3,
             jobs: Arc::default(),
         }
     }
@@ -91,18 +105,17 @@ impl CodePipeline {
 
     /// Starts an action: the event that the function gets. Its job is in progress from now on.
     pub fn start(&self, action: &StartAction) -> Value {
-        let inputs: Vec<Value> = action
-            .inputs
-            .iter()
-            .map(|(name, bucket, key)| {
+        let artifacts = |artifacts: &[(String, String, String)]| -> Vec<Value> {
+            let each = artifacts.iter().map(|(name, bucket, key)| {
                 json!({"name": name, "revision": null, "location": {"type": "S3",
                     "s3Location": {"bucketName": bucket, "objectKey": key}}})
-            })
-            .collect();
+            });
+            each.collect()
+        };
         let mut data = json!({
             "actionConfiguration": {"configuration": action.configuration},
-            "inputArtifacts": inputs,
-            "outputArtifacts": [],
+            "inputArtifacts": artifacts(&action.inputs),
+            "outputArtifacts": artifacts(&action.outputs),
             "artifactCredentials": {
                 "accessKeyId": ARTIFACT_ACCESS_KEY_ID,
                 "secretAccessKey": ARTIFACT_SECRET_ACCESS_KEY,
@@ -135,6 +148,7 @@ impl CodePipeline {
         let job = Job {
             event: Some(event.clone()),
             answer: None,
+            end: None,
         };
         self.jobs().known.insert(id, job);
     }
@@ -163,6 +177,40 @@ impl CodePipeline {
         self.jobs().known.get(job)?.answer.clone()
     }
 
+    /// What became of the action whose last job this was: CodePipeline takes a success and fails
+    /// the action all the same if an output artifact that it declares is not there.
+    pub fn end(&self, job: &str) -> Result<(), String> {
+        let not_yet = || Err("the action has not ended".to_owned());
+        let jobs = self.jobs();
+        let known = jobs.known.get(job).and_then(|job| job.end.clone());
+        known.unwrap_or_else(not_yet)
+    }
+
+    /// The end of an action with `answer`; `None` if it goes on.
+    fn end_with(&self, event: Option<&Value>, answer: &Answer) -> Option<Result<(), String>> {
+        match answer {
+            Answer::Success {
+                continuation_token: Some(_),
+                ..
+            } => return None,
+            Answer::Success { .. } => {}
+            Answer::Failure { kind, message, .. } => {
+                return Some(Err(format!("{kind}: {message}")));
+            }
+        }
+        let data = event.map(|event| &event["CodePipeline.job"]["data"]);
+        let outputs = data.and_then(|data| data["outputArtifacts"].as_array());
+        for output in outputs.into_iter().flatten() {
+            let location = &output["location"]["s3Location"];
+            let (bucket, key) = (text(location, "bucketName"), text(location, "objectKey"));
+            if self.s3.get(bucket, key).is_none() {
+                let name = text(output, "name");
+                return Some(Err(format!("Output artifact {name} not found")));
+            }
+        }
+        Some(Ok(()))
+    }
+
     /// Every accepted answer with its job, in order.
     pub fn answers(&self) -> Vec<(String, Answer)> {
         self.jobs().answered.clone()
@@ -171,7 +219,7 @@ impl CodePipeline {
     pub(crate) fn call(&self, operation: &str, request: &Value) -> Result<Value, ApiError> {
         let answer = match operation {
             "PutJobSuccessResult" => success(request)?,
-            _ => failure(request),
+            _ => failure(request)?,
         };
         let id = text(request, "jobId").to_owned();
         let mut jobs = self.jobs();
@@ -185,6 +233,7 @@ impl CodePipeline {
                 format!("The job with the ID {id} is not in the state InProgress."),
             ));
         }
+        job.end = self.end_with(job.event.as_ref(), &answer);
         job.answer = Some(answer.clone());
         jobs.answered.push((id, answer));
         Ok(json!({}))
@@ -198,6 +247,10 @@ fn success(request: &Value) -> Result<Answer, ApiError> {
         .as_object()
         .unwrap_or(&no_variables);
     let token = owned(request, "continuationToken");
+    // The model says characters; CodePipeline counts bytes.
+    bounded("continuationToken", token.as_deref(), TOKEN_LIMIT_BYTES)?;
+    bounded("summary", details["summary"].as_str(), SUMMARY_LIMIT_BYTES)?;
+    bounded_id(details)?;
     if token.is_some() && !variables.is_empty() {
         return Err(ApiError::new(
             "ValidationException",
@@ -226,13 +279,33 @@ fn success(request: &Value) -> Result<Answer, ApiError> {
     })
 }
 
-fn failure(request: &Value) -> Answer {
+fn failure(request: &Value) -> Result<Answer, ApiError> {
     let details = &request["failureDetails"];
-    Answer::Failure {
+    bounded("message", details["message"].as_str(), MESSAGE_LIMIT_BYTES)?;
+    bounded_id(details)?;
+    Ok(Answer::Failure {
         kind: text(details, "type").to_owned(),
         message: text(details, "message").to_owned(),
         external_execution_id: owned(details, "externalExecutionId"),
+    })
+}
+
+fn bounded_id(details: &Value) -> Result<(), ApiError> {
+    const MEMBER: &str = "externalExecutionId";
+    bounded(MEMBER, details[MEMBER].as_str(), ID_LIMIT_BYTES)
+}
+
+fn bounded(member: &str, text: Option<&str>, limit: usize) -> Result<(), ApiError> {
+    let length = text.map_or(0, str::len);
+    if length <= limit {
+        return Ok(());
     }
+    Err(ApiError::new(
+        "ValidationException",
+        format!(
+            "Value at '{member}' failed to satisfy constraint: Member must have length less than or equal to {limit}"
+        ),
+    ))
 }
 
 fn owned(object: &Value, member: &str) -> Option<String> {
@@ -243,13 +316,17 @@ fn owned(object: &Value, member: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn pipeline() -> CodePipeline {
+        CodePipeline::new("111122223333".to_owned(), S3::default())
+    }
+
     fn code(outcome: Result<Value, ApiError>) -> String {
         outcome.map_or_else(|error| error.code, |_| "ok".to_owned())
     }
 
     #[test]
     fn a_job_takes_one_answer_and_an_unknown_job_none() {
-        let pipeline = CodePipeline::new("111122223333".to_owned());
+        let pipeline = pipeline();
         let event = pipeline.start(&StartAction::default());
         let id = event["CodePipeline.job"]["id"].as_str().unwrap();
         let put = |id: &str| code(pipeline.call("PutJobSuccessResult", &json!({"jobId": id})));
@@ -261,7 +338,7 @@ mod tests {
 
     #[test]
     fn a_continuation_is_a_new_job_with_the_token() {
-        let pipeline = CodePipeline::new("111122223333".to_owned());
+        let pipeline = pipeline();
         let event = pipeline.start(&StartAction::default());
         let id = event["CodePipeline.job"]["id"].as_str().unwrap();
         assert_eq!(pipeline.next_event(id), None);
@@ -276,8 +353,58 @@ mod tests {
     }
 
     #[test]
+    fn a_success_without_its_output_artifacts_is_a_failed_action() {
+        let pipeline = pipeline();
+        let output = |name: &str| (name.to_owned(), "b".to_owned(), name.to_owned());
+        let action = StartAction {
+            outputs: vec![output("One"), output("Two")],
+            ..StartAction::default()
+        };
+        pipeline.s3.put("b", "One", "x");
+        for (request, end) in [
+            (
+                json!({"continuationToken": "t"}),
+                Err("the action has not ended"),
+            ),
+            (json!({}), Err("Output artifact Two not found")),
+        ] {
+            let event = pipeline.start(&action);
+            let id = event["CodePipeline.job"]["id"].as_str().unwrap();
+            let mut request = request;
+            request["jobId"] = json!(id);
+            pipeline.call("PutJobSuccessResult", &request).unwrap();
+            assert_eq!(pipeline.end(id), end.map_err(str::to_owned));
+        }
+        pipeline.s3.put("b", "Two", "x");
+        let event = pipeline.start(&action);
+        let id = event["CodePipeline.job"]["id"].as_str().unwrap();
+        pipeline
+            .call("PutJobSuccessResult", &json!({"jobId": id}))
+            .unwrap();
+        assert_eq!(pipeline.end(id), Ok(()));
+    }
+
+    #[test]
+    fn texts_are_bounded_by_their_bytes() {
+        let pipeline = pipeline();
+        let token = |token: String| {
+            code(pipeline.call(
+                "PutJobSuccessResult",
+                &json!({"jobId": "x", "continuationToken": token}),
+            ))
+        };
+        assert_eq!(token("é".repeat(1024)), "JobNotFoundException");
+        assert_eq!(token("é".repeat(1025)), "ValidationException");
+        let message = json!({"jobId": "x", "failureDetails": {"type": "JobFailed", "message": "é".repeat(2501)}});
+        assert_eq!(
+            code(pipeline.call("PutJobFailureResult", &message)),
+            "ValidationException"
+        );
+    }
+
+    #[test]
     fn output_variables_beside_a_token_or_too_many_are_refused() {
-        let pipeline = CodePipeline::new("111122223333".to_owned());
+        let pipeline = pipeline();
         let put = |request| code(pipeline.call("PutJobSuccessResult", &request));
         assert_eq!(
             put(json!({"jobId": "x", "continuationToken": "t", "outputVariables": {"a": "b"}})),

@@ -24,7 +24,7 @@ pub struct Posted {
 }
 
 /// An event, and when Lambda would end the function, in milliseconds since 1970.
-type Waiting = (Value, u64);
+type Waiting = (Vec<u8>, u64);
 
 /// Hands out events one after the other and passes on what comes back. Serves on the runtime that
 /// it was started on, for as long as that runs.
@@ -109,7 +109,16 @@ impl RuntimeApi {
     /// # Panics
     /// Never, see [`RuntimeApi::polled`].
     pub async fn invoke(&mut self, event: &Value, deadline_ms: u64) -> Posted {
-        let sent = self.events.send((event.clone(), deadline_ms));
+        self.invoke_bytes(event.to_string().as_bytes(), deadline_ms)
+            .await
+    }
+
+    /// The same with an event that need not be JSON.
+    ///
+    /// # Panics
+    /// Never, see [`RuntimeApi::polled`].
+    pub async fn invoke_bytes(&mut self, event: &[u8], deadline_ms: u64) -> Posted {
+        let sent = self.events.send((event.to_vec(), deadline_ms));
         sent.expect("a server that runs");
         self.posted.recv().await.expect("a server that runs")
     }
@@ -146,7 +155,7 @@ async fn answer(
                 "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700",
             )
             .header("content-type", "application/json")
-            .body(Full::from(event.to_string()));
+            .body(Full::from(event));
         return Ok(response.expect("a response"));
     }
     let kind = request.uri().path().rsplit('/').next().unwrap_or_default();

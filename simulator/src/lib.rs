@@ -110,10 +110,11 @@ impl Simulator {
     /// If this machine has no loopback address to listen on.
     pub fn start_with(clock: Clock) -> Self {
         let logs = Logs::default();
+        let s3 = S3::default();
         let inner = Arc::new(Inner {
-            s3: S3::default(),
             ecs: Ecs::new(clock.clone(), logs.clone()),
-            codepipeline: CodePipeline::new(ACCOUNT.to_owned()),
+            codepipeline: CodePipeline::new(ACCOUNT.to_owned(), s3.clone()),
+            s3,
             ecr: Ecr::default(),
             sts: Sts::default(),
             logs,

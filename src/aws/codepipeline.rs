@@ -7,14 +7,17 @@ use aws_sdk_codepipeline::types::{ExecutionDetails, FailureDetails, FailureType}
 
 use super::error::CallError;
 use crate::deploy::failure::Failure;
+use crate::deploy::outside::printable;
+use crate::deploy::text;
 
 const PUT_SUCCESS: &str = "codepipeline:PutJobSuccessResult";
 const PUT_FAILURE: &str = "codepipeline:PutJobFailureResult";
 
-/// `executionDetails.summary`, `externalExecutionId`: characters that CodePipeline takes
-/// (<https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ExecutionDetails.html>).
-pub const SUMMARY_LIMIT_CHARS: usize = 2048;
-const EXTERNAL_ID_LIMIT_CHARS: usize = 1500;
+/// `executionDetails.summary`, `externalExecutionId`: what CodePipeline takes, in characters
+/// (<https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ExecutionDetails.html>), and
+/// perhaps in bytes: see [`text::cut_bytes`].
+pub const SUMMARY_LIMIT_BYTES: usize = 2048;
+const EXTERNAL_ID_LIMIT_BYTES: usize = 1500;
 
 /// What is said beside the answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -137,9 +140,9 @@ fn subject(job: &str) -> String {
 
 fn execution_details(details: &Details) -> ExecutionDetails {
     ExecutionDetails::builder()
-        .summary(crate::deploy::text::cut(
-            &details.summary,
-            SUMMARY_LIMIT_CHARS,
+        .summary(text::cut_bytes(
+            &printable(&details.summary),
+            SUMMARY_LIMIT_BYTES,
         ))
         .set_external_execution_id(fitting_id(details.external_execution_id.as_deref()))
         .set_percent_complete(details.percent_complete)
@@ -148,6 +151,6 @@ fn execution_details(details: &Details) -> ExecutionDetails {
 
 /// An id that is too long is left out: cut it would be another.
 fn fitting_id(id: Option<&str>) -> Option<String> {
-    id.filter(|id| !id.is_empty() && id.chars().count() <= EXTERNAL_ID_LIMIT_CHARS)
+    id.filter(|id| !id.is_empty() && id.len() <= EXTERNAL_ID_LIMIT_BYTES)
         .map(str::to_owned)
 }

@@ -20,6 +20,7 @@ use serde_json::{Map, Value};
 
 use super::error::{CallError, Class, made_before};
 use crate::deploy::evidence::{StoppedContainer, StoppedTask};
+use crate::deploy::outside::shown;
 use crate::deploy::rollout::{DeploymentSeen, EventSeen, ServiceDeploymentSeen, ServiceSeen};
 use crate::deploy::task_definition::Described;
 use crate::deploy::text;
@@ -401,8 +402,8 @@ impl Ecs {
             .send()
             .await
             .map_err(|error| CallError::from_sdk(OPERATION, about(), &error))?;
-        let shown = answer.service_revisions().len();
-        if shown < asked.len() {
+        let found = answer.service_revisions().len();
+        if found < asked.len() {
             missing(OPERATION, about(), answer.failures())?;
         }
         let revisions = answer.service_revisions().iter();
@@ -910,7 +911,7 @@ fn service_described(service: &Service) -> ServiceDescribed {
                     rollout_state: deployment
                         .rollout_state()
                         .map(|state| state.as_str().to_owned()),
-                    rollout_state_reason: deployment.rollout_state_reason().map(str::to_owned),
+                    rollout_state_reason: deployment.rollout_state_reason().map(shown),
                     desired: deployment.desired_count(),
                     pending: deployment.pending_count(),
                     running: deployment.running_count(),
@@ -924,7 +925,7 @@ fn service_described(service: &Service) -> ServiceDescribed {
                     at: event
                         .created_at()
                         .map_or(Timestamp::from_millis(0), timestamp),
-                    message: owned(event.message()),
+                    message: shown(event.message().unwrap_or_default()),
                 })
                 .collect(),
         },
@@ -959,7 +960,7 @@ fn service_deployment_described(described: &ServiceDeployment) -> ServiceDeploym
             status: described
                 .status()
                 .map_or_else(String::new, |status| status.as_str().to_owned()),
-            status_reason: described.status_reason().map(str::to_owned),
+            status_reason: described.status_reason().map(shown),
             created_at: described.created_at().map(timestamp),
             finished_at: described.finished_at().map(timestamp),
             task_definition: None,
@@ -973,7 +974,7 @@ fn service_deployment_described(described: &ServiceDeployment) -> ServiceDeploym
             rollback_reason: described
                 .rollback()
                 .and_then(|rollback| rollback.reason())
-                .map(str::to_owned),
+                .map(shown),
             rollback_to: None,
             alarms: alarms.map_or_else(Vec::new, |alarms| alarms.triggered_alarm_names().to_vec()),
             breaker: described
@@ -1010,7 +1011,7 @@ fn waiting(described: &ServiceDeployment) -> Option<String> {
         .map_or_else(String::new, |action| format!(", then {}", action.as_str()));
     Some(format!(
         "{stage} waits at hook {}{until}{then}",
-        text::last_part(name)
+        shown(text::last_part(name))
     ))
 }
 
@@ -1018,7 +1019,7 @@ fn stopped_task(task: &Task) -> StoppedTask {
     let containers = task.containers().iter().map(|container| StoppedContainer {
         name: owned(container.name()),
         exit_code: container.exit_code(),
-        reason: container.reason().map(str::to_owned),
+        reason: container.reason().map(shown),
     });
     StoppedTask {
         id: text::last_part(task.task_arn().unwrap_or_default()).to_owned(),
@@ -1026,7 +1027,7 @@ fn stopped_task(task: &Task) -> StoppedTask {
         stop_code: task
             .stop_code()
             .map_or_else(String::new, |code| code.as_str().to_owned()),
-        reason: owned(task.stopped_reason()),
+        reason: shown(task.stopped_reason().unwrap_or_default()),
         containers: containers.collect(),
     }
 }

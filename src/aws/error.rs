@@ -7,6 +7,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use crate::deploy::outside::shown;
 use crate::deploy::text;
 
 /// AWS's words are kept up to this length.
@@ -75,7 +76,7 @@ impl CallError {
             subject: subject.into(),
             resource: None,
             class,
-            detail: detail.into(),
+            detail: shown(&detail.into()),
             request_id: None,
         }
     }
@@ -141,7 +142,7 @@ impl CallError {
             subject: subject.into(),
             resource: None,
             class,
-            detail: text::cut(&detail, DETAIL_LIMIT_CHARS),
+            detail: text::cut(&shown(&detail), DETAIL_LIMIT_CHARS),
             request_id: error
                 .raw_response()
                 .and_then(|response| {

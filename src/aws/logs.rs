@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::error::CallError;
 use super::raw::{RawClient, Service};
+use crate::deploy::outside::shown;
 
 const SERVICE: Service = Service {
     id: "CloudWatch Logs",
@@ -26,7 +27,7 @@ impl Logs {
         }
     }
 
-    /// The last lines of a stream, `count` at most, oldest first.
+    /// The last lines of a stream, `count` at most, oldest first, each fit to be shown.
     ///
     /// # Errors
     /// [`CallError`]; [`Class::Missing`](super::error::Class::Missing) if the container never
@@ -49,7 +50,7 @@ impl Logs {
         let events = answer["events"].as_array();
         let messages = events.into_iter().flatten();
         let mut lines: Vec<String> = messages
-            .filter_map(|event| Some(event["message"].as_str()?.to_owned()))
+            .filter_map(|event| Some(shown(event["message"].as_str()?)))
             .collect();
         let most = usize::try_from(count).unwrap_or(usize::MAX);
         Ok(lines.split_off(lines.len().saturating_sub(most)))

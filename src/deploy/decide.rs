@@ -275,6 +275,18 @@ pub enum TaskVerdict {
     Gone,
 }
 
+impl TaskVerdict {
+    /// Its name in logs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Running => "Running",
+            Self::Succeeded => "Succeeded",
+            Self::Failed => "Failed",
+            Self::Gone => "Gone",
+        }
+    }
+}
+
 /// What to do about the task before the deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskDecision {

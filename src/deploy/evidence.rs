@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::outside::shown;
 use super::rollout::{EventSeen, Verdict};
 use super::text;
 use super::time::Timestamp;
@@ -163,12 +164,12 @@ impl StoppedTask {
             (Depth::ExitCode, Some(code)) => format!(
                 "container {} exited with code {code}{}",
                 container.name,
-                container_reason.map_or_else(String::new, |reason| format!(": {reason}"))
+                container_reason.map_or_else(String::new, |reason| format!(": {}", plain(reason)))
             ),
             (Depth::Memory, _) => format!(
                 "container {} ran out of memory: {}",
                 container.name,
-                container_reason.unwrap_or(&self.reason)
+                plain(container_reason.unwrap_or(&self.reason))
             ),
             _ if self.reason.is_empty() => plain(container_reason.unwrap_or_default()),
             _ => plain(&self.reason),
@@ -279,7 +280,7 @@ impl Evidence {
     }
 
     /// What stands below the headline, one paragraph for each kind of evidence, the log cut from
-    /// its beginning so that all has at most `room` characters.
+    /// its beginning so that all has at most `room` bytes.
     pub fn details(&self, room: usize) -> String {
         let mut paragraphs = Vec::new();
         let groups: Vec<String> = groups(&self.stopped)
@@ -320,26 +321,25 @@ impl Evidence {
         } else {
             format!("\n{}", paragraphs.join("\n"))
         };
-        let used = above.chars().count() + link.chars().count();
+        let used = above.len() + link.len();
         if used > room {
             // Too many words: the link is kept, for it leads to all of them.
-            let kept = room.saturating_sub(link.chars().count());
-            return format!("{}{link}", text::cut(&above, kept));
+            let kept = room.saturating_sub(link.len());
+            return format!("{}{link}", text::cut_bytes(&above, kept));
         }
         format!("{above}{}{link}", self.log_told(room - used))
     }
 
     fn log_told(&self, room: usize) -> String {
         const TITLE: &str = "\nThe log of the container ends:";
-        let mut left = room.saturating_sub(TITLE.chars().count());
+        let mut left = room.saturating_sub(TITLE.len());
         let mut told: Vec<String> = Vec::new();
         for line in self.log.iter().rev() {
-            let line = format!("\n  {}", without_queries(line.trim_end()));
-            let length = line.chars().count();
-            if length > left {
+            let line = format!("\n  {}", shown(line.trim_end()));
+            if line.len() > left {
                 break;
             }
-            left -= length;
+            left -= line.len();
             told.push(line);
         }
         if told.is_empty() {
@@ -368,7 +368,12 @@ pub fn cause(verdict: &Verdict, evidence: &Evidence) -> String {
     let is_alarm = reason.is_some_and(|reason| reason.starts_with("alarm "));
     let told = evidence.root_cause().filter(|_| !is_alarm);
     told.or_else(|| {
-        reason.map(|words| text::cut(words.trim().trim_end_matches('.'), REASON_LIMIT_CHARS))
+        reason.map(|words| {
+            text::cut(
+                shown(words).trim().trim_end_matches('.'),
+                REASON_LIMIT_CHARS,
+            )
+        })
     })
     .unwrap_or_else(|| "ECS gave no reason".to_owned())
 }
@@ -415,32 +420,10 @@ fn without_ids(message: &str) -> String {
 
 /// AWS's words in one line, without what only its engineers need.
 fn plain(words: &str) -> String {
-    let line = words.split_whitespace().collect::<Vec<_>>().join(" ");
-    let line = without_retries(&without_queries(&line));
+    let line = shown(words);
+    let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = without_retries(&line);
     with_short_target_group(&line)
-}
-
-/// A URL's query may be its signature, which opens what it leads to: a failed pull quotes the one
-/// of an image's layer.
-fn without_queries(line: &str) -> String {
-    let mut plain = String::new();
-    let mut rest = line;
-    while let Some(begin) = rest.find("://") {
-        let (before, url) = rest.split_at(begin + "://".len());
-        plain.push_str(before);
-        let end = url
-            .find(|c: char| c.is_whitespace() || "\"'<>`)]}".contains(c))
-            .unwrap_or(url.len());
-        match url[..end].find('?') {
-            Some(query) => {
-                plain.push_str(&url[..query]);
-                plain.push_str("?…");
-            }
-            None => plain.push_str(&url[..end]),
-        }
-        rest = &url[end..];
-    }
-    plain + rest
 }
 
 /// `CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve

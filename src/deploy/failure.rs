@@ -1,14 +1,16 @@
 //! Why a job failed: CodePipeline's kind and the sentence that people read.
 
 use super::evidence::{Evidence, REASON_LIMIT_CHARS, cause};
+use super::outside::{printable, without_secrets};
 use super::phase::ServiceRollout;
 use super::revision::Revision;
 use super::rollout::{Progress, ServiceSeen, Verdict};
 use super::text;
 
-/// CodePipeline takes this many characters of failure text
-/// (<https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_FailureDetails.html>).
-pub const MESSAGE_LIMIT_CHARS: usize = 5000;
+/// CodePipeline takes this much of failure text
+/// (<https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_FailureDetails.html>), in
+/// characters, and perhaps in bytes: see [`text::cut_bytes`].
+pub const MESSAGE_LIMIT_BYTES: usize = 5000;
 
 /// CodePipeline's failure types, as far as we answer with them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,11 +51,11 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure with `message`, cut to what CodePipeline takes.
+    /// A failure with `message`, as far as it can be shown, cut to what CodePipeline takes.
     pub fn new(kind: FailureKind, message: impl AsRef<str>) -> Self {
         Self {
             kind,
-            message: text::cut(message.as_ref(), MESSAGE_LIMIT_CHARS),
+            message: text::cut_bytes(&printable(message.as_ref()), MESSAGE_LIMIT_BYTES),
         }
     }
 
@@ -61,13 +63,17 @@ impl Failure {
     /// and listed.
     pub fn of_problems<P: ToString>(kind: FailureKind, about: &str, problems: &[P]) -> Self {
         let message = match problems {
-            [only] => format!("{about}{}", sentence(&only.to_string())),
+            [only] => format!("{about}{}", sentence(&without_secrets(&only.to_string()))),
             several => {
                 let numbered: Vec<String> = several
                     .iter()
                     .enumerate()
                     .map(|(index, problem)| {
-                        format!("{}) {}", index + 1, sentence(&problem.to_string()))
+                        format!(
+                            "{}) {}",
+                            index + 1,
+                            sentence(&without_secrets(&problem.to_string()))
+                        )
                     })
                     .collect();
                 format!("{about}{} problems: {}", several.len(), numbered.join(" "))
@@ -151,7 +157,7 @@ impl Failed<'_> {
     fn with_details(&self, headline: String) -> Failure {
         let others = self.others.iter().map(|other| format!(" {other}"));
         let headline = headline + self.overwritten + &others.collect::<String>();
-        let room = MESSAGE_LIMIT_CHARS.saturating_sub(headline.chars().count());
+        let room = MESSAGE_LIMIT_BYTES.saturating_sub(headline.len());
         let details = self.evidence.details(room);
         Failure::new(FailureKind::Job, headline + &details)
     }
@@ -568,7 +574,11 @@ mod tests {
     #[test]
     fn a_message_never_exceeds_what_codepipeline_takes() {
         let failure = Failure::new(FailureKind::Job, "é".repeat(6000));
-        assert_eq!(failure.message.chars().count(), MESSAGE_LIMIT_CHARS);
+        assert!(failure.message.len() <= MESSAGE_LIMIT_BYTES);
+        assert!(
+            failure.message.len() > MESSAGE_LIMIT_BYTES - 3,
+            "no more is cut than must be"
+        );
     }
 
     #[test]

@@ -3,8 +3,10 @@
 pub mod decide;
 pub mod diff;
 pub mod evidence;
+pub mod facts;
 pub mod failure;
 pub mod images;
+pub mod outside;
 pub mod permission;
 pub mod phase;
 pub mod plan;

@@ -2,7 +2,7 @@
 
 use super::decide::TaskVerdict;
 use super::evidence::{Evidence, StoppedTask};
-use super::failure::{Failure, FailureKind, MESSAGE_LIMIT_CHARS};
+use super::failure::{Failure, FailureKind, MESSAGE_LIMIT_BYTES};
 
 /// The last status of a task that is over.
 const STOPPED: &str = "STOPPED";
@@ -91,7 +91,7 @@ pub fn failed(about: &str, container: &str, ended: Ended<'_>, evidence: &Evidenc
         ),
     };
     let headline = format!("{about}: {what}. No service was changed.");
-    let room = MESSAGE_LIMIT_CHARS.saturating_sub(headline.chars().count());
+    let room = MESSAGE_LIMIT_BYTES.saturating_sub(headline.len());
     Failure::new(FailureKind::Job, headline + &evidence.details(room))
 }
 

@@ -1,8 +1,6 @@
 //! Small rules for texts that people read: cutting, counting, suggesting.
 
 /// Cuts `text` to at most `limit` characters, between characters, ending in `…` where it was cut.
-///
-/// CodePipeline counts characters and refuses an answer that is too long, which would be silence.
 pub fn cut(text: &str, limit: usize) -> String {
     if text.chars().count() <= limit {
         return text.to_owned();
@@ -12,6 +10,22 @@ pub fn cut(text: &str, limit: usize) -> String {
         kept.push('…');
     }
     kept
+}
+
+/// Cuts `text` to at most `limit` bytes of UTF-8, between characters, ending in `…` where it was
+/// cut and that has room.
+///
+/// For what CodePipeline takes: it refuses an answer that is too long, which would be silence. Its
+/// reference says characters, and it has been seen to count bytes; who keeps to bytes keeps to both.
+pub fn cut_bytes(text: &str, limit: usize) -> String {
+    const MARK: &str = "…";
+    if text.len() <= limit {
+        return text.to_owned();
+    }
+    let Some(room) = limit.checked_sub(MARK.len()) else {
+        return text[..text.floor_char_boundary(limit)].to_owned();
+    };
+    format!("{}{MARK}", &text[..text.floor_char_boundary(room)])
 }
 
 /// What stands behind the last `/`: an ARN's name, as `app:42` or `web`. A plain name is itself.
@@ -104,6 +118,16 @@ mod tests {
         assert_eq!(cut("héllo", 4), "hél…");
         assert_eq!(cut("日本語", 2), "日…");
         assert_eq!(cut("abc", 0), "");
+    }
+
+    #[test]
+    fn text_cut_by_bytes_is_cut_between_characters_too() {
+        assert_eq!(cut_bytes("héllo", 6), "héllo");
+        assert_eq!(cut_bytes("héllo", 5), "h…");
+        assert_eq!(cut_bytes("🙂🙂", 7), "🙂…");
+        assert_eq!(cut_bytes("🙂🙂", 6), "…");
+        assert_eq!(cut_bytes("🙂", 2), "");
+        assert_eq!(cut_bytes("abc", 0), "");
     }
 
     #[test]

@@ -14,21 +14,22 @@ use super::text;
 use super::time::Timestamp;
 use super::timeline::Timeline;
 
-/// What CodePipeline takes
-/// (<https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutJobSuccessResult.html>).
-pub const TOKEN_LIMIT_CHARS: usize = 2048;
+/// Bytes of UTF-8 that CodePipeline takes. Its reference says 2048 characters
+/// (<https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutJobSuccessResult.html>);
+/// it counts bytes.
+pub const TOKEN_LIMIT_BYTES: usize = 2048;
 
 const VERSION: &str = "1";
 
 /// A cause is cut to this before anything else must give way.
-const CAUSE_LIMIT_CHARS: usize = 600;
+const CAUSE_LIMIT_BYTES: usize = 600;
 
 /// Why a token cannot be gone on with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadToken {
     /// Longer than any token we make.
     #[error(
-        "the continuation token has {0} characters, more than the {TOKEN_LIMIT_CHARS} that one may have"
+        "the continuation token has {0} bytes, more than the {TOKEN_LIMIT_BYTES} that one may have"
     )]
     TooLong(usize),
     /// Another version's, or nothing of ours.
@@ -49,7 +50,7 @@ pub enum BadToken {
 /// The deployment's state does not fit into a token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "what must be remembered between two invocations takes {0} characters, and CodePipeline keeps {TOKEN_LIMIT_CHARS}: deploy fewer services in one action"
+    "what must be remembered between two invocations takes {0} bytes, and CodePipeline keeps {TOKEN_LIMIT_BYTES}: deploy fewer services in one action"
 )]
 pub struct TooLarge(usize);
 
@@ -158,7 +159,7 @@ pub fn fingerprint<'a>(targets: impl IntoIterator<Item = &'a str>) -> String {
 pub fn encode(left_off: &LeftOff, fingerprint: &str) -> Result<String, TooLarge> {
     let phase = &left_off.phase;
     let mut timelines = left_off.timelines.clone();
-    let mut room = CAUSE_LIMIT_CHARS;
+    let mut room = CAUSE_LIMIT_BYTES;
     loop {
         let saved = Saved {
             f: fingerprint.to_owned(),
@@ -173,8 +174,8 @@ pub fn encode(left_off: &LeftOff, fingerprint: &str) -> Result<String, TooLarge>
         // Only map keys that are not texts could make this fail, and there are none.
         let body = serde_json::to_string(&saved).map_err(|_| TooLarge(usize::MAX))?;
         let token = format!("{VERSION} {body}");
-        let length = token.chars().count();
-        if length <= TOKEN_LIMIT_CHARS {
+        let length = token.len();
+        if length <= TOKEN_LIMIT_BYTES {
             return Ok(token);
         }
         if thin_longest(&mut timelines) {
@@ -183,8 +184,20 @@ pub fn encode(left_off: &LeftOff, fingerprint: &str) -> Result<String, TooLarge>
         if room == 0 || saved.b.is_none_or(|rollback| rollback.c.is_empty()) {
             return Err(TooLarge(length));
         }
-        room = room.saturating_sub((length - TOKEN_LIMIT_CHARS).max(1));
+        room = room.saturating_sub((length - TOKEN_LIMIT_BYTES).max(1));
     }
+}
+
+/// The same token without what is only carried along: timelines, and the cause of a rollback, which
+/// the next invocation looks for again. `None` if there is nothing to leave out.
+pub fn shortest(token: &str) -> Option<String> {
+    let mut saved = open(token).ok()?;
+    saved.l.clear();
+    if let Some(rollback) = &mut saved.b {
+        rollback.c.clear();
+    }
+    let body = serde_json::to_string(&saved).ok()?;
+    Some(format!("{VERSION} {body}")).filter(|shortest| shortest.len() < token.len())
 }
 
 fn saved_task(phase: &Phase) -> Option<SavedTask> {
@@ -210,7 +223,7 @@ fn saved_rollback(phase: &Phase, room: usize) -> Option<SavedRollback> {
             t: since.as_secs(),
             o: *owner == Owner::Job,
             n: *failed,
-            c: text::cut(cause, room),
+            c: text::cut_bytes(cause, room),
         }),
     }
 }
@@ -243,8 +256,8 @@ pub fn started(token: &str) -> Result<Timestamp, BadToken> {
 }
 
 fn open(token: &str) -> Result<Saved, BadToken> {
-    let length = token.chars().count();
-    if length > TOKEN_LIMIT_CHARS {
+    let length = token.len();
+    if length > TOKEN_LIMIT_BYTES {
         return Err(BadToken::TooLong(length));
     }
     let body = token
@@ -416,7 +429,7 @@ mod tests {
             services,
         };
         let token = encode(&phase.into(), "0a0b0c0d").unwrap();
-        assert!(token.chars().count() <= TOKEN_LIMIT_CHARS);
+        assert!(token.len() <= TOKEN_LIMIT_BYTES);
         let Phase::RollingBack { cause, failed, .. } = decode(&token, "0a0b0c0d").unwrap().phase
         else {
             panic!()
@@ -429,7 +442,7 @@ mod tests {
     fn what_cannot_fit_is_refused_with_its_size() {
         let services: Vec<_> = (0..10).map(|_| rollout(&"f".repeat(255), 2)).collect();
         let TooLarge(size) = encode(&rolling_out(services), "0a0b0c0d").unwrap_err();
-        assert!(size > TOKEN_LIMIT_CHARS);
+        assert!(size > TOKEN_LIMIT_BYTES);
     }
 
     #[test]
@@ -484,7 +497,7 @@ mod tests {
             decode(wrong_index, "f"),
             Err(BadToken::Damaged(_))
         ));
-        let long = format!("1 {}", "x".repeat(TOKEN_LIMIT_CHARS));
+        let long = format!("1 {}", "x".repeat(TOKEN_LIMIT_BYTES));
         assert_eq!(decode(&long, "f").unwrap_err(), BadToken::TooLong(2050));
     }
 
@@ -545,7 +558,7 @@ mod tests {
         let mut left_off = rolling_out(services);
         left_off.timelines = vec![busy(200); 10];
         let token = encode(&left_off, "0a0b0c0d").unwrap();
-        assert!(token.chars().count() <= TOKEN_LIMIT_CHARS);
+        assert!(token.len() <= TOKEN_LIMIT_BYTES);
         let read = decode(&token, "0a0b0c0d").unwrap();
         assert_eq!(read.phase, left_off.phase);
         assert!(read.timelines.iter().any(|one| !one.points().is_empty()));
@@ -557,6 +570,30 @@ mod tests {
         left_off.timelines = vec![busy(60)];
         let token = encode(&left_off, "f").unwrap();
         assert_eq!(decode(&token, "f").unwrap(), left_off);
+    }
+
+    #[test]
+    fn the_shortest_token_is_for_the_same_state_without_what_is_only_carried_along() {
+        let mut left_off = LeftOff::from(Phase::RollingBack {
+            job: "j".to_owned(),
+            started: Timestamp::from_secs(1_790_000_000),
+            owner: Owner::Job,
+            since: Timestamp::from_secs(1_790_000_100),
+            failed: 0,
+            cause: "🙂 crashed".to_owned(),
+            services: vec![rollout("app", 2)],
+        });
+        left_off.timelines = vec![busy(5)];
+        left_off.config_pin = Some("e1".to_owned());
+        let token = encode(&left_off, "f").unwrap();
+        let short = shortest(&token).unwrap();
+        assert!(short.is_ascii() && short.len() < token.len(), "{short}");
+        let read = decode(&short, "f").unwrap();
+        assert_eq!(read.phase.services(), left_off.phase.services());
+        assert_eq!(read.phase.name(), "RollingBack");
+        assert_eq!(read.config_pin, left_off.config_pin);
+        assert_eq!(shortest(&short), None, "there is nothing more to leave out");
+        assert_eq!(shortest("garbage"), None);
     }
 
     #[test]
@@ -608,10 +645,40 @@ mod tests {
                 },
             ] {
                 let token = encode(&phase.clone().into(), "0a0b0c0d").unwrap();
-                prop_assert!(token.chars().count() <= TOKEN_LIMIT_CHARS);
+                prop_assert!(token.len() <= TOKEN_LIMIT_BYTES);
                 let read = decode(&token, "0a0b0c0d").unwrap();
                 prop_assert_eq!(read.phase.services(), phase.services());
             }
+        }
+
+        #[test]
+        fn a_cause_of_any_text_gives_way_by_its_bytes(
+            cause in prop_oneof![
+                proptest::collection::vec(any::<char>(), 0..900).prop_map(String::from_iter),
+                "[🙂日é\"\\\\\u{1}a]{0,900}",
+            ],
+            families in proptest::collection::vec("[A-Za-z0-9_-]{60}", 1..=10),
+            points in 0..300u32,
+        ) {
+            let services: Vec<ServiceRollout> =
+                families.iter().map(|family| rollout(family, 999_999)).collect();
+            let mut left_off = LeftOff::from(Phase::RollingBack {
+                job: "11111111-2222-4333-8444-555555555555".to_owned(),
+                started: Timestamp::from_secs(1_790_000_000),
+                owner: Owner::Job,
+                since: Timestamp::from_secs(1_790_000_100),
+                failed: 0,
+                cause,
+                services,
+            });
+            left_off.timelines = vec![busy(points); families.len()];
+            let token = encode(&left_off, "0a0b0c0d").unwrap();
+            prop_assert!(token.len() <= TOKEN_LIMIT_BYTES, "{} bytes", token.len());
+            let read = decode(&token, "0a0b0c0d").unwrap();
+            prop_assert_eq!(read.phase.services(), left_off.phase.services());
+            let short = shortest(&token).unwrap_or(token);
+            let read = decode(&short, "0a0b0c0d").unwrap();
+            prop_assert_eq!(read.phase.services(), left_off.phase.services());
         }
 
         #[test]
@@ -641,11 +708,12 @@ mod tests {
             };
             // Families of their own for the previous revisions may take more than there is room for.
             if let Ok(token) = encode(&phase.clone().into(), "0a0b0c0d") {
-                prop_assert!(token.chars().count() <= TOKEN_LIMIT_CHARS);
+                prop_assert!(token.len() <= TOKEN_LIMIT_BYTES);
                 let read = decode(&token, "0a0b0c0d").unwrap().phase;
                 if let (Phase::RollingBack { cause: read, .. }, Phase::RollingBack { cause, .. }) = (&read, &phase)
-                    && read.chars().count() < cause.chars().count() {
-                    prop_assert!(read.is_empty() || read.ends_with('…'));
+                    && read.len() < cause.len() {
+                    // Where there is no room even for the mark there is none.
+                    prop_assert!(read.ends_with('…') || cause.starts_with(read.as_str()));
                 } else {
                     prop_assert_eq!(read, phase);
                 }

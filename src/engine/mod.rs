@@ -190,11 +190,14 @@ impl Engine {
                 .map_err(|bad| {
                     Failure::new(FailureKind::Job, bad_token(&spec.about(), &bad.to_string()))
                 }),
-            None => Box::pin(step.start()).await,
+            None => match step.check_outputs() {
+                Ok(()) => Box::pin(step.start()).await,
+                Err(failure) => Err(failure),
+            },
         };
         let mut report = match begun {
             Err(failure) => Report::failed(failure),
-            Ok(start::Begun::DryRun(report)) => report,
+            Ok(start::Begun::DryRun(report)) => Box::pin(step.keep_plan(report)).await,
             Ok(start::Begun::Phase(phase)) => {
                 reached.set(Stage::At(step.left_off(&phase)));
                 Box::pin(step.follow(phase, until)).await

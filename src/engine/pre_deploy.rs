@@ -158,7 +158,12 @@ impl Step<'_> {
         loop {
             let seen = self.look_at_task(&asked, *service, task, *started).await;
             let now = self.now();
-            tracing::info!(job = self.job, task, verdict = ?seen.verdict, "looked at the task");
+            tracing::info!(
+                job = self.job,
+                task,
+                verdict = seen.verdict.name(),
+                "looked at the task"
+            );
             if let Some((why, false)) = &seen.unseen {
                 // Who may not look will never see its end. It is not stopped: it may be half-way
                 // through what it does.

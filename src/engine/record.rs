@@ -1,32 +1,72 @@
-//! Keeping the record of a deployment that has ended: in the action's output artifact, and for
-//! whoever observes. What cannot be gathered is left out; the outcome stays what it is.
+//! Keeping the record of a deployment that has ended: in the action's output artifacts, each of
+//! which CodePipeline requires of a success, and for whoever observes.
 
 use std::io::{Cursor, Write};
 use std::time::Duration;
 
+use futures_util::future::join_all;
+use serde_json::{Value, json};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use super::Step;
 use super::watch::seen_in;
+use crate::aws::error::Class;
+use crate::aws::s3::S3;
 use crate::deploy::evidence::console_link;
+use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::phase::{Phase, ServiceRollout};
 use crate::deploy::rollout::{Look, Verdict};
-use crate::deploy::time::Timestamp;
-use crate::job::ArtifactCredentials;
-use crate::record::{EventRecord, ImageRecord, Record, ServiceRecord, StoppedRecord, page};
-use crate::report::Outcome;
+use crate::deploy::text;
+use crate::deploy::time::{Timestamp, spoken};
+use crate::job::{Artifact, ArtifactCredentials};
+use crate::record::{
+    EventRecord, ImageRecord, Record, ServiceRecord, StoppedRecord, VERSION, page,
+};
+use crate::report::{Outcome, Report};
 
-/// The files of the output artifact.
+/// The files of an output artifact.
 const JSON_FILE: &str = "deployment.json";
 const PAGE_FILE: &str = "deployment.html";
 
-/// The answer waits no longer for it.
-const LONGEST: Duration = Duration::from_secs(20);
+/// Gathering what the record tells takes no longer than this, and so does writing it: the answer
+/// waits for both.
+const LONGEST: Duration = Duration::from_secs(15);
+
+/// Output artifacts that are not there. CodePipeline requires each of them of a success.
+struct Lack {
+    /// Which, and why, in one sentence without its end.
+    words: String,
+    kind: FailureKind,
+    /// AWS may take them later.
+    may_pass: bool,
+}
 
 impl Step<'_> {
-    /// Keeps the record of a deployment that ends with `outcome`, if anybody wants it, and as far
-    /// as that takes no longer than the answer can wait.
+    /// Whether the output artifacts can be written, as far as the event tells.
+    ///
+    /// # Errors
+    /// The failure to answer with, before anything is changed.
+    pub(super) fn check_outputs(&self) -> Result<(), Failure> {
+        let nowhere = self.order.outputs.iter().find(|one| one.location.is_none());
+        nowhere.map_or(Ok(()), |output| {
+            Err(Failure::new(
+                FailureKind::Configuration,
+                format!(
+                    "{}: {}, and CodePipeline requires it of an action that succeeds. Nothing was changed by this invocation.",
+                    self.spec.about(),
+                    without_location(&output.name)
+                ),
+            ))
+        })
+    }
+
+    /// Keeps the record of a deployment that ends with `outcome`, if anybody wants it. What cannot
+    /// be gathered is left out.
+    ///
+    /// A success whose output artifacts cannot be written would be reported as a failed action, so
+    /// it becomes a failure that says so; before the time limit, if that may pass, the deployment is
+    /// handed back to be looked at once more.
     ///
     /// # Replay
     /// Written again it is the same but for the time of its end.
@@ -35,87 +75,206 @@ impl Step<'_> {
         phase: &Phase,
         verdicts: &[Verdict],
         looks: &[Look],
-        outcome: &Outcome,
+        outcome: Outcome,
         now: Timestamp,
-    ) {
-        let keeping = self.record(phase, verdicts, looks, outcome, now);
-        if tokio::time::timeout(LONGEST, keeping).await.is_err() {
-            self.warn(format!(
-                "the record was not written: AWS did not answer within {}",
-                crate::deploy::time::spoken(LONGEST)
-            ));
-        }
-    }
-
-    async fn record(
-        &mut self,
-        phase: &Phase,
-        verdicts: &[Verdict],
-        looks: &[Look],
-        outcome: &Outcome,
-        now: Timestamp,
-    ) {
-        let (succeeded, message) = match outcome {
+    ) -> Outcome {
+        let (succeeded, message) = match &outcome {
             Outcome::Succeeded { message, .. } => (true, message.clone()),
             Outcome::Failed { failure, .. } => (false, failure.message.clone()),
-            Outcome::InProgress { .. } => return,
+            Outcome::InProgress { .. } => return outcome,
         };
-        let output = self.order.outputs.first().cloned();
-        if output.is_none() && !self.engine.observer.wants_record() {
-            return;
+        if self.order.outputs.is_empty() && !self.engine.observer.wants_record() {
+            return outcome;
         }
-        let mut services = Vec::new();
-        for place in 0..phase.services().len() {
-            let of_service = self.service_record(phase, place, &verdicts[place], &looks[place]);
-            services.push(of_service.await);
-        }
-        let record = Record {
+        let services = (0..phase.services().len())
+            .map(|place| self.service_record(phase, place, &verdicts[place], &looks[place]));
+        let mut record = Record {
             succeeded,
             message,
             job: phase.job().to_owned(),
             pipeline_execution_id: self.spec.pipeline_execution_id.clone(),
             started: phase.started(),
             ended: now,
-            services,
+            services: services.collect(),
         };
-        self.engine.observer.recorded(&record);
-        let Some(output) = output else {
-            return;
-        };
-        let Some(location) = output.location else {
+        let gathering = self.gather(phase, looks, &mut record.services);
+        if tokio::time::timeout(LONGEST, gathering).await.is_err() {
             self.warn(format!(
-                "the record was not written: the output artifact {} has no location in the event",
-                output.name
+                "the record is not complete: AWS did not answer within {}",
+                spoken(LONGEST)
             ));
-            return;
-        };
-        let zip = match zipped(&record) {
-            Ok(zip) => zip,
-            Err(error) => {
-                self.warn(format!("the record was not written: {error}"));
-                return;
+        }
+        self.engine.observer.recorded(&record);
+        let json = pretty(&record.to_json());
+        let page = page::page(&record);
+        let files = [(JSON_FILE, json.as_str()), (PAGE_FILE, page.as_str())];
+        match self.write(&files).await {
+            Some(lack) if succeeded => self.lacking(lack, outcome, phase, verdicts, now),
+            Some(lack) => {
+                self.warn(format!("the record was not written: {}", lack.words));
+                outcome
             }
-        };
-        let credentials = self.order.credentials.as_ref();
-        let s3 = self
-            .engine
-            .aws
-            .s3(credentials.map(ArtifactCredentials::for_sdk));
-        let key = self.order.encryption_key.as_deref();
-        if let Err(error) = s3.put(&location, zip, key).await {
-            let words = crate::explain::words(&error, crate::explain::Caller::Pipeline);
-            self.warn(format!("the record was not written: {words}"));
+            None => outcome,
         }
     }
 
-    async fn service_record(
+    /// Writes the plan of a dry run into the output artifacts.
+    pub(super) async fn keep_plan(&mut self, report: Report) -> Report {
+        if self.order.outputs.is_empty() {
+            return report;
+        }
+        let mut json = json!({
+            "version": VERSION,
+            "dryRun": true,
+            "job": self.job,
+            "pipelineExecutionId": self.spec.pipeline_execution_id,
+            "ended": self.now().rfc3339(),
+        });
+        if let (Some(json), Value::Object(members)) = (json.as_object_mut(), report.to_json()) {
+            json.extend(members);
+        }
+        match self.write(&[(JSON_FILE, &pretty(&json))]).await {
+            None => report,
+            Some(lack) => {
+                let about = self.spec.about();
+                Report {
+                    outcome: Outcome::Failed {
+                        failure: Failure::new(
+                            if lack.may_pass {
+                                FailureKind::SystemUnavailable
+                            } else {
+                                lack.kind
+                            },
+                            format!(
+                                "{about}: {}, and CodePipeline requires it of an action that succeeds. The dry run found nothing wrong, and nothing was changed.",
+                                lack.words
+                            ),
+                        ),
+                        external_execution_id: None,
+                    },
+                    ..report
+                }
+            }
+        }
+    }
+
+    /// What a success becomes that lacks an output artifact.
+    fn lacking(
         &mut self,
+        lack: Lack,
+        outcome: Outcome,
+        phase: &Phase,
+        verdicts: &[Verdict],
+        now: Timestamp,
+    ) -> Outcome {
+        // Old revisions go after a success only.
+        self.afterwards.tidy = None;
+        let words = lack.words;
+        if lack.may_pass && now < phase.started() + self.spec.timeout {
+            tracing::warn!(job = self.job, "{words}");
+            let mut back = self.handed_back(phase, verdicts, now);
+            if let Outcome::InProgress { details, .. } = &mut back {
+                details.summary = format!("{}; {words}", details.summary);
+            }
+            return back;
+        }
+        let (message, external_execution_id) = match outcome {
+            Outcome::Succeeded {
+                message,
+                external_execution_id,
+                ..
+            } => (message, external_execution_id),
+            other => return other,
+        };
+        Outcome::Failed {
+            failure: Failure::new(
+                lack.kind,
+                format!(
+                    "{}: {words}, and CodePipeline requires it of an action that succeeds. Nothing was rolled back: {message}",
+                    self.spec.about()
+                ),
+            ),
+            external_execution_id,
+        }
+    }
+
+    /// Writes `files` into each output artifact; what could not be written.
+    async fn write(&self, files: &[(&str, &str)]) -> Option<Lack> {
+        let outputs = &self.order.outputs;
+        if outputs.is_empty() {
+            return None;
+        }
+        let zip = match zipped(files) {
+            Ok(zip) => zip,
+            Err(error) => {
+                return Some(Lack {
+                    words: format!(
+                        "the output artifact {} could not be made: {error}",
+                        outputs[0].name
+                    ),
+                    kind: FailureKind::Job,
+                    may_pass: false,
+                });
+            }
+        };
+        let credentials = self.order.credentials.as_ref();
+        let credentials = credentials.map(ArtifactCredentials::for_sdk);
+        let s3 = self.engine.aws.s3(credentials);
+        let writing = outputs.iter().map(|output| self.put(&s3, output, &zip));
+        let lacks = join_all(writing).await;
+        let lacks: Vec<Lack> = lacks.into_iter().flatten().collect();
+        let first = lacks.first()?;
+        Some(Lack {
+            words: text::once(lacks.iter().map(|lack| lack.words.clone())).join("; "),
+            kind: first.kind,
+            may_pass: lacks.iter().all(|lack| lack.may_pass),
+        })
+    }
+
+    async fn put(&self, s3: &S3, output: &Artifact, zip: &[u8]) -> Option<Lack> {
+        let Some(location) = &output.location else {
+            return Some(Lack {
+                words: without_location(&output.name),
+                kind: FailureKind::Configuration,
+                may_pass: false,
+            });
+        };
+        let key = self.order.encryption_key.as_deref();
+        let putting = s3.put(location, zip.to_vec(), key);
+        let (why, class) = match tokio::time::timeout(LONGEST, putting).await {
+            Ok(Ok(())) => return None,
+            Ok(Err(error)) => (
+                crate::explain::words(&error, crate::explain::Caller::Pipeline),
+                error.class,
+            ),
+            Err(_) => (
+                format!("S3 did not answer within {}", spoken(LONGEST)),
+                Class::Unavailable,
+            ),
+        };
+        Some(Lack {
+            words: format!(
+                "the output artifact {} was not written: {}",
+                output.name,
+                why.trim_end_matches('.')
+            ),
+            kind: match class {
+                Class::Denied | Class::Expired => FailureKind::Permission,
+                _ => FailureKind::Job,
+            },
+            may_pass: matches!(class, Class::Throttled | Class::Unavailable),
+        })
+    }
+
+    /// The record of one service as far as the last look tells.
+    fn service_record(
+        &self,
         phase: &Phase,
         place: usize,
         verdict: &Verdict,
         look: &Look,
     ) -> ServiceRecord {
-        let target = self.spec.targets[place].clone();
+        let target = &self.spec.targets[place];
         let rollout = &phase.services()[place];
         let service = seen_in(look);
         let is_previous_known = rollout.previous != rollout.revision;
@@ -134,10 +293,7 @@ impl Step<'_> {
             console: service.and_then(|service| console_link(&service.arn)),
             ..ServiceRecord::default()
         };
-        if !rollout.is_touched() {
-            return record;
-        }
-        if let Some(service) = service {
+        if let Some(service) = service.filter(|_| rollout.is_touched()) {
             let since = phase.started();
             let events = service.events.iter().filter(|event| event.at >= since);
             record.events = events
@@ -148,6 +304,28 @@ impl Step<'_> {
                 .collect();
             record.events.sort_by_key(|event| event.at);
         }
+        record
+    }
+
+    /// Asks for what else belongs into the records of the services that were touched.
+    async fn gather(&mut self, phase: &Phase, looks: &[Look], records: &mut [ServiceRecord]) {
+        let services = phase.services().iter().zip(looks).zip(records).enumerate();
+        for (place, ((rollout, look), record)) in services {
+            if rollout.is_touched() {
+                self.gather_of(place, rollout, look, record).await;
+            }
+        }
+    }
+
+    async fn gather_of(
+        &mut self,
+        place: usize,
+        rollout: &ServiceRollout,
+        look: &Look,
+        record: &mut ServiceRecord,
+    ) {
+        let target = self.spec.targets[place].clone();
+        let service = seen_in(look);
         let own = rollout
             .revision
             .arn_beside(service.map_or("", |service| service.task_definition.as_str()));
@@ -170,7 +348,6 @@ impl Step<'_> {
             }
         }
         record.images = self.image_records(&target, rollout, &own).await;
-        record
     }
 
     async fn image_records(
@@ -226,11 +403,18 @@ fn end_of(verdict: &Verdict) -> &'static str {
     }
 }
 
-fn zipped(record: &Record) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+fn without_location(name: &str) -> String {
+    format!("the output artifact {name} cannot be written, for it has no location in the event")
+}
+
+fn pretty(json: &Value) -> String {
+    format!("{json:#}")
+}
+
+fn zipped(files: &[(&str, &str)]) -> Result<Vec<u8>, zip::result::ZipError> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-    let json = serde_json::to_string_pretty(&record.to_json())?;
-    for (name, content) in [(JSON_FILE, json), (PAGE_FILE, page::page(record))] {
-        writer.start_file(name, SimpleFileOptions::default())?;
+    for (name, content) in files {
+        writer.start_file(*name, SimpleFileOptions::default())?;
         writer.write_all(content.as_bytes())?;
     }
     Ok(writer.finish()?.into_inner())

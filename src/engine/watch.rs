@@ -14,6 +14,7 @@ use crate::aws::ecs::ServiceDescribed;
 use crate::aws::error::CallError;
 use crate::deploy::decide::{self, Decision, Owner};
 use crate::deploy::evidence::Evidence;
+use crate::deploy::facts::Facts;
 use crate::deploy::failure::{self, Failed, Failure, FailureKind};
 use crate::deploy::phase::{Phase, ServiceRollout};
 use crate::deploy::rollout::{
@@ -113,7 +114,8 @@ impl Step<'_> {
                 }
             };
             if let Some(outcome) = outcome {
-                Box::pin(self.keep_record(&phase, &verdicts, &looks, &outcome, now)).await;
+                let keeping = self.keep_record(&phase, &verdicts, &looks, outcome, now);
+                let outcome = Box::pin(keeping).await;
                 return Report {
                     services: report::services_of(self.spec, &phase),
                     ..Report::of(outcome)
@@ -583,12 +585,24 @@ impl Step<'_> {
         for ((target, rollout), verdict) in
             self.spec.targets.iter().zip(phase.services()).zip(verdicts)
         {
+            let facts = Facts::of(verdict);
             tracing::info!(
                 job = self.job,
                 service = target.service_name(),
+                cluster = target.cluster_name(),
                 phase = phase.name(),
                 deployment = rollout.deployment,
-                verdict = ?verdict,
+                revision = %rollout.revision,
+                verdict = facts.name,
+                desired = facts.desired,
+                running = facts.running,
+                running_old = facts.running_old,
+                stage = facts.stage,
+                traffic_percent = facts.traffic_percent,
+                note = facts.note,
+                reason = facts.reason,
+                state = facts.state,
+                replaced_by = facts.replaced_by,
                 "looked"
             );
         }

@@ -9,7 +9,7 @@ use crate::deploy::time::Timestamp;
 pub use crate::deploy::timeline::Point;
 
 /// The version of the JSON's shape; grows when a member changes its meaning.
-const VERSION: u32 = 1;
+pub const VERSION: u32 = 1;
 
 /// A deployment that ended.
 #[derive(Debug, Clone, PartialEq)]

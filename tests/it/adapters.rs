@@ -194,7 +194,7 @@ async fn of_several_artifacts_the_only_one_with_the_file_is_taken_and_two_are_a_
                 ("Source".to_owned(), BUCKET.to_owned(), second.to_owned()),
                 ("Build".to_owned(), BUCKET.to_owned(), KEY.to_owned()),
             ],
-            encryption_key: None,
+            ..StartAction::default()
         })
     };
     success(

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod adapters;
+mod answers;
 mod asked_for;
 mod buildspec;
 mod configuration;
@@ -16,9 +17,12 @@ mod layering;
 mod local;
 mod log_lines;
 mod native;
+mod outputs;
+mod outside;
 mod permissions;
 mod pins;
 mod pre_deploy;
+mod raw_events;
 mod readme;
 mod record;
 mod rollback;

@@ -56,7 +56,7 @@ fn its_table_of_failures_is_what_the_function_says() {
     let (written, said) = (readme(), failures());
     assert!(said.lines().count() > 2, "no scenario fails: {said}");
     let stands = between(&written, BEGIN, END);
-    if std::env::var_os(UPDATE).is_some() {
+    if ecs_deploy_action::settings::environment(UPDATE).is_some() {
         let mended = written.replace(
             &format!("{BEGIN}{stands}{END}"),
             &format!("{BEGIN}{said}{END}"),

@@ -171,18 +171,18 @@ async fn it_is_written_with_the_jobs_credentials_and_encrypted_as_the_event_asks
 }
 
 #[tokio::test]
-async fn a_record_that_cannot_be_written_does_not_make_a_success_a_failure() {
-    let world = World::new();
+async fn a_record_that_cannot_be_written_does_not_change_what_a_failure_says() {
+    let world = World::with_service(ServiceSetup {
+        circuit_breaker: Some(true),
+        ..ServiceSetup::default()
+    });
+    world.simulator.ecs().image("v2", Behaviour::CannotPull);
     let event = start(&world, None);
     world.simulator.faults().deny("PutObject");
-    let report = world.invoke(&event).await;
-    assert_eq!(report["outcome"], "Succeeded", "{report}");
-    let warnings = report["warnings"].to_string();
-    assert!(
-        warnings
-            .contains("the record was not written: the pipeline's role may not do s3:PutObject"),
-        "{warnings}"
-    );
+    let answer = run(&world, event).await;
+    let (_, message) = failure(&answer);
+    assert!(message.contains("CannotPullContainerError"), "{message}");
+    assert!(!message.contains("PutObject"), "{message}");
 }
 
 #[tokio::test]

@@ -186,14 +186,3 @@ async fn at_trace_nothing_of_a_credential_or_the_event_is_written() {
         }
     }
 }
-
-#[tokio::test]
-async fn a_setting_that_cannot_be_used_ends_the_function_with_a_sentence() {
-    let world = World::new();
-    let runtime_api = RuntimeApi::start().await;
-    let mut function = Function::start(&runtime_api, &world, &[("WATCH_SECONDS", "long")]);
-    let status = function.child.wait().await.unwrap();
-    assert!(!status.success());
-    let written = function.stop().await;
-    assert!(written.contains("WATCH_SECONDS is 'long'"), "{written}");
-}

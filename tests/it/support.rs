@@ -118,7 +118,7 @@ impl World {
                 engine,
                 Settings {
                     watch,
-                    memory: None,
+                    ..Settings::default()
                 },
             ),
             simulator,
@@ -159,7 +159,7 @@ impl World {
         self.simulator.codepipeline().start(&StartAction {
             configuration: configuration.clone(),
             inputs: vec![("Build".to_owned(), BUCKET.to_owned(), KEY.to_owned())],
-            encryption_key: None,
+            ..StartAction::default()
         })
     }
 
@@ -192,10 +192,13 @@ impl World {
                     .answer(&job)
                     .expect("every invocation answers its job"),
             );
-            match pipeline.next_event(&job) {
-                Some(next) => event = next,
-                None => return answers,
-            }
+            let Some(next) = pipeline.next_event(&job) else {
+                let (end, answer) = (pipeline.end(&job), answers.last());
+                let succeeded = matches!(answer, Some(Answer::Success { .. }));
+                assert_eq!(end.is_ok(), succeeded, "{end:?}: {answer:?}");
+                return answers;
+            };
+            event = next;
             self.simulator.clock().advance(Duration::from_secs(30));
         }
         unreachable!("the action never ended")

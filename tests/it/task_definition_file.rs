@@ -212,7 +212,7 @@ async fn both_files_are_read_with_the_directory_once_and_may_be_in_two_artifacts
             .iter()
             .map(|key| (format!("A{}", key.len()), crate::support::BUCKET.to_owned(), (*key).to_owned()))
             .collect(),
-        encryption_key: None,
+        ..simulator::StartAction::default()
     });
     let answers = world.run(event).await;
     success(answers.last().unwrap());

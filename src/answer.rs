@@ -1,0 +1,274 @@
+//! What a job is answered if CodePipeline does not take the answer: ever plainer ones.
+//!
+//! An answer that CodePipeline has refused once it refuses again, and a job without an answer hangs
+//! for twenty minutes. So each refusal is followed by an answer with less in it that could be the
+//! reason, and at the end by a failure that says what is known, in plain words.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::aws::codepipeline::Details;
+use crate::aws::error::{CallError, Class};
+use crate::deploy::failure::{Failure, FailureKind};
+use crate::deploy::phase::Phase;
+use crate::deploy::text;
+use crate::deploy::token;
+use crate::engine::Stage;
+use crate::explain::{self, Caller};
+use crate::parameters::DeploySpec;
+use crate::report::Outcome;
+
+/// A plain message has no more than this.
+const SHORT_CHARS: usize = 600;
+
+/// The last words, which nobody can have anything against.
+const LAST_WORDS: &str = "CodePipeline refused the message of this failure. The function's log has it. A deployment that was under way goes on unwatched: look at the service.";
+
+/// What follows on a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// The same without all that can be left out, in plain characters.
+    Plain,
+    /// The failure that says that the success, or the token, was not taken.
+    NotTaken,
+    /// That one in plain characters.
+    PlainNotTaken,
+    /// [`LAST_WORDS`].
+    LastWords,
+}
+
+/// The answers that are left to give instead of `outcome`.
+#[derive(Debug)]
+pub(crate) struct Instead<'a> {
+    outcome: &'a Outcome,
+    /// What a deployment that is not over does from now on, if nobody follows it.
+    unwatched: String,
+    left: VecDeque<Step>,
+    /// Why a success or a token was not taken: the first refusal tells most.
+    refusal: Option<CallError>,
+}
+
+impl<'a> Instead<'a> {
+    pub(crate) fn of(outcome: &'a Outcome, spec: Option<&DeploySpec>, stage: &Stage) -> Self {
+        let steps: &[Step] = match outcome {
+            Outcome::Failed { .. } => &[Step::Plain, Step::LastWords],
+            Outcome::Succeeded { .. } | Outcome::InProgress { .. } => &[
+                Step::Plain,
+                Step::NotTaken,
+                Step::PlainNotTaken,
+                Step::LastWords,
+            ],
+        };
+        Self {
+            outcome,
+            unwatched: unwatched(spec, stage),
+            left: steps.iter().copied().collect(),
+            refusal: None,
+        }
+    }
+
+    /// The answer to give after the last one was refused with `error`; `None` if there is none
+    /// left, or none that could be given.
+    pub(crate) fn next(&mut self, error: &CallError) -> Option<Outcome> {
+        if error.class == Class::Denied {
+            // What may not be called may not be called with less in it.
+            let is_failure =
+                self.refusal.is_some() || matches!(self.outcome, Outcome::Failed { .. });
+            if is_failure {
+                return None;
+            }
+            self.left.retain(|step| *step != Step::Plain);
+        }
+        let step = self.left.pop_front()?;
+        if step == Step::NotTaken {
+            self.refusal = Some(error.clone());
+        }
+        Some(match step {
+            Step::Plain => plain(self.outcome),
+            Step::NotTaken => self.not_taken(),
+            Step::PlainNotTaken => plain(&self.not_taken()),
+            Step::LastWords => failed(FailureKind::Job, LAST_WORDS, None),
+        })
+    }
+
+    fn not_taken(&self) -> Outcome {
+        let (kind, why) = match &self.refusal {
+            Some(error) if error.class == Class::Denied => (
+                FailureKind::Permission,
+                explain::words(error, Caller::Function),
+            ),
+            Some(error) => (FailureKind::Job, error.detail.clone()),
+            None => (FailureKind::Job, String::new()),
+        };
+        let why = why.trim_end_matches('.');
+        match self.outcome {
+            Outcome::Succeeded {
+                message,
+                external_execution_id,
+                ..
+            } => failed(
+                kind,
+                &format!(
+                    "The action fails because CodePipeline did not take the answer that it has succeeded ({why}). What was done stays as it is: {message}"
+                ),
+                external_execution_id.clone(),
+            ),
+            Outcome::InProgress { details, .. } => failed(
+                kind,
+                &format!(
+                    "{} CodePipeline did not take the continuation token with which it would have been followed ({why}).",
+                    self.unwatched
+                ),
+                details.external_execution_id.clone(),
+            ),
+            // A failure takes neither a token nor variables.
+            Outcome::Failed { failure, .. } => failed(failure.kind, &failure.message, None),
+        }
+    }
+}
+
+fn failed(kind: FailureKind, message: &str, external_execution_id: Option<String>) -> Outcome {
+    Outcome::Failed {
+        failure: Failure::new(kind, message),
+        external_execution_id,
+    }
+}
+
+/// What goes on, and where to look.
+fn unwatched(spec: Option<&DeploySpec>, stage: &Stage) -> String {
+    let (Some(spec), Stage::At(left_off)) = (spec, stage) else {
+        return "The deployment goes on unwatched: look at its services in ECS.".to_owned();
+    };
+    let phase = &left_off.phase;
+    let revisions = text::once(phase.services().iter().map(|one| one.revision.to_string()));
+    let revisions = text::listed(&revisions);
+    let about = spec.about();
+    let what = match phase {
+        Phase::PreDeploy { task, .. } => format!(
+            "the task before the deployment of {revisions} ({task}) goes on unwatched, and no service is going to be changed: look at the task in ECS."
+        ),
+        Phase::RollingOut { .. } => format!(
+            "the deployment of {revisions} goes on unwatched, and only ECS itself may roll it back: look at the deployments of the service in ECS."
+        ),
+        Phase::RollingBack { cause, .. } => {
+            let cause = if cause.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", cause.trim_end_matches('.'))
+            };
+            format!(
+                "{revisions} failed{cause}. Rolling back goes on unwatched: look at the deployments of the service in ECS."
+            )
+        }
+    };
+    format!("{about}: {what}")
+}
+
+/// The same answer without all that CodePipeline could have something against, for it has just
+/// refused the full one.
+fn plain(outcome: &Outcome) -> Outcome {
+    match outcome {
+        Outcome::Succeeded { message, .. } => Outcome::Succeeded {
+            message: plain_words(message),
+            variables: BTreeMap::new(),
+            external_execution_id: None,
+        },
+        Outcome::Failed { failure, .. } => {
+            failed(failure.kind, &plain_words(&failure.message), None)
+        }
+        Outcome::InProgress { token, details } => Outcome::InProgress {
+            token: token::shortest(token).unwrap_or_else(|| token.clone()),
+            details: Details {
+                summary: plain_words(&details.summary),
+                external_execution_id: None,
+                percent_complete: None,
+            },
+        },
+    }
+}
+
+fn plain_words(text: &str) -> String {
+    let plain: String = text
+        .chars()
+        .map(|c| {
+            if c == ' ' || c.is_ascii_graphic() {
+                c
+            } else {
+                '?'
+            }
+        })
+        .collect();
+    text::cut(&plain, SHORT_CHARS).replace('…', "...")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(class: Class) -> CallError {
+        CallError::unusable(
+            "codepipeline:PutJobSuccessResult",
+            "job j",
+            class,
+            "ValidationException: no",
+        )
+    }
+
+    fn in_progress() -> Outcome {
+        Outcome::InProgress {
+            token: "1 {}".to_owned(),
+            details: Details {
+                summary: "wéb\n".to_owned(),
+                external_execution_id: Some("x".to_owned()),
+                percent_complete: Some(7),
+            },
+        }
+    }
+
+    fn all(outcome: &Outcome, class: Class) -> Vec<Outcome> {
+        let mut instead = Instead::of(outcome, None, &Stage::Unchanged);
+        std::iter::from_fn(|| instead.next(&error(class))).collect()
+    }
+
+    #[test]
+    fn a_plain_answer_keeps_the_token_and_drops_what_may_be_refused() {
+        let Outcome::InProgress { token, details } = plain(&in_progress()) else {
+            unreachable!("the kind stays")
+        };
+        assert_eq!(token, "1 {}");
+        assert_eq!(details.summary, "w?b?");
+        assert_eq!(details.external_execution_id, None);
+    }
+
+    #[test]
+    fn every_answer_that_is_refused_is_followed_by_a_plainer_one_down_to_plain_words() {
+        let succeeded = Outcome::Succeeded {
+            message: "é".to_owned(),
+            variables: BTreeMap::from([("a".to_owned(), "b".to_owned())]),
+            external_execution_id: None,
+        };
+        let failure = failed(FailureKind::Configuration, "é", Some("x".to_owned()));
+        for (outcome, expected) in [(&in_progress(), 4), (&succeeded, 4), (&failure, 2)] {
+            let given = all(outcome, Class::Refused);
+            assert_eq!(given.len(), expected, "{given:?}");
+            assert_eq!(
+                given.last(),
+                Some(&failed(FailureKind::Job, LAST_WORDS, None))
+            );
+            for (place, one) in given.iter().enumerate() {
+                assert!(place + 1 == expected || *one != given[place + 1]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_may_not_be_called_is_not_called_again_with_less() {
+        let given = all(&in_progress(), Class::Denied);
+        let [Outcome::Failed { failure, .. }] = &given[..] else {
+            unreachable!("one failure: {given:?}")
+        };
+        assert_eq!(failure.kind, FailureKind::Permission);
+        assert!(failure.message.contains("unwatched"), "{}", failure.message);
+        let failure = failed(FailureKind::Configuration, "x", None);
+        assert_eq!(all(&failure, Class::Denied), []);
+    }
+}
