@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ecs_deploy_action::engine::Unobserved;
-use serde_json::json;
+use serde_json::{Value, json};
 use simulator::ecs::{Behaviour, Intervention, ServiceSetup, Strategy};
 use simulator::{Answer, Simulator};
 
@@ -318,4 +318,136 @@ async fn a_rollback_after_an_update_whose_answer_was_lost_goes_to_what_served_as
         message.contains("Rolled back: app:1 is serving, 2 of 2 tasks."),
         "{message}"
     );
+}
+
+/// The next answers of `operation`, so many, show nothing of what was asked for.
+fn show_nothing(world: &World, operation: &str, times: usize, failures: &Value) {
+    for nth in 1..=times {
+        let failures = failures.clone();
+        let faults = world.simulator.faults();
+        faults.mutate(operation, nth, move |answer| {
+            for member in ["services", "serviceDeployments", "serviceRevisions"] {
+                if answer.get(member).is_some() {
+                    answer[member] = json!([]);
+                }
+            }
+            answer["failures"] = failures;
+        });
+    }
+}
+
+/// The first invocation of a deployment whose tasks take a while; the event of the second.
+async fn under_way(world: &World) -> Value {
+    let slow = Behaviour::Healthy { start_seconds: 100 };
+    world.simulator.ecs().image("v2", slow);
+    let start = world.start(json!({}));
+    world.invoke(&start).await;
+    let pipeline = world.simulator.codepipeline();
+    pipeline.next_event(&id_of(&start)).unwrap()
+}
+
+#[tokio::test]
+async fn a_service_that_one_look_does_not_show_is_looked_at_again_before_the_job_ends() {
+    let missing = json!([{"arn": "arn:aws:ecs:x", "reason": "MISSING"}]);
+    for watch in [Duration::ZERO, Duration::from_secs(40)] {
+        for (failures, times) in [(&missing, 1), (&json!([]), 1), (&json!([]), 4)] {
+            let world = World::new();
+            let world = World::around(world.simulator, Arc::new(Unobserved), watch);
+            let next = under_way(&world).await;
+            show_nothing(&world, "DescribeServices", times, failures);
+            let answer = world.run(next).await.pop().unwrap();
+            let (summary, _) = success(&answer);
+            assert!(summary.contains("app:2 is serving"), "{summary}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_two_looks_running_do_not_show_has_gone_away() {
+    for watch in [Duration::ZERO, Duration::from_secs(40)] {
+        let world = World::new();
+        let world = World::around(world.simulator, Arc::new(Unobserved), watch);
+        let next = under_way(&world).await;
+        let missing = json!([{"arn": "arn:aws:ecs:x", "reason": "MISSING"}]);
+        show_nothing(&world, "DescribeServices", 2, &missing);
+        let answer = world.run(next).await.pop().unwrap();
+        let (_, message) = failure(&answer);
+        assert!(message.contains("its status is MISSING"), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_revision_that_is_not_shown_lets_no_job_deploy_twice() {
+    let world = World::new();
+    world.simulator.ecs().image("v2", Behaviour::StuckPending);
+    let start = world.start(json!({"DeploymentTimeout": 1}));
+    world.run(start.clone()).await;
+    let before = world.done("UpdateService");
+    // The same event once more, and nobody tells what the service deployments brought.
+    for failures in [json!([]), json!([{"arn": "a", "reason": "INTERNAL"}])] {
+        show_nothing(&world, "DescribeServiceRevisions", 2, &failures);
+        world.invoke(&start).await;
+        assert_eq!(world.done("UpdateService"), before, "{failures}");
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_deploys_at_the_very_moment_of_our_update_is_named() {
+    let world = World::new();
+    let ecs = world.simulator.ecs();
+    ecs.register(app("repo/app:hotfix"));
+    let faults = world.simulator.faults();
+    let hotfix = ecs.clone();
+    faults.before("UpdateService", 1, move || {
+        hotfix.intervene("prod", "web", &deploy("app:2"));
+    });
+    let (summary, _) = {
+        let answer = world.deploy(json!({})).await;
+        let (summary, variables) = success(&answer);
+        (summary.to_owned(), variables.clone())
+    };
+    assert!(summary.contains("It had replaced app:2"), "{summary}");
+}
+
+#[tokio::test]
+async fn an_update_of_a_strategy_with_stages_that_looks_complete_at_once_is_no_success() {
+    for strategy in [Strategy::BlueGreen, Strategy::Linear, Strategy::Canary] {
+        for state in [json!("COMPLETED"), Value::Null] {
+            let world = World::with_service(ServiceSetup {
+                strategy,
+                desired_count: 0,
+                bake_minutes: 5,
+                ..ServiceSetup::default()
+            });
+            let ecs = world.simulator.ecs();
+            let stopped = Intervention::StopDeployment;
+            ecs.on_update("prod", "web", Duration::from_mins(2), stopped);
+            for operation in ["UpdateService", "DescribeServices"] {
+                for nth in 1..=3 {
+                    let state = state.clone();
+                    world
+                        .simulator
+                        .faults()
+                        .mutate(operation, nth, move |answer| {
+                            let shown = answer.get("service").is_some();
+                            let service = if shown {
+                                &mut answer["service"]
+                            } else {
+                                &mut answer["services"][0]
+                            };
+                            let deployments = service["deployments"].as_array_mut().unwrap();
+                            deployments.retain(|one| one["status"] == "PRIMARY");
+                            let primary = deployments[0].as_object_mut().unwrap();
+                            primary.remove("rolloutState");
+                            if state.is_string() {
+                                primary.insert("rolloutState".to_owned(), state);
+                            }
+                        });
+                }
+            }
+            let answer = world.deploy(json!({})).await;
+            let (_, message) = failure(&answer);
+            assert!(message.contains("app:2 failed"), "{strategy:?}: {message}");
+        }
+    }
 }
