@@ -2,9 +2,10 @@
 //!
 //! It starts the simulator with a cluster, a Fargate service and an artifact, plays CodePipeline
 //! (invokes the real handler with `events/start.json` and hands the continuation tokens back), and
-//! shows the deployment as it happens. With `--aws` it deploys to the real account instead.
+//! shows the deployment as it happens. With `--aws` it deploys to a real account instead.
 //!
-//! Exit status: 0 for a succeeded job, 1 for a failed one, 2 for bad usage.
+//! Exit status: 0 for a succeeded job, 1 for a failed one, 2 for one that was not started, 130 for one
+//! that nobody watches any more.
 
 #[path = "local/arguments.rs"]
 mod arguments;
@@ -12,6 +13,8 @@ mod arguments;
 mod artifact;
 #[path = "local/play.rs"]
 mod play;
+#[path = "local/real.rs"]
+mod real;
 #[path = "local/scenarios.rs"]
 mod scenarios;
 #[path = "local/show.rs"]
@@ -20,10 +23,13 @@ mod show;
 use std::process::ExitCode;
 
 use arguments::{Arguments, Asked};
+use real::Ended;
 use show::Show;
 
 const FAILED: u8 = 1;
-const BAD_USAGE: u8 = 2;
+const NOT_STARTED: u8 = 2;
+/// As shells say it of who was ended by SIGINT: 128 and the signal's number.
+const INTERRUPTED: u8 = 130;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -39,7 +45,7 @@ async fn main() -> ExitCode {
         }
         Err(wrong) => {
             show::problem(&format!("{wrong}\n\n{}", arguments::USAGE));
-            return ExitCode::from(BAD_USAGE);
+            return ExitCode::from(NOT_STARTED);
         }
     };
     if arguments.log {
@@ -53,20 +59,29 @@ async fn main() -> ExitCode {
         Ok(artifact) => artifact,
         Err(wrong) => {
             show::problem(&wrong);
-            return ExitCode::from(BAD_USAGE);
+            return ExitCode::from(NOT_STARTED);
         }
     };
+    if let Some(report) = &arguments.report
+        && let Err(wrong) = show::can_be_written(report)
+    {
+        show::problem(&wrong);
+        return ExitCode::from(NOT_STARTED);
+    }
     let show = Show::new(arguments.json, arguments.report.clone());
-    let outcome = match &arguments.account {
-        Some(service) => play::on_aws(service, &artifact, show).await,
-        None => play::simulated(&arguments, artifact, show).await,
+    let outcome = if let Some(service) = &arguments.account {
+        Box::pin(real::deploy(service, &artifact, show)).await
+    } else {
+        let simulated = play::simulated(&arguments, artifact, show).await;
+        simulated.map(Ended::of)
     };
     match outcome {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(FAILED),
+        Ok(Ended::Succeeded) => ExitCode::SUCCESS,
+        Ok(Ended::Failed) => ExitCode::from(FAILED),
+        Ok(Ended::Interrupted) => ExitCode::from(INTERRUPTED),
         Err(wrong) => {
             show::problem(&wrong);
-            ExitCode::from(BAD_USAGE)
+            ExitCode::from(NOT_STARTED)
         }
     }
 }

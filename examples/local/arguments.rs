@@ -19,11 +19,14 @@ Deploys to a simulated Amazon ECS on this machine and shows what happens.
   --json            one line of JSON for each step
   --report FILE     the record of the deployment as a page
   --log             the function's own log, all of it, to standard error
-  --aws --cluster NAME --service NAME
-                    deploy to the account that the environment has credentials for
+  --aws --cluster NAME --service NAME --artifact PATH
+                    deploy to the account that the environment has credentials for:
+                    shows what it would change, and asks
+    --dry-run       shows it, and changes nothing
+    --yes           does not ask
   --help            this
 
-Exit status: 0 the job succeeded, 1 it failed, 2 bad usage.";
+Exit status: 0 the job succeeded, 1 it failed, 2 it was not started, 130 interrupted.";
 
 /// What the command line asks for.
 pub(crate) enum Asked {
@@ -49,6 +52,10 @@ pub(crate) struct Arguments {
 pub(crate) struct RealService {
     pub(crate) cluster: String,
     pub(crate) service: String,
+    /// Nothing is to be changed.
+    pub(crate) is_dry_run: bool,
+    /// Nobody needs to be asked.
+    pub(crate) is_agreed: bool,
 }
 
 impl Arguments {
@@ -57,6 +64,7 @@ impl Arguments {
         let mut artifact = None;
         let mut report = None;
         let (mut is_fast, mut json, mut log, mut is_aws) = (false, false, false, false);
+        let (mut is_dry_run, mut is_agreed) = (false, false);
         let (mut cluster, mut service) = (None, None);
         // `cargo local -- --list` brings the `--` along: the alias ends with one of its own.
         let written = std::env::args_os().skip(1);
@@ -72,6 +80,8 @@ impl Arguments {
                 Long("json") => json = true,
                 Long("log") => log = true,
                 Long("aws") => is_aws = true,
+                Long("dry-run") => is_dry_run = true,
+                Long("yes") => is_agreed = true,
                 Long("cluster") => cluster = Some(parser.value()?.string()?),
                 Long("service") => service = Some(parser.value()?.string()?),
                 Long("list") => return Ok(Asked::List),
@@ -82,10 +92,29 @@ impl Arguments {
         if is_aws && (scenario.is_some() || is_fast) {
             return Err("--aws goes with neither --scenario nor --fast".into());
         }
+        if !is_aws && (is_dry_run || is_agreed) {
+            return Err(
+                "--dry-run and --yes are for --aws; a dry run on the simulator is --scenario dry-run"
+                    .into(),
+            );
+        }
         let account = match (is_aws, cluster, service) {
             (false, None, None) => None,
-            (true, Some(cluster), Some(service)) => Some(RealService { cluster, service }),
-            (true, ..) => return Err("--aws needs --cluster NAME and --service NAME".into()),
+            // The sample's images are nothing to run in a real service.
+            (true, Some(_), Some(_)) if artifact.is_none() => {
+                return Err("--aws needs --artifact PATH: what is to be deployed".into());
+            }
+            (true, Some(cluster), Some(service)) => Some(RealService {
+                cluster,
+                service,
+                is_dry_run,
+                is_agreed,
+            }),
+            (true, ..) => {
+                return Err(
+                    "--aws needs --cluster NAME and --service NAME, and --artifact PATH".into(),
+                );
+            }
             (false, ..) => return Err("--cluster and --service are for --aws".into()),
         };
         let name = scenario.as_deref().unwrap_or(scenarios::DEFAULT);

@@ -13,9 +13,11 @@ use zip::{ZipArchive, ZipWriter};
 /// What CodePipeline would have stored.
 pub(crate) struct Artifact {
     pub(crate) zip: Vec<u8>,
-    /// The images that it asks for; none if its file is missing or wrong, which the deployment
-    /// will say better.
+    /// The images that it asks for; none if its file is missing or wrong, which a simulated
+    /// deployment will say better.
     pub(crate) images: Images,
+    /// Why there are none.
+    pub(crate) problem: Option<String>,
 }
 
 /// Reads a zip, or makes one of a folder.
@@ -28,8 +30,15 @@ pub(crate) fn read(path: &Path) -> Result<Artifact, String> {
     } else {
         fs::read(path).map_err(|error| wrong(&error))?
     };
-    let images = images_in(&zip).unwrap_or_default();
-    Ok(Artifact { zip, images })
+    let (images, problem) = match images_in(&zip) {
+        Ok(images) => (images, None),
+        Err(problem) => (Images::default(), Some(wrong(&problem))),
+    };
+    Ok(Artifact {
+        zip,
+        images,
+        problem,
+    })
 }
 
 impl Artifact {
@@ -73,13 +82,25 @@ fn add(
     Ok(())
 }
 
-fn images_in(zip: &[u8]) -> Option<Images> {
-    let mut archive = ZipArchive::new(Cursor::new(zip)).ok()?;
+fn images_in(zip: &[u8]) -> Result<Images, String> {
+    let no_zip = |error| format!("it is no zip that can be read: {error}");
+    let mut archive = ZipArchive::new(Cursor::new(zip)).map_err(no_zip)?;
     let mut content = Vec::new();
-    let mut file = archive.by_name(FILE_NAME_DEFAULT).ok()?;
-    file.read_to_end(&mut content).ok()?;
-    match image_definitions::parse(FILE_NAME_DEFAULT, &content, None).ok()? {
-        ImageSource::Definitions { images, .. } => Some(images),
-        ImageSource::Detail { .. } => None,
+    let file = archive.by_name(FILE_NAME_DEFAULT);
+    let mut file = file.map_err(|_| format!("it has no {FILE_NAME_DEFAULT} at its top"))?;
+    let read = file.read_to_end(&mut content);
+    read.map_err(|error| format!("{FILE_NAME_DEFAULT} in it cannot be read: {error}"))?;
+    match image_definitions::parse(FILE_NAME_DEFAULT, &content, None) {
+        Ok(ImageSource::Definitions { images, .. }) => Ok(images),
+        Ok(ImageSource::Detail { .. }) => {
+            Err(format!("{FILE_NAME_DEFAULT} in it names no container"))
+        }
+        Err(mistakes) => {
+            let told = mistakes.iter();
+            let told: Vec<String> = told
+                .map(|mistake| format!("{FILE_NAME_DEFAULT} in it {mistake}"))
+                .collect();
+            Err(told.join(". "))
+        }
     }
 }

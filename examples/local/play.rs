@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use ecs_deploy_action::artifact::entry::Bounds;
 use ecs_deploy_action::aws::Aws;
 use ecs_deploy_action::clock::{Clock, Sleep, SystemClock};
@@ -15,7 +14,7 @@ use ecs_deploy_action::settings::Settings;
 use serde_json::{Value, json};
 use simulator::{Answer, Simulator};
 
-use crate::arguments::{Arguments, RealService};
+use crate::arguments::Arguments;
 use crate::artifact::Artifact;
 use crate::scenarios::{CLUSTER, SERVICE, in_ecr};
 use crate::show::Show;
@@ -27,7 +26,7 @@ pub(crate) const SPEED: u32 = 10;
 const BETWEEN_INVOCATIONS: Duration = Duration::from_secs(30);
 
 /// What the function of `template.yaml` may take.
-const FUNCTION_TIMEOUT: Duration = Duration::from_mins(5);
+pub(crate) const FUNCTION_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// What a tag in the simulated ECR means.
 const SAMPLE_DIGEST: &str =
@@ -136,7 +135,7 @@ pub(crate) async fn simulated(
         clock.sleep(BETWEEN_INVOCATIONS).await;
     };
     let succeeded = matches!(answer, Answer::Success { .. });
-    show.tell_report()?;
+    show.tell_report();
     let family = ecs.revisions("app");
     if let [old, .., new] = family.as_slice() {
         show.difference(old, new, &changes(&simulator, old, new));
@@ -212,67 +211,6 @@ fn put_artifact(simulator: &Simulator, event: &Value, zip: Vec<u8>) {
     simulator
         .s3()
         .put(text("bucketName"), text("objectKey"), zip);
-}
-
-/// A deployment to the account of the environment, as a manual one. Whether it succeeded.
-pub(crate) async fn on_aws(
-    service: &RealService,
-    artifact: &Artifact,
-    show: Show,
-) -> Result<bool, String> {
-    if artifact.images.is_empty() {
-        return Err("the artifact has no imagedefinitions.json that can be read".to_owned());
-    }
-    let images: Vec<Value> = artifact
-        .images
-        .iter()
-        .map(|(name, image)| json!({"name": name, "imageUri": image}))
-        .collect();
-    let mut event = json!({
-        "ClusterName": service.cluster, "ServiceName": service.service,
-        "ImageDefinitions": images,
-    });
-    let show = Arc::new(show);
-    show.begin_on_aws(&service.cluster, &service.service, SystemClock.now());
-    let handler = Handler::new(
-        Engine {
-            aws: Aws::with(configuration().await),
-            clock: Arc::new(SystemClock),
-            observer: show.clone(),
-            bounds: Bounds::for_memory(None),
-        },
-        Settings::default(),
-    );
-    // The same for all invocations: it ties the revision to this deployment.
-    let request_id = format!("local-{}", SystemClock.now().as_millis());
-    loop {
-        let invocation = Invocation {
-            request_id: request_id.clone(),
-            deadline: SystemClock.now() + FUNCTION_TIMEOUT,
-        };
-        let report = handler
-            .handle(&event, &invocation)
-            .await
-            .map_err(|error| error.to_string())?;
-        show.report(&report, SystemClock.now());
-        match report["outcome"].as_str() {
-            Some("InProgress") => event["ContinuationToken"] = report["continuationToken"].clone(),
-            outcome => {
-                show.tell_report()?;
-                return Ok(outcome == Some("Succeeded"));
-            }
-        }
-    }
-}
-
-/// Region and credentials wherever AWS's own tools look for them: variables, files and what those
-/// name.
-async fn configuration() -> aws_config::SdkConfig {
-    let http_client = aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
-    let defaults = aws_config::defaults(aws_config::BehaviorVersion::latest());
-    defaults.http_client(http_client).load().await
 }
 
 /// The service that the scenarios deploy to.

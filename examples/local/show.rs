@@ -1,8 +1,9 @@
 //! What is seen: drawn on a terminal, plain lines into a pipe, JSON for machines.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::OpenOptions;
 use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ecs_deploy_action::deploy::diff::Change;
@@ -16,6 +17,7 @@ use ecs_deploy_action::record::{Record, page};
 use serde_json::{Value, json};
 use simulator::Answer;
 
+use crate::arguments::RealService;
 use crate::play::{SPEED, simulated_service};
 use crate::scenarios::Scenario;
 
@@ -66,6 +68,26 @@ pub(crate) fn text(words: &str) {
 /// Writes a text to standard error.
 pub(crate) fn problem(words: &str) {
     drop(writeln!(std::io::stderr(), "{words}"));
+}
+
+/// Whether the record's page can be written, before there is anything to write.
+///
+/// # Errors
+/// A sentence, if not.
+pub(crate) fn can_be_written(path: &Path) -> Result<(), String> {
+    let is_there = path.exists();
+    let opened = OpenOptions::new().append(true).create(true).open(path);
+    opened.map_err(|error| {
+        format!(
+            "The report cannot be written to {}: {error}. Nothing was done.",
+            path.display()
+        )
+    })?;
+    if !is_there {
+        // It may be that there will be nothing to write.
+        drop(std::fs::remove_file(path));
+    }
+    Ok(())
 }
 
 impl Show {
@@ -149,13 +171,39 @@ impl Show {
         self.step(&json!({"step": "begin", "scenario": scenario.name}));
     }
 
-    pub(crate) fn begin_on_aws(&self, cluster: &str, service: &str, now: Timestamp) {
-        self.seen().started = Some(now);
-        self.seen().now = Some(now);
-        self.heading(&format!(
-            "{service} on {cluster}, in the account of the environment"
-        ));
-        self.step(&json!({"step": "begin", "cluster": cluster, "service": service}));
+    /// Where a real deployment would go.
+    pub(crate) fn begin_on_aws(
+        &self,
+        target: &RealService,
+        account: &str,
+        principal: &str,
+        region: &str,
+    ) {
+        let RealService {
+            cluster, service, ..
+        } = target;
+        self.heading(&format!("{service} on {cluster}, in a real account"));
+        if self.style != Style::Json {
+            text(&format!("  account     {account} (as {principal})"));
+            text(&format!("  Region      {region}"));
+        }
+        self.step(
+            &json!({"step": "begin", "account": account, "principal": principal,
+            "region": region, "cluster": cluster, "service": service}),
+        );
+    }
+
+    /// What a dry run found that came before a real deployment.
+    pub(crate) fn rehearsed(&self, report: &Value) {
+        if self.style != Style::Json {
+            text(&format!(
+                "\n{}\n",
+                report["message"].as_str().unwrap_or_default()
+            ));
+        }
+        self.step(&json!({"step": "rehearsal", "report": report}));
+        self.warnings(report);
+        self.plan(report);
     }
 
     pub(crate) fn invocation(&self, number: u32, now: Timestamp) {
@@ -246,19 +294,19 @@ impl Show {
         text("");
     }
 
-    /// Says where the record's page is, if one was asked for.
-    pub(crate) fn tell_report(&self) -> Result<(), String> {
+    /// Says where the record's page is, if one was asked for. The deployment has ended as it has,
+    /// whatever became of the page.
+    pub(crate) fn tell_report(&self) {
         let Some(path) = &self.report else {
-            return Ok(());
+            return;
         };
         let written = self.seen().written.take();
         let path = path.display();
         match written {
             Some(Ok(())) => self.line("", &format!("the record of the deployment: {path}")),
-            Some(Err(error)) => return Err(format!("{path}: {error}")),
+            Some(Err(error)) => problem(&format!("The report is not written: {path}: {error}")),
             None => self.line(YELLOW, "no record: no service was touched"),
         }
-        Ok(())
     }
 
     fn result(&self, is_good: bool, outcome: &str, message: &str) {

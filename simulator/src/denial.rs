@@ -6,7 +6,8 @@ use crate::wire::{ApiError, text};
 use crate::{ACCOUNT, REGION};
 
 /// The role of the function under test, as IAM names a session of it.
-const PRINCIPAL: &str = "arn:aws:sts::111122223333:assumed-role/ecs-deploy-action/deploy";
+pub(crate) const PRINCIPAL: &str =
+    "arn:aws:sts::111122223333:assumed-role/ecs-deploy-action/deploy";
 
 /// The refusal of `service:operation`.
 pub(crate) fn refusal(service: &str, operation: &str, request: &Value) -> ApiError {

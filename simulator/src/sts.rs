@@ -1,8 +1,10 @@
-//! STS: `AssumeRole`, over the query protocol.
+//! STS: `AssumeRole` and `GetCallerIdentity`, over the query protocol.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::ACCOUNT;
+use crate::denial::PRINCIPAL;
 use crate::wire::ApiError;
 
 /// The access key of every assumed role: the [`Call::access_key_id`](crate::Call::access_key_id) of
@@ -32,6 +34,11 @@ impl Sts {
                 .map(|(_, value)| value)
         };
         let action = field("Action").cloned().unwrap_or_default();
+        if action == "GetCallerIdentity" {
+            return Ok(format!(
+                r#"<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult><Arn>{PRINCIPAL}</Arn><UserId>AROA:deploy</UserId><Account>{ACCOUNT}</Account></GetCallerIdentityResult><ResponseMetadata><RequestId>sts</RequestId></ResponseMetadata></GetCallerIdentityResponse>"#
+            ));
+        }
         if action != "AssumeRole" {
             let message = format!("Could not find operation {action} for version 2011-06-15");
             return Err(ApiError::new("InvalidAction", message));
@@ -76,9 +83,11 @@ mod tests {
     }
 
     #[test]
-    fn only_assume_role_is_known() {
-        let action = ("Action".to_owned(), "GetCallerIdentity".to_owned());
-        let refused = Sts::default().call(&[action]).unwrap_err();
+    fn what_it_does_not_do_is_refused() {
+        let action = |name: &str| Sts::default().call(&[("Action".to_owned(), name.to_owned())]);
+        let refused = action("GetSessionToken").unwrap_err();
         assert_eq!(refused.code, "InvalidAction");
+        let identity = action("GetCallerIdentity").unwrap();
+        assert!(identity.contains("<Account>111122223333</Account>"));
     }
 }

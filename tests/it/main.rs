@@ -24,6 +24,7 @@ mod pins;
 mod pre_deploy;
 mod raw_events;
 mod readme;
+mod real_account;
 mod record;
 mod rollback;
 mod runtime_api;

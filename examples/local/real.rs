@@ -1,0 +1,343 @@
+//! `--aws`: a deployment to a real account, as a manual one. What it would change is shown first, and
+//! nothing is changed before somebody has said yes.
+
+use std::fmt::Write as _;
+use std::future::Future;
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use aws_config::SdkConfig;
+use aws_credential_types::provider::ProvideCredentials as _;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use ecs_deploy_action::artifact::entry::Bounds;
+use ecs_deploy_action::aws::Aws;
+use ecs_deploy_action::clock::{Clock as _, SystemClock};
+use ecs_deploy_action::deploy::rollout::Look;
+use ecs_deploy_action::deploy::text;
+use ecs_deploy_action::deploy::time::Timestamp;
+use ecs_deploy_action::engine::{Engine, Observer};
+use ecs_deploy_action::handler::{Handler, Invocation};
+use ecs_deploy_action::parameters::Target;
+use ecs_deploy_action::record::Record;
+use ecs_deploy_action::settings::Settings;
+use serde_json::{Value, json};
+
+use crate::arguments::RealService;
+use crate::artifact::Artifact;
+use crate::play::FUNCTION_TIMEOUT;
+use crate::show::{self, Show};
+
+/// One error takes at most so many characters of a sentence.
+const REASON_LIMIT_CHARS: usize = 400;
+
+/// How a deployment to a real account ended.
+pub(crate) enum Ended {
+    Succeeded,
+    Failed,
+    /// Somebody pressed Ctrl-C; what goes on has been said.
+    Interrupted,
+}
+
+impl Ended {
+    /// Of a deployment that was followed to its end.
+    pub(crate) fn of(succeeded: bool) -> Self {
+        if succeeded {
+            Self::Succeeded
+        } else {
+            Self::Failed
+        }
+    }
+}
+
+/// Who is asked, as far as it can be known before anything is done.
+struct Account {
+    config: SdkConfig,
+    /// Its number.
+    id: String,
+    /// The ARN of who the credentials are.
+    principal: String,
+    region: String,
+}
+
+/// Deploys the artifact's images to `service`.
+///
+/// # Errors
+/// A sentence, if nothing was changed because something is missing.
+pub(crate) async fn deploy(
+    service: &RealService,
+    artifact: &Artifact,
+    show: Show,
+) -> Result<Ended, String> {
+    let images = match (&artifact.problem, artifact.images.is_empty()) {
+        (Some(problem), _) => return Err(problem.clone()),
+        (None, true) => return Err("the artifact names no image".to_owned()),
+        (None, false) => artifact.images.iter(),
+    };
+    let images: Vec<Value> = images
+        .map(|(name, image)| json!({"name": name, "imageUri": image}))
+        .collect();
+    let show = Arc::new(show);
+    let preparing = Box::pin(prepared(service, &images, &show));
+    let Some(prepared) = unless_interrupted(preparing).await else {
+        show::problem("Interrupted. Nothing was changed.");
+        return Ok(Ended::Interrupted);
+    };
+    let account = match prepared? {
+        Prepared::Deploy(account) => account,
+        Prepared::DryRun => return Ok(Ended::Succeeded),
+        Prepared::Refused => return Ok(Ended::Failed),
+    };
+    let watched = Arc::new(Watched {
+        show: show.clone(),
+        has_looked: AtomicBool::new(false),
+    });
+    let deploying = Box::pin(follow(service, &images, &account, watched.clone()));
+    let Some(succeeded) = unless_interrupted(deploying).await else {
+        let is_under_way = watched.has_looked.load(Ordering::Relaxed);
+        show::problem(&interrupted(service, &account, is_under_way));
+        return Ok(Ended::Interrupted);
+    };
+    succeeded.map(Ended::of)
+}
+
+/// What came of looking before anything is changed.
+enum Prepared {
+    /// It may begin.
+    Deploy(Box<Account>),
+    /// No more than that was wanted.
+    DryRun,
+    /// Something is wrong, and that was shown.
+    Refused,
+}
+
+/// Account, Region, service, revision and images are shown, everything is checked, and somebody has
+/// agreed.
+async fn prepared(
+    service: &RealService,
+    images: &[Value],
+    show: &Arc<Show>,
+) -> Result<Prepared, String> {
+    let account = account().await?;
+    show.begin_on_aws(service, &account.id, &account.principal, &account.region);
+    let mut event = event(service, images);
+    event["DryRun"] = json!(true);
+    let handler = handler(&account, show.clone());
+    let report = handled(&handler, &event, "local-dry-run").await?;
+    if report["outcome"] != "Succeeded" {
+        show.report(&report, SystemClock.now());
+        show.tell_report();
+        return Ok(Prepared::Refused);
+    }
+    show.rehearsed(&report);
+    if service.is_dry_run {
+        show.tell_report();
+        return Ok(Prepared::DryRun);
+    }
+    if service.is_agreed {
+        return Ok(Prepared::Deploy(Box::new(account)));
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(
+            "Nothing was changed: this would deploy to a real account, and there is no terminal to ask on. Add --yes to deploy, or --dry-run to only look."
+                .to_owned(),
+        );
+    }
+    if asked("Deploy this? [y/N] ").await {
+        Ok(Prepared::Deploy(Box::new(account)))
+    } else {
+        Err("Nothing was changed.".to_owned())
+    }
+}
+
+/// Deploys and follows. Whether it succeeded.
+async fn follow(
+    service: &RealService,
+    images: &[Value],
+    account: &Account,
+    watched: Arc<Watched>,
+) -> Result<bool, String> {
+    let show = watched.show.clone();
+    let handler = handler(account, watched);
+    let mut event = event(service, images);
+    // The same for all invocations: it ties the revision to this deployment.
+    let request_id = format!("local-{}", SystemClock.now().as_millis());
+    loop {
+        let report = handled(&handler, &event, &request_id).await?;
+        show.report(&report, SystemClock.now());
+        match report["outcome"].as_str() {
+            Some("InProgress") => event["ContinuationToken"] = report["continuationToken"].clone(),
+            outcome => {
+                show.tell_report();
+                return Ok(outcome == Some("Succeeded"));
+            }
+        }
+    }
+}
+
+/// What a manual deployment is asked for with.
+fn event(service: &RealService, images: &[Value]) -> Value {
+    json!({"ClusterName": service.cluster, "ServiceName": service.service,
+        "ImageDefinitions": images})
+}
+
+fn handler(account: &Account, observer: Arc<dyn Observer>) -> Handler {
+    let engine = Engine {
+        aws: Aws::with(account.config.clone()),
+        clock: Arc::new(SystemClock),
+        observer,
+        bounds: Bounds::for_memory(None),
+    };
+    Handler::new(engine, Settings::default())
+}
+
+async fn handled(handler: &Handler, event: &Value, request_id: &str) -> Result<Value, String> {
+    let invocation = Invocation {
+        request_id: request_id.to_owned(),
+        deadline: SystemClock.now() + FUNCTION_TIMEOUT,
+    };
+    let handling = handler.handle(event, &invocation);
+    handling.await.map_err(|error| error.to_string())
+}
+
+/// Region and credentials wherever AWS's own tools look for them: variables, files and what those
+/// name.
+async fn account() -> Result<Account, String> {
+    let http_client = aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https();
+    let defaults = aws_config::defaults(aws_config::BehaviorVersion::latest());
+    let config = defaults.http_client(http_client).load().await;
+    let Some(region) = config.region().map(ToString::to_string) else {
+        return Err(
+            "No Region is set: set AWS_REGION, as AWS_REGION=eu-central-1, or the profile's (aws configure set region eu-central-1)."
+                .to_owned(),
+        );
+    };
+    match config.credentials_provider() {
+        Some(provider) => {
+            let credentials = provider.provide_credentials().await;
+            credentials.map_err(|error| no_credentials(&error))?;
+        }
+        None => return Err(NO_CREDENTIALS.to_owned()),
+    }
+    let sts = aws_sdk_sts::Client::new(&config);
+    let identity = sts.get_caller_identity().send().await.map_err(|error| {
+        format!(
+            "Whose the credentials are could not be asked (sts:GetCallerIdentity): {}. If they have expired, sign in again (aws sso login).",
+            reasons(&error)
+        )
+    })?;
+    Ok(Account {
+        id: identity.account().unwrap_or("unknown").to_owned(),
+        principal: identity.arn().unwrap_or("unknown").to_owned(),
+        region,
+        config,
+    })
+}
+
+const NO_CREDENTIALS: &str = "No credentials were found: set AWS_PROFILE to a profile that has some, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.";
+
+fn no_credentials(error: &CredentialsError) -> String {
+    match error {
+        CredentialsError::CredentialsNotLoaded(_) => {
+            let profile = ecs_deploy_action::settings::environment("AWS_PROFILE");
+            profile.map_or_else(
+                || NO_CREDENTIALS.to_owned(),
+                |profile| format!("No credentials were found in the profile {profile} of AWS_PROFILE: does ~/.aws/config or ~/.aws/credentials have it?"),
+            )
+        }
+        error => format!(
+            "The credentials could not be loaded: {}. If the profile uses SSO, sign in (aws sso login) and try again.",
+            reasons(error)
+        ),
+    }
+}
+
+/// An error and all that caused it, in one line.
+fn reasons(error: &dyn std::error::Error) -> String {
+    let mut told: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let words = error.to_string();
+        let words: Vec<&str> = words.split_whitespace().collect();
+        let words = words.join(" ");
+        // Some repeat their cause.
+        if told.last().is_none_or(|last| !last.contains(&words)) {
+            told.push(words);
+        }
+        next = error.source();
+    }
+    let told = told.join(": ");
+    text::cut(told.trim_end_matches('.'), REASON_LIMIT_CHARS)
+}
+
+/// Asks on the terminal. Only a yes is one.
+async fn asked(question: &str) -> bool {
+    let mut out = std::io::stderr();
+    drop(write!(out, "{question}"));
+    drop(out.flush());
+    // On a thread of its own, which Ctrl-C need not wait for.
+    let (answer, answered) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let read = std::io::stdin().read_line(&mut line);
+        drop(answer.send(read.map(|_| line)));
+    });
+    let line = match answered.await {
+        Ok(Ok(line)) => line,
+        Ok(Err(_)) | Err(_) => String::new(),
+    };
+    matches!(line.trim().to_lowercase().as_str(), "y" | "yes")
+}
+
+/// What the work gives, unless Ctrl-C comes first.
+async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        done = work => Some(done),
+        // Where the signal cannot be listened to, it ends the process as ever.
+        Ok(()) = tokio::signal::ctrl_c() => None,
+    }
+}
+
+/// What goes on when nobody watches any more, and how to see it.
+fn interrupted(service: &RealService, account: &Account, is_under_way: bool) -> String {
+    let (cluster, name) = (&service.cluster, &service.service);
+    let mut told = if is_under_way {
+        format!(
+            "Interrupted. The rollout of {name} on {cluster} goes on in ECS; nobody follows it here any more, and only a circuit breaker or alarms of the service would roll it back."
+        )
+    } else {
+        format!(
+            "Interrupted. A new revision may have been registered and the rollout of {name} on {cluster} begun; if so, it goes on in ECS, and nobody follows it."
+        )
+    };
+    let _ = write!(
+        told,
+        " See it with: aws ecs describe-services --region {} --cluster {cluster} --services {name} --query 'services[0].deployments[].[status,rolloutState,taskDefinition,runningCount,desiredCount]' --output table",
+        account.region
+    );
+    told
+}
+
+/// Shows the looks, and knows whether there has been one: then the service was set.
+struct Watched {
+    show: Arc<Show>,
+    has_looked: AtomicBool,
+}
+
+impl Observer for Watched {
+    fn wants_record(&self) -> bool {
+        self.show.wants_record()
+    }
+
+    fn recorded(&self, record: &Record) {
+        self.show.recorded(record);
+    }
+
+    fn looked(&self, target: &Target, look: &Look, now: Timestamp) {
+        self.has_looked.store(true, Ordering::Relaxed);
+        self.show.looked(target, look, now);
+    }
+}

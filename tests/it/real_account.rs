@@ -1,0 +1,366 @@
+//! The local runner with `--aws`: what it shows, asks, and does not do. The account is the simulator's.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use crate::local::local;
+use crate::support::World;
+
+/// A folder with an artifact in it, that is gone in the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    /// `name` keeps the folders of the tests apart.
+    fn new(name: &str) -> Self {
+        let own = format!("real-account-{name}-{}", std::process::id());
+        let folder = std::env::temp_dir().join(own);
+        std::fs::create_dir_all(folder.join("artifact")).unwrap();
+        let folder = Self(folder);
+        folder.write(
+            "artifact/imagedefinitions.json",
+            r#"[{"name": "app", "imageUri": "repo/app:v2"}]"#,
+        );
+        folder
+    }
+
+    fn write(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// A program that prints this and ends so.
+    fn program(&self, name: &str, prints: &str, status: i32) -> PathBuf {
+        let script = format!("#!/bin/sh\ncat <<'END'\n{prints}\nEND\nexit {status}\n");
+        let path = self.write(name, &script);
+        let runs = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(&path, runs).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The runner for the service `web`, with nothing in its environment but where the account is.
+fn bare(world: &World, folder: &Folder, more: &[&str]) -> Command {
+    let artifact = folder.0.join("artifact");
+    let mut command = local(&["--aws", "--cluster", "prod", "--service", "web"]);
+    command
+        .args(["--artifact", artifact.to_str().unwrap()])
+        .args(more)
+        .stdin(Stdio::null())
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("HOME", &folder.0)
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_ENDPOINT_URL", world.simulator.endpoint());
+    command
+}
+
+/// The same with Region and credentials.
+fn signed_in(world: &World, folder: &Folder, more: &[&str]) -> Command {
+    let mut command = bare(world, folder, more);
+    command
+        .env("AWS_REGION", simulator::REGION)
+        .env("AWS_ACCESS_KEY_ID", simulator::FUNCTION_ACCESS_KEY_ID)
+        .env(
+            "AWS_SECRET_ACCESS_KEY",
+            simulator::FUNCTION_SECRET_ACCESS_KEY,
+        );
+    command
+}
+
+fn said(output: &Output) -> (Option<i32>, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (
+        output.status.code(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+#[track_caller]
+fn assert_nothing_was_changed(world: &World) {
+    for call in world.simulator.calls() {
+        let reads = ["Describe", "List", "Get"];
+        assert!(
+            reads.iter().any(|verb| call.operation.starts_with(verb)),
+            "{}",
+            call.operation
+        );
+    }
+}
+
+#[test]
+fn what_would_be_changed_is_shown_and_without_a_terminal_or_a_yes_nothing_is() {
+    let (world, folder) = (World::new(), Folder::new("asks"));
+    let output = signed_in(&world, &folder, &[]).output().unwrap();
+    let (code, stdout, stderr) = said(&output);
+    assert_eq!(code, Some(2), "{stdout}{stderr}");
+    for shown in [
+        "web on prod",
+        "111122223333 (as arn:aws:sts::111122223333:assumed-role/ecs-deploy-action/deploy)",
+        "eu-central-1",
+        "runs app:1 with 2 tasks wanted",
+        "app from repo/app:v1 to repo/app:v2",
+    ] {
+        assert!(stdout.contains(shown), "{shown}: {stdout}");
+    }
+    assert!(
+        stderr.starts_with("Nothing was changed: ") && stderr.contains("--yes"),
+        "{stderr}"
+    );
+    assert_nothing_was_changed(&world);
+}
+
+#[test]
+fn a_dry_run_of_a_real_deployment_ends_with_what_it_shows() {
+    let (world, folder) = (World::new(), Folder::new("dry"));
+    for more in [&["--dry-run"][..], &["--dry-run", "--yes", "--json"]] {
+        let output = signed_in(&world, &folder, more).output().unwrap();
+        let (code, stdout, stderr) = said(&output);
+        assert_eq!(code, Some(0), "{stderr}");
+        assert!(
+            stdout.contains("app from repo/app:v1 to repo/app:v2"),
+            "{stdout}"
+        );
+        assert_nothing_was_changed(&world);
+    }
+}
+
+#[test]
+fn a_yes_deploys_and_what_is_wrong_is_told_before_it_is_needed() {
+    let (world, folder) = (World::new(), Folder::new("yes"));
+    world.simulator.faults().deny("UpdateService");
+    let output = signed_in(&world, &folder, &["--yes"]).output().unwrap();
+    let (code, stdout, _) = said(&output);
+    assert_eq!(code, Some(1), "{stdout}");
+    assert_eq!(world.done("RegisterTaskDefinition"), 1);
+    assert_eq!(world.count("UpdateService"), 1);
+    let world = World::new();
+    let mut wrong = signed_in(&world, &folder, &["--service", "wbe"]);
+    let (code, stdout, _) = said(&wrong.output().unwrap());
+    assert_eq!(code, Some(1));
+    assert!(
+        stdout.contains("there is no service 'wbe' in the cluster 'prod'"),
+        "{stdout}"
+    );
+    assert_nothing_was_changed(&world);
+}
+
+#[test]
+fn an_artifact_that_says_nothing_of_images_is_told_with_the_reason() {
+    let (world, folder) = (World::new(), Folder::new("artifact"));
+    for (content, told) in [
+        ("{}", "imagedefinitions.json in it holds an object"),
+        ("", "imagedefinitions.json in it is empty"),
+    ] {
+        folder.write("artifact/imagedefinitions.json", content);
+        let output = signed_in(&world, &folder, &["--yes"]).output().unwrap();
+        let (code, _, stderr) = said(&output);
+        assert_eq!(code, Some(2));
+        assert!(stderr.contains(told), "{stderr}");
+    }
+    std::fs::remove_file(folder.0.join("artifact/imagedefinitions.json")).unwrap();
+    let output = signed_in(&world, &folder, &["--yes"]).output().unwrap();
+    let (_, _, stderr) = said(&output);
+    assert!(
+        stderr.contains("has no imagedefinitions.json at its top"),
+        "{stderr}"
+    );
+    assert_eq!(world.simulator.calls().len(), 0);
+}
+
+#[test]
+fn without_region_or_credentials_one_sentence_says_what_to_set() {
+    let (world, folder) = (World::new(), Folder::new("nothing"));
+    let mut no_region = bare(&world, &folder, &["--yes"]);
+    let mut no_credentials = bare(&world, &folder, &["--yes"]);
+    no_credentials.env("AWS_REGION", "eu-central-1");
+    let mut no_profile = bare(&world, &folder, &["--yes"]);
+    no_profile
+        .env("AWS_REGION", "eu-central-1")
+        .env("AWS_PROFILE", "shop");
+    for (command, told) in [
+        (&mut no_region, "No Region is set: set AWS_REGION"),
+        (
+            &mut no_credentials,
+            "No credentials were found: set AWS_PROFILE",
+        ),
+        (&mut no_profile, "shop"),
+    ] {
+        let (code, stdout, stderr) = said(&command.output().unwrap());
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{stderr}");
+        assert!(stderr.contains(told), "{stderr}");
+        assert_eq!(stderr.trim_end().lines().count(), 1, "{stderr}");
+    }
+    assert_eq!(world.simulator.calls().len(), 0);
+}
+
+/// A profile of these lines.
+fn with_profile(world: &World, folder: &Folder, lines: &str) -> Command {
+    let config = folder.write(
+        "config",
+        &format!("[profile shop]\nregion = eu-central-1\n{lines}\n"),
+    );
+    let mut command = bare(world, folder, &["--dry-run"]);
+    command
+        .env("AWS_CONFIG_FILE", config)
+        .env("AWS_PROFILE", "shop");
+    command
+}
+
+#[test]
+fn a_profile_may_have_its_credentials_from_a_program() {
+    let (world, folder) = (World::new(), Folder::new("program"));
+    let credentials = format!(
+        r#"{{"Version": 1, "AccessKeyId": "{}", "SecretAccessKey": "{}"}}"#,
+        simulator::FUNCTION_ACCESS_KEY_ID,
+        simulator::FUNCTION_SECRET_ACCESS_KEY
+    );
+    let program = folder.program("sign-in", &credentials, 0);
+    let line = |program: &Path| format!("credential_process = {} --now", program.display());
+    let mut command = with_profile(&world, &folder, &line(&program));
+    let (code, stdout, stderr) = said(&command.output().unwrap());
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("runs app:1"), "{stdout}");
+    let all = stdout + &stderr;
+    assert!(
+        !all.contains(simulator::FUNCTION_SECRET_ACCESS_KEY),
+        "{all}"
+    );
+    let keys = world.simulator.calls();
+    assert!(
+        keys.iter()
+            .all(|call| call.access_key_id.as_deref() == Some(simulator::FUNCTION_ACCESS_KEY_ID))
+    );
+    // One that fails ends it, and its words are told.
+    let program = folder.program("sign-in", "", 7);
+    let mut command = with_profile(&world, &folder, &line(&program));
+    let (code, _, stderr) = said(&command.output().unwrap());
+    assert_eq!(code, Some(2));
+    assert!(
+        stderr.starts_with("The credentials could not be loaded: ") && stderr.contains("status: 7"),
+        "{stderr}"
+    );
+    assert_eq!(stderr.trim_end().lines().count(), 1, "{stderr}");
+}
+
+/// A profile that has its credentials from IAM Identity Center.
+const SSO: &str = "sso_session = work\nsso_account_id = 111122223333\nsso_role_name = deploy\n\n[sso-session work]\nsso_region = eu-central-1\nsso_start_url = https://work.example/start";
+
+/// Where `aws sso login` leaves the token of the session `work`: the name's SHA-1.
+const SSO_TOKEN: &str = ".aws/sso/cache/e274eeff768c6396088ec6eb091f4bf4d47ab1e0.json";
+
+#[test]
+fn a_profile_with_sso_that_is_not_signed_in_is_told_to_sign_in() {
+    let (world, folder) = (World::new(), Folder::new("sso"));
+    let mut command = with_profile(&world, &folder, SSO);
+    let (code, _, stderr) = said(&command.output().unwrap());
+    assert_eq!(code, Some(2));
+    assert!(
+        stderr.contains("aws sso login") && !stderr.contains("feature"),
+        "{stderr}"
+    );
+    assert_eq!(world.simulator.calls().len(), 0);
+}
+
+#[test]
+fn a_profile_with_sso_that_is_signed_in_is_used() {
+    let (world, folder) = (World::new(), Folder::new("sso-in"));
+    std::fs::create_dir_all(folder.0.join(".aws/sso/cache")).unwrap();
+    folder.write(
+        SSO_TOKEN,
+        r#"{"accessToken": "from-the-login", "expiresAt": "2099-01-01T00:00:00Z"}"#,
+    );
+    let portal = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = portal.local_addr().unwrap();
+    // Gives the credentials to whoever asks with the token. The thread ends with the tests.
+    std::thread::spawn(move || {
+        for asking in portal.incoming() {
+            let mut asking = BufReader::new(asking.unwrap());
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") && asking.read_line(&mut head).unwrap() > 0 {}
+            let is_known = head.contains("from-the-login")
+                && head.contains("role_name=deploy&account_id=111122223333");
+            let credentials = format!(
+                r#"{{"roleCredentials": {{"accessKeyId": "{}", "secretAccessKey": "{}", "sessionToken": "", "expiration": 4102444800000}}}}"#,
+                simulator::FUNCTION_ACCESS_KEY_ID,
+                simulator::FUNCTION_SECRET_ACCESS_KEY
+            );
+            let (status, body) = if is_known {
+                ("200 OK", credentials)
+            } else {
+                ("401 No", String::new())
+            };
+            let length = body.len();
+            let answer = format!(
+                "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+            );
+            asking.get_mut().write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    let mut command = with_profile(&world, &folder, SSO);
+    command.env("AWS_ENDPOINT_URL_SSO", format!("http://{address}"));
+    let (code, stdout, stderr) = said(&command.output().unwrap());
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("runs app:1"), "{stdout}");
+}
+
+#[test]
+fn a_report_that_cannot_be_written_ends_it_before_anything_is_asked() {
+    let (world, folder) = (World::new(), Folder::new("report"));
+    let nowhere = folder.0.join("no/such/folder.html");
+    let more = ["--yes", "--report", nowhere.to_str().unwrap()];
+    let output = signed_in(&world, &folder, &more).output().unwrap();
+    let (code, _, stderr) = said(&output);
+    assert_eq!(code, Some(2));
+    assert!(
+        stderr.contains("no/such/folder.html") && stderr.contains("Nothing was done"),
+        "{stderr}"
+    );
+    assert_eq!(world.simulator.calls().len(), 0);
+}
+
+#[test]
+fn ctrl_c_during_a_rollout_says_that_it_goes_on_and_how_to_see_it() {
+    let (world, folder) = (World::new(), Folder::new("interrupted"));
+    let mut child = signed_in(&world, &folder, &["--yes", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Until it has seen the rollout, which on the simulator's clock never ends.
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let has_looked = lines.any(|line| line.unwrap().contains(r#""step":"look""#));
+    assert!(has_looked);
+    let interrupt = format!("kill -INT {}", child.id());
+    let sent = Command::new("sh")
+        .args(["-c", &interrupt])
+        .status()
+        .unwrap();
+    assert!(sent.success());
+    let status = child.wait().unwrap();
+    let mut stderr = String::new();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut stderr)
+        .unwrap();
+    assert_eq!(status.code(), Some(130), "{stderr}");
+    for told in [
+        "Interrupted. The rollout of web on prod goes on in ECS",
+        "aws ecs describe-services --region eu-central-1 --cluster prod --services web",
+    ] {
+        assert!(stderr.contains(told), "{stderr}");
+    }
+    assert_eq!(world.done("UpdateService"), 1);
+}
