@@ -1,5 +1,6 @@
 //! The Lambda function: settings and clients once, then events as they come.
 
+use std::os::unix::process::CommandExt as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use ecs_deploy_action::engine::Engine;
 use ecs_deploy_action::handler::{Handler, Invocation};
 use ecs_deploy_action::logs::{self, Format};
 use ecs_deploy_action::metrics::ToStandardOutput;
-use ecs_deploy_action::settings::{Settings, environment};
+use ecs_deploy_action::settings::{MEMORY_SIZE, MEMORY_WRITTEN, Settings, environment};
 use lambda_runtime::layers::TracingLayer;
 use lambda_runtime::tower::util::MapRequestLayer;
 use lambda_runtime::{LambdaEvent, LambdaInvocation, Runtime, service_fn};
@@ -23,6 +24,9 @@ async fn main() -> ExitCode {
     logs::start(format);
     let mut settings = Settings::read(environment);
     settings.warnings.extend(unreadable);
+    if let Some(error) = started_again() {
+        tracing::error!("the function could not be started again: {error}");
+    }
     let aws = Aws::from_environment(environment);
     aws.connect_ahead();
     let engine = Engine {
@@ -56,6 +60,26 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The runtime ends with a panic if it cannot read its variable of the function's memory, which it
+/// needs for nothing. So the program is started again in its own place, with one that it can read.
+/// Returns if there is no need, or with what was in the way.
+fn started_again() -> Option<std::io::Error> {
+    const LEAST_MEMORY: &str = "128";
+    let written = environment(MEMORY_SIZE)?;
+    if written.parse::<i32>().is_ok() {
+        return None;
+    }
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return Some(error),
+    };
+    let mut again = std::process::Command::new(program);
+    again
+        .env(MEMORY_SIZE, LEAST_MEMORY)
+        .env(MEMORY_WRITTEN, written);
+    Some(again.exec())
 }
 
 /// The runtime hands on nothing that does not parse, and the job of such an event would never be

@@ -15,7 +15,18 @@ const WATCH_SECONDS: &str = "WATCH_SECONDS";
 
 /// Lambda sets it, in MB
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>).
-const MEMORY_SIZE: &str = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
+pub const MEMORY_SIZE: &str = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
+
+/// Lambda gives no function more
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
+const MEMORY_MAX_MB: u32 = 10_240;
+
+/// What stood in [`MEMORY_SIZE`] before it was replaced by something that the runtime can read.
+pub const MEMORY_WRITTEN: &str = "ECS_DEPLOY_ACTION_MEMORY_SIZE_WRITTEN";
+
+/// Settings of the SDKs that are yes or no
+/// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-endpoints.html>).
+const SWITCHES: [&str; 2] = ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"];
 
 /// The function's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,13 +68,24 @@ impl Settings {
                 )),
             }
         }
-        if let Some(written) = variable(MEMORY_SIZE) {
-            match written.trim().parse::<u64>() {
-                Ok(megabytes @ 1..) => settings.memory = Some(megabytes),
+        // Which endpoints are called, which is read elsewhere: `true`, in any case, or not.
+        for name in SWITCHES {
+            let written = variable(name).unwrap_or_default();
+            let is_known = ["", "true", "false"]
+                .iter()
+                .any(|known| written.eq_ignore_ascii_case(known));
+            if !is_known {
+                let warning = unreadable(name, &written, "true or false", "false");
+                settings.warnings.push(warning);
+            }
+        }
+        if let Some(written) = variable(MEMORY_WRITTEN).or_else(|| variable(MEMORY_SIZE)) {
+            match written.trim().parse::<u32>() {
+                Ok(megabytes @ 1..=MEMORY_MAX_MB) => settings.memory = Some(megabytes.into()),
                 _ => settings.warnings.push(unreadable(
                     MEMORY_SIZE,
                     &written,
-                    "a whole number of MB",
+                    &format!("a whole number of MB up to {MEMORY_MAX_MB}"),
                     "the least that a function can have",
                 )),
             }
@@ -96,7 +118,7 @@ mod tests {
             let written = match name {
                 WATCH_SECONDS => watch,
                 MEMORY_SIZE => memory,
-                other => unreachable!("{other} is read"),
+                _ => None,
             };
             written.map(str::to_owned)
         })
@@ -139,8 +161,15 @@ mod tests {
                 "{memory}"
             );
         }
+        let switched = |written: &'static str| {
+            let settings =
+                Settings::read(|name| SWITCHES.contains(&name).then(|| written.to_owned()));
+            settings.warnings.len()
+        };
+        assert_eq!((switched("TRUE"), switched(""), switched("yes")), (0, 0, 2));
         assert_eq!(read(Some("901"), None).watch, WATCH_DEFAULT);
         assert_eq!(read(Some("900"), None).warnings, Vec::<String>::new());
+        assert_eq!(read(None, Some("10241")).memory, None);
         let long = read(Some(&"x".repeat(9000)), None);
         assert!(long.warnings[0].len() < 200, "{}", long.warnings[0]);
     }

@@ -623,12 +623,12 @@ mod tests {
             families in proptest::collection::vec("[A-Za-z0-9_-]{60}", 10),
             number in 1..9_999_999u64,
             deployment in 1_000_000_000_000_000_000..u64::MAX,
-            service_deployment in "[A-Za-z0-9_-]{21}",
+            service_deployment in "[A-Za-z0-9_-]{32}",
             cause in "\\PC{0,400}",
         ) {
             let services: Vec<ServiceRollout> = families.iter().map(|family| ServiceRollout {
                 deployment: format!("ecs-svc/{deployment}"),
-                overwrote: false,
+                overwrote: true,
                 service_deployment: Some(service_deployment.clone()),
                 ..rollout(family, number + 1)
             }).collect();

@@ -13,6 +13,7 @@ use super::{Stage, Step, fingerprint};
 use crate::artifact::task_definition_file::TaskDefinitionFile;
 use crate::aws::ecs::ServiceDescribed;
 use crate::aws::error::{CallError, Class};
+use crate::deploy::decide::Owner;
 use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::phase::{Phase, ServiceRollout};
 use crate::deploy::plan::{self, FamilyPlan, ServicePlan};
@@ -543,7 +544,7 @@ impl Step<'_> {
                     previous: revision.clone(),
                     revision,
                     deployment: format!("ecs-svc/{}", u64::MAX),
-                    overwrote: false,
+                    overwrote: true,
                     service_deployment: Some("x".repeat(32)),
                 })
             })
@@ -552,9 +553,14 @@ impl Step<'_> {
         let services = services.map_err(|wrong: crate::deploy::revision::NotARevision| {
             Failure::new(FailureKind::Job, format!("{about}: {wrong}."))
         })?;
-        let phase = Phase::RollingOut {
+        // The longest of the phases.
+        let phase = Phase::RollingBack {
             job: self.job.to_owned(),
             started: self.now(),
+            owner: Owner::Job,
+            since: self.now(),
+            failed: services.len().saturating_sub(1),
+            cause: String::new(),
             services,
         };
         let left_off = LeftOff {

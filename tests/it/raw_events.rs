@@ -97,6 +97,9 @@ async fn a_setting_that_cannot_be_read_is_its_default_and_a_warning_with_every_r
         ("WATCH_SECONDS", "-1"),
         ("WATCH_SECONDS", ""),
         ("WATCH_SECONDS", "99999999999999999999999"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "lots"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "99999999999999999999999"),
+        ("AWS_USE_FIPS_ENDPOINT", "yes"),
         ("AWS_LAMBDA_LOG_LEVEL", "LOUD"),
         ("AWS_LAMBDA_LOG_FORMAT", "yaml"),
     ] {
