@@ -34,6 +34,7 @@
 //! | what is remembered between two invocations | [`deploy::phase`], [`deploy::token`] |
 //! | what is done, in which order, and what if it is done twice | [`engine`] |
 //! | the sentence that people read | [`deploy::failure`], [`explain`] |
+//! | what of a text from outside is shown | [`deploy::outside`] |
 //! | how one file is read out of a large zip | [`artifact::entry`], [`artifact::ranged`] |
 //! | what is kept of a deployment for later | [`record`] |
 //! | which calls are made | [`aws`] |

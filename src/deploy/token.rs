@@ -658,7 +658,7 @@ mod tests {
                 "[🙂日é\"\\\\\u{1}a]{0,900}",
             ],
             families in proptest::collection::vec("[A-Za-z0-9_-]{60}", 1..=10),
-            points in 0..300u32,
+            points in 0..100u32,
         ) {
             let services: Vec<ServiceRollout> =
                 families.iter().map(|family| rollout(family, 999_999)).collect();
