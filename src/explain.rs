@@ -112,6 +112,11 @@ fn of_denial(error: &CallError, caller: Caller) -> String {
     let who = who.map_or_else(String::new, |principal| format!(" (it is {principal})"));
     let remedy = if denial.is_explicit {
         "An explicit deny forbids it, in a policy of the role, its permissions boundary, the resource or the organization: no statement that allows it helps until that is lifted.".to_owned()
+    } else if let Some(policy) = &denial.withheld_by {
+        format!(
+            "It is the {policy} that does not allow it: a statement in that role's own policies does not help, whoever manages the {policy} has to allow {}.",
+            denial.action
+        )
     } else {
         let switch = denial.switch().map_or_else(String::new, |parameter| {
             format!(" Where that role is of template.yaml or examples/deploy-role.yaml, its stack's parameter {parameter} grants it: set that to true.")
@@ -131,13 +136,56 @@ fn of_denial(error: &CallError, caller: Caller) -> String {
     format!("{what}{who}. {remedy}{also} AWS says: {detail}.")
 }
 
+/// What AWS refuses for another reason than a missing permission, though with the codes and statuses
+/// of one: no statement would help. `None` for any other error.
+fn of_refusal(error: &CallError, caller: Caller) -> Option<String> {
+    let CallError {
+        operation,
+        subject,
+        detail,
+        ..
+    } = error;
+    let role = if *operation == "sts:AssumeRole" {
+        Caller::Function.role()
+    } else {
+        caller.role()
+    };
+    let region = error.region.as_deref();
+    let what = match error.class {
+        Class::Unknown => {
+            let region = region.map_or_else(
+                || "the Region that was called".to_owned(),
+                |region| format!("the Region {region}"),
+            );
+            format!(
+                "{region} does not know the credentials of {role} ({operation}). Mostly the account has not enabled that Region: check its name, or enable it (in the account's settings, AWS Regions)"
+            )
+        }
+        Class::Account => format!(
+            "AWS refuses the account of {role} ({operation}{}): it is not subscribed to the service, not verified or not paid for. Sign in to the console with that account, which says what is missing",
+            in_region(region)
+        ),
+        Class::Clock => format!(
+            "the clock of the machine that the function runs on is wrong: AWS takes {operation} only if it was signed within minutes of its own time. Start the action again; on a machine of your own set the clock"
+        ),
+        Class::Unsigned => format!(
+            "AWS does not accept the signature of {operation} on {subject}: the credentials of {role} are not a pair, or something on the way (a proxy) changes requests"
+        ),
+        _ => return None,
+    };
+    let detail = detail.trim_end_matches('.');
+    Some(format!(
+        "{what}. No permission is missing. AWS says: {detail}."
+    ))
+}
+
 /// A failed call that does not end the deployment, in words: what was denied with the statement
 /// that would allow it.
 pub fn words(error: &CallError, caller: Caller) -> String {
     if error.class == Class::Denied {
         of_denial(error, caller)
     } else {
-        error.to_string()
+        of_refusal(error, caller).unwrap_or_else(|| error.to_string())
     }
 }
 
@@ -152,7 +200,18 @@ pub fn of_call(about: &str, error: &CallError, caller: Caller, changed: bool) ->
         detail,
         ..
     } = error;
+    if let Some(refusal) = of_refusal(error, caller) {
+        return Failure::new(FailureKind::Permission, format!("{about}: {refusal}"));
+    }
     match error.class {
+        Class::Archived => Failure::new(
+            FailureKind::Configuration,
+            format!("{about}: {subject} is archived: restore it first. AWS says: {detail}"),
+        ),
+        Class::KeyUnusable => Failure::new(
+            FailureKind::Configuration,
+            format!("{about}: {}", of_key(subject, detail)),
+        ),
         Class::Denied => Failure::new(
             FailureKind::Permission,
             format!("{about}: {}", of_denial(error, caller)),
@@ -182,13 +241,27 @@ pub fn of_call(about: &str, error: &CallError, caller: Caller, changed: bool) ->
             FailureKind::Configuration,
             format!("{about}: {subject} does not exist. AWS says: {detail}"),
         ),
-        Class::Changed | Class::Empty | Class::JobOver | Class::Refused | Class::Unsupported => {
-            Failure::new(
-                FailureKind::Configuration,
-                format!("{about}: AWS does not accept {operation} on {subject}: {detail}"),
-            )
-        }
+        Class::Changed
+        | Class::Empty
+        | Class::JobOver
+        | Class::Refused
+        | Class::Unsupported
+        // Explained above.
+        | Class::Unknown
+        | Class::Account
+        | Class::Clock
+        | Class::Unsigned => Failure::new(
+            FailureKind::Configuration,
+            format!("{about}: AWS does not accept {operation} on {subject}: {detail}"),
+        ),
     }
+}
+
+/// The sentence about a KMS key that nobody can use.
+fn of_key(subject: &str, detail: &str) -> String {
+    format!(
+        "the KMS key of {subject} cannot be used, as if it were disabled, pending deletion or gone: enable it or cancel its deletion; no permission is missing. AWS says: {detail}"
+    )
 }
 
 /// The cluster or the service is not to be found.
@@ -221,7 +294,8 @@ pub fn of_describing(
             ),
         );
     }
-    of_call(&target.to_string(), error, caller, false)
+    let error = error.clone().in_region(region);
+    of_call(&target.to_string(), &error, caller, false)
 }
 
 fn in_region(region: Option<&str>) -> String {
@@ -257,6 +331,20 @@ pub fn of_artifact(
                 format!(
                     "{name} cannot be read any more: the job's credentials have expired. Retry the action. AWS says: {}",
                     error.detail
+                ),
+            ),
+            Class::Archived => Failure::new(
+                FailureKind::RevisionUnavailable,
+                format!(
+                    "{name} cannot be read: {location} is in an archive of S3's (Glacier), where a lifecycle rule of its bucket may have put it. Restore it, or release the change again to have it built. AWS says: {}",
+                    error.detail
+                ),
+            ),
+            Class::KeyUnusable => Failure::new(
+                FailureKind::RevisionUnavailable,
+                format!(
+                    "{name} cannot be read: {}",
+                    of_key(&location.to_string(), &error.detail)
                 ),
             ),
             Class::Changed => Failure::new(
@@ -316,8 +404,51 @@ mod tests {
             class,
             detail: "AccessDeniedException: User: arn:aws:sts::1:assumed-role/f is not authorized to perform: ecs:UpdateService on resource: arn:aws:ecs:r:1:service/prod/web because no identity-based policy allows it"
                 .to_owned(),
+            region: Some("eu-central-1".to_owned()),
             request_id: None,
         }
+    }
+
+    #[test]
+    fn what_no_statement_would_mend_is_told_without_one_and_a_region_by_its_name() {
+        for (class, told) in [
+            (
+                Class::Unknown,
+                "web: the Region eu-central-1 does not know the credentials of the role of RoleArn (ecs:UpdateService). Mostly the account has not enabled that Region",
+            ),
+            (
+                Class::Account,
+                "web: AWS refuses the account of the role of RoleArn",
+            ),
+            (
+                Class::Clock,
+                "web: the clock of the machine that the function runs on is wrong",
+            ),
+            (
+                Class::Unsigned,
+                "web: AWS does not accept the signature of ecs:UpdateService",
+            ),
+        ] {
+            let failure = of_call("web", &error(class), Caller::Assumed, false);
+            assert_eq!(failure.kind, FailureKind::Permission);
+            let message = failure.message;
+            assert!(message.starts_with(told), "{message}");
+            assert!(message.contains("No permission is missing"), "{message}");
+            assert!(!message.contains("Effect"), "{message}");
+            assert!(
+                message.contains(&words(&error(class), Caller::Assumed)),
+                "{message}"
+            );
+        }
+        let mut withheld = error(Class::Denied);
+        withheld.detail =
+            "not authorized to perform: ecs:UpdateService because no service control policy allows it".to_owned();
+        let message = words(&withheld, Caller::Function);
+        assert!(
+            message.contains("It is the service control policy"),
+            "{message}"
+        );
+        assert!(!message.contains("Effect"), "{message}");
     }
 
     #[test]
@@ -381,7 +512,16 @@ mod tests {
             kind(source(Class::Changed)),
             FailureKind::RevisionUnavailable
         );
+        assert_eq!(
+            kind(source(Class::Archived)),
+            FailureKind::RevisionUnavailable
+        );
+        assert_eq!(
+            kind(source(Class::KeyUnusable)),
+            FailureKind::RevisionUnavailable
+        );
         assert_eq!(kind(source(Class::Denied)), FailureKind::Permission);
+        assert_eq!(kind(source(Class::Unknown)), FailureKind::Permission);
         assert_eq!(
             kind(source(Class::Unavailable)),
             FailureKind::SystemUnavailable

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
+use crate::deploy::region::{Partition, Region};
 use crate::deploy::text;
 
 /// Pairs as written, in order, duplicates kept so that they can be told.
@@ -174,7 +175,7 @@ pub struct DeploySpec {
     /// The pipeline execution, for logs and reports.
     pub pipeline_execution_id: Option<String>,
     /// The Region to deploy to, if not the function's own.
-    pub region: Option<String>,
+    pub region: Option<Region>,
     /// The role to deploy with, if not the function's own.
     pub role: Option<AssumedRole>,
     /// Run once before any service is changed.
@@ -201,11 +202,13 @@ impl DeploySpec {
 #[error("{0}")]
 pub struct Problem(String);
 
-/// Reads a JSON object, keeping duplicates. `what` is its name for the error.
+/// Reads a JSON object, keeping duplicates. `what` is its name for the error. A byte order mark
+/// before it, as editors and PowerShell write one, says nothing.
 ///
 /// # Errors
 /// A sentence with line and column if it is no JSON object.
 pub fn written_in(what: &str, json: &str) -> Result<Written, Problem> {
+    let json = json.strip_prefix('\u{feff}').unwrap_or(json);
     let mut deserializer = serde_json::Deserializer::from_str(json);
     let pairs = deserializer
         .deserialize_any(PairsVisitor)
@@ -284,8 +287,8 @@ pub fn merged(written: Written, in_file: Written, file: &str) -> Result<Written,
 /// Every [`Problem`], in the order written, missing parameters last.
 pub fn parse(written: Written) -> Result<DeploySpec, Vec<Problem>> {
     let mut reader = Reader::new(written);
-    let cluster = reader.text("ClusterName", named("a cluster", is_name_or_arn));
-    let service = reader.text("ServiceName", named("a service", is_name_or_arn));
+    let cluster = reader.text("ClusterName", named("a cluster", is_cluster));
+    let service = reader.text("ServiceName", named("a service", is_service));
     let services = reader.services();
     let file_name = reader.text("FileName", path_in_artifact);
     let input_artifact = reader.text("InputArtifact", |written| Ok(written.to_owned()));
@@ -315,11 +318,7 @@ pub fn parse(written: Written) -> Result<DeploySpec, Vec<Problem>> {
         }
     });
     let region = reader.text("Region", |written| {
-        if is_region(written) {
-            Ok(written.to_owned())
-        } else {
-            Err("a Region's code, as eu-central-1".to_owned())
-        }
+        Region::parse(written).ok_or_else(|| "a Region's code, as eu-central-1".to_owned())
     });
     let role_arn = reader.text("RoleArn", |written| {
         if is_role_arn(written) {
@@ -362,6 +361,15 @@ pub fn parse(written: Written) -> Result<DeploySpec, Vec<Problem>> {
     let targets = reader.targets(cluster, service, services);
     for target in &targets {
         reader.agree(target, region.as_deref(), role.as_ref());
+    }
+    if let (Some(region), Some(role)) = (&region, &role)
+        && let Some(of_role) = part_of_arn(&role.arn, PARTITION_PART)
+        && of_role != region.partition().id
+    {
+        reader.problem(format!(
+            "RoleArn is an ARN of the partition '{of_role}', and the Region '{region}' is of '{}': no role works across partitions",
+            region.partition().id
+        ));
     }
     if !reader.problems.is_empty() || targets.is_empty() {
         return Err(reader.problems);
@@ -511,8 +519,8 @@ impl Reader {
                 }
                 _ => (Some(entry), None),
             };
-            let mut text = |value: &Value, what| {
-                let rule = named(what, is_name_or_arn);
+            let mut text = |value: &Value, what, is_sound| {
+                let rule = named(what, is_sound);
                 let outcome = match value {
                     Value::String(written) => rule(written.trim()),
                     _ => Err("a name in double quotes".to_owned()),
@@ -520,7 +528,7 @@ impl Reader {
                 self.kept(&place, value, outcome)
             };
             let cluster = match cluster {
-                Some(value) => match text(value, "a cluster") {
+                Some(value) => match text(value, "a cluster", is_cluster) {
                     Some(cluster) => Some(cluster),
                     None => continue,
                 },
@@ -528,7 +536,7 @@ impl Reader {
             };
             match service {
                 Some(value) => {
-                    if let Some(service) = text(value, "a service") {
+                    if let Some(service) = text(value, "a service", is_service) {
                         read.push(Entry { service, cluster });
                     }
                 }
@@ -784,24 +792,29 @@ fn is_name(written: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-fn is_name_or_arn(written: &str) -> bool {
-    is_name(written)
-        || (written.starts_with("arn:")
-            && written.split(':').nth(2) == Some("ecs")
-            && written.contains('/')
-            && is_name(text::last_part(written)))
+fn is_cluster(written: &str) -> bool {
+    is_name(written) || ecs_resource(written, "cluster/").is_some_and(is_name)
 }
 
-fn is_region(written: &str) -> bool {
-    let mut parts = written.split('-').rev();
-    let number = parts.next().unwrap_or_default();
-    let words: Vec<&str> = parts.collect();
-    number.len() == 1
-        && number.bytes().all(|b| b.is_ascii_digit())
-        && words.len() >= 2
-        && words
-            .iter()
-            .all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase()))
+/// A service's long ARN has its cluster's name in it, a short one, from before 2021, has not.
+fn is_service(written: &str) -> bool {
+    is_name(written)
+        || ecs_resource(written, "service/").is_some_and(|path| match path.split_once('/') {
+            Some((cluster, service)) => is_name(cluster) && is_name(service),
+            None => is_name(path),
+        })
+}
+
+/// What follows `kind` in `arn:PARTITION:ecs:REGION:ACCOUNT:KIND/…`.
+fn ecs_resource<'a>(written: &'a str, kind: &str) -> Option<&'a str> {
+    let parts: Vec<&str> = written.splitn(6, ':').collect();
+    let ["arn", partition, "ecs", region, account, resource] = parts.as_slice() else {
+        return None;
+    };
+    let is_of_partition = Region::parse(region)?.partition().id == *partition;
+    let is_account = !account.is_empty() && account.bytes().all(|b| b.is_ascii_digit());
+    let path = resource.strip_prefix(kind)?;
+    (is_of_partition && is_account).then_some(path)
 }
 
 /// The cluster of a service's long ARN, `…:service/cluster/service`.
@@ -811,6 +824,7 @@ fn cluster_in_service_arn(service: &str) -> Option<&str> {
 }
 
 /// Parts of an ARN behind `arn:`: partition, service, Region, account, resource.
+const PARTITION_PART: usize = 0;
 const REGION_PART: usize = 2;
 const ACCOUNT_PART: usize = 3;
 
@@ -824,15 +838,21 @@ fn is_role_arn(written: &str) -> bool {
     let parts: Vec<&str> = written.splitn(6, ':').collect();
     match parts.as_slice() {
         ["arn", partition, "iam", "", account, resource] => {
-            partition.starts_with("aws")
+            Partition::named(partition).is_some()
                 && account.len() == 12
                 && account.bytes().all(|b| b.is_ascii_digit())
                 && resource
                     .strip_prefix("role/")
-                    .is_some_and(|name| !name.is_empty() && !name.contains(char::is_whitespace))
+                    .is_some_and(|name| !name.is_empty() && name.chars().all(is_path_character))
         }
         _ => false,
     }
+}
+
+/// What IAM's names and paths are made of
+/// (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html>).
+fn is_path_character(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "_+=,.@/-".contains(c)
 }
 
 /// Reads an object's members as pairs, which keeps a name that is written twice.
@@ -1300,25 +1320,60 @@ mod tests {
     }
 
     #[test]
-    fn region_codes_of_all_partitions_are_known_by_their_shape() {
+    fn regions_and_arns_are_those_of_a_partition_that_there_is() {
         for region in [
             "eu-central-1",
-            "us-gov-west-1",
             "cn-north-1",
-            "ap-southeast-7",
-            "us-iso-east-1",
+            "eusc-de-east-1",
+            "us-isof-south-1",
         ] {
-            assert!(is_region(region), "{region}");
+            let json = json!({"ClusterName": "c", "ServiceName": "s", "Region": region});
+            assert_eq!(spec(&json.to_string()).region.as_deref(), Some(region));
         }
         for region in [
-            "eu",
-            "eu-1",
-            "EU-central-1",
-            "eu--1",
-            "eu-central-",
             "eu-central-12",
+            "xx-central-1",
+            "x@127.0.0.1:1/",
+            "aws-global",
         ] {
-            assert!(!is_region(region), "{region}");
+            assert!(problem_with("Region", &json!(region)).contains("as eu-central-1"));
         }
+        for arn in [
+            "arn:aws:ecs:cn-north-1:111122223333:cluster/prod",
+            "arn:aws:ecs:x@y/:111122223333:cluster/prod",
+            "arn:aws:ecs:eu-central-1:111122223333:service/prod/prod",
+            "arn:aws:ecs:eu-central-1::cluster/prod",
+        ] {
+            assert!(
+                problem_with("ClusterName", &json!(arn)).contains("or its ARN"),
+                "{arn}"
+            );
+        }
+        for arn in [
+            "arn:aws:ecs:eu-central-1:111122223333:cluster/prod",
+            "arn:aws:ecs:eu-central-1:111122223333:service/prod/web/x",
+        ] {
+            assert!(
+                problem_with("ServiceName", &json!(arn)).contains("or its ARN"),
+                "{arn}"
+            );
+        }
+        let short = json!({"ClusterName": "c",
+            "ServiceName": "arn:aws-eusc:ecs:eusc-de-east-1:111122223333:service/web"});
+        assert_eq!(spec(&short.to_string()).about(), "web on c");
+        let role = "arn:aws-cn:iam::111122223333:role/deploy";
+        let told = problems(
+            &json!({"ClusterName": "c", "ServiceName": "s", "Region": "eu-west-1", "RoleArn": role})
+                .to_string(),
+        );
+        assert!(told[0].contains("the partition 'aws-cn'"), "{told:?}");
+        let role = json!("arn:awsome:iam::111122223333:role/deploy");
+        assert!(problem_with("RoleArn", &role).contains("a role's ARN"));
+    }
+
+    #[test]
+    fn a_byte_order_mark_before_the_parameters_says_nothing() {
+        let json = "\u{feff}{\"ClusterName\": \"c\", \"ServiceName\": \"s\"}";
+        assert_eq!(spec(json).about(), "s on c");
     }
 }

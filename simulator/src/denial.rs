@@ -90,6 +90,7 @@ fn resource(service: &str, operation: &str, request: &Value) -> Option<String> {
             &format!("{}/{}", last("cluster"), last("task")),
         )),
         ("ecs", "DescribeTasks") => Some(arn("task", &format!("{}/*", last("cluster")))),
+        ("ecr", "DescribePullThroughCacheRules") => Some("*".to_owned()),
         ("ecr", _) => Some(arn("repository", text(request, "repositoryName"))),
         ("logs", _) => Some(format!(
             "arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{}:log-stream:{}",

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
-use crate::wire::{ApiError, text};
+use crate::wire::{ApiError, page, text};
 
 /// Where blobs are served: the first part of the path.
 pub(crate) const BLOBS: &str = "ecr-blobs";
@@ -26,6 +26,20 @@ struct State {
     blobs: BTreeMap<String, Value>,
     /// Where blobs are served.
     endpoint: String,
+    /// By repository and tag: images that are archived, and how that is said.
+    archived: BTreeMap<(String, String), Inaccessible>,
+    /// Pull-through cache rules: prefix and upstream registry.
+    rules: Vec<(String, String)>,
+}
+
+/// How ECR says that an image is archived: the API model has a failure code, and it is not
+/// documented whether an error comes in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inaccessible {
+    /// As a failure in an answer.
+    Failure,
+    /// As an error.
+    Error,
 }
 
 impl Ecr {
@@ -95,12 +109,28 @@ impl Ecr {
         state.repositories.insert(repository.to_owned());
     }
 
+    /// Archives an image: it is there, and nobody can pull it.
+    pub fn archive_image(&self, repository: &str, tag: &str, said: Inaccessible) {
+        let key = (repository.to_owned(), tag.to_owned());
+        self.state().archived.insert(key, said);
+    }
+
+    /// Makes a pull-through cache rule. What it would fetch is not simulated: as long as nobody has
+    /// pulled an image, ECR does not have it.
+    pub fn cache(&self, prefix: &str, upstream: &str) {
+        let rule = (prefix.to_owned(), upstream.to_owned());
+        self.state().rules.push(rule);
+    }
+
     pub(crate) fn blob(&self, digest: &str) -> Option<Value> {
         self.state().blobs.get(digest).cloned()
     }
 
     pub(crate) fn call(&self, operation: &str, request: &Value) -> Result<Value, ApiError> {
         let state = self.state();
+        if operation == "DescribePullThroughCacheRules" {
+            return rules(&state.rules, request);
+        }
         let images = &state.images;
         let repository = text(request, "repositoryName");
         let has_images = images.keys().any(|(known, _)| known == repository);
@@ -127,7 +157,16 @@ impl Ecr {
             let image = images.iter().find(|((known, tag), (digest, _))| {
                 known == repository && (id["imageTag"] == **tag || id["imageDigest"] == **digest)
             });
+            let said = image.and_then(|(key, _)| state.archived.get(key));
             match image {
+                Some(_) if said == Some(&Inaccessible::Error) => {
+                    let message = "The image requested is not accessible";
+                    return Err(ApiError::new("ImageInaccessible", message));
+                }
+                Some(_) if said.is_some() => failures.push(json!({
+                    "imageId": id, "failureCode": "ImageInaccessible",
+                    "failureReason": "The image requested is archived",
+                })),
                 Some(((_, tag), (digest, manifest))) if operation == "BatchGetImage" => {
                     found.push(json!({
                         "repositoryName": repository,
@@ -156,6 +195,37 @@ impl Ecr {
             format!("The image requested does not exist in the repository '{repository}'"),
         ))
     }
+}
+
+/// A page of the rules, at most 100 of them where no other number is asked for.
+fn rules(all: &[(String, String)], request: &Value) -> Result<Value, ApiError> {
+    const PAGE: u64 = 100;
+    let asked = request["ecrRepositoryPrefixes"].as_array();
+    let is_asked = |prefix: &str| asked.is_none_or(|asked| asked.iter().any(|one| one == prefix));
+    let shown = all.iter().filter(|(prefix, _)| is_asked(prefix));
+    let shown: Vec<Value> = shown
+        .map(|(prefix, upstream)| {
+            json!({"ecrRepositoryPrefix": prefix, "upstreamRegistryUrl": upstream,
+                "registryId": crate::ACCOUNT})
+        })
+        .collect();
+    if asked.is_some() && shown.is_empty() {
+        let message = "The specified pull through cache rule does not exist in the registry";
+        return Err(ApiError::new(
+            "PullThroughCacheRuleNotFoundException",
+            message,
+        ));
+    }
+    let count = request["maxResults"].as_u64().unwrap_or(PAGE);
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    let (rules, next) = page(&shown, text(request, "nextToken"), count).ok_or_else(|| {
+        ApiError::new("InvalidParameterException", "Invalid parameter: nextToken")
+    })?;
+    let mut answer = json!({"pullThroughCacheRules": rules});
+    if let Some(next) = next {
+        answer["nextToken"] = json!(next);
+    }
+    Ok(answer)
 }
 
 #[cfg(test)]
@@ -187,5 +257,41 @@ mod tests {
             ecr.call("BatchGetImage", &request).unwrap_err().code,
             "RepositoryNotFoundException"
         );
+    }
+
+    #[test]
+    fn an_archived_image_is_no_image_to_pull_in_either_way_of_saying_so() {
+        let ecr = Ecr::default();
+        ecr.put_image("app", "v1", "sha256:1", "linux/amd64");
+        let request = json!({"repositoryName": "app", "imageIds": [{"imageTag": "v1"}]});
+        ecr.archive_image("app", "v1", Inaccessible::Failure);
+        let answer = ecr.call("BatchGetImage", &request).unwrap();
+        assert_eq!(answer["failures"][0]["failureCode"], "ImageInaccessible");
+        assert_eq!(answer["images"], json!([]));
+        ecr.archive_image("app", "v1", Inaccessible::Error);
+        let refused = ecr.call("BatchGetImage", &request).unwrap_err();
+        assert_eq!(refused.code, "ImageInaccessible");
+    }
+
+    #[test]
+    fn cache_rules_are_listed_by_pages_and_found_by_their_prefix() {
+        let ecr = Ecr::default();
+        let ask = |request: Value| ecr.call("DescribePullThroughCacheRules", &request);
+        assert_eq!(ask(json!({})).unwrap()["pullThroughCacheRules"], json!([]));
+        ecr.cache("hub", "registry-1.docker.io");
+        ecr.cache("quay", "quay.io");
+        let first = ask(json!({"maxResults": 1})).unwrap();
+        assert_eq!(
+            first["pullThroughCacheRules"][0]["ecrRepositoryPrefix"],
+            "hub"
+        );
+        let second = ask(json!({"maxResults": 1, "nextToken": first["nextToken"]})).unwrap();
+        assert_eq!(
+            second["pullThroughCacheRules"][0]["upstreamRegistryUrl"],
+            "quay.io"
+        );
+        assert_eq!(second.get("nextToken"), None);
+        let unknown = ask(json!({"ecrRepositoryPrefixes": ["x"]})).unwrap_err();
+        assert_eq!(unknown.code, "PullThroughCacheRuleNotFoundException");
     }
 }

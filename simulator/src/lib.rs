@@ -48,7 +48,7 @@ pub use codepipeline::{
     ARTIFACT_ACCESS_KEY_ID, ARTIFACT_SECRET_ACCESS_KEY, ARTIFACT_SESSION_TOKEN, Answer,
     CodePipeline, StartAction,
 };
-pub use ecr::Ecr;
+pub use ecr::{Ecr, Inaccessible};
 pub use ecs::Ecs;
 pub use events::Events;
 pub use faults::Faults;

@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::document::{self, Unusable};
-use crate::deploy::images::{ImageSource, Images};
+use crate::deploy::images::{ImageMistake, ImageReference, ImageSource, Images};
 use crate::deploy::text;
 
 /// An image definitions file is at most this long (100 KB in CodePipeline's quotas:
@@ -111,38 +111,6 @@ pub enum Mistake {
     NeedlessContainerName,
 }
 
-/// What is wrong with an image's name.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ImageMistake {
-    /// A variable that the build did not expand.
-    #[error(
-        "is '{0}', where a variable was not expanded: check the quotes in the buildspec (a shell expands within double quotes only)"
-    )]
-    UnexpandedVariable(String),
-    /// A placeholder that nobody replaced.
-    #[error("is '{image}', where the placeholder {placeholder} was not replaced")]
-    Placeholder {
-        /// The image as written.
-        image: String,
-        /// The part in angle brackets.
-        placeholder: String,
-    },
-    /// A line break, as `$(cat file)` leaves one.
-    #[error("has a line break in it ({0:?}): remove it, for example with tr -d '\\n'")]
-    LineBreak(String),
-    /// White space.
-    #[error("has a space in it: '{0}'")]
-    Space(String),
-    /// `repository:` with nothing behind the colon.
-    #[error("is '{0}', with an empty tag: was the tag's variable empty in the build?")]
-    EmptyTag(String),
-    /// `repository@` with nothing behind it, or `:tag` with nothing before it.
-    #[error(
-        "is '{0}', which is not a whole image name: expected registry/repository:tag or …@sha256:…"
-    )]
-    Partial(String),
-}
-
 impl Mistake {
     /// Whether the sentence is about one entry, rather than about the file.
     pub fn is_about_an_entry(&self) -> bool {
@@ -193,7 +161,7 @@ pub fn from_value(
         }),
         Value::Object(object) if detail_expected => match object.get("ImageURI") {
             Some(Value::String(image)) if !image.is_empty() => {
-                check_image(image).map_err(|reason| {
+                ImageReference::parse(image).map_err(|reason| {
                     vec![Mistake::Image {
                         container: "ImageURI".to_owned(),
                         reason,
@@ -248,7 +216,7 @@ fn definitions(entries: &[Value]) -> Result<Images, Vec<Mistake>> {
                 continue;
             }
         };
-        if let Err(reason) = check_image(image) {
+        if let Err(reason) = ImageReference::parse(image) {
             mistakes.push(Mistake::Image {
                 container: name.to_owned(),
                 reason,
@@ -298,38 +266,6 @@ fn member<'a>(object: &'a Value, entry: usize, member: &'static str) -> Result<&
     }
 }
 
-/// Whether `image` can be the name of an image at all. Whether it exists is another question.
-///
-/// # Errors
-/// The first [`ImageMistake`].
-pub fn check_image(image: &str) -> Result<(), ImageMistake> {
-    let own = || image.to_owned();
-    if image.contains(['\n', '\r']) {
-        return Err(ImageMistake::LineBreak(own()));
-    }
-    if image.contains('$') {
-        return Err(ImageMistake::UnexpandedVariable(own()));
-    }
-    if let Some((_, rest)) = image.split_once('<') {
-        let name = rest.split_once('>').map_or(rest, |(name, _)| name);
-        return Err(ImageMistake::Placeholder {
-            image: own(),
-            placeholder: format!("<{name}>"),
-        });
-    }
-    if image.contains(char::is_whitespace) {
-        return Err(ImageMistake::Space(own()));
-    }
-    if image.ends_with(':') || image.contains(":@") {
-        return Err(ImageMistake::EmptyTag(own()));
-    }
-    let last = text::last_part(image);
-    if last.is_empty() || last.starts_with(':') || last.starts_with('@') || last.ends_with('@') {
-        return Err(ImageMistake::Partial(own()));
-    }
-    Ok(())
-}
-
 fn kind_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -363,14 +299,14 @@ mod tests {
 
     #[test]
     fn a_sound_file_is_read_in_order_with_other_keys_ignored_and_a_bom_tolerated() {
-        let text = "\u{feff}[{\"name\":\"web\",\"imageUri\":\"localhost:5000/r/app:v1@sha256:0a\",\"note\":1},\
+        let text = "\u{feff}[{\"name\":\"web\",\"imageUri\":\"localhost:5000/r/app:v1@sha256:4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865\",\"note\":1},\
                     {\"imageUri\":\"b\",\"name\":\"side\"},{\"name\":\"side\",\"imageUri\":\"b\"}]";
         let expected = ImageSource::Definitions {
             file: FILE.to_owned(),
             images: vec![
                 (
                     "web".to_owned(),
-                    "localhost:5000/r/app:v1@sha256:0a".to_owned(),
+                    "localhost:5000/r/app:v1@sha256:4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865".to_owned(),
                 ),
                 ("side".to_owned(), "b".to_owned()),
             ],
@@ -524,6 +460,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_image_by_the_grammar_of_references_is_told_with_what_to_write() {
+        assert_eq!(
+            sentence_for_image("https://repo.example/app:v1"),
+            "the image of 'web' is 'https://repo.example/app:v1', which begins with https://: an image has no scheme, write it as registry/repository:tag"
+        );
+        assert!(sentence_for_image("Repo/App:v1").contains("capitals in its path"));
+        assert!(sentence_for_image("repo/app:feature/x").contains("a slash in its tag"));
+    }
+
+    #[test]
     fn utf_16_is_recognised_with_and_without_its_mark() {
         let utf16: Vec<u8> = "[]".encode_utf16().flat_map(u16::to_le_bytes).collect();
         assert!(sentence_of(&utf16).contains("PowerShell"));
@@ -568,13 +514,15 @@ mod tests {
 
     #[test]
     fn an_image_detail_is_read_where_its_name_or_a_container_asks_for_it() {
-        let bytes = br#"{"ImageURI":"r/app@sha256:1","ImageTags":["v1"]}"#;
+        let bytes = br#"{"ImageURI":"r/app@sha256:4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865","ImageTags":["v1"]}"#;
         let detail = |file: &str, container: Option<&str>| parse(file, bytes, container).unwrap();
         assert_eq!(
             detail("out/imageDetail.json", None),
             ImageSource::Detail {
                 file: "out/imageDetail.json".to_owned(),
-                image: "r/app@sha256:1".to_owned(),
+                image:
+                    "r/app@sha256:4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865"
+                        .to_owned(),
                 container: None
             }
         );

@@ -4,7 +4,8 @@
 use serde_json::{Map, Value};
 
 use super::document::{self, Unusable};
-use crate::deploy::task_definition::READ_ONLY_FIELDS;
+use crate::deploy::images::{ImageReference, ImageSource};
+use crate::deploy::task_definition::{READ_ONLY_FIELDS, placeholder_in};
 use crate::deploy::text;
 
 /// A file that is no image definitions file is at most this long.
@@ -22,6 +23,38 @@ pub struct TaskDefinitionFile {
 }
 
 impl TaskDefinitionFile {
+    /// What is wrong with the images that it brings itself: those that stand in no placeholder, in
+    /// containers for which `source` has no image.
+    pub fn mistaken_images(&self, source: Option<&ImageSource>) -> Vec<Mistake> {
+        let containers = self.fields.get("containerDefinitions");
+        let containers = containers
+            .and_then(Value::as_array)
+            .map_or(&[][..], Vec::as_slice);
+        let is_replaced = |name: &str| match source {
+            None => false,
+            Some(ImageSource::Definitions { images, .. }) => {
+                images.iter().any(|(named, _)| named == name)
+            }
+            Some(ImageSource::Detail { container, .. }) => match container {
+                Some(container) => container == name,
+                None => containers.len() == 1,
+            },
+        };
+        let mistaken = containers
+            .iter()
+            .enumerate()
+            .filter_map(|(index, container)| {
+                let image = container["image"].as_str()?;
+                if is_replaced(container["name"].as_str()?) || placeholder_in(image).is_some() {
+                    return None;
+                }
+                let mistake = ImageReference::parse(image).err()?;
+                let what = format!("has an image that {mistake}");
+                Some(Mistake::Container { index, what })
+            });
+        mistaken.collect()
+    }
+
     /// The family that it names, if it names one.
     pub fn family(&self) -> Option<&str> {
         self.fields.get("family").and_then(Value::as_str)
@@ -190,6 +223,32 @@ mod tests {
         assert_eq!(read.family(), Some("app"));
         assert_eq!(read.dropped, ["taskDefinitionArn"]);
         assert_eq!(read.tags, Some(Vec::new()));
+    }
+
+    #[test]
+    fn an_image_that_is_none_is_told_unless_another_comes_into_its_place() {
+        let told = |image: &str, source: Option<&ImageSource>| -> Vec<String> {
+            let file = json!({"containerDefinitions": [
+                {"name": "a", "image": "<IMAGE1_NAME>"}, {"name": "b", "image": image}]});
+            let file = parse(file.to_string().as_bytes()).unwrap();
+            let mistakes = file.mistaken_images(source);
+            mistakes.iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(told("repo.example:5000/b:v1", None), [""; 0]);
+        assert_eq!(
+            told("Repo/b:v1", None),
+            [
+                "containerDefinitions[1] has an image that is 'Repo/b:v1', with capitals in its path: repositories have small letters only, so write 'repo/b'"
+            ]
+        );
+        let source = |container: &str| ImageSource::Definitions {
+            file: "imagedefinitions.json".to_owned(),
+            images: vec![(container.to_owned(), "repo/b:v1".to_owned())],
+        };
+        for image in ["<A>:v1", "https://b", "b:feature/x", "${IMAGE}", "b c"] {
+            assert_eq!(told(image, Some(&source("a"))).len(), 1, "{image}");
+            assert_eq!(told(image, Some(&source("b"))).len(), 0, "{image}");
+        }
     }
 
     #[test]

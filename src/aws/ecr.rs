@@ -8,9 +8,11 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use serde_json::{Value, json};
 
+use super::endpoint::{self, Hosts, Service};
 use super::error::{CallError, Class};
-use super::raw::{RawClient, Service};
-use crate::deploy::images::{EcrImage, Reference};
+use super::raw::RawClient;
+use crate::deploy::images::{self, CacheRule, EcrImage, Reference};
+use crate::deploy::region::partition_id;
 
 /// The manifests that we can read; ECR converts to none of them by itself
 /// (<https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchGetImage.html>).
@@ -21,18 +23,39 @@ const MEDIA_TYPES: [&str; 4] = [
     "application/vnd.docker.distribution.manifest.v2+json",
 ];
 
-/// Its target and its host are those of the API model's metadata.
-const SERVICE: Service = Service {
+/// Its target is that of the API model's metadata.
+pub(super) const SERVICE: Service = Service {
     id: "ECR",
     name: "ecr",
-    host: "api.ecr",
+    hosts: Hosts {
+        plain: ["api.ecr", "ecr"],
+        fips: ["api.ecr-fips", "ecr-fips"],
+        fips_in_us_gov: ["api.ecr-fips", "ecr-fips"],
+    },
     target: "AmazonEC2ContainerRegistry_V20150921",
 };
 
 const GET_URL: &str = "ecr:GetDownloadUrlForLayer";
 
+/// A registry has 50 pull-through cache rules at most
+/// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html>), and an answer as
+/// many as it likes.
+const RULE_PAGES: usize = 10;
+
 /// Of an image's configuration no more than this is asked for.
 const CONFIGURATION_LIMIT_BYTES: usize = 1024 * 1024;
+
+/// What ECR knows of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Looked {
+    /// It can be pulled.
+    Found(ImageFound),
+    /// The repository has no such image.
+    Absent,
+    /// It is archived: no task can pull it until somebody restores it
+    /// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/archive_restore_image.html>).
+    Archived,
+}
 
 /// An image that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,11 +81,11 @@ impl Ecr {
         }
     }
 
-    /// The image's manifest and digest, or `None` if its repository has no such image.
+    /// The image's manifest and digest.
     ///
     /// # Errors
     /// [`CallError`]; [`Class::Missing`] if there is no such repository.
-    pub async fn manifest(&self, image: &EcrImage) -> Result<Option<ImageFound>, CallError> {
+    pub async fn manifest(&self, image: &EcrImage) -> Result<Looked, CallError> {
         const OPERATION: &str = "ecr:BatchGetImage";
         let id = match &image.reference {
             Reference::Tag(tag) => json!({"imageTag": tag}),
@@ -70,31 +93,77 @@ impl Ecr {
         };
         let body = json!({"registryId": image.registry, "repositoryName": image.repository,
             "imageIds": [id], "acceptedMediaTypes": MEDIA_TYPES});
-        let answer = self.client.ask(OPERATION, subject(image), body).await?;
+        let answer = match self.client.ask(OPERATION, subject(image), body).await {
+            Ok(answer) => answer,
+            // Which way it is said is not documented: here, or as the failure below.
+            Err(error) if error.class == Class::Archived => return Ok(Looked::Archived),
+            Err(error) => return Err(error.about_resource(arn(image))),
+        };
         let text = |value: &Value| value.as_str().map(str::to_owned);
         if let Some(found) = answer["images"].get(0) {
-            return Ok(Some(ImageFound {
+            return Ok(Looked::Found(ImageFound {
                 manifest: text(&found["imageManifest"]).unwrap_or_default(),
-                digest: text(&found["imageId"]["imageDigest"]),
+                // It becomes a part of an image's name.
+                digest: text(&found["imageId"]["imageDigest"])
+                    .filter(|digest| images::is_digest(digest)),
             }));
         }
         let failure = &answer["failures"][0];
-        match failure["failureCode"].as_str() {
+        // Those of the API model's ImageFailureCode that can come here.
+        let class = match failure["failureCode"].as_str() {
             Some(
                 "ImageNotFound"
                 | "InvalidImageTag"
                 | "InvalidImageDigest"
                 | "ImageTagDoesNotMatchDigest",
-            ) => Ok(None),
-            _ => Err(CallError::unusable(
-                OPERATION,
-                subject(image),
-                Class::Refused,
-                failure["failureReason"]
-                    .as_str()
-                    .unwrap_or("no image and no reason"),
-            )),
+            ) => return Ok(Looked::Absent),
+            Some("ImageInaccessible") => return Ok(Looked::Archived),
+            Some("KmsError") => Class::KeyUnusable,
+            Some("UpstreamTooManyRequests") => Class::Throttled,
+            Some("UpstreamUnavailable") => Class::Unavailable,
+            _ => Class::Refused,
+        };
+        let reason = [&failure["failureCode"], &failure["failureReason"]];
+        let reason: Vec<&str> = reason.iter().filter_map(|part| part.as_str()).collect();
+        let detail = if reason.is_empty() {
+            "no image and no reason".to_owned()
+        } else {
+            reason.join(": ")
+        };
+        Err(
+            CallError::unusable(OPERATION, subject(image), class, detail)
+                .in_region(Some(image.region.name())),
+        )
+    }
+
+    /// The rule by which ECR would fetch the image from another registry when a task pulls it
+    /// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache.html>).
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn cache_rule(&self, image: &EcrImage) -> Result<Option<CacheRule>, CallError> {
+        const OPERATION: &str = "ecr:DescribePullThroughCacheRules";
+        let subject = || format!("registry {} in {}", image.registry, image.region);
+        let mut rules = Vec::new();
+        let mut body = json!({"registryId": image.registry});
+        for _ in 0..RULE_PAGES {
+            let answer = match self.client.ask(OPERATION, subject(), body.clone()).await {
+                Ok(answer) => answer,
+                Err(error) if error.class == Class::Missing => break,
+                Err(error) => return Err(error),
+            };
+            let listed = answer["pullThroughCacheRules"].as_array();
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            rules.extend(listed.into_iter().flatten().map(|rule| CacheRule {
+                prefix: text(&rule["ecrRepositoryPrefix"]),
+                upstream: text(&rule["upstreamRegistryUrl"]),
+            }));
+            match answer["nextToken"].as_str() {
+                Some(next) => body["nextToken"] = json!(next),
+                None => break,
+            }
         }
+        Ok(images::cache_rule_for(&image.repository, rules))
     }
 
     /// The configuration of an image of one platform.
@@ -104,7 +173,8 @@ impl Ecr {
     pub async fn configuration(&self, image: &EcrImage, digest: &str) -> Result<Value, CallError> {
         let body = json!({"registryId": image.registry, "repositoryName": image.repository,
             "layerDigest": digest});
-        let answer = self.client.ask(GET_URL, subject(image), body).await?;
+        let answer = self.client.ask(GET_URL, subject(image), body).await;
+        let answer = answer.map_err(|error| error.about_resource(arn(image)))?;
         let unusable = |class: Class, detail: &str| {
             CallError::unusable(GET_URL, subject(image), class, detail)
         };
@@ -122,11 +192,12 @@ impl Ecr {
             .map_err(|_| unusable(Class::Refused, "its configuration is not JSON"))
     }
 
-    /// What a signed URL leads to, with the HTTP client that all clients share.
+    /// What a signed URL leads to, with the HTTP client that all clients share, which follows no
+    /// redirection. Nothing of ours is sent along.
     async fn download(&self, url: &str) -> Option<Vec<u8>> {
-        let origin_end = url.find("://").map(|at| at + 3)?;
-        let path = url[origin_end..].find('/').map(|at| origin_end + at)?;
-        let (origin, path) = (&url[..path], url[path..].to_owned());
+        let configured = endpoint::configured(&self.http, &SERVICE);
+        let (origin, path) = origin_and_path(url, configured.as_deref())?;
+        let path = path.to_owned();
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(super::CONNECT_TIMEOUT)
             .read_timeout(super::READ_TIMEOUT)
@@ -152,12 +223,48 @@ impl Ecr {
                 let bytes = response
                     .body()
                     .bytes()
+                    .filter(|bytes| bytes.len() <= CONFIGURATION_LIMIT_BYTES)
                     .filter(|_| response.status().is_success());
                 Ok::<_, OrchestratorError<std::convert::Infallible>>(bytes.map(<[u8]>::to_vec))
             })
             .build();
         operation.invoke(()).await.ok().flatten()
     }
+}
+
+/// A URL of a layer in two: `https://HOST[:PORT]` with a host that has a name, or the `configured`
+/// endpoint, and what follows.
+fn origin_and_path<'a>(url: &'a str, configured: Option<&str>) -> Option<(&'a str, &'a str)> {
+    const SCHEME: &str = "https://";
+    let configured = configured.map(|endpoint| endpoint.trim_end_matches('/'));
+    let rest = configured.and_then(|endpoint| url.strip_prefix(endpoint));
+    if let Some(path) = rest.filter(|path| path.starts_with('/')) {
+        return Some((&url[..url.len() - path.len()], path));
+    }
+    let authority = url.strip_prefix(SCHEME)?;
+    let (authority, _) = authority.split_once('/')?;
+    let (host, port) = authority.split_once(':').unwrap_or((authority, "443"));
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let has_name = host
+        .split('.')
+        .all(|label| !label.is_empty() && label.chars().all(is_name));
+    let (_, domain) = host.rsplit_once('.')?;
+    let is_domain = domain.starts_with(|c: char| c.is_ascii_alphabetic());
+    let has_port = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+    let end = SCHEME.len() + authority.len();
+    (has_name && is_domain && has_port).then(|| (&url[..end], &url[end..]))
+}
+
+/// The repository's ARN.
+fn arn(image: &EcrImage) -> String {
+    let EcrImage {
+        registry,
+        region,
+        repository,
+        ..
+    } = image;
+    let partition = partition_id(Some(region));
+    format!("arn:{partition}:ecr:{region}:{registry}:repository/{repository}")
 }
 
 fn subject(image: &EcrImage) -> String {
@@ -168,4 +275,41 @@ fn subject(image: &EcrImage) -> String {
         ..
     } = image;
     format!("repository {repository} of the registry {registry} in {region}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layer_is_fetched_from_a_host_with_a_name_over_tls_or_from_the_endpoint_that_is_set() {
+        let bucket = "https://prod-layers.s3.eu-central-1.amazonaws.com";
+        let url = format!("{bucket}/a/b?X-Amz-Signature=1");
+        assert_eq!(
+            origin_and_path(&url, None),
+            Some((bucket, "/a/b?X-Amz-Signature=1"))
+        );
+        let local = "http://127.0.0.1:4566";
+        assert_eq!(
+            origin_and_path("http://127.0.0.1:4566/x", Some("http://127.0.0.1:4566/")),
+            Some((local, "/x"))
+        );
+        for url in [
+            "http://bucket.s3.amazonaws.com/a",
+            "https://user@bucket.s3.amazonaws.com/a",
+            "https://169.254.170.2/a",
+            "https://[::1]/a",
+            "https://localhost/a",
+            "https://bucket.s3.amazonaws.com:/a",
+            "https://bucket.s3.amazonaws.com",
+            "https://bucket.s3.amazonaws.com?/",
+            "https://bücket.example/a",
+            "file:///etc/passwd",
+            "http://127.0.0.1:45667/x",
+            "http://127.0.0.1:4566@evil.example/x",
+            "",
+        ] {
+            assert_eq!(origin_and_path(url, Some(local)), None, "{url}");
+        }
+    }
 }

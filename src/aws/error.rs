@@ -18,10 +18,23 @@ const DETAIL_LIMIT_CHARS: usize = 1000;
 pub enum Class {
     /// The thing that the call is about does not exist.
     Missing,
-    /// Not allowed.
+    /// Not allowed: a permission is missing.
     Denied,
     /// The credentials are not valid any more.
     Expired,
+    /// The credentials are not known where the call went: mostly because the account has not
+    /// enabled the Region.
+    Unknown,
+    /// The signature is missing, incomplete or wrong.
+    Unsigned,
+    /// The signature is of another time than AWS's clock shows.
+    Clock,
+    /// The account may not use the service: it is not subscribed, or there is a problem with it.
+    Account,
+    /// It exists, but in an archive, from which it has to be restored first.
+    Archived,
+    /// The KMS key that it is encrypted with is disabled, pending deletion or gone.
+    KeyUnusable,
     /// The object changed between two reads (412).
     Changed,
     /// A range of an object that has no bytes there (416): it is empty.
@@ -51,6 +64,8 @@ pub struct CallError {
     pub class: Class,
     /// AWS's code and words, or the network's.
     pub detail: String,
+    /// The Region that was called, where the caller knows it.
+    pub region: Option<String>,
     /// AWS's id of the request, for its support.
     pub request_id: Option<String>,
 }
@@ -77,6 +92,7 @@ impl CallError {
             resource: None,
             class,
             detail: shown(&detail.into()),
+            region: None,
             request_id: None,
         }
     }
@@ -90,10 +106,18 @@ impl CallError {
         )
     }
 
-    /// The same, with the ARN of what the call was about.
+    /// The same, with the ARN of what the call was about. An error of a call that had to come first
+    /// keeps its own.
     #[must_use]
     pub fn about_resource(mut self, arn: impl Into<String>) -> Self {
-        self.resource = Some(arn.into());
+        self.resource.get_or_insert_with(|| arn.into());
+        self
+    }
+
+    /// The same, with the Region that was called, if the error does not name one yet.
+    #[must_use]
+    pub fn in_region(mut self, region: Option<&str>) -> Self {
+        self.region = self.region.or_else(|| region.map(str::to_owned));
         self
     }
 
@@ -143,6 +167,7 @@ impl CallError {
             resource: None,
             class,
             detail: text::cut(&shown(&detail), DETAIL_LIMIT_CHARS),
+            region: None,
             request_id: error
                 .raw_response()
                 .and_then(|response| {
@@ -179,10 +204,12 @@ fn cause_in<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a CallError> {
 
 /// Codes: the API models' error shapes, and each service's list of common errors
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/CommonErrors.html>,
-/// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>).
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>,
+/// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
 fn class_of(code: Option<&str>, message: Option<&str>, status: Option<u16>) -> Class {
     let message = message.unwrap_or_default();
-    match code.unwrap_or_default() {
+    let code = code.unwrap_or_default();
+    match code {
         "ClusterNotFoundException"
         | "ServiceNotFoundException"
         | "JobNotFoundException"
@@ -192,27 +219,63 @@ fn class_of(code: Option<&str>, message: Option<&str>, status: Option<u16>) -> C
         | "RepositoryNotFoundException"
         | "ResourceNotFoundException"
         | "LayersNotFoundException"
+        | "PullThroughCacheRuleNotFoundException"
         | "NotFound" => Class::Missing,
         "ClientException" if message.contains("Unable to describe task definition") => {
             Class::Missing
         }
-        "AccessDenied"
-        | "AccessDeniedException"
-        | "UnauthorizedOperation"
-        | "AllAccessDisabled"
-        | "InvalidAccessKeyId"
-        | "SignatureDoesNotMatch"
-        | "UnrecognizedClientException"
-        | "InvalidSignatureException"
-        | "MissingAuthenticationToken"
-        | "MissingAuthenticationTokenException" => Class::Denied,
-        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "InvalidToken" => {
-            Class::Expired
+        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "KMS.AccessDenied" => {
+            Class::Denied
         }
+        // All of these may be said of a signature of another time.
+        "RequestTimeTooSkewed" | "RequestExpired" | "RequestInTheFuture" => Class::Clock,
+        "InvalidSignatureException"
+        | "SignatureDoesNotMatch"
+        | "IncompleteSignature"
+        | "IncompleteSignatureException"
+        | "AuthFailure"
+            if is_about_time(message) =>
+        {
+            Class::Clock
+        }
+        "SignatureDoesNotMatch"
+        | "InvalidSignatureException"
+        | "IncompleteSignature"
+        | "IncompleteSignatureException"
+        | "MissingAuthenticationToken"
+        | "MissingAuthenticationTokenException" => Class::Unsigned,
+        // S3 says InvalidToken, STS InvalidClientTokenId, the others UnrecognizedClientException.
+        "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "InvalidAccessKeyId"
+        | "InvalidToken"
+        | "InvalidSecurity"
+        | "AuthFailure"
+        | "RegionDisabledException" => Class::Unknown,
+        "OptInRequired"
+        | "SubscriptionRequiredException"
+        | "NotSignedUp"
+        | "AccountProblem"
+        | "AllAccessDisabled"
+        | "InvalidPayer"
+        | "PendingVerification"
+        | "BlockedException"
+        | "Blocked" => Class::Account,
+        "ExpiredToken" | "ExpiredTokenException" => Class::Expired,
+        "InvalidObjectState"
+        | "ImageInaccessible"
+        | "ImageInaccessibleException"
+        | "ImageArchivedException"
+        | "LayerInaccessibleException" => Class::Archived,
+        "KMS.ThrottlingException" => Class::Throttled,
+        "KMS.KMSInternalException" | "KMS.DependencyTimeoutException" => Class::Unavailable,
         "PreconditionFailed" => Class::Changed,
         "InvalidRange" => Class::Empty,
         "ThrottlingException"
         | "Throttling"
+        | "ThrottledException"
+        | "RequestThrottled"
+        | "RequestThrottledException"
         | "TooManyRequestsException"
         | "SlowDown"
         | "RequestLimitExceeded" => Class::Throttled,
@@ -230,7 +293,13 @@ fn class_of(code: Option<&str>, message: Option<&str>, status: Option<u16>) -> C
         | "ServiceUnavailable"
         | "ServiceUnavailableException"
         | "RequestTimeout" => Class::Unavailable,
-        _ => match status {
+        // S3 hands on what KMS says: DisabledException, KMSInvalidStateException, NotFoundException.
+        code if code.starts_with("KMS.") => Class::KeyUnusable,
+        "KMSInvalidStateException" | "KMSDisabledException" | "KmsException" => Class::KeyUnusable,
+        code if is_denial(code, message) => Class::Denied,
+        code => match status {
+            // A code that is not known, and does not speak of permission, is not taken for one.
+            Some(403) if !code.is_empty() => Class::Refused,
             Some(403) => Class::Denied,
             Some(404) => Class::Missing,
             Some(412) => Class::Changed,
@@ -241,6 +310,25 @@ fn class_of(code: Option<&str>, message: Option<&str>, status: Option<u16>) -> C
             Some(_) => Class::Refused,
         },
     }
+}
+
+/// Whether a refused signature is one of another time
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/signature-v4-troubleshooting.html>):
+/// `Signature expired: 20260921T100000Z is now earlier than …`, `Signature not yet current: …`.
+fn is_about_time(message: &str) -> bool {
+    let about = [
+        "Signature expired",
+        "Signature not yet current",
+        "is now earlier than",
+    ];
+    about.iter().any(|words| message.contains(words))
+}
+
+/// Whether a code that is not known, or its words, say that a permission is missing.
+fn is_denial(code: &str, message: &str) -> bool {
+    let about = ["Denied", "Unauthorized", "NotAuthorized", "Forbidden"];
+    about.iter().any(|words| code.contains(words))
+        || message.contains("not authorized to perform: ")
 }
 
 /// The error and its sources in one line, without repetition.
@@ -280,6 +368,112 @@ mod tests {
         assert_eq!(class_of(None, None, Some(403)), Class::Denied);
         assert_eq!(class_of(None, None, Some(412)), Class::Changed);
         assert_eq!(class_of(None, None, None), Class::Unavailable);
+    }
+
+    #[test]
+    fn a_403_or_an_authentication_code_is_not_always_a_missing_permission() {
+        let expired = "Signature expired: 20260921T100000Z is now earlier than 20260921T110000Z";
+        let early = "Signature not yet current: 20260921T110000Z is still later than 2026";
+        let denied = "User: a is not authorized to perform: iam:PassRole on resource: b";
+        for (code, message, status, class) in [
+            (
+                "UnrecognizedClientException",
+                "The security token included in the request is invalid.",
+                400,
+                Class::Unknown,
+            ),
+            (
+                "InvalidClientTokenId",
+                "The security token included in the request is invalid",
+                403,
+                Class::Unknown,
+            ),
+            (
+                "InvalidToken",
+                "The provided token is malformed or otherwise invalid.",
+                400,
+                Class::Unknown,
+            ),
+            ("InvalidAccessKeyId", "", 403, Class::Unknown),
+            (
+                "RegionDisabledException",
+                "STS is not activated in this region",
+                403,
+                Class::Unknown,
+            ),
+            ("AuthFailure", "", 403, Class::Unknown),
+            ("OptInRequired", "", 403, Class::Account),
+            ("SubscriptionRequiredException", "", 400, Class::Account),
+            ("AccountProblem", "", 403, Class::Account),
+            ("AllAccessDisabled", "", 403, Class::Account),
+            ("NotSignedUp", "", 403, Class::Account),
+            (
+                "BlockedException",
+                "Your account was blocked",
+                400,
+                Class::Account,
+            ),
+            ("InvalidSignatureException", expired, 403, Class::Clock),
+            ("SignatureDoesNotMatch", early, 403, Class::Clock),
+            ("RequestTimeTooSkewed", "", 403, Class::Clock),
+            ("RequestExpired", "", 400, Class::Clock),
+            (
+                "InvalidSignatureException",
+                "The request signature we calculated does not match",
+                403,
+                Class::Unsigned,
+            ),
+            ("SignatureDoesNotMatch", "", 403, Class::Unsigned),
+            ("IncompleteSignature", "", 403, Class::Unsigned),
+            (
+                "MissingAuthenticationTokenException",
+                "",
+                403,
+                Class::Unsigned,
+            ),
+            (
+                "InvalidObjectState",
+                "The operation is not valid for the object's storage class",
+                403,
+                Class::Archived,
+            ),
+            ("ImageInaccessible", "", 400, Class::Archived),
+            ("LayerInaccessibleException", "", 400, Class::Archived),
+            (
+                "KMS.DisabledException",
+                "arn:aws:kms:r:1:key/k is disabled.",
+                400,
+                Class::KeyUnusable,
+            ),
+            (
+                "KMS.KMSInvalidStateException",
+                "is pending deletion",
+                400,
+                Class::KeyUnusable,
+            ),
+            ("KMS.ThrottlingException", "", 400, Class::Throttled),
+            ("SomethingNew", "", 403, Class::Refused),
+            ("SomethingNew", denied, 400, Class::Denied),
+            ("KMSAccessDeniedException", "", 400, Class::Denied),
+            ("NotAuthorizedException", "", 401, Class::Denied),
+            ("AccessDenied", "", 403, Class::Denied),
+        ] {
+            let found = class_of(Some(code), Some(message), Some(status));
+            assert_eq!(found, class, "{code}: {message}");
+        }
+    }
+
+    #[test]
+    fn an_error_keeps_the_resource_and_the_region_that_it_has() {
+        let error = CallError::unusable("sts:AssumeRole", "role r", Class::Denied, "no");
+        let error = error
+            .about_resource("arn:role")
+            .in_region(Some("eu-west-1"));
+        let again = error
+            .clone()
+            .about_resource("arn:service")
+            .in_region(Some("eu-west-2"));
+        assert_eq!(again, error);
     }
 
     #[test]

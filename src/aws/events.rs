@@ -3,8 +3,9 @@
 use aws_types::SdkConfig;
 use serde_json::{Map, Value, json};
 
+use super::endpoint::{Hosts, Service};
 use super::error::{CallError, Class};
-use super::raw::{RawClient, Service};
+use super::raw::RawClient;
 
 /// Pages of a listing that are looked through; a hundred entries each.
 const PAGES: usize = 50;
@@ -26,10 +27,13 @@ pub struct Events {
     client: RawClient,
 }
 
-const SERVICE: Service = Service {
+pub(super) const SERVICE: Service = Service {
     id: "EventBridge",
     name: "events",
-    host: "events",
+    hosts: Hosts {
+        fips_in_us_gov: ["events"; 2],
+        ..Hosts::usual("events", "events-fips")
+    },
     target: "AWSEvents",
 };
 

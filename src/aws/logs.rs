@@ -3,14 +3,18 @@
 use aws_types::SdkConfig;
 use serde_json::json;
 
+use super::endpoint::{Hosts, Service};
 use super::error::CallError;
-use super::raw::{RawClient, Service};
+use super::raw::RawClient;
 use crate::deploy::outside::shown;
 
-const SERVICE: Service = Service {
+pub(super) const SERVICE: Service = Service {
     id: "CloudWatch Logs",
     name: "logs",
-    host: "logs",
+    hosts: Hosts {
+        fips_in_us_gov: ["logs", "logs-fips"],
+        ..Hosts::usual("logs", "logs-fips")
+    },
     target: "Logs_20140328",
 };
 

@@ -4,6 +4,7 @@
 pub mod codepipeline;
 pub mod ecr;
 pub mod ecs;
+mod endpoint;
 mod environment;
 pub mod error;
 pub mod events;
@@ -21,11 +22,11 @@ use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
-use aws_types::region::Region;
-use aws_types::service_config::ServiceConfigKey;
 use futures_util::future::join_all;
 
+use crate::deploy::region::Region;
 use crate::parameters::AssumedRole;
+use endpoint::{Hosts, Service};
 use http::OneConnector;
 
 /// A connection that is not there after this long will not come.
@@ -39,43 +40,20 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(45);
 /// How often one call is tried in all.
 const ATTEMPTS: u32 = 4;
 
-/// The partition of a Region, as ARNs name it.
-fn partition(region: &str) -> &'static str {
-    if region.starts_with("cn-") {
-        "aws-cn"
-    } else if region.starts_with("us-gov-") {
-        "aws-us-gov"
-    } else {
-        "aws"
-    }
-}
-
-/// What the host names of a Region's services end in.
-fn dns_suffix(region: &str) -> &'static str {
-    if partition(region) == "aws-cn" {
-        "amazonaws.com.cn"
-    } else {
-        "amazonaws.com"
-    }
-}
-
-/// Where a service is: as the environment says, or its public endpoint in `region`.
-///
-/// `id` is the SDK's name for it, `host` what its host names begin with.
-fn endpoint_of(config: &SdkConfig, region: &Region, id: &str, host: &str) -> String {
-    let key = ServiceConfigKey::builder()
-        .service_id(id)
-        .env(environment::ENDPOINT_URL)
-        .profile("endpoint_url")
-        .build();
-    let own = config.service_config().zip(key.ok());
-    own.and_then(|(of_service, key)| of_service.load_config(key))
-        .or_else(|| config.endpoint_url().map(str::to_owned))
-        .unwrap_or_else(|| {
-            let suffix = dns_suffix(region.as_ref());
-            format!("https://{host}.{region}.{suffix}")
-        })
-}
+/// What is connected to ahead; the SDK's own clients find it by themselves.
+const ECS: Service = Service {
+    id: "ECS",
+    name: "ecs",
+    hosts: Hosts::usual("ecs", "ecs-fips"),
+    target: "AmazonEC2ContainerServiceV20141113",
+};
+/// See [`ECS`].
+const CODEPIPELINE: Service = Service {
+    id: "CodePipeline",
+    name: "codepipeline",
+    hosts: Hosts::usual("codepipeline", "codepipeline-fips"),
+    target: "CodePipeline_20150709",
+};
 
 /// So many connections to ECS are opened ahead. A start with one service mostly makes four calls at
 /// once: its revision and the two around it are described and the family's newest listed. The
@@ -143,17 +121,13 @@ impl Aws {
     /// # Panics
     /// Outside a runtime.
     pub fn connect_ahead(&self) {
-        let Some((connector, region)) = self.connector.clone().zip(self.config.region()) else {
+        let Some(connector) = self.connector.clone() else {
             return;
         };
-        let mut endpoints = Vec::new();
-        // Those have host names of another form.
-        let has_others = [self.config.use_fips(), self.config.use_dual_stack()];
-        if !has_others.contains(&Some(true)) {
-            let endpoint = |id, host| endpoint_of(&self.config, region, id, host);
-            endpoints.extend(vec![endpoint("ECS", "ecs"); ECS_AHEAD]);
-            endpoints.push(endpoint("CodePipeline", "codepipeline"));
-        }
+        let endpoint = |service| endpoint::of(&self.config, service).ok();
+        let mut endpoints = vec![endpoint(&ECS); ECS_AHEAD];
+        endpoints.push(endpoint(&CODEPIPELINE));
+        let endpoints: Vec<String> = endpoints.into_iter().flatten().collect();
         tokio::spawn(async move {
             connector.ready().await;
             let all = endpoints.iter().map(|endpoint| connector.connect(endpoint));
@@ -163,15 +137,15 @@ impl Aws {
 
     /// The function's own Region, if one is set.
     pub fn region(&self) -> Option<&str> {
-        self.config.region().map(Region::as_ref)
+        self.config.region().map(AsRef::as_ref)
     }
 
     /// The same in `region`, or in the function's own.
-    fn within(&self, region: Option<&str>) -> SdkConfig {
+    fn within(&self, region: Option<&Region>) -> SdkConfig {
         match region {
             None => self.config.clone(),
             Some(region) => {
-                let region = Region::new(region.to_owned());
+                let region = aws_types::region::Region::new(region.name().to_owned());
                 self.config.to_builder().region(region).build()
             }
         }
@@ -180,7 +154,7 @@ impl Aws {
     /// The clients of another Region, with the credentials of a role, if there is one. The role is
     /// assumed when the first call needs it.
     #[must_use]
-    pub fn in_account(&self, region: Option<&str>, role: Option<&AssumedRole>) -> Self {
+    pub fn in_account(&self, region: Option<&Region>, role: Option<&AssumedRole>) -> Self {
         let config = self.within(region);
         let Some(role) = role else {
             return Self {
@@ -210,17 +184,17 @@ impl Aws {
     }
 
     /// ECS in `region`, or in the function's own.
-    pub fn ecs(&self, region: Option<&str>) -> ecs::Ecs {
+    pub fn ecs(&self, region: Option<&Region>) -> ecs::Ecs {
         ecs::Ecs::new(aws_sdk_ecs::Client::new(&self.within(region)))
     }
 
     /// ECR in `region`, or in the function's own.
-    pub fn ecr(&self, region: Option<&str>) -> ecr::Ecr {
+    pub fn ecr(&self, region: Option<&Region>) -> ecr::Ecr {
         ecr::Ecr::new(self.within(region))
     }
 
     /// CloudWatch Logs in `region`, or in the function's own.
-    pub fn logs(&self, region: Option<&str>) -> logs::Logs {
+    pub fn logs(&self, region: Option<&Region>) -> logs::Logs {
         logs::Logs::new(self.within(region))
     }
 
@@ -269,18 +243,6 @@ mod tests {
             assert!(ATTEMPT_TIMEOUT.as_secs() < OPERATION_TIMEOUT.as_secs());
             assert!(OPERATION_TIMEOUT.as_secs() < 60);
             assert!(3 * ANSWER_ATTEMPT_TIMEOUT.as_secs() < ANSWER_TIMEOUT.as_secs());
-        }
-    }
-
-    #[test]
-    fn each_partition_has_its_name_in_arns_and_its_ending_in_host_names() {
-        for (region, name, ending) in [
-            ("eu-central-1", "aws", "amazonaws.com"),
-            ("cn-northwest-1", "aws-cn", "amazonaws.com.cn"),
-            ("us-gov-east-1", "aws-us-gov", "amazonaws.com"),
-        ] {
-            assert_eq!(partition(region), name);
-            assert_eq!(dns_suffix(region), ending, "{region}");
         }
     }
 }

@@ -29,21 +29,8 @@ use aws_types::SigningName;
 use aws_types::region::SigningRegion;
 use serde_json::Value;
 
+use super::endpoint::{self, Service};
 use super::error::{CallError, Class};
-
-/// A service, by its names.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Service {
-    /// As the SDK knows it.
-    pub(super) id: &'static str,
-    /// In signatures.
-    pub(super) name: &'static str,
-    /// What its host names begin with.
-    pub(super) host: &'static str,
-    /// What stands before the operation in the header that names it; empty for services that know
-    /// it by its path.
-    pub(super) target: &'static str,
-}
 
 /// A service in one Region, with one set of credentials.
 #[derive(Debug, Clone)]
@@ -164,7 +151,8 @@ impl RawClient {
             .config
             .credentials_provider()
             .ok_or_else(|| unusable(Class::Refused, "no credentials are set"))?;
-        let endpoint = super::endpoint_of(&self.config, region, self.service.id, self.service.host);
+        let endpoint = endpoint::of(&self.config, &self.service)
+            .map_err(|why| unusable(Class::Refused, why))?;
         let mut layer = Layer::new("signing");
         layer.store_put(SigningName::from_static(self.service.name));
         layer.store_put(SigningRegion::from(region.clone()));
@@ -207,10 +195,9 @@ impl RawClient {
             .serializer(move |(): ()| request_of(&call))
             .deserializer(read)
             .build();
-        built
-            .invoke(())
-            .await
-            .map_err(|error| CallError::from_sdk(operation, subject.clone(), &error))
+        built.invoke(()).await.map_err(|error| {
+            CallError::from_sdk(operation, subject.clone(), &error).in_region(Some(region.as_ref()))
+        })
     }
 }
 

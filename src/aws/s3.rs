@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 
 use super::error::{CallError, Class};
 use crate::artifact::ranged::{Source, Tail};
+use crate::deploy::region::partition_id;
 
 const GET_OBJECT: &str = "s3:GetObject";
 
@@ -76,14 +77,15 @@ impl S3 {
                 .ssekms_key_id(key);
         }
         request.send().await.map(drop).map_err(|error| {
-            let partition = super::partition(self.region());
+            let partition = partition_id(self.region());
             CallError::from_sdk("s3:PutObject", location.to_string(), &error)
                 .about_resource(format!("arn:{partition}:s3:::{}/*", location.bucket))
+                .in_region(self.region())
         })
     }
 
-    fn region(&self) -> &str {
-        self.client.config().region().map_or("", AsRef::as_ref)
+    fn region(&self) -> Option<&str> {
+        self.client.config().region().map(AsRef::as_ref)
     }
 }
 
@@ -171,10 +173,11 @@ impl Object {
             None => request,
         };
         let answer = request.send().await.map_err(|error| {
-            let region = self.client.config().region();
-            let partition = super::partition(region.map_or("", AsRef::as_ref));
+            let region = self.client.config().region().map(AsRef::as_ref);
+            let partition = partition_id(region);
             CallError::from_sdk(GET_OBJECT, subject(), &error)
                 .about_resource(format!("arn:{partition}:s3:::{}/*", self.location.bucket))
+                .in_region(region)
         })?;
         let length = answer.content_length().unwrap_or(0);
         if u64::try_from(length).map_or(true, |length| length > at_most) {

@@ -3,8 +3,9 @@
 use aws_types::SdkConfig;
 use serde_json::{Map, Value};
 
+use super::endpoint::{Hosts, Service};
 use super::error::{CallError, Class};
-use super::raw::{Call, RawClient, Service};
+use super::raw::{Call, RawClient};
 
 /// Pages of a listing that are looked through; a hundred entries each.
 const PAGES: usize = 100;
@@ -41,10 +42,10 @@ pub struct Scheduler {
     client: RawClient,
 }
 
-const SERVICE: Service = Service {
+pub(super) const SERVICE: Service = Service {
     id: "Scheduler",
     name: "scheduler",
-    host: "scheduler",
+    hosts: Hosts::usual("scheduler", "scheduler-fips"),
     target: "",
 };
 

@@ -43,7 +43,9 @@ impl Assumed {
             .send()
             .await
             .map_err(|error| {
-                CallError::from_sdk(ASSUME_ROLE, subject(), &error).about_resource(&self.role.arn)
+                CallError::from_sdk(ASSUME_ROLE, subject(), &error)
+                    .about_resource(&self.role.arn)
+                    .in_region(self.client.config().region().map(AsRef::as_ref))
             })?;
         let session = answer.credentials().ok_or_else(|| {
             CallError::unusable(

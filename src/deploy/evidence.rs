@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::outside::shown;
+use super::region::Region;
 use super::rollout::{EventSeen, Verdict};
 use super::text;
 use super::time::Timestamp;
@@ -476,20 +477,32 @@ fn with_short_target_group(line: &str) -> String {
 }
 
 /// The service's deployments in the console of its partition, from the service's ARN
-/// `arn:PARTITION:ecs:REGION:ACCOUNT:service/CLUSTER/SERVICE`.
+/// `arn:PARTITION:ecs:REGION:ACCOUNT:service/CLUSTER/SERVICE`. `None` for what is none, and for
+/// partitions whose console is not known
+/// (`aws-eusc`: <https://docs.aws.eu/esc/latest/gr/endpoints.html>).
 pub fn console_link(service_arn: &str) -> Option<String> {
-    let mut parts = service_arn.split(':');
-    let (_, partition, _, region) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let (_, path) = service_arn.split_once(":service/")?;
-    let (cluster, service) = path.split_once('/')?;
-    let host = match partition {
-        "aws" => format!("{region}.console.aws.amazon.com"),
-        "aws-cn" => format!("{region}.console.amazonaws.cn"),
-        "aws-us-gov" => format!("{region}.console.amazonaws-us-gov.com"),
+    let parts: Vec<&str> = service_arn.splitn(6, ':').collect();
+    let ["arn", partition, "ecs", region, _, resource] = parts.as_slice() else {
+        return None;
+    };
+    let region = Region::parse(region).filter(|region| region.partition().id == *partition)?;
+    let (cluster, service) = resource.strip_prefix("service/")?.split_once('/')?;
+    let is_name = |name: &str| {
+        let is_known = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        !name.is_empty() && name.bytes().all(is_known)
+    };
+    if !is_name(cluster) || !is_name(service) {
+        return None;
+    }
+    let domain = match *partition {
+        "aws" => "aws.amazon.com",
+        "aws-cn" => "amazonaws.cn",
+        "aws-us-gov" => "amazonaws-us-gov.com",
+        "aws-eusc" => "amazonaws-eusc.eu",
         _ => return None,
     };
     Some(format!(
-        "https://{host}/ecs/v2/clusters/{cluster}/services/{service}/deployments?region={region}"
+        "https://{region}.console.{domain}/ecs/v2/clusters/{cluster}/services/{service}/deployments?region={region}"
     ))
 }
 
@@ -809,7 +822,20 @@ mod tests {
                 .unwrap()
                 .starts_with("https://us-gov-west-1.console.amazonaws-us-gov.com/")
         );
-        assert_eq!(link("arn:aws-iso:ecs:us-iso-east-1:1:service/p/w"), None);
+        assert!(
+            link("arn:aws-eusc:ecs:eusc-de-east-1:1:service/p/w")
+                .unwrap()
+                .starts_with("https://eusc-de-east-1.console.amazonaws-eusc.eu/")
+        );
+        for none in [
+            "arn:aws-iso:ecs:us-iso-east-1:1:service/p/w",
+            "arn:aws:ecs:cn-north-1:1:service/p/w",
+            "arn:aws:ecs:evil.example/:1:service/p/w",
+            "arn:aws:ecs:eu-central-1:1:service/p/w?x=y#",
+            "arn:aws:ecs:eu-central-1:1:service/w",
+        ] {
+            assert_eq!(link(none), None, "{none}");
+        }
         assert_eq!(link("web"), None);
     }
 

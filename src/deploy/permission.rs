@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 /// Actions for which IAM knows no resource
 /// (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html>,
 /// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodepipeline.html>).
-const WITHOUT_RESOURCE: [&str; 12] = [
+const WITHOUT_RESOURCE: [&str; 13] = [
     "codepipeline:PutJobSuccessResult",
     "codepipeline:PutJobFailureResult",
     "ecs:DescribeTaskDefinition",
@@ -18,6 +18,7 @@ const WITHOUT_RESOURCE: [&str; 12] = [
     "events:ListRuleNamesByTarget",
     "scheduler:ListSchedules",
     "ecr:GetAuthorizationToken",
+    "ecr:DescribePullThroughCacheRules",
 ];
 
 /// A denied call.
@@ -36,6 +37,9 @@ pub struct Denial {
     pub principal: Option<String>,
     /// Somebody forbids it. No statement that allows it helps.
     pub is_explicit: bool,
+    /// The kind of policy that does not allow it, if it is not one of the role's own: as `service
+    /// control policy`. A statement in the role's own would not help.
+    pub withheld_by: Option<String>,
 }
 
 impl Denial {
@@ -62,6 +66,7 @@ impl Denial {
             resource: told.or(resource.filter(|_| is_own)).map(str::to_owned),
             principal: after(words, "User: ").map(str::to_owned),
             is_explicit: words.contains("explicit deny"),
+            withheld_by: withheld_by(words),
         }
     }
 
@@ -123,6 +128,23 @@ impl Denial {
     }
 }
 
+/// The kind of policy that AWS says does not allow a call, if a statement in the role's own policies
+/// would not change that: `because no service control policy allows the ecs:X action`
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>).
+fn withheld_by(words: &str) -> Option<String> {
+    const OTHERS: [&str; 6] = [
+        "service control policy",
+        "resource control policy",
+        "permissions boundary",
+        "session policy",
+        "VPC endpoint policy",
+        "resource-based policy",
+    ];
+    let (_, rest) = words.split_once("because no ")?;
+    let kind = OTHERS.iter().find(|kind| rest.starts_with(**kind))?;
+    Some((*kind).to_owned())
+}
+
 /// What follows `marker` up to the next blank, without the quotes and the stop around it.
 fn after<'a>(words: &'a str, marker: &str) -> Option<&'a str> {
     let (_, rest) = words.split_once(marker)?;
@@ -149,6 +171,7 @@ mod tests {
                 resource: Some("arn:aws:ecs:r:1:service/a/b".to_owned()),
                 principal: Some("arn:aws:sts::1:assumed-role/f/s".to_owned()),
                 is_explicit: false,
+                withheld_by: None,
             }
         );
     }
@@ -229,6 +252,21 @@ mod tests {
     fn somebody_who_forbids_it_is_seen() {
         let words = "User: a is not authorized to perform: ecs:UpdateService on resource: arn:b with an explicit deny in a service control policy";
         assert!(Denial::of("ecs:UpdateService", None, words).is_explicit);
+    }
+
+    #[test]
+    fn a_policy_that_is_not_the_roles_own_is_named() {
+        for kind in [
+            "service control policy",
+            "permissions boundary",
+            "resource-based policy",
+        ] {
+            let words = format!(
+                "User: a is not authorized to perform: ecs:UpdateService on resource: arn:b because no {kind} allows the ecs:UpdateService action"
+            );
+            let denial = Denial::of("ecs:UpdateService", None, &words);
+            assert_eq!(denial.withheld_by.as_deref(), Some(kind));
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::images::{EcrImage, ImageSource, Images};
+use super::images::{EcrImage, ImageReference, ImageSource, Images};
 use super::platform;
 use super::text;
 
@@ -151,7 +151,8 @@ impl Registration {
     pub fn pin(&mut self, digests: &[(String, String)]) {
         let pinned = |image: &str| {
             let (_, digest) = digests.iter().find(|(known, _)| known == image)?;
-            Some(format!("{}@{digest}", EcrImage::parse(image)?.name(image)))
+            let reference = ImageReference::parse(image).ok()?;
+            Some(format!("{}@{digest}", reference.name))
         };
         let containers = self.body.get_mut("containerDefinitions");
         for container in containers
@@ -567,7 +568,7 @@ fn all_containers<'a>(bases: &'a [&Base]) -> impl Iterator<Item = &'a Value> {
 
 /// `IMAGE1_NAME` of `<IMAGE1_NAME>`, as CodeDeploy's action writes placeholders
 /// (<https://docs.aws.amazon.com/codepipeline/latest/userguide/tutorials-ecs-ecr-codedeploy.html>).
-fn placeholder_in(image: &str) -> Option<&str> {
+pub(crate) fn placeholder_in(image: &str) -> Option<&str> {
     let name = image.trim().strip_prefix('<')?.strip_suffix('>')?;
     (!name.is_empty() && !name.contains(['<', '>'])).then_some(name)
 }

@@ -77,7 +77,7 @@ impl Engine {
         };
         let ecs = self
             .aws
-            .in_account(spec.region.as_deref(), spec.role.as_ref())
+            .in_account(spec.region.as_ref(), spec.role.as_ref())
             .ecs(None);
         let mut told = Vec::new();
         for revision in left.duplicates.iter().chain(&left.unused) {
@@ -106,7 +106,7 @@ impl Engine {
     ) -> Result<Vec<String>, CallError> {
         let there = self
             .aws
-            .in_account(spec.region.as_deref(), spec.role.as_ref());
+            .in_account(spec.region.as_ref(), spec.role.as_ref());
         let ecs = there.ecs(None);
         let mut families: Vec<String> = tidy
             .needed

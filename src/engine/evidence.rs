@@ -3,7 +3,9 @@
 
 use super::Step;
 use crate::deploy::evidence::{self, Evidence};
+use crate::deploy::images;
 use crate::deploy::phase::ServiceRollout;
+use crate::deploy::region::Region;
 use crate::deploy::rollout::{Look, ServiceDeploymentSeen};
 use crate::deploy::time::Timestamp;
 
@@ -76,7 +78,22 @@ impl Step<'_> {
             // What is not read stands nowhere: not below the headline, in it, or in the record.
             return;
         }
-        let logs = self.there.logs(log.region.as_deref());
+        // What stands there is whatever somebody wrote: it may be no Region.
+        let region = log
+            .region
+            .as_deref()
+            .map(|text| (text, Region::parse(text)));
+        let logs = match &region {
+            None => self.there.logs(None),
+            Some((_, Some(region))) => self.there.logs(Some(region)),
+            Some((text, None)) => {
+                self.warn(format!(
+                    "the log of {container} was not read: its awslogs-region '{}' is not a Region's name",
+                    images::shown(text)
+                ));
+                return;
+            }
+        };
         let stream = format!("{}/{container}/{task}", log.stream_prefix);
         match logs.last_lines(&log.group, &stream, most).await {
             Ok(lines) => evidence.log = lines,

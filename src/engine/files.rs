@@ -121,7 +121,16 @@ impl Step<'_> {
             None => Ok(None),
             Some(file) => only(&opened, 1, &looked).and_then(|content| {
                 task_definition_file::parse(content)
-                    .map(Some)
+                    .and_then(|definition| {
+                        let source = images.as_ref().ok().and_then(Option::as_ref);
+                        let mistakes = definition.mistaken_images(source);
+                        // What image definitions that cannot be read replace is not known.
+                        if mistakes.is_empty() || images.is_err() {
+                            Ok(Some(definition))
+                        } else {
+                            Err(mistakes)
+                        }
+                    })
                     .map_err(|mistakes| {
                         let about = format!("{file} ");
                         Failure::of_problems(FailureKind::Configuration, &about, &mistakes)

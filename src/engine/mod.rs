@@ -4,6 +4,7 @@
 //! answers CodePipeline; that is the handler's.
 
 mod after;
+mod at_once;
 mod evidence;
 mod files;
 mod pre_deploy;
@@ -162,7 +163,7 @@ impl Engine {
     ) -> Report {
         let there = self
             .aws
-            .in_account(spec.region.as_deref(), spec.role.as_ref());
+            .in_account(spec.region.as_ref(), spec.role.as_ref());
         let mut step = Step {
             engine: self,
             ecs: there.ecs(None),
@@ -269,12 +270,17 @@ impl Step<'_> {
 
     /// A failed call that does not end the deployment, in words.
     fn words(&self, error: &CallError) -> String {
-        explain::words(error, self.caller())
+        explain::words(&self.placed(error), self.caller())
     }
 
     /// A call that a deployment cannot go on without has failed; `about` begins the sentence.
     fn of_call(&self, about: &str, error: &CallError, changed: bool) -> Failure {
-        explain::of_call(about, error, self.caller(), changed)
+        explain::of_call(about, &self.placed(error), self.caller(), changed)
+    }
+
+    /// The error with the Region that was called: that of the deployment, where it names no other.
+    fn placed(&self, error: &CallError) -> CallError {
+        error.clone().in_region(self.there.region())
     }
 
     fn now(&self) -> Timestamp {

@@ -119,7 +119,7 @@ async fn a_definition_with_all_of_its_images_needs_no_image_definitions() {
 
 #[tokio::test]
 async fn an_image_detail_fills_the_only_placeholder() {
-    let detail = json!({"ImageURI": "repo/app@sha256:1"}).to_string();
+    let detail = json!({"ImageURI": "repo/app@sha256:4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865"}).to_string();
     let world = with(&[
         (FILE, definition().to_string()),
         ("imageDetail.json", detail),
@@ -129,7 +129,7 @@ async fn an_image_detail_fills_the_only_placeholder() {
     success(&world.deploy(parameters).await);
     assert_eq!(
         registered(&world)["containerDefinitions"][0]["image"],
-        "repo/app@sha256:1"
+        "repo/app@sha256:4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865"
     );
 }
 
