@@ -106,6 +106,14 @@ impl CallError {
         )
     }
 
+    /// Whether AWS said no, for want of a permission or for another reason that somebody has to mend.
+    pub fn is_denial(&self) -> bool {
+        matches!(
+            self.class,
+            Class::Denied | Class::Unknown | Class::Unsigned | Class::Clock | Class::Account
+        )
+    }
+
     /// The same, with the ARN of what the call was about. An error of a call that had to come first
     /// keeps its own.
     #[must_use]

@@ -1,8 +1,8 @@
 //! What the artifact says: images, task definition, parameters; or the manual event in its place.
 
-use futures_util::future::join_all;
 use tokio::task::spawn_blocking;
 
+use super::at_once::few_at_once;
 use super::{Engine, Step};
 use crate::artifact::entry::{self, Unreadable, Wanted};
 use crate::artifact::task_definition_file::{self, TaskDefinitionFile};
@@ -203,7 +203,7 @@ impl Engine {
         let opening = artifacts
             .iter()
             .map(|artifact| self.open(credentials, artifact, looked, pin_of(artifact)));
-        join_all(opening).await
+        few_at_once(opening).await
     }
 
     async fn open<'a>(

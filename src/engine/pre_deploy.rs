@@ -256,7 +256,7 @@ impl Step<'_> {
                 ));
                 Seen {
                     verdict: TaskVerdict::Running,
-                    unseen: Some((words, error.class != Class::Denied)),
+                    unseen: Some((words, !error.is_denial())),
                     is_over: false,
                     end: None,
                 }
@@ -294,7 +294,7 @@ impl Step<'_> {
                 Err(error) => {
                     // Cannot look: the task has succeeded and stays so until the next invocation.
                     let now = self.now();
-                    if error.class == Class::Denied || now >= deadline + ROLLBACK_ALLOWANCE {
+                    if error.is_denial() || now >= deadline + ROLLBACK_ALLOWANCE {
                         let about = format!(
                             "{target}: the task before the deployment has succeeded, and the service was not changed"
                         );

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
-
 use super::Step;
+use super::at_once::few_at_once;
 use super::start::{MAKING_ATTEMPTS, MAKING_PAUSE};
 use crate::aws::ecs::{Listed, ServiceDescribed};
 use crate::aws::error::{CallError, Class};
@@ -108,7 +107,7 @@ impl Step<'_> {
         self.look_again(&mut members).await;
         let asking = members.iter().map(|member| self.standing(member));
         let mut standings = Vec::new();
-        for (standing, member) in join_all(asking).await.into_iter().zip(&members) {
+        for (standing, member) in few_at_once(asking).await.into_iter().zip(&members) {
             standings.push(standing.map_err(|error| {
                 let about = format!(
                     "{}: an earlier delivery of this job has registered {}, and whether it has deployed it cannot be seen",
@@ -170,7 +169,7 @@ impl Step<'_> {
         };
         if refused(&outcomes).is_none() {
             let setting = left.iter().map(|place| self.set(&members[*place]));
-            for (place, set) in left.iter().zip(join_all(setting).await) {
+            for (place, set) in left.iter().zip(few_at_once(setting).await) {
                 outcomes[*place] = set.outcome;
                 answers.push((*place, set.answer, set.warning));
             }
@@ -329,7 +328,7 @@ impl Step<'_> {
                     member.seen_at = now;
                 }
             });
-        join_all(looking).await;
+        few_at_once(looking).await;
     }
 
     /// Sets one service; with what ECS answered, which is as good as a look at it.
@@ -675,7 +674,7 @@ fn replaced_unseen(answer: &ServiceSeen, before: &ServiceSeen, own: &str) -> Opt
 
 /// The APIs of service deployments are not allowed or not there.
 pub(super) fn cannot_be_asked(error: &CallError) -> bool {
-    matches!(error.class, Class::Denied | Class::Unsupported)
+    error.is_denial() || error.class == Class::Unsupported
 }
 
 /// The deployment of `own`, the first of several: who deploys it anew comes after this job.

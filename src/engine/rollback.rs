@@ -130,7 +130,7 @@ impl Step<'_> {
                     error.detail
                 ),
             ),
-            Err(error) if error.class == Class::Denied => {
+            Err(error) if error.is_denial() => {
                 GoneBack::Not(self.of_call(&target.to_string(), &error, true).message)
             }
             Err(error) => GoneBack::Not(format!(

@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::join_all;
-
 use super::after::Tidy;
+use super::at_once::few_at_once;
 use super::roll_out::{NEWEST_SERVICE_DEPLOYMENTS, own_deployment};
 use super::rollback::GoneBack;
 use super::{Stage, Step, fingerprint};
@@ -228,7 +227,7 @@ impl Step<'_> {
                 }
             }
         });
-        let looked = join_all(looking).await;
+        let looked = few_at_once(looking).await;
         let mut looks = Vec::new();
         for (target, looked) in spec.targets.iter().zip(looked) {
             let look = match looked {
