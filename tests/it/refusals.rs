@@ -121,7 +121,9 @@ async fn an_answer_that_codepipeline_refuses_for_another_reason_asks_for_no_stat
     for (code, words, status, _) in REFUSALS {
         let world = World::new();
         let faults = world.simulator.faults();
-        faults.fail("PutJobSuccessResult", usize::MAX, status, code, words);
+        for operation in ["PutJobSuccessResult", "PutJobFailureResult"] {
+            faults.fail(operation, usize::MAX, status, code, words);
+        }
         let start = world.start(json!({}));
         let invocation = world.invocation();
         let error = world.handler.handle(&start, &invocation).await.unwrap_err();
