@@ -162,14 +162,14 @@ fn of_refusal(error: &CallError, caller: Caller) -> Option<String> {
             )
         }
         Class::Account => format!(
-            "AWS refuses the account of {role} ({operation}{}): it is not subscribed to the service, not verified or not paid for. Sign in to the console with that account, which says what is missing",
+            "AWS refuses the account of {role} ({operation}{}): it is not subscribed to the service, has not enabled the Region, is not verified or not paid for. Sign in to the console with that account, which says what is missing",
             in_region(region)
         ),
         Class::Clock => format!(
             "the clock of the machine that the function runs on is wrong: AWS takes {operation} only if it was signed within minutes of its own time. Start the action again; on a machine of your own set the clock"
         ),
         Class::Unsigned => format!(
-            "AWS does not accept the signature of {operation} on {subject}: the credentials of {role} are not a pair, or something on the way (a proxy) changes requests"
+            "AWS does not accept the signature of {operation} on {subject}: the credentials of {role} are not a pair, the clock of the machine is wrong, or something on the way (a proxy) changes requests"
         ),
         _ => return None,
     };
@@ -404,7 +404,7 @@ mod tests {
             class,
             detail: "AccessDeniedException: User: arn:aws:sts::1:assumed-role/f is not authorized to perform: ecs:UpdateService on resource: arn:aws:ecs:r:1:service/prod/web because no identity-based policy allows it"
                 .to_owned(),
-            region: Some("eu-central-1".to_owned()),
+            region: Some("eu-central-1".into()),
             request_id: None,
         }
     }

@@ -59,15 +59,15 @@ pub struct CallError {
     /// What it was about, as `service web on prod`.
     pub subject: String,
     /// The ARN of what it was about, for an IAM statement, where the caller knows it.
-    pub resource: Option<String>,
+    pub resource: Option<Box<str>>,
     /// What it means.
     pub class: Class,
     /// AWS's code and words, or the network's.
     pub detail: String,
     /// The Region that was called, where the caller knows it.
-    pub region: Option<String>,
+    pub region: Option<Box<str>>,
     /// AWS's id of the request, for its support.
-    pub request_id: Option<String>,
+    pub request_id: Option<Box<str>>,
 }
 
 impl fmt::Display for CallError {
@@ -118,14 +118,14 @@ impl CallError {
     /// keeps its own.
     #[must_use]
     pub fn about_resource(mut self, arn: impl Into<String>) -> Self {
-        self.resource.get_or_insert_with(|| arn.into());
+        self.resource.get_or_insert_with(|| arn.into().into());
         self
     }
 
     /// The same, with the Region that was called, if the error does not name one yet.
     #[must_use]
     pub fn in_region(mut self, region: Option<&str>) -> Self {
-        self.region = self.region.or_else(|| region.map(str::to_owned));
+        self.region = self.region.or_else(|| region.map(Box::from));
         self
     }
 
@@ -184,7 +184,7 @@ impl CallError {
                         .get("x-amzn-requestid")
                         .or_else(|| headers.get("x-amz-request-id"))
                 })
-                .map(str::to_owned),
+                .map(Box::from),
         }
     }
 }
@@ -275,11 +275,10 @@ fn class_of(code: Option<&str>, message: Option<&str>, status: Option<u16>) -> C
         | "ImageInaccessibleException"
         | "ImageArchivedException"
         | "LayerInaccessibleException" => Class::Archived,
-        "KMS.ThrottlingException" => Class::Throttled,
-        "KMS.KMSInternalException" | "KMS.DependencyTimeoutException" => Class::Unavailable,
         "PreconditionFailed" => Class::Changed,
         "InvalidRange" => Class::Empty,
         "ThrottlingException"
+        | "KMS.ThrottlingException"
         | "Throttling"
         | "ThrottledException"
         | "RequestThrottled"
@@ -296,6 +295,8 @@ fn class_of(code: Option<&str>, message: Option<&str>, status: Option<u16>) -> C
         | "InvalidAction"
         | "NotImplemented" => Class::Unsupported,
         "ServerException"
+        | "KMS.KMSInternalException"
+        | "KMS.DependencyTimeoutException"
         | "InternalFailure"
         | "InternalError"
         | "ServiceUnavailable"
