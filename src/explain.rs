@@ -1,7 +1,7 @@
 //! From what went wrong before a rollout to the sentence that people read.
 
 use crate::artifact::entry::Unreadable;
-use crate::artifact::{image_definitions, task_definition_file};
+use crate::artifact::{document, image_definitions, task_definition_file};
 use crate::aws::error::{CallError, Class};
 use crate::aws::s3::Location;
 use crate::deploy::failure::{Failure, FailureKind};
@@ -23,7 +23,7 @@ pub enum FileKind {
 
 impl FileKind {
     /// What it is called; the first is what the built-in action says, which people search for.
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Images => "image definition file",
             Self::TaskDefinition => "task definition file",
@@ -31,7 +31,8 @@ impl FileKind {
         }
     }
 
-    fn parameter(self) -> &'static str {
+    /// The parameter that names it.
+    pub fn parameter(self) -> &'static str {
         match self {
             Self::Images => "FileName",
             Self::TaskDefinition => "TaskDefinitionFile",
@@ -43,7 +44,8 @@ impl FileKind {
     pub fn limit_bytes(self) -> usize {
         match self {
             Self::Images => image_definitions::FILE_LIMIT_BYTES,
-            Self::TaskDefinition | Self::Configuration => task_definition_file::FILE_LIMIT_BYTES,
+            Self::TaskDefinition => task_definition_file::FILE_LIMIT_BYTES,
+            Self::Configuration => document::FILE_LIMIT_BYTES,
         }
     }
 }
@@ -355,27 +357,77 @@ pub fn of_artifact(
             ),
             _ => of_call(&about, &error, caller, false),
         },
-        unreadable @ (Unreadable::Empty
-        | Unreadable::NotZip(_)
+        unreadable @ (Unreadable::Empty | Unreadable::Other(_)) => Failure::new(
+            FailureKind::RevisionUnavailable,
+            format!(
+                "{about} cannot be read: {unreadable}. An artifact is a zip; CodeBuild makes it of the files that artifacts.files lists."
+            ),
+        ),
+        unreadable @ (Unreadable::NotZip(_)
         | Unreadable::DirectoryTooLarge(_)
         | Unreadable::Encrypted
         | Unreadable::Method(_)) => Failure::new(
             FailureKind::RevisionUnavailable,
             format!("{about} cannot be read: {unreadable}."),
         ),
-        unreadable @ Unreadable::Absent { .. } => Failure::new(
-            FailureKind::Configuration,
-            format!(
-                "Did not find the {} {file} in {name} ({location}): {unreadable}. Write it in the build and list it under artifacts.files, or set {}.",
-                kind.name(),
-                kind.parameter(),
-            ),
-        ),
-        unreadable @ Unreadable::FileTooLarge { .. } => Failure::new(
+        unreadable @ Unreadable::Absent { .. } => {
+            let remedy = match detail_instead(kind, file, &unreadable) {
+                Some(detail) => format!(
+                    "It has {detail}, as an ECR source action writes it: set FileName to {detail}, and ContainerName to the container that gets the image if there are several"
+                ),
+                None => format!(
+                    "Write it in the build and list it under artifacts.files, or set {}",
+                    kind.parameter()
+                ),
+            };
+            Failure::new(
+                FailureKind::Configuration,
+                format!(
+                    "Did not find the {} {file} in {name} ({location}): {unreadable}. {remedy}.",
+                    kind.name(),
+                ),
+            )
+        }
+        unreadable @ (Unreadable::FileTooLarge { .. }
+        | Unreadable::Twice(_)
+        | Unreadable::NoFile(_)) => Failure::new(
             FailureKind::Configuration,
             format!("{about} cannot be used: {unreadable}."),
         ),
     }
+}
+
+/// The imageDetail.json that an artifact has where image definitions were expected.
+fn detail_instead<'a>(
+    kind: FileKind,
+    file: &str,
+    unreadable: &'a Unreadable<CallError>,
+) -> Option<&'a str> {
+    let is_detail =
+        text::last_part(file).eq_ignore_ascii_case(image_definitions::IMAGE_DETAIL_FILE);
+    match unreadable {
+        Unreadable::Absent { image_detail, .. } if kind == FileKind::Images && !is_detail => {
+            image_detail.as_deref()
+        }
+        _ => None,
+    }
+}
+
+/// None of several artifacts has the file; `each` says what is with each of them.
+pub fn of_no_artifact(
+    artifacts: &[&str],
+    file: &str,
+    kind: FileKind,
+    failure: FailureKind,
+    each: &[Failure],
+) -> Failure {
+    let each: Vec<&str> = each.iter().map(|one| one.message.as_str()).collect();
+    let about = format!(
+        "Did not find the {} {file} in any of the artifacts {}: set InputArtifact to the one that is meant. ",
+        kind.name(),
+        text::listed(artifacts),
+    );
+    Failure::of_problems(failure, &about, &each)
 }
 
 /// Several failures as one: a single one is itself, several are counted and listed.
@@ -534,7 +586,8 @@ mod tests {
         assert_eq!(
             kind(Unreadable::Absent {
                 count: 0,
-                near: Vec::new()
+                near: Vec::new(),
+                image_detail: None,
             }),
             FailureKind::Configuration
         );

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
+use crate::deploy::failure::PROBLEM_LIMIT;
 use crate::deploy::region::{Partition, Region};
 use crate::deploy::text;
 
@@ -39,6 +40,8 @@ const KEEP_MOST: u64 = 1_000_000;
 /// So many of the last log lines of a failed container may stand in a message. It is also the
 /// default.
 const LOG_LINES_MOST: u64 = 20;
+/// Far more values than all parameters have.
+const VALUES_LIMIT: usize = 2000;
 
 /// The parameters.
 const SUPPORTED: [&str; 22] = [
@@ -209,6 +212,11 @@ pub struct Problem(String);
 /// A sentence with line and column if it is no JSON object.
 pub fn written_in(what: &str, json: &str) -> Result<Written, Problem> {
     let json = json.strip_prefix('\u{feff}').unwrap_or(json);
+    if has_more_values(json, VALUES_LIMIT) {
+        return Err(Problem(format!(
+            "{what} holds more than {VALUES_LIMIT} values: write the parameters of this action alone"
+        )));
+    }
     let mut deserializer = serde_json::Deserializer::from_str(json);
     let pairs = deserializer
         .deserialize_any(PairsVisitor)
@@ -221,6 +229,27 @@ pub fn written_in(what: &str, json: &str) -> Result<Written, Problem> {
             error.column(),
         ))
     })
+}
+
+/// Whether `json` may hold more than `limit` values: each takes many times the memory of its text
+/// once it is parsed.
+fn has_more_values(json: &str, limit: usize) -> bool {
+    let mut is_text = false;
+    let mut is_escaped = false;
+    let mut values = 1;
+    for byte in json.bytes() {
+        if is_text {
+            is_text = is_escaped || byte != b'"';
+            is_escaped = !is_escaped && byte == b'\\';
+        } else {
+            is_text = byte == b'"';
+            values += usize::from(matches!(byte, b',' | b':' | b'[' | b'{'));
+        }
+        if values > limit {
+            return true;
+        }
+    }
+    false
 }
 
 /// The parameters among the members of an action's `configuration` map.
@@ -752,9 +781,11 @@ impl Reader {
 
     /// Whatever nobody took: names of a later version, and misspelt ones.
     fn rest(&mut self) {
-        for (name, _) in std::mem::take(&mut self.left) {
+        for (place, (name, _)) in std::mem::take(&mut self.left).into_iter().enumerate() {
             let name = text::cut(&name, 60);
-            let sentence = match text::nearest(&name, SUPPORTED) {
+            // No more than these are told.
+            let known = SUPPORTED.into_iter().filter(|_| place < PROBLEM_LIMIT);
+            let sentence = match text::nearest(&name, known) {
                 Some(near) => format!("{name} is not a parameter: did you mean {near}?"),
                 None => format!(
                     "{name} is not a parameter; the parameters are {}",
@@ -895,6 +926,20 @@ mod tests {
 
     fn spec(json: &str) -> DeploySpec {
         parse(written_in("UserParameters", json).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn values_are_counted_outside_of_texts_and_too_many_are_refused_before_they_are_parsed() {
+        let counted = |json: &str| (0..9).find(|limit| !has_more_values(json, *limit));
+        assert_eq!(counted("1"), Some(1));
+        assert_eq!(counted("[1, 2]"), Some(3));
+        assert_eq!(counted(r#"{"a,:[\",{\\": 1}"#), Some(3));
+        let huge = format!("{{\"Services\": [{}1]}}", "1,".repeat(500_000));
+        let told = written_in("prod.json", &huge).unwrap_err().to_string();
+        assert_eq!(
+            told,
+            "prod.json holds more than 2000 values: write the parameters of this action alone"
+        );
     }
 
     #[test]

@@ -40,15 +40,10 @@ impl Source for Memory<'_> {
 }
 
 /// What reading takes beyond what the object itself takes, in bytes, and what came of it.
-fn read(object: &[u8], memory: u64) -> (usize, Result<Vec<u8>, Unreadable<String>>) {
+fn read(object: &[u8], bounds: Bounds) -> (usize, Result<Vec<u8>, Unreadable<String>>) {
     let before = ALLOCATOR.current_usage();
     ALLOCATOR.reset_peak_usage();
-    let outcome = entry::read(
-        Memory(object),
-        NAME,
-        LIMIT,
-        Bounds::for_memory(Some(memory)),
-    );
+    let outcome = entry::read(Memory(object), NAME, LIMIT, bounds);
     (ALLOCATOR.peak_usage().saturating_sub(before), outcome)
 }
 
@@ -106,51 +101,48 @@ fn zip_with(entries: u32, name_length: usize, claims: u64) -> Vec<u8> {
 #[test]
 fn the_memory_that_an_artifact_takes_is_bounded_whatever_it_claims() {
     const MEMORY_MIB: u64 = 128;
-    /// What the rest of the function needs.
-    const LEFT_MIB: usize = 80;
-
-    // Ordinary artifacts.
-    for (entries, most) in [(1, 1), (10_000, 10), (65_536, 40), (100_000, 60)] {
-        let zip = zip_with(entries, 42, u64::from(entries));
-        let (peak, outcome) = read(&zip, MEMORY_MIB);
-        assert_eq!(outcome.unwrap(), b"[]", "{entries} entries");
-        assert!(peak <= most * MIB, "{entries} entries: {} MiB", peak / MIB);
-    }
-    // As much as is taken at all, in entries and in names; and more of either.
+    /// A part of a directory, and a little.
+    const MOST_MIB: usize = 18;
     let bounds = Bounds::for_memory(Some(MEMORY_MIB));
-    let name_for = |entries: u32| {
-        let directory = bounds.directory(u64::from(entries)).unwrap();
-        let each = directory / u64::from(entries);
-        usize::try_from(each).unwrap() - 47
-    };
-    for entries in [1_000, 50_000, 100_000, 150_000, 165_000] {
-        let longest = name_for(entries);
-        for (name_length, fits) in [(longest, true), (longest + longest / 10 + 10, false)] {
-            let zip = zip_with(entries, name_length, u64::from(entries));
-            let (peak, outcome) = read(&zip, MEMORY_MIB);
-            let is_ok = outcome.is_ok();
-            assert_eq!(
-                is_ok,
-                fits,
-                "{entries} × {name_length}: {:?}",
-                outcome.err()
-            );
-            let most = LEFT_MIB * MIB;
-            assert!(
-                peak <= most,
-                "{entries} × {name_length}: {} MiB",
-                peak / MIB
-            );
-        }
+
+    // However many files, and however long their names.
+    for (entries, name_length, most) in [
+        (1, 42, 1),
+        (10_000, 42, 2),
+        (65_536, 42, 7),
+        (100_000, 42, 10),
+        (400_000, 42, MOST_MIB),
+        (1_000_000, 20, MOST_MIB),
+        (1_000, 65_000, MOST_MIB),
+    ] {
+        let zip = zip_with(entries, name_length, u64::from(entries));
+        let (peak, outcome) = read(&zip, bounds);
+        assert_eq!(outcome.unwrap(), b"[]", "{entries} entries");
+        assert!(peak <= most * MIB, "{entries} entries: {} KiB", peak / 1024);
     }
     let zip = zip_with(1_400_000, 10, 1_400_000);
-    let (peak, outcome) = read(&zip, MEMORY_MIB);
+    let (peak, outcome) = read(&zip, bounds);
     assert_eq!(outcome, Err(Unreadable::DirectoryTooLarge(1_400_000)));
     assert!(peak <= MIB, "{} MiB", peak / MIB);
+    // Five artifacts take together what one takes.
+    let zip = zip_with(405_000, 42, 405_000);
+    let share = bounds.shared_by(5);
+    let before = ALLOCATOR.current_usage();
+    ALLOCATOR.reset_peak_usage();
+    std::thread::scope(|scope| {
+        for _ in 0..5 {
+            scope.spawn(|| {
+                let read = entry::read(Memory(&zip), NAME, LIMIT, share);
+                assert_eq!(read.unwrap(), b"[]");
+            });
+        }
+    });
+    let peak = ALLOCATOR.peak_usage().saturating_sub(before);
+    assert!(peak <= MOST_MIB * MIB, "five: {} KiB", peak / 1024);
     // Claims that are not so.
     for claims in [2, 200_000, 1 << 40, u64::MAX] {
         let zip = zip_with(1000, 42, claims);
-        let (peak, outcome) = read(&zip, MEMORY_MIB);
+        let (peak, outcome) = read(&zip, bounds);
         assert!(outcome.is_err(), "{claims}");
         assert!(peak <= 2 * MIB, "{claims} claimed: {} MiB", peak / MIB);
     }
@@ -161,7 +153,7 @@ fn the_memory_that_an_artifact_takes_is_bounded_whatever_it_claims() {
         .unwrap();
     writer.write_all(&vec![b' '; 64 * MIB]).unwrap();
     let bomb = writer.finish().unwrap().into_inner();
-    let (peak, outcome) = read(&bomb, MEMORY_MIB);
+    let (peak, outcome) = read(&bomb, bounds);
     assert_eq!(outcome, Err(Unreadable::FileTooLarge { limit: LIMIT }));
     assert!(peak <= 2 * MIB, "{} MiB", peak / MIB);
 }

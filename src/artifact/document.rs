@@ -2,6 +2,9 @@
 
 use serde_json::Value;
 
+/// A file that has no narrower bound is at most this long.
+pub const FILE_LIMIT_BYTES: usize = 1024 * 1024;
+
 /// Why a file cannot be read as text, or as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {

@@ -12,6 +12,11 @@ use crate::deploy::text;
 /// <https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html>).
 pub const FILE_LIMIT_BYTES: usize = 100 * 1024;
 
+/// More entries than this cannot all be meant: ten services, each with a task definition of ten
+/// containers.
+pub const ENTRY_LIMIT: usize =
+    crate::parameters::SERVICES_LIMIT * super::task_definition_file::CONTAINER_LIMIT;
+
 /// The file that an ECR source action writes. It names an image, but no container.
 pub const IMAGE_DETAIL_FILE: &str = "imageDetail.json";
 
@@ -45,6 +50,11 @@ pub enum Mistake {
     /// `[]`.
     #[error("is an empty array: name at least one container and its image")]
     EmptyArray,
+    /// More than [`ENTRY_LIMIT`].
+    #[error(
+        "has {0} entries; the services of an action have {ENTRY_LIMIT} containers at most: name those alone whose image changes"
+    )]
+    TooManyEntries(usize),
     /// An element that is not an object.
     #[error(
         r#"entry {entry} is {kind}: expected {{"name": "<container>", "imageUri": "<image>"}}"#
@@ -195,6 +205,9 @@ fn definitions(entries: &[Value]) -> Result<Images, Vec<Mistake>> {
     if entries.is_empty() {
         return Err(vec![Mistake::EmptyArray]);
     }
+    if entries.len() > ENTRY_LIMIT {
+        return Err(vec![Mistake::TooManyEntries(entries.len())]);
+    }
     let mut mistakes = Vec::new();
     let mut images: Images = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
@@ -252,9 +265,10 @@ fn member<'a>(object: &'a Value, entry: usize, member: &'static str) -> Result<&
             kind: kind_of(other),
         }),
         None => {
-            let near = object
-                .as_object()
-                .and_then(|members| text::nearest(member, members.keys().map(String::as_str)));
+            let near = object.as_object().and_then(|members| {
+                let known = members.keys().take(ENTRY_LIMIT);
+                text::nearest(member, known.map(String::as_str))
+            });
             Err(Mistake::Missing {
                 entry,
                 member,

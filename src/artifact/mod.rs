@@ -2,6 +2,7 @@
 
 pub mod document;
 pub mod entry;
+pub mod format;
 pub mod image_definitions;
 pub mod ranged;
 pub mod task_definition_file;

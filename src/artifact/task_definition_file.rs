@@ -8,8 +8,12 @@ use crate::deploy::images::{ImageReference, ImageSource};
 use crate::deploy::task_definition::{READ_ONLY_FIELDS, placeholder_in};
 use crate::deploy::text;
 
-/// A file that is no image definitions file is at most this long.
-pub const FILE_LIMIT_BYTES: usize = 1024 * 1024;
+/// A task definition is at most this long
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html>).
+pub const FILE_LIMIT_BYTES: usize = 64 * 1024;
+
+/// And has at most so many containers (same page).
+pub const CONTAINER_LIMIT: usize = 10;
 
 /// What the file says.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,6 +82,9 @@ pub enum Mistake {
     /// No containers.
     #[error("has no containerDefinitions")]
     NoContainers,
+    /// More than [`CONTAINER_LIMIT`].
+    #[error("has {0} containers; ECS takes {CONTAINER_LIMIT} at most")]
+    TooManyContainers(usize),
     /// One container cannot be used.
     #[error("containerDefinitions[{index}] {what}")]
     Container {
@@ -161,6 +168,9 @@ fn containers_mistaken(object: &Map<String, Value>) -> Vec<Mistake> {
     let Some(containers) = containers.filter(|containers| !containers.is_empty()) else {
         return vec![Mistake::NoContainers];
     };
+    if containers.len() > CONTAINER_LIMIT {
+        return vec![Mistake::TooManyContainers(containers.len())];
+    }
     let mut names: Vec<&str> = Vec::new();
     let mut mistakes = Vec::new();
     for (index, container) in containers.iter().enumerate() {

@@ -12,6 +12,9 @@ use super::text;
 /// characters, and perhaps in bytes: see [`text::cut_bytes`].
 pub const MESSAGE_LIMIT_BYTES: usize = 5000;
 
+/// So many problems of one failure are told.
+pub const PROBLEM_LIMIT: usize = 20;
+
 /// CodePipeline's failure types, as far as we answer with them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureKind {
@@ -65,8 +68,8 @@ impl Failure {
         let message = match problems {
             [only] => format!("{about}{}", sentence(&without_secrets(&only.to_string()))),
             several => {
-                let numbered: Vec<String> = several
-                    .iter()
+                let first = several.iter().take(PROBLEM_LIMIT);
+                let numbered: Vec<String> = first
                     .enumerate()
                     .map(|(index, problem)| {
                         format!(
@@ -76,7 +79,15 @@ impl Failure {
                         )
                     })
                     .collect();
-                format!("{about}{} problems: {}", several.len(), numbered.join(" "))
+                let more = match several.len() - numbered.len() {
+                    0 => String::new(),
+                    more => format!(" And {more} more."),
+                };
+                format!(
+                    "{about}{} problems: {}{more}",
+                    several.len(),
+                    numbered.join(" ")
+                )
             }
         };
         Self::new(kind, message)
@@ -569,6 +580,9 @@ mod tests {
         let two =
             Failure::of_problems(FailureKind::Configuration, "UserParameters: ", &["a", "b?"]);
         assert_eq!(two.message, "UserParameters: 2 problems: 1) a. 2) b?");
+        let many = Failure::of_problems(FailureKind::Configuration, "", &vec!["a"; 2000]);
+        assert!(many.message.starts_with("2000 problems: 1) a. 2) a."));
+        assert!(many.message.ends_with(" 20) a. And 1980 more."));
     }
 
     #[test]

@@ -62,8 +62,15 @@ pub fn counted(count: usize, noun: &str) -> String {
     }
 }
 
-/// `a`, `a and b`, `a, b and c`.
+/// So many items of a list are told.
+pub const LISTED_LIMIT: usize = 50;
+
+/// `a`, `a and b`, `a, b and c`; of more than [`LISTED_LIMIT`] the first, as `a, b and 1990 more`.
 pub fn listed<S: AsRef<str>>(items: &[S]) -> String {
+    if let Some(more @ 1..) = items.len().checked_sub(LISTED_LIMIT) {
+        let first: Vec<&str> = items[..LISTED_LIMIT].iter().map(AsRef::as_ref).collect();
+        return format!("{} and {more} more", first.join(", "));
+    }
     match items {
         [] => String::new(),
         [only] => only.as_ref().to_owned(),
@@ -137,6 +144,7 @@ mod tests {
         assert_eq!(listed::<&str>(&[]), "");
         assert_eq!(listed(&["a"]), "a");
         assert_eq!(listed(&["a", "b", "c"]), "a, b and c");
+        assert!(listed(&vec!["a"; 2000]).ends_with(", a, a and 1950 more"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use tokio::task::spawn_blocking;
 
 use super::at_once::few_at_once;
 use super::{Engine, Step};
-use crate::artifact::entry::{self, Unreadable, Wanted};
+use crate::artifact::entry::{self, Bounds, Unreadable, Wanted};
 use crate::artifact::task_definition_file::{self, TaskDefinitionFile};
 use crate::artifact::{document, image_definitions};
 use crate::aws::error::CallError;
@@ -40,13 +40,30 @@ struct Looked {
     file: String,
 }
 
-/// What one artifact has of the files: one result for each.
+/// What one artifact has of the files: one for each.
 struct Opened<'a> {
     artifact: &'a Artifact,
-    contents: Vec<Result<Vec<u8>, Failure>>,
-    /// Which of the failures only say that the file is not in it.
-    absent: Vec<bool>,
+    contents: Vec<Content>,
     pin: Option<Pin>,
+}
+
+/// What an artifact has of a file.
+#[derive(Clone)]
+enum Content {
+    /// What is in it.
+    Found(Vec<u8>),
+    /// The artifact does not have it.
+    Absent(Failure),
+    /// The artifact is no zip, so it cannot have it.
+    NoZip(Failure),
+    /// Whether the artifact has it is not known, or it has it in a way that cannot be used.
+    Unusable(Failure),
+}
+
+impl Content {
+    fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent(_) | Self::NoZip(_))
+    }
 }
 
 fn wrong(message: String) -> Failure {
@@ -107,7 +124,7 @@ impl Step<'_> {
             .await;
         // Without image definitions a task definition brings its own images.
         let may_be_absent = definition_file.is_some() && !spec.file_is_named;
-        let is_absent = opened.iter().all(|one| one.absent[0]);
+        let is_absent = opened.iter().all(|one| one.contents[0].is_absent());
         let images = if may_be_absent && is_absent {
             Ok(None)
         } else {
@@ -183,7 +200,9 @@ impl Engine {
             .and_then(|json| {
                 parameters::written_in(&file, json).map_err(|problem| wrong(format!("{problem}.")))
             })?;
-        let holder = opened.iter().find(|one| one.contents[0].is_ok());
+        let holder = opened
+            .iter()
+            .find(|one| matches!(one.contents[0], Content::Found(_)));
         let pin =
             holder.and_then(|one| Some(format!("{}:{}", one.artifact.name, one.pin.as_ref()?)));
         Ok(Configuration { written, pin })
@@ -200,9 +219,11 @@ impl Engine {
             let (name, pin) = pin?.rsplit_once(':')?;
             Pin::parse(pin).filter(|_| name == artifact.name)
         };
+        // All at once, for the time that it takes, and all of them in the memory for one.
+        let bounds = self.bounds.shared_by(artifacts.len());
         let opening = artifacts
             .iter()
-            .map(|artifact| self.open(credentials, artifact, looked, pin_of(artifact)));
+            .map(|artifact| self.open(credentials, artifact, looked, pin_of(artifact), bounds));
         few_at_once(opening).await
     }
 
@@ -212,21 +233,21 @@ impl Engine {
         artifact: &'a Artifact,
         looked: &[Looked],
         pin: Option<Pin>,
+        bounds: Bounds,
     ) -> Opened<'a> {
-        let failed = |failure: &Failure| Opened {
+        let all = |content: &Content| Opened {
             artifact,
-            contents: looked.iter().map(|_| Err(failure.clone())).collect(),
-            absent: vec![false; looked.len()],
+            contents: vec![content.clone(); looked.len()],
             pin: None,
         };
         let Some(location) = artifact.location.clone() else {
-            return failed(&Failure::new(
+            return all(&Content::Unusable(Failure::new(
                 FailureKind::RevisionUnavailable,
                 format!(
                     "The artifact {} has no location in the event: release the change again to have it built.",
                     artifact.name
                 ),
-            ));
+            )));
         };
         let s3 = self.aws.s3(credentials.map(ArtifactCredentials::for_sdk));
         let mut object = s3.object(location.clone()).pinned(pin);
@@ -234,8 +255,7 @@ impl Engine {
             .iter()
             .map(|one| (one.file.clone(), one.kind.limit_bytes()))
             .collect();
-        let bounds = self.bounds;
-        // `zip` reads from what blocks; the files' content is small, so it may be read whole.
+        // Inflating is work, and a blocking reader the simpler one.
         let read = spawn_blocking(move || {
             let wanted: Vec<Wanted<'_>> = names
                 .iter()
@@ -263,27 +283,33 @@ impl Engine {
                 caller,
             )
         };
+        let content = |looked: &Looked, unreadable: Unreadable<CallError>| match unreadable {
+            Unreadable::Absent { .. } => Content::Absent(told(looked, unreadable)),
+            unreadable if unreadable.is_no_zip() => Content::NoZip(told(looked, unreadable)),
+            unreadable => Content::Unusable(told(looked, unreadable)),
+        };
         match (read, looked.first()) {
             (Ok((Ok(contents), pin)), _) => Opened {
                 artifact,
-                absent: contents
-                    .iter()
-                    .map(|content| matches!(content, Err(Unreadable::Absent { .. })))
-                    .collect(),
                 contents: contents
                     .into_iter()
                     .zip(looked)
-                    .map(|(content, looked)| content.map_err(|unreadable| told(looked, unreadable)))
+                    .map(|(read, looked)| match read {
+                        Ok(bytes) => Content::Found(bytes),
+                        Err(unreadable) => content(looked, unreadable),
+                    })
                     .collect(),
                 pin,
             },
-            (Ok((Err(unreadable), _)), Some(first)) => failed(&told(first, unreadable)),
+            (Ok((Err(unreadable), _)), Some(first)) => all(&content(first, unreadable)),
             // Reading the zip panicked: its content is at fault, and nothing was changed.
             (Err(_), Some(first)) => {
                 let unreadable = Unreadable::NotZip("reading it failed".to_owned());
-                failed(&told(first, unreadable))
+                all(&content(first, unreadable))
             }
-            (_, None) => failed(&wrong("Nothing was asked for.".to_owned())),
+            (_, None) => all(&Content::Unusable(wrong(
+                "Nothing was asked for.".to_owned(),
+            ))),
         }
     }
 }
@@ -321,21 +347,48 @@ fn only<'a>(
     place: usize,
     looked: &[Looked],
 ) -> Result<&'a [u8], Failure> {
-    let file = &looked[place].file;
+    let Looked { file, kind } = &looked[place];
     let mut found: Vec<(&str, &[u8])> = Vec::new();
     let mut absent = Vec::new();
+    let mut is_in_no_zip = true;
     for one in opened {
         match &one.contents[place] {
-            Ok(content) => found.push((&one.artifact.name, content)),
-            Err(failure) if one.absent[place] => absent.push(failure.clone()),
-            Err(failure) => return Err(failure.clone()),
+            Content::Found(content) => found.push((&one.artifact.name, content)),
+            Content::Absent(failure) => {
+                is_in_no_zip = false;
+                absent.push(failure.clone());
+            }
+            Content::NoZip(failure) => absent.push(failure.clone()),
+            Content::Unusable(failure) if opened.len() > 1 => {
+                return Err(Failure::new(
+                    failure.kind,
+                    format!(
+                        "{} If another artifact is meant, set InputArtifact to it.",
+                        failure.message
+                    ),
+                ));
+            }
+            Content::Unusable(failure) => return Err(failure.clone()),
         }
     }
-    match found.as_slice() {
-        [] => Err(explain::together(&absent)
-            .unwrap_or_else(|| wrong(format!("No input artifact has the file {file}.")))),
-        [(_, content)] => Ok(content),
-        several => {
+    match (found.as_slice(), absent.as_slice()) {
+        ([(_, content)], _) => Ok(content),
+        ([], [only]) => Err(only.clone()),
+        ([], _) => {
+            let names: Vec<&str> = opened
+                .iter()
+                .map(|one| one.artifact.name.as_str())
+                .collect();
+            let failure = if is_in_no_zip {
+                FailureKind::RevisionUnavailable
+            } else {
+                FailureKind::Configuration
+            };
+            Err(explain::of_no_artifact(
+                &names, file, *kind, failure, &absent,
+            ))
+        }
+        (several, _) => {
             let names: Vec<&str> = several.iter().map(|(name, _)| *name).collect();
             Err(wrong(format!(
                 "{file} is in the artifacts {}: set InputArtifact to the one that is meant.",

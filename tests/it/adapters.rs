@@ -152,7 +152,7 @@ async fn an_artifact_that_is_missing_empty_no_zip_or_forbidden_says_which() {
         ("RevisionUnavailable", "it is empty", |world| {
             world.simulator.s3().put(BUCKET, KEY, Vec::new());
         }),
-        ("RevisionUnavailable", "not a readable zip", |world| {
+        ("RevisionUnavailable", "it is HTML, not a zip", |world| {
             world.simulator.s3().put(BUCKET, KEY, b"<html>".to_vec());
         }),
         ("PermissionError", "s3:GetObject", |world| {

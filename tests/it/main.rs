@@ -5,6 +5,7 @@
 mod accounts;
 mod adapters;
 mod answers;
+mod artifacts;
 mod asked_for;
 mod buildspec;
 mod cached_images;
