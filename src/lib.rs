@@ -20,7 +20,7 @@
 //! 4. One job makes at most one revision and one deployment, however often its event comes.
 //! 5. The new revision differs from its base only where asked.
 //! 6. A failure explains itself, first sentence first.
-//! 7. No credential is ever printed.
+//! 7. No credential and no value of a container's `environment` is ever printed.
 //! 8. Cost does not grow with the artifact.
 //!
 //! # Where to read

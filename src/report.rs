@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::aws::codepipeline::Details;
+use crate::aws::codepipeline::{Details, SUMMARY_LIMIT_BYTES};
 use crate::deploy::decide::Owner;
-use crate::deploy::diff::Change;
+use crate::deploy::diff::{Change, Changes};
 use crate::deploy::failure::{Failure, overwritten};
 use crate::deploy::outside::printable;
 use crate::deploy::phase::{Phase, ServiceRollout};
@@ -55,8 +55,12 @@ pub struct ServiceReport {
     /// Its rollout, if it was updated.
     pub rollout: Option<ServiceRollout>,
     /// In a dry run, what the new revision would change.
-    pub changes: Vec<Change>,
+    pub changes: Changes,
 }
+
+/// No report is larger: Lambda takes 6 MB as the answer to whoever waits for it
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>), and people read it.
+pub const REPORT_LIMIT_BYTES: usize = 1_000_000;
 
 /// All that an invocation has to say.
 #[derive(Debug, Clone, PartialEq)]
@@ -103,12 +107,8 @@ impl Report {
     }
 
     /// A dry run that found nothing wrong. The pipeline's page has room for the headline and the
-    /// differences of a usual deployment; all of it is in the report.
+    /// differences of a usual deployment; more of it is in the report.
     pub fn of_dry_run(spec: &DeploySpec, plan: &Plan) -> Self {
-        let calls = plan.calls();
-        let headline = plan.headline(&spec.about());
-        let changes = plan.families.iter().flat_map(|family| &family.changes);
-        let told: Vec<String> = changes.map(|change| format!("\n{change}")).collect();
         let services = spec.targets.iter().zip(&plan.services);
         let services = services.map(|(target, service)| ServiceReport {
             target: target.clone(),
@@ -116,49 +116,155 @@ impl Report {
             changes: plan
                 .families
                 .get(service.family)
-                .map_or_else(Vec::new, |family| family.changes.clone()),
+                .map_or_else(Changes::default, |family| family.changes.clone()),
         });
         Self {
             services: services.collect(),
             plan: Some(DryRun {
                 checked: plan.checked(),
-                calls,
+                calls: plan.calls(),
             }),
             ..Self::of(Outcome::Succeeded {
-                message: headline + &told.concat(),
+                message: dry_run_message(spec, plan),
                 variables: BTreeMap::new(),
                 external_execution_id: None,
             })
         }
     }
 
-    /// The JSON that the invocation returns.
+    /// The JSON that the invocation returns, of [`REPORT_LIMIT_BYTES`] at most: what is left out is
+    /// said among its warnings.
     pub fn to_json(&self) -> Value {
+        /// Besides what is measured: names, quotes, the sentence about what is left out, and a
+        /// message and a token at their longest.
+        const FIXED_BYTES: usize = 100_000;
+        const MESSAGE_LIMIT_CHARS: usize = 10_000;
         let (outcome, message) = match &self.outcome {
             Outcome::Succeeded { message, .. } => ("Succeeded", message),
             Outcome::Failed { failure, .. } => ("Failed", &failure.message),
             Outcome::InProgress { details, .. } => ("InProgress", &details.summary),
         };
-        let services: Vec<Value> = self.services.iter().map(ServiceReport::to_json).collect();
-        let message = printable(message);
-        let mut report = json!({"outcome": outcome, "message": message, "services": services});
+        let mut room = Room(REPORT_LIMIT_BYTES - FIXED_BYTES);
+        let mut left_out = Vec::new();
+        let mut note = |count: usize, noun: &str| {
+            if count > 0 {
+                left_out.push(text::counted(count, noun));
+            }
+        };
+        let mut report = json!({"outcome": outcome,
+            "message": text::cut(&printable(message), MESSAGE_LIMIT_CHARS), "services": []});
         match &self.outcome {
-            Outcome::Succeeded { variables, .. } => report["outputVariables"] = json!(variables),
+            Outcome::Succeeded { variables, .. } => {
+                let mut fitting = Map::new();
+                for (name, value) in variables {
+                    if room.takes(json!([name, value]).to_string().len()) {
+                        fitting.insert(name.clone(), json!(value));
+                    }
+                }
+                note(variables.len() - fitting.len(), "output variable");
+                report["outputVariables"] = Value::Object(fitting);
+            }
             Outcome::InProgress { token, .. } => report["continuationToken"] = json!(token),
             Outcome::Failed { .. } => {}
         }
+        let services: Vec<Value> = self.services.iter().map(ServiceReport::to_json).collect();
+        let (mut services, more) = room.fill(services, usize::MAX);
+        note(more, "service");
+        let texts = |texts: &[String]| texts.iter().map(|text| json!(printable(text))).collect();
+        let (mut warnings, more) = room.fill(texts(&self.warnings), usize::MAX);
+        note(more, "warning");
         if let Some(plan) = &self.plan {
-            report["plan"] = json!({"checked": plan.checked, "calls": plan.calls});
+            let (checked, more) = room.fill(texts(&plan.checked), usize::MAX);
+            note(more, "check");
+            let (calls, more) = room.fill(texts(&plan.calls), usize::MAX);
+            note(more, "call");
+            report["plan"] = json!({"checked": checked, "calls": calls});
         }
-        if !self.warnings.is_empty() {
-            let warnings = self.warnings.iter().map(|warning| printable(warning));
-            report["warnings"] = warnings.collect();
+        // What is left is for the changes, the same for each service.
+        let share = room.0 / self.services.len().max(1);
+        let mut changes_left_out = 0;
+        for (service, reported) in self.services.iter().zip(&mut services) {
+            let changes = &service.changes;
+            if changes.count() > 0 {
+                let listed = changes.listed.iter().map(Change::to_json).collect();
+                let (listed, more) = room.fill(listed, share);
+                changes_left_out += more + changes.more;
+                reported["changes"] = Value::Array(listed);
+            }
+        }
+        note(changes_left_out, "change");
+        report["services"] = Value::Array(services);
+        if !left_out.is_empty() {
+            warnings.push(json!(format!(
+                "{} left out of this report, which is kept short",
+                text::listed(&left_out)
+            )));
+        }
+        if !warnings.is_empty() {
+            report["warnings"] = Value::Array(warnings);
         }
         report
     }
 }
 
+/// The headline and the differences, as far as the pipeline's page has room.
+fn dry_run_message(spec: &DeploySpec, plan: &Plan) -> String {
+    const HEADLINE_LIMIT_BYTES: usize = 1500;
+    /// For the sentence on what has no room.
+    const RESERVED_BYTES: usize = 60;
+    let headline = plan.headline(&spec.about());
+    let mut message = text::cut_bytes(&headline, HEADLINE_LIMIT_BYTES);
+    let mut length = message.len();
+    let all: usize = plan.families.iter().map(|one| one.changes.count()).sum();
+    let mut told = 0;
+    for change in plan.families.iter().flat_map(|one| &one.changes.listed) {
+        let line = format!("\n{change}");
+        length += line.len();
+        if length > SUMMARY_LIMIT_BYTES - RESERVED_BYTES {
+            break;
+        }
+        message.push_str(&line);
+        told += 1;
+    }
+    if told < all {
+        message.push_str(&format!("\nand {} more", all - told));
+    }
+    message
+}
+
+/// The bytes that a report has room for.
+struct Room(usize);
+
+impl Room {
+    /// Whether so many bytes fit; if they do, they are taken.
+    fn takes(&mut self, bytes: usize) -> bool {
+        /// A comma and the like.
+        const AROUND_BYTES: usize = 4;
+        let left = self.0.checked_sub(bytes.saturating_add(AROUND_BYTES));
+        self.0 = left.unwrap_or(self.0);
+        left.is_some()
+    }
+
+    /// The first `values` that fit, into `share` bytes at most; and how many do not.
+    fn fill(&mut self, values: Vec<Value>, share: usize) -> (Vec<Value>, usize) {
+        let all = values.len();
+        let mut used = 0;
+        let mut fitting = Vec::new();
+        for value in values {
+            let bytes = value.to_string().len();
+            used += bytes;
+            if used > share || !self.takes(bytes) {
+                break;
+            }
+            fitting.push(value);
+        }
+        let more = all - fitting.len();
+        (fitting, more)
+    }
+}
+
 impl ServiceReport {
+    /// Without its changes.
     fn to_json(&self) -> Value {
         let mut service = json!({
             "cluster": self.target.cluster_name(),
@@ -172,12 +278,6 @@ impl ServiceReport {
                 service["serviceDeployment"] = json!(id);
             }
         }
-        if !self.changes.is_empty() {
-            let changes = self.changes.iter();
-            service["changes"] = changes
-                .map(|change| json!({"path": change.path, "old": change.old, "new": change.new}))
-                .collect();
-        }
         service
     }
 }
@@ -189,7 +289,7 @@ pub fn services_of(spec: &DeploySpec, phase: &Phase) -> Vec<ServiceReport> {
         .map(|(target, rollout)| ServiceReport {
             target: target.clone(),
             rollout: Some(rollout.clone()).filter(ServiceRollout::is_touched),
-            changes: Vec::new(),
+            changes: Changes::default(),
         })
         .collect()
 }
@@ -270,7 +370,7 @@ pub fn progress(spec: &DeploySpec, phase: &Phase, verdicts: &[Verdict], now: Tim
         }
     };
     Details {
-        summary: text::cut_bytes(&summary, crate::aws::codepipeline::SUMMARY_LIMIT_BYTES),
+        summary: text::cut_bytes(&summary, SUMMARY_LIMIT_BYTES),
         external_execution_id: phase.external_id(),
         percent_complete: Some(percent(phase, verdicts)),
     }
@@ -365,4 +465,87 @@ pub fn success_message(
         )
     };
     serves + &overwritten(rollout)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deploy::diff;
+
+    fn spec(services: usize) -> DeploySpec {
+        let names: Vec<String> = (0..services).map(|number| format!("s{number}")).collect();
+        let written = vec![
+            ("ClusterName".to_owned(), json!("prod")),
+            ("Services".to_owned(), json!(names)),
+        ];
+        crate::parameters::parse(written).unwrap()
+    }
+
+    #[test]
+    fn a_report_is_never_larger_than_its_bound_and_says_what_it_leaves_out() {
+        let spec = spec(10);
+        let long = "\"".repeat(400);
+        let of = |value: &str| {
+            let all =
+                (0..2000).map(|number| json!({"key": format!("{number}{long}"), "value": value}));
+            let document = json!({"tags": all.collect::<Vec<_>>()});
+            document.as_object().unwrap().clone()
+        };
+        let changes = diff::changes(&of(&long), &of("x"));
+        let report = Report {
+            services: spec
+                .targets
+                .iter()
+                .map(|target| ServiceReport {
+                    target: target.clone(),
+                    rollout: None,
+                    changes: changes.clone(),
+                })
+                .collect(),
+            warnings: vec![long.repeat(10); 1000],
+            plan: Some(DryRun {
+                checked: vec![long.repeat(10); 1000],
+                calls: vec![long.clone(); 1000],
+            }),
+            ..Report::of(Outcome::Succeeded {
+                message: long.repeat(1000),
+                variables: BTreeMap::from([("Image-a".to_owned(), long.clone())]),
+                external_execution_id: None,
+            })
+        };
+        let json = report.to_json();
+        let length = json.to_string().len();
+        assert!(length <= REPORT_LIMIT_BYTES, "{length}");
+        let last = json["warnings"].as_array().unwrap().last().unwrap();
+        let last = last.as_str().unwrap();
+        assert!(
+            last.contains(" warnings, ")
+                && last.ends_with(" 20000 changes left out of this report, which is kept short"),
+            "{last}"
+        );
+        assert_eq!(json["services"].as_array().unwrap().len(), 10);
+    }
+
+    #[test]
+    fn a_report_of_usual_size_is_whole() {
+        let spec = spec(1);
+        let of = |cpu: &str| json!({"cpu": cpu}).as_object().unwrap().clone();
+        let report = Report {
+            services: vec![ServiceReport {
+                target: spec.targets[0].clone(),
+                rollout: None,
+                changes: diff::changes(&of("256"), &of("512")),
+            }],
+            warnings: vec!["one".to_owned()],
+            ..Report::of(Outcome::Failed {
+                failure: Failure::new(crate::deploy::failure::FailureKind::Job, "why"),
+                external_execution_id: None,
+            })
+        };
+        assert_eq!(
+            report.to_json(),
+            json!({"outcome": "Failed", "message": "why", "services": [{"cluster": "prod", "service": "s0",
+                "changes": [{"path": "/cpu", "old": "256", "new": "512"}]}], "warnings": ["one"]})
+        );
+    }
 }

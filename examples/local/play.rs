@@ -143,7 +143,7 @@ pub(crate) async fn simulated(
     Ok(succeeded)
 }
 
-fn changes(simulator: &Simulator, old: &str, new: &str) -> Vec<diff::Change> {
+fn changes(simulator: &Simulator, old: &str, new: &str) -> diff::Changes {
     let registered = |name| match simulator.ecs().task_definition(name) {
         Some(Value::Object(fields)) => fields,
         _ => serde_json::Map::new(),

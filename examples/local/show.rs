@@ -6,7 +6,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use ecs_deploy_action::deploy::diff::Change;
+use ecs_deploy_action::deploy::diff::{Change, Changes, What};
 use ecs_deploy_action::deploy::images::Images;
 use ecs_deploy_action::deploy::rollout::{Look, ServiceDeploymentSeen, ServiceSeen};
 use ecs_deploy_action::deploy::text;
@@ -330,13 +330,10 @@ impl Show {
         text("");
     }
 
-    pub(crate) fn difference(&self, old: &str, new: &str, changes: &[Change]) {
+    pub(crate) fn difference(&self, old: &str, new: &str, changes: &Changes) {
         let (old, new) = (text::last_part(old), text::last_part(new));
-        let step: Vec<Value> = changes
-            .iter()
-            .map(|one| json!({"path": one.path, "old": one.old, "new": one.new}))
-            .collect();
-        self.step(&json!({"step": "difference", "from": old, "to": new, "changes": step}));
+        let step: Vec<Value> = changes.listed.iter().map(Change::to_json).collect();
+        self.step(&json!({"step": "difference", "from": old, "to": new, "changes": step, "more": changes.more}));
         if self.style == Style::Json {
             return;
         }
@@ -345,14 +342,21 @@ impl Show {
             Style::Drawn => (RED, GREEN, PLAIN),
             Style::Plain | Style::Json => ("", "", ""),
         };
-        for change in changes {
+        for change in &changes.listed {
+            let What::Values { old, new } = &change.what else {
+                text(&format!("  {change}"));
+                continue;
+            };
             text(&format!("  {}", change.path));
-            if let Some(old) = &change.old {
+            if let Some(old) = old {
                 text(&format!("    {red}- {old}{plain}"));
             }
-            if let Some(new) = &change.new {
+            if let Some(new) = new {
                 text(&format!("    {green}+ {new}{plain}"));
             }
+        }
+        if changes.more > 0 {
+            text(&format!("  and {} more", changes.more));
         }
     }
 

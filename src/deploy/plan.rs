@@ -1,6 +1,6 @@
 //! What a deployment would do, in sentences: the dry run.
 
-use super::diff::Change;
+use super::diff::Changes;
 use super::task_definition::ImageChange;
 use super::text;
 
@@ -31,7 +31,7 @@ pub struct FamilyPlan {
     /// What the new revision is made from: `app:41`, or a file's name.
     pub base: String,
     /// What would differ from what its services run.
-    pub changes: Vec<Change>,
+    pub changes: Changes,
     /// The images asked for.
     pub images: Vec<ImageChange>,
     /// The roles that ECS would be handed: member and ARN.
@@ -81,7 +81,7 @@ impl Plan {
                     })
                     .collect();
                 let what = if images.is_empty() {
-                    format!("{} differences", family.changes.len())
+                    text::counted(family.changes.count(), "difference")
                 } else {
                     text::listed(&images)
                 };
@@ -152,7 +152,7 @@ impl Plan {
                     "ecs:RegisterTaskDefinition: a new revision of {} from {}, with {} different from what runs",
                     family.name,
                     family.base,
-                    text::counted(family.changes.len(), "value")
+                    text::counted(family.changes.count(), "value")
                 )
             })
             .collect();

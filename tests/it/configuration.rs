@@ -185,7 +185,7 @@ async fn a_dry_run_prints_the_whole_plan_and_changes_nothing() {
     assert!(message.contains("\n/cpu: \"256\" → \"512\""), "{message}");
     let changes = report["services"][0]["changes"].as_array().unwrap();
     assert!(
-        changes.contains(&json!({"path": "/containerDefinitions/0/image", "old": "repo/app:v1", "new": "repo/app:v2"})),
+        changes.contains(&json!({"path": "/containerDefinitions/app/image", "old": "repo/app:v1", "new": "repo/app:v2"})),
         "{changes:?}"
     );
     let calls: Vec<&str> = report["plan"]["calls"]

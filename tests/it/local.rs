@@ -186,7 +186,7 @@ fn scenarios_of_what_the_built_in_action_cannot_do_show_it() {
         ("migration", "the task before the deployment runs"),
         (
             "task-definition-file",
-            "/containerDefinitions/0/environment/1",
+            "/containerDefinitions/app/environment/FEATURE: added (value not shown)",
         ),
         ("pinned", "app@sha256:"),
         (
@@ -201,7 +201,7 @@ fn scenarios_of_what_the_built_in_action_cannot_do_show_it() {
             "dry-run",
             "ecs:UpdateService: web on prod from app:1 to the new revision of app",
         ),
-        ("dry-run", "/containerDefinitions/0/image"),
+        ("dry-run", "/containerDefinitions/app/image"),
     ] {
         let said = said(name);
         assert!(said.contains(part), "{name}: {said}");
@@ -268,7 +268,7 @@ fn each_scenario_ends_as_its_name_says_with_a_headline_that_suffices() {
         assert_eq!(difference["step"], "difference", "{name}");
         let mut changes = difference["changes"].as_array().unwrap().iter();
         assert!(
-            changes.any(|change| change["path"] == "/containerDefinitions/0/image"),
+            changes.any(|change| change["path"] == "/containerDefinitions/app/image"),
             "{name}: {difference}"
         );
         let is_watched = !["update-denied", "migration-fails"].contains(&name);

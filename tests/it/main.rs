@@ -13,6 +13,7 @@ mod configuration;
 mod connections;
 mod cost;
 mod crashes;
+mod dry_runs;
 mod events;
 mod hosts;
 mod image_names;

@@ -901,7 +901,7 @@ async fn a_dry_run_changes_nothing_and_tells_the_difference() {
     );
     assert_eq!(
         report["services"][0]["changes"][0],
-        json!({"path": "/containerDefinitions/0/image", "old": "repo/app:v1", "new": "repo/app:v2"})
+        json!({"path": "/containerDefinitions/app/image", "old": "repo/app:v1", "new": "repo/app:v2"})
     );
     assert_eq!(world.revisions(), 1);
     assert_eq!(
