@@ -57,8 +57,10 @@ fn no_files() -> Vec<(&'static str, String)> {
 /// A second service, of another family, that the artifact's images are for as well.
 fn create_worker(simulator: &Simulator) {
     let ecs = simulator.ecs();
-    let worker = json!({"family": "worker", "containerDefinitions":
-        [{"name": "app", "image": "repo/worker:v1", "essential": true}]});
+    let worker = json!({"family": "worker", "cpu": "256", "memory": "512",
+        "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"],
+        "executionRoleArn": "arn:aws:iam::111122223333:role/app-execution",
+        "containerDefinitions": [{"name": "app", "image": "repo/worker:v1", "essential": true}]});
     let task_definition = ecs.register(worker);
     ecs.create_service(ServiceSetup {
         cluster: CLUSTER.to_owned(),

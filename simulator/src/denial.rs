@@ -89,7 +89,11 @@ fn resource(service: &str, operation: &str, request: &Value) -> Option<String> {
             "task",
             &format!("{}/{}", last("cluster"), last("task")),
         )),
-        ("ecs", "DescribeTasks") => Some(arn("task", &format!("{}/*", last("cluster")))),
+        ("ecs", "DescribeTasks") => {
+            let task = request["tasks"][0].as_str().unwrap_or("*");
+            let task = crate::ecs::last_part(task);
+            Some(arn("task", &format!("{}/{task}", last("cluster"))))
+        }
         ("ecr", "DescribePullThroughCacheRules") => Some("*".to_owned()),
         ("ecr", _) => Some(arn("repository", text(request, "repositoryName"))),
         ("logs", _) => Some(format!(

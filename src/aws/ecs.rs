@@ -9,10 +9,12 @@ use aws_sdk_ecs::config::{
     interceptors::AfterDeserializationInterceptorContextRef,
 };
 use aws_sdk_ecs::types::{
-    CapacityProviderStrategyItem, ContainerOverride, DeploymentConfiguration,
-    DeploymentLifecycleHookStatus, DesiredStatus, Failure, LaunchType, NetworkConfiguration,
-    Service, ServiceDeployment, ServiceDeploymentStatus, SortOrder, StopServiceDeploymentStopType,
-    Tag, Task, TaskDefinitionField, TaskDefinitionStatus, TaskOverride,
+    CapacityProviderStrategyItem, ContainerOverride, Deployment, DeploymentConfiguration,
+    DeploymentLifecycleHookStatus, DesiredStatus, EbsTagSpecification, Failure, LaunchType,
+    NetworkConfiguration, PropagateTags, Service, ServiceDeployment, ServiceDeploymentStatus,
+    ServiceVolumeConfiguration, SortOrder, StopServiceDeploymentStopType, Tag, Task,
+    TaskDefinitionField, TaskDefinitionStatus, TaskManagedEbsVolumeConfiguration,
+    TaskManagedEbsVolumeTerminationPolicy, TaskOverride, TaskVolumeConfiguration,
 };
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_types::body::SdkBody;
@@ -20,6 +22,7 @@ use serde_json::{Map, Value};
 
 use super::error::{CallError, Class, made_before};
 use crate::deploy::evidence::{StoppedContainer, StoppedTask};
+use crate::deploy::fit::{Needs, PortNameNeeded, PortNeeded};
 use crate::deploy::outside::shown;
 use crate::deploy::rollout::{DeploymentSeen, EventSeen, ServiceDeploymentSeen, ServiceSeen};
 use crate::deploy::task_definition::Described;
@@ -59,6 +62,8 @@ pub struct ServiceDescribed {
     pub current_service_deployment: Option<String>,
     /// How its tasks are run.
     pub settings: RunSettings,
+    /// What a revision must have to be run by it.
+    pub needs: Needs,
 }
 
 /// What a task needs to run as the service's tasks do.
@@ -68,6 +73,7 @@ pub struct RunSettings {
     launch_type: Option<LaunchType>,
     capacity_providers: Vec<CapacityProviderStrategyItem>,
     platform_version: Option<String>,
+    volumes: Vec<ServiceVolumeConfiguration>,
 }
 
 /// A task that the function runs carries this tag, and its role may stop only tasks that do
@@ -92,6 +98,18 @@ pub struct TaskToRun<'a> {
     pub client_token: &'a str,
     /// Who started it, as ECS shows it.
     pub started_by: &'a str,
+    /// The revision's volumes that are configured at launch.
+    pub volumes: &'a [String],
+}
+
+/// What became of a task that was to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ran {
+    /// It was made; its ARN.
+    Task(String),
+    /// ECS took the request and made no task: a reason for each place that it tried, as
+    /// `RESOURCE:MEMORY`, each once.
+    NotPlaced(Vec<String>),
 }
 
 /// A task, as `DescribeTasks` shows it.
@@ -101,6 +119,19 @@ pub struct TaskDescribed {
     pub status: String,
     /// How it and its containers ended, as far as they have.
     pub end: StoppedTask,
+    /// Who started it: `ecs-svc/…` for a service's task.
+    pub started_by: String,
+    /// Its revision's ARN.
+    pub task_definition: String,
+}
+
+/// One page of a family's revisions, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RevisionPage {
+    /// Their ARNs.
+    pub arns: Vec<String>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<String>,
 }
 
 /// A service deployment in a listing.
@@ -204,22 +235,30 @@ impl Ecs {
         })
     }
 
-    /// ARNs of the family's newest ACTIVE revisions, newest first.
+    /// A page of the family's revisions, the ACTIVE ones or the INACTIVE ones, newest first, from
+    /// where `next` says.
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn newest_revisions(
+    pub async fn revisions(
         &self,
         family: &str,
-        count: i32,
-    ) -> Result<Vec<String>, CallError> {
+        active: bool,
+        next: Option<String>,
+    ) -> Result<RevisionPage, CallError> {
+        let status = if active {
+            TaskDefinitionStatus::Active
+        } else {
+            TaskDefinitionStatus::Inactive
+        };
         let answer = self
             .client
             .list_task_definitions()
             .family_prefix(family)
-            .status(TaskDefinitionStatus::Active)
+            .status(status)
             .sort(SortOrder::Desc)
-            .max_results(count)
+            .max_results(LISTED_AT_A_TIME)
+            .set_next_token(next)
             .send()
             .await
             .map_err(|error| {
@@ -229,7 +268,10 @@ impl Ecs {
                     &error,
                 )
             })?;
-        Ok(answer.task_definition_arns().to_vec())
+        Ok(RevisionPage {
+            arns: answer.task_definition_arns().to_vec(),
+            next: answer.next_token().map(str::to_owned),
+        })
     }
 
     /// Registers a revision; `body` is the whole request. Returns its ARN.
@@ -514,14 +556,14 @@ impl Ecs {
 }
 
 impl Ecs {
-    /// Runs a task once; returns its ARN.
+    /// Runs a task once.
     ///
     /// # Replay
     /// The client token makes ECS answer with the same task, also if the request differs by now.
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn run_task(&self, task: TaskToRun<'_>) -> Result<String, CallError> {
+    pub async fn run_task(&self, task: TaskToRun<'_>) -> Result<Ran, CallError> {
         const OPERATION: &str = "ecs:RunTask";
         let subject = || format!("task definition {}", text::last_part(task.task_definition));
         let settings = task.settings;
@@ -530,6 +572,15 @@ impl Ecs {
             .set_command(Some(task.command.to_vec()))
             .build();
         let providers = settings.capacity_providers.clone();
+        let volumes = settings.volumes.iter();
+        let volumes = volumes
+            .filter(|volume| task.volumes.iter().any(|name| name == volume.name()))
+            .map(|volume| {
+                volume_of_task(volume).map_err(|error| {
+                    CallError::unusable(OPERATION, subject(), Class::Refused, error.to_string())
+                })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
         let answer = self
             .client
             .run_task()
@@ -539,6 +590,7 @@ impl Ecs {
             .set_launch_type(settings.launch_type.clone())
             .set_capacity_provider_strategy(Some(providers).filter(|all| !all.is_empty()))
             .set_platform_version(settings.platform_version.clone())
+            .set_volume_configurations(Some(volumes).filter(|all| !all.is_empty()))
             .overrides(
                 TaskOverride::builder()
                     .container_overrides(container)
@@ -557,25 +609,23 @@ impl Ecs {
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) => {
-                let made = made_before(&error);
+                let made = made_before(&error).map(Ran::Task);
                 return made.ok_or_else(|| CallError::from_sdk(OPERATION, subject(), &error));
             }
         };
         if let Some(arn) = answer.tasks().first().and_then(|task| task.task_arn()) {
-            return Ok(arn.to_owned());
+            return Ok(Ran::Task(arn.to_owned()));
         }
-        let reason = answer.failures().first().and_then(|failure| {
-            failure
-                .detail()
-                .or_else(|| failure.reason())
-                .map(str::to_owned)
-        });
-        Err(CallError::unusable(
-            OPERATION,
-            subject(),
-            Class::Refused,
-            reason.unwrap_or_else(|| "no task and no reason".to_owned()),
-        ))
+        let reasons =
+            answer
+                .failures()
+                .iter()
+                .map(|failure| match (failure.reason(), failure.detail()) {
+                    (Some(reason), Some(detail)) => format!("{reason} ({detail})"),
+                    (Some(words), None) | (None, Some(words)) => words.to_owned(),
+                    (None, None) => "ECS gave no reason".to_owned(),
+                });
+        Ok(Ran::NotPlaced(text::once(reasons)))
     }
 
     /// The task with this id or ARN, or `None` if ECS does not show it any more.
@@ -591,6 +641,8 @@ impl Ecs {
         Ok(tasks.first().map(|task| TaskDescribed {
             status: owned(task.last_status()),
             end: stopped_task(task),
+            started_by: owned(task.started_by()),
+            task_definition: owned(task.task_definition_arn()),
         }))
     }
 
@@ -756,6 +808,11 @@ impl Ecs {
                     .map_err(|error| {
                         CallError::from_sdk("ecs:DescribeServices", about(), &error)
                     })?;
+                // One that was deleted since it was listed uses nothing; one that is not shown for
+                // another reason may use anything.
+                if answer.services().len() < arns.len() {
+                    missing("ecs:DescribeServices", about(), answer.failures())?;
+                }
                 for service in answer.services() {
                     used.extend(service.task_definition().map(str::to_owned));
                     let deployments = service.deployments().iter();
@@ -784,6 +841,102 @@ impl Ecs {
             }
         }
         Ok(used)
+    }
+}
+
+/// A service's volume as a task that runs by itself takes it, which is deleted with the task
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_TaskManagedEBSVolumeConfiguration.html>).
+fn volume_of_task(
+    volume: &ServiceVolumeConfiguration,
+) -> Result<TaskVolumeConfiguration, aws_smithy_types::error::operation::BuildError> {
+    let mut of_task = TaskVolumeConfiguration::builder().name(volume.name());
+    if let Some(ebs) = volume.managed_ebs_volume() {
+        let tags = ebs.tag_specifications().iter().cloned().map(|mut tags| {
+            // There is no service that it could have them from.
+            let from = tags.propagate_tags.take();
+            tags.propagate_tags = from.filter(|from| *from != PropagateTags::Service);
+            tags
+        });
+        let tags: Vec<EbsTagSpecification> = tags.collect();
+        of_task = of_task.managed_ebs_volume(
+            TaskManagedEbsVolumeConfiguration::builder()
+                .set_encrypted(ebs.encrypted())
+                .set_kms_key_id(ebs.kms_key_id().map(str::to_owned))
+                .set_volume_type(ebs.volume_type().map(str::to_owned))
+                .set_size_in_gib(ebs.size_in_gib())
+                .set_snapshot_id(ebs.snapshot_id().map(str::to_owned))
+                .set_volume_initialization_rate(ebs.volume_initialization_rate())
+                .set_iops(ebs.iops())
+                .set_throughput(ebs.throughput())
+                .set_tag_specifications(Some(tags).filter(|tags| !tags.is_empty()))
+                .role_arn(ebs.role_arn())
+                .set_filesystem_type(ebs.filesystem_type().cloned())
+                .termination_policy(
+                    TaskManagedEbsVolumeTerminationPolicy::builder()
+                        .delete_on_termination(true)
+                        .build()?,
+                )
+                .build()?,
+        );
+    }
+    of_task.build()
+}
+
+/// The deployment whose settings are the service's.
+fn primary(service: &Service) -> Option<&Deployment> {
+    let mut deployments = service.deployments().iter();
+    deployments.find(|deployment| deployment.status() == Some("PRIMARY"))
+}
+
+/// What the service asks of a revision.
+fn needs(service: &Service) -> Needs {
+    let providers = service.capacity_provider_strategy().iter();
+    let port = |by: String, container: Option<&str>, port: Option<i32>| {
+        Some(PortNeeded {
+            by,
+            container: container.filter(|name| !name.is_empty())?.to_owned(),
+            port: port?,
+        })
+    };
+    let balancers = service.load_balancers().iter().filter_map(|balancer| {
+        let name = balancer
+            .load_balancer_name()
+            .or(balancer.target_group_arn());
+        // arn:…:targetgroup/web/0123456789abcdef
+        let name = name.map(|name| name.split('/').nth(1).unwrap_or(name));
+        let by = format!("the load balancer ({})", name.unwrap_or("unnamed"));
+        port(by, balancer.container_name(), balancer.container_port())
+    });
+    let registries = service.service_registries().iter().filter_map(|registry| {
+        let name = text::last_part(registry.registry_arn().unwrap_or("unnamed"));
+        let by = format!("the service registry ({name})");
+        port(by, registry.container_name(), registry.container_port())
+    });
+    let primary = primary(service);
+    let connect = primary.and_then(Deployment::service_connect_configuration);
+    let connect = connect.filter(|connect| connect.enabled());
+    let connect = connect.map_or(&[][..], |connect| connect.services());
+    let connect = connect.iter().map(|one| PortNameNeeded {
+        by: "Service Connect".to_owned(),
+        name: one.port_name().to_owned(),
+    });
+    let lattice = primary.map_or(&[][..], Deployment::vpc_lattice_configurations);
+    let lattice = lattice.iter().map(|one| PortNameNeeded {
+        by: "VPC Lattice".to_owned(),
+        name: one.port_name().to_owned(),
+    });
+    let volumes = primary.map_or(&[][..], Deployment::volume_configurations);
+    Needs {
+        is_on_fargate: service.launch_type() == Some(&LaunchType::Fargate)
+            || providers
+                .map(CapacityProviderStrategyItem::capacity_provider)
+                .any(|provider| provider.starts_with("FARGATE")),
+        has_network: service
+            .network_configuration()
+            .is_some_and(|network| network.awsvpc_configuration().is_some()),
+        ports: balancers.chain(registries).collect(),
+        port_names: connect.chain(lattice).collect(),
+        volumes: volumes.iter().map(|one| one.name().to_owned()).collect(),
     }
 }
 
@@ -945,7 +1098,10 @@ fn service_described(service: &Service) -> ServiceDescribed {
                 .cloned(),
             capacity_providers: service.capacity_provider_strategy().to_vec(),
             platform_version: service.platform_version().map(str::to_owned),
+            volumes: primary(service)
+                .map_or_else(Vec::new, |primary| primary.volume_configurations().to_vec()),
         },
+        needs: needs(service),
     }
 }
 

@@ -3,6 +3,8 @@
 use super::decide::TaskVerdict;
 use super::evidence::{Evidence, StoppedTask};
 use super::failure::{Failure, FailureKind, MESSAGE_LIMIT_BYTES};
+use super::revision::Revision;
+use super::text;
 
 /// The last status of a task that is over.
 const STOPPED: &str = "STOPPED";
@@ -52,6 +54,99 @@ pub enum Ended<'a> {
         /// ECS was asked to stop it, for its time was up.
         asked: bool,
     },
+}
+
+/// Why ECS made no task, though it took the request
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html>).
+#[derive(Debug, Clone, Copy)]
+pub struct NotPlaced<'a> {
+    /// In ECS's words, one for each place that it tried.
+    reasons: &'a [String],
+}
+
+impl<'a> NotPlaced<'a> {
+    /// By the reasons of `RunTask`'s `failures[]`, as `RESOURCE:MEMORY`.
+    pub fn of(reasons: &'a [String]) -> Self {
+        Self { reasons }
+    }
+
+    /// Whether an error of `RunTask` says that the account runs as much as it may at the moment
+    /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html>).
+    pub fn is_quota(detail: &str) -> bool {
+        detail.contains("reached the limit on the number of")
+    }
+
+    /// Whether there may be room a little later.
+    pub fn may_pass(self) -> bool {
+        let is_room = |reason: &String| {
+            reason.starts_with("RESOURCE:")
+                || reason.starts_with("AGENT")
+                || reason.starts_with("EMPTY CAPACITY PROVIDER")
+                || reason.starts_with("Capacity is unavailable")
+                || Self::is_quota(reason)
+        };
+        self.reasons.iter().any(is_room)
+    }
+
+    /// What was short, for a task of `revision`; without its stop.
+    pub fn sentence(self, revision: &Revision) -> String {
+        let short: Vec<&str> = self
+            .reasons
+            .iter()
+            .filter_map(|one| short_of(one))
+            .collect();
+        let reasons = text::listed(self.reasons);
+        let reasons = reasons.trim_end_matches('.');
+        if short.is_empty() {
+            format!("ECS could not place a task of {revision}: {reasons}")
+        } else {
+            let short = text::once(short.into_iter().map(str::to_owned));
+            format!(
+                "ECS has no {} for a task of {revision} at the moment ({reasons})",
+                text::listed(&short)
+            )
+        }
+    }
+}
+
+/// What was short, as ECS's `reason` says.
+fn short_of(reason: &str) -> Option<&'static str> {
+    let Some(resource) = reason.strip_prefix("RESOURCE:") else {
+        return match reason {
+            _ if reason.starts_with("AGENT") => Some("container instance whose agent is connected"),
+            _ if reason.starts_with("EMPTY CAPACITY PROVIDER") => Some("container instance"),
+            _ if reason.starts_with("Capacity is unavailable") => Some("capacity"),
+            _ if NotPlaced::is_quota(reason) => Some("room within the account's quota"),
+            _ => None,
+        };
+    };
+    let name = resource.split([' ', '(', '.']).next().unwrap_or_default();
+    Some(match name {
+        "MEMORY" => "memory",
+        "CPU" => "CPU",
+        "GPU" => "GPU",
+        "ENI" => "network interface",
+        "PORTS" | "PORTS_UDP" | "PORT" => "free port",
+        _ => "resources",
+    })
+}
+
+/// `failure`, which came after the task before the deployment had succeeded in `container`: the
+/// headline says so.
+pub fn after_task(failure: Failure, container: &str) -> Failure {
+    let ran = format!(
+        "The task before the deployment (container {container}) had run and succeeded: what it did stays done."
+    );
+    let (headline, rest) = match failure.message.split_once('\n') {
+        Some((headline, rest)) => (headline, format!("\n{rest}")),
+        None => (failure.message.as_str(), String::new()),
+    };
+    let stop = if headline.ends_with(['.', '!', '?', '}']) {
+        ""
+    } else {
+        "."
+    };
+    Failure::new(failure.kind, format!("{headline}{stop} {ran}{rest}"))
 }
 
 /// The message of a job whose task before the deployment did not succeed. `about` is the services.
@@ -132,6 +227,56 @@ mod tests {
         }
         let without_it = end(&[("proxy", Some(0))]);
         assert_eq!(verdict("STOPPED", &without_it, "app"), TaskVerdict::Failed);
+    }
+
+    #[test]
+    fn what_was_short_is_told_and_whether_it_may_come_back() {
+        let revision = Revision::parse("app:3").unwrap();
+        for (reasons, may_pass, told) in [
+            (
+                &["RESOURCE:MEMORY"][..],
+                true,
+                "ECS has no memory for a task of app:3 at the moment (RESOURCE:MEMORY)",
+            ),
+            (
+                &["RESOURCE:CPU (i-1)", "AGENT", "RESOURCE:CPU (i-2)"],
+                true,
+                "ECS has no CPU and container instance whose agent is connected for a task of app:3 at the moment (RESOURCE:CPU (i-1), AGENT and RESOURCE:CPU (i-2))",
+            ),
+            (
+                &[
+                    "Capacity is unavailable at this time. Please try again later or in a different availability zone.",
+                ],
+                true,
+                "ECS has no capacity for a task of app:3 at the moment (Capacity is unavailable at this time. Please try again later or in a different availability zone)",
+            ),
+            (
+                &["RESOURCE:FPGA"],
+                true,
+                "ECS has no resources for a task of app:3 at the moment (RESOURCE:FPGA)",
+            ),
+            (
+                &["ATTRIBUTE"],
+                false,
+                "ECS could not place a task of app:3: ATTRIBUTE",
+            ),
+        ] {
+            let reasons: Vec<String> = reasons.iter().map(|one| (*one).to_owned()).collect();
+            let not_placed = NotPlaced::of(&reasons);
+            assert_eq!(not_placed.may_pass(), may_pass, "{reasons:?}");
+            assert_eq!(not_placed.sentence(&revision), told);
+        }
+    }
+
+    #[test]
+    fn a_failure_after_the_task_says_in_its_headline_that_it_ran() {
+        let failure = Failure::new(FailureKind::Permission, "web: no\n  detail");
+        let told = after_task(failure, "app");
+        assert_eq!(told.kind, FailureKind::Permission);
+        assert_eq!(
+            told.message,
+            "web: no. The task before the deployment (container app) had run and succeeded: what it did stays done.\n  detail"
+        );
     }
 
     #[test]

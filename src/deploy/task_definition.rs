@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::images::{EcrImage, ImageReference, ImageSource, Images};
 use super::platform;
 use super::text;
+use super::time::Timestamp;
 
 /// The tag that ties a revision to the job that registered it; its value is the starting job's id.
 pub const JOB_TAG: &str = "ecs-deploy-action:job";
@@ -117,6 +118,11 @@ impl Registration {
     pub fn has_container(&self, name: &str) -> bool {
         let mut all = containers(&self.body).iter();
         all.any(|container| container["name"] == name)
+    }
+
+    /// The names of its volumes that are configured when a task is started.
+    pub fn volumes_at_launch(&self) -> Vec<String> {
+        super::fit::volumes_at_launch(&self.body)
     }
 
     /// The names of its containers, listed.
@@ -290,6 +296,18 @@ impl Described {
             .iter()
             .find(|tag| tag["key"] == JOB_TAG)
             .and_then(|tag| tag["value"].as_str())
+    }
+
+    /// When it was registered, if ECS says.
+    pub fn registered_at(&self) -> Option<Timestamp> {
+        const MILLIS: f64 = 1000.0;
+        let seconds = self.task_definition.get("registeredAt")?.as_f64()?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a number too large is the last time that there is"
+        )]
+        let millis = (seconds * MILLIS) as i64;
+        Some(Timestamp::from_millis(millis))
     }
 
     /// Whether something new can be started from it.

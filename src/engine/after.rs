@@ -29,6 +29,8 @@ pub struct Afterwards {
 pub struct Tidy {
     /// So many of the newest.
     pub keep: usize,
+    /// Of these families: of what serves now.
+    pub families: Vec<String>,
     /// Those that a rollback would need, and the new ones.
     pub needed: Vec<Revision>,
 }
@@ -80,8 +82,9 @@ impl Engine {
             .in_account(spec.region.as_ref(), spec.role.as_ref())
             .ecs(None);
         let mut told = Vec::new();
-        for revision in left.duplicates.iter().chain(&left.unused) {
-            if let Err(error) = ecs.deregister(revision).await {
+        let of_no_use = left.duplicates.iter().chain(&left.unused).cloned();
+        for revision in text::once(of_no_use) {
+            if let Err(error) = ecs.deregister(&revision).await {
                 let about = "an unused revision is left over";
                 told.push(explain::of_call(about, &error, caller, true).message);
             }
@@ -108,17 +111,10 @@ impl Engine {
             .aws
             .in_account(spec.region.as_ref(), spec.role.as_ref());
         let ecs = there.ecs(None);
-        let mut families: Vec<String> = tidy
-            .needed
-            .iter()
-            .map(|revision| revision.family().to_owned())
-            .collect();
-        families.sort();
-        families.dedup();
-        let scheduled = schedules::find(&there, &ecs, &families).await?;
+        let scheduled = schedules::find(&there, &ecs, &tidy.families).await?;
         let clusters = ecs.clusters().await?;
         let mut told = Vec::new();
-        for family in &families {
+        for family in &tidy.families {
             let active = ecs.active_revisions(family).await?;
             let active: Vec<Revision> = parsed(&active);
             if active.len() <= tidy.keep {

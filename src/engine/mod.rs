@@ -7,7 +7,9 @@ mod after;
 mod at_once;
 mod evidence;
 mod files;
+mod ours;
 mod pre_deploy;
+mod prior;
 mod record;
 mod roll_out;
 mod rollback;
@@ -30,6 +32,7 @@ use crate::clock::Clock;
 use crate::deploy::evidence::Evidence;
 use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::phase::Phase;
+use crate::deploy::revision::Revision;
 use crate::deploy::rollout::{Look, ServiceSeen};
 use crate::deploy::time::Timestamp;
 use crate::deploy::timeline::Timeline;
@@ -120,6 +123,10 @@ struct Step<'a> {
     spec: &'a DeploySpec,
     /// The starting job's id, or the invocation's if nobody waits for an answer.
     job: &'a str,
+    /// The starting job, as the token says; none if this invocation starts the deployment.
+    job_of_token: Option<String>,
+    /// Revisions that ECS says that job has registered.
+    proved: BTreeSet<Revision>,
     reached: &'a Reached,
     /// Which version of the artifact the `ConfigFile` was read from.
     config_pin: Option<String>,
@@ -171,6 +178,8 @@ impl Engine {
             order,
             spec,
             job,
+            job_of_token: None,
+            proved: BTreeSet::new(),
             reached,
             config_pin,
             timelines: vec![Timeline::default(); spec.targets.len()],
@@ -232,6 +241,7 @@ impl Step<'_> {
         for (own, carried) in self.timelines.iter_mut().zip(left_off.timelines) {
             *own = carried;
         }
+        self.job_of_token = Some(left_off.phase.job().to_owned());
         left_off.phase
     }
 

@@ -1,20 +1,22 @@
 //! The task before the deployment: started once, followed through tokens, then the services.
 
+use super::ours::Claim;
 use super::roll_out::{Member, own_of};
-use super::start::Plan;
+use super::start::{MAKING_ATTEMPTS, MAKING_PAUSE, Plan};
 use super::{Stage, Step};
-use crate::aws::ecs::TaskToRun;
-use crate::aws::error::Class;
+use crate::aws::ecs::{Ran, ServiceDescribed, TaskDescribed, TaskToRun};
+use crate::aws::error::{CallError, Class};
 use crate::deploy::decide::{self, ROLLBACK_ALLOWANCE, TaskDecision, TaskVerdict};
 use crate::deploy::evidence::Evidence;
-use crate::deploy::failure::Failure;
+use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::phase::{Phase, ServiceRollout};
-use crate::deploy::pre_deploy::{self, Ended};
+use crate::deploy::pre_deploy::{self, Ended, NotPlaced};
+use crate::deploy::revision::Revision;
 use crate::deploy::rollout::CONSISTENCY_GRACE;
 use crate::deploy::text;
 use crate::deploy::time::{Timestamp, spoken};
 use crate::explain;
-use crate::parameters::PreDeployTask;
+use crate::parameters::{PreDeployTask, Target};
 use crate::report::{self, Outcome, Report};
 
 /// What ECS takes of each
@@ -30,6 +32,10 @@ struct Seen {
     /// It is over, with all of its containers.
     is_over: bool,
     end: Option<crate::deploy::evidence::StoppedTask>,
+    /// ECS shows it as the one that this job started.
+    is_ours: bool,
+    /// ECS shows it, and this job did not start it.
+    not_ours: Option<String>,
 }
 
 impl Step<'_> {
@@ -46,7 +52,8 @@ impl Step<'_> {
     ) -> Result<Phase, Failure> {
         if self.came_to_the_services(&members).await? {
             let job = self.job;
-            return Box::pin(self.roll_out(job, members)).await;
+            let set = Box::pin(self.roll_out(job, members)).await;
+            return set.map_err(|failure| self.after_task(failure));
         }
         let about = self.spec.about();
         let has_it = |family: usize| {
@@ -59,49 +66,109 @@ impl Step<'_> {
             .position(|planned| has_it(planned.family))
             .unwrap_or(0);
         let member = &members[service];
+        let volumes = plan
+            .services
+            .get(service)
+            .and_then(|planned| plan.families.get(planned.family))
+            .map_or_else(Vec::new, |family| family.registration.volumes_at_launch());
         let started = self.now();
-        let ran = self
-            .ecs
-            .run_task(TaskToRun {
-                cluster: &member.target.cluster,
-                task_definition: &member.own,
-                settings: &member.service.settings,
-                container: &task.container,
-                command: &task.command,
-                client_token: &client_token(self.job),
-                started_by: &started_by(self.job),
-            })
-            .await;
-        let arn = match ran {
-            Ok(arn) => arn,
+        let ran = self.run_as_soon_as_placed(task, member, &volumes).await;
+        let (failure, is_unknown) = match ran {
+            Ok(Ran::Task(arn)) => {
+                tracing::info!(job = self.job, task = arn, "the task before the deployment");
+                return Ok(Phase::PreDeploy {
+                    job: self.job.to_owned(),
+                    started,
+                    task: text::last_part(&arn).to_owned(),
+                    service,
+                    services: members.iter().map(Member::untouched).collect(),
+                });
+            }
+            Ok(Ran::NotPlaced(reasons)) => {
+                let what = NotPlaced::of(&reasons).sentence(&member.revision);
+                (
+                    Failure::new(FailureKind::Job, format!("{about}: {what}")),
+                    false,
+                )
+            }
             Err(error) => {
                 let is_unknown = error.class == Class::Unavailable;
-                if !is_unknown {
-                    self.afterwards.unused.extend(own_of(&members));
-                }
-                let failure = self.of_call(&about, &error, is_unknown);
-                return Err(Failure::new(
-                    failure.kind,
-                    format!(
-                        "{} The task before the deployment {}. No service was changed.",
-                        failure.message,
-                        if is_unknown {
-                            "may have been started all the same"
-                        } else {
-                            "was not started"
-                        }
-                    ),
-                ));
+                (self.of_call(&about, &error, is_unknown), is_unknown)
             }
         };
-        tracing::info!(job = self.job, task = arn, "the task before the deployment");
-        Ok(Phase::PreDeploy {
-            job: self.job.to_owned(),
-            started,
-            task: text::last_part(&arn).to_owned(),
-            service,
-            services: members.iter().map(Member::untouched).collect(),
-        })
+        if !is_unknown {
+            self.afterwards.unused.extend(own_of(&members));
+        }
+        Err(Failure::new(
+            failure.kind,
+            format!(
+                "{}. The task before the deployment {}. No service was changed.",
+                failure.message.trim_end_matches('.'),
+                if is_unknown {
+                    "may have been started all the same"
+                } else {
+                    "was not started"
+                }
+            ),
+        ))
+    }
+
+    /// Runs the task, again and again as long as ECS only lacks the room for it.
+    ///
+    /// # Replay
+    /// All attempts have one client token: ECS runs one task for it.
+    async fn run_as_soon_as_placed(
+        &self,
+        task: &PreDeployTask,
+        member: &Member,
+        volumes: &[String],
+    ) -> Result<Ran, CallError> {
+        let mut pause = MAKING_PAUSE;
+        let mut attempt = 1;
+        loop {
+            let ran = self
+                .ecs
+                .run_task(TaskToRun {
+                    cluster: &member.target.cluster,
+                    task_definition: &member.own,
+                    settings: &member.service.settings,
+                    container: &task.container,
+                    command: &task.command,
+                    client_token: &client_token(self.job),
+                    started_by: &started_by(self.job),
+                    volumes,
+                })
+                .await;
+            let ran = match ran {
+                // The account's quota of Fargate tasks is an error, and its room comes back, too.
+                Err(error) if NotPlaced::is_quota(&error.detail) => {
+                    Ran::NotPlaced(vec![error.detail])
+                }
+                ran => ran?,
+            };
+            let may_pass = match &ran {
+                Ran::Task(_) => false,
+                Ran::NotPlaced(reasons) => NotPlaced::of(reasons).may_pass(),
+            };
+            if !may_pass || attempt == MAKING_ATTEMPTS {
+                return Ok(ran);
+            }
+            if let Ran::NotPlaced(reasons) = &ran {
+                tracing::info!(job = self.job, ?reasons, "no room for the task yet");
+            }
+            self.engine.clock.sleep(pause).await;
+            pause *= 2;
+            attempt += 1;
+        }
+    }
+
+    /// A failure that comes after the task before the deployment, if there was one: that it ran
+    /// is said, for nobody takes back what it did.
+    pub(super) fn after_task(&self, failure: Failure) -> Failure {
+        match &self.spec.pre_deploy {
+            None => failure,
+            Some(task) => pre_deploy::after_task(failure, &task.container),
+        }
     }
 
     /// Whether an earlier delivery of this job has set one of the services already.
@@ -146,7 +213,7 @@ impl Step<'_> {
         };
         let Some(asked) = self.spec.pre_deploy.clone() else {
             let failure = Failure::new(
-                crate::deploy::failure::FailureKind::Job,
+                FailureKind::Job,
                 format!(
                     "{}: a task before the deployment is under way, and the parameters do not name one any more. It was left alone, and no service was changed.",
                     self.spec.about()
@@ -155,9 +222,23 @@ impl Step<'_> {
             return Err(self.ended(&phase, failure));
         };
         let deadline = *started + asked.timeout;
+        let mut is_ours = self.job_of_token.is_none();
         loop {
-            let seen = self.look_at_task(&asked, *service, task, *started).await;
+            let seen = self
+                .look_at_task(&asked, &phase, *service, task, *started)
+                .await;
             let now = self.now();
+            is_ours |= seen.is_ours;
+            if let Some(why) = &seen.not_ours {
+                let failure = Failure::new(
+                    FailureKind::Job,
+                    format!(
+                        "{}: {why}. It was left alone, and no service was changed.",
+                        self.spec.about()
+                    ),
+                );
+                return Err(self.ended(&phase, failure));
+            }
             tracing::info!(
                 job = self.job,
                 task,
@@ -169,7 +250,7 @@ impl Step<'_> {
                 // through what it does.
                 let ended = Ended::Unseen { why, asked: false };
                 let evidence = Evidence::default();
-                return Err(self.task_failed(&phase, &asked, ended, &evidence));
+                return Err(self.task_failed(&phase, &asked, ended, &evidence).await);
             }
             match decide::during_pre_deploy(&seen.verdict, deadline, now) {
                 TaskDecision::GoOn => {
@@ -190,7 +271,17 @@ impl Step<'_> {
                     let evidence = self
                         .task_evidence(&asked, seen.end.as_ref(), &services[*service])
                         .await;
-                    return Err(self.task_failed(&phase, &asked, ended, &evidence));
+                    return Err(self.task_failed(&phase, &asked, ended, &evidence).await);
+                }
+                // Only the token says that it is this job's.
+                TaskDecision::Stop if !is_ours => {
+                    let why = match &seen.unseen {
+                        Some((why, _)) => why,
+                        None => "ECS does not show it",
+                    };
+                    let ended = Ended::Unseen { why, asked: false };
+                    let evidence = Evidence::default();
+                    return Err(self.task_failed(&phase, &asked, ended, &evidence).await);
                 }
                 TaskDecision::Stop => {
                     let limit = spoken(asked.timeout);
@@ -211,7 +302,7 @@ impl Step<'_> {
                             not_stopped: why.as_deref(),
                         },
                     };
-                    return Err(self.task_failed(&phase, &asked, ended, &evidence));
+                    return Err(self.task_failed(&phase, &asked, ended, &evidence).await);
                 }
                 TaskDecision::KeepWatching => {}
             }
@@ -226,18 +317,28 @@ impl Step<'_> {
     async fn look_at_task(
         &mut self,
         asked: &PreDeployTask,
+        phase: &Phase,
         service: usize,
         task: &str,
         started: Timestamp,
     ) -> Seen {
         let cluster = &self.spec.targets[service].cluster;
         match self.ecs.describe_task(cluster, task).await {
-            Ok(Some(described)) => Seen {
-                verdict: pre_deploy::verdict(&described.status, &described.end, &asked.container),
-                unseen: None,
-                is_over: described.status == "STOPPED",
-                end: Some(described.end),
-            },
+            Ok(Some(described)) => {
+                let not_ours = not_started_by(phase, service, &described);
+                Seen {
+                    verdict: pre_deploy::verdict(
+                        &described.status,
+                        &described.end,
+                        &asked.container,
+                    ),
+                    unseen: None,
+                    is_over: described.status == "STOPPED",
+                    end: Some(described.end),
+                    is_ours: not_ours.is_none(),
+                    not_ours,
+                }
+            }
             Ok(None) => Seen {
                 // It may not be shown yet.
                 verdict: if self.now().since(started) < CONSISTENCY_GRACE {
@@ -248,6 +349,8 @@ impl Step<'_> {
                 unseen: None,
                 is_over: false,
                 end: None,
+                is_ours: false,
+                not_ours: None,
             },
             Err(error) => {
                 let words = self.words(&error);
@@ -259,6 +362,8 @@ impl Step<'_> {
                     unseen: Some((words, !error.is_denial())),
                     is_over: false,
                     end: None,
+                    is_ours: false,
+                    not_ours: None,
                 }
             }
         }
@@ -282,30 +387,30 @@ impl Step<'_> {
         services: &[ServiceRollout],
         deadline: Timestamp,
     ) -> Result<Phase, Box<Report>> {
-        let region = self.spec.region.as_deref().or(self.engine.aws.region());
         let mut members = Vec::new();
         for (target, rollout) in self.spec.targets.iter().zip(services) {
-            let service = match self.ecs.describe_service(target).await {
-                Ok(Some(service)) if service.seen.status == "ACTIVE" => service,
-                Ok(_) => {
-                    let failure = explain::of_missing_service(target, region);
+            let service = match self.active_service(target).await {
+                Ok(Ok(service)) => service,
+                Ok(Err(failure)) => {
+                    self.give_up_revisions(phase).await;
+                    return Err(self.ended(phase, self.after_task(failure)));
+                }
+                Err(error) => return Err(self.not_yet(phase, target, &error, deadline)),
+            };
+            match self.claim(rollout, &service.seen).await {
+                Claim::Ours => {}
+                Claim::NotOurs(why) => {
+                    self.give_up_revisions(phase).await;
+                    let failure = Failure::new(
+                        FailureKind::Job,
+                        format!("{target}: {why}. No service was changed."),
+                    );
                     return Err(self.ended(phase, failure));
                 }
-                Err(error) => {
-                    // Cannot look: the task has succeeded and stays so until the next invocation.
-                    let now = self.now();
-                    if error.is_denial() || now >= deadline + ROLLBACK_ALLOWANCE {
-                        let about = format!(
-                            "{target}: the task before the deployment has succeeded, and the service was not changed"
-                        );
-                        let failure = self.of_call(&about, &error, true);
-                        return Err(self.ended(phase, failure));
-                    }
-                    self.warn(format!("{target}: {}", self.words(&error)));
-                    let outcome = self.handed_back(phase, &[], now);
-                    return Err(self.report(phase, outcome));
+                Claim::Unseen(error) => {
+                    return Err(self.not_yet(phase, target, &error, deadline));
                 }
-            };
+            }
             members.push(Member {
                 target: target.clone(),
                 revision: rollout.revision.clone(),
@@ -320,8 +425,64 @@ impl Step<'_> {
         self.reached.set(Stage::Changing);
         match Box::pin(self.roll_out(phase.job(), members)).await {
             Ok(phase) => Ok(phase),
-            Err(failure) => Err(self.ended(phase, failure)),
+            Err(failure) => Err(self.ended(phase, self.after_task(failure))),
         }
+    }
+
+    /// The service, or why nothing can be deployed to it: what one look does not show is looked at
+    /// once more.
+    async fn active_service(
+        &self,
+        target: &Target,
+    ) -> Result<Result<ServiceDescribed, Failure>, CallError> {
+        let mut is_first = true;
+        loop {
+            let seen = self.ecs.describe_service(target).await?;
+            let why = match seen {
+                Some(service) if service.seen.status == "ACTIVE" => return Ok(Ok(service)),
+                _ if is_first => {
+                    is_first = false;
+                    self.engine.clock.sleep(super::watch::LOOK_INTERVAL).await;
+                    continue;
+                }
+                Some(service) => format!(
+                    "the service is {} now, not ACTIVE: nothing can be deployed to it",
+                    service.seen.status
+                ),
+                None => {
+                    let region = self.spec.region.as_deref().or(self.engine.aws.region());
+                    let missing = explain::of_missing_service(target, region).message;
+                    return Ok(Err(Failure::new(FailureKind::Job, missing)));
+                }
+            };
+            return Ok(Err(Failure::new(
+                FailureKind::Job,
+                format!("{target}: {why}."),
+            )));
+        }
+    }
+
+    /// What must be seen before a service is set cannot be seen: the task has succeeded and stays
+    /// so until the next invocation.
+    fn not_yet(
+        &mut self,
+        phase: &Phase,
+        target: &Target,
+        error: &CallError,
+        deadline: Timestamp,
+    ) -> Box<Report> {
+        let now = self.now();
+        if error.is_denial() || now >= deadline + ROLLBACK_ALLOWANCE {
+            let about = format!(
+                "{target}: the task before the deployment has succeeded, and the service was not changed"
+            );
+            let failure = self.of_call(&about, error, true);
+            return self.ended(phase, failure);
+        }
+        let words = self.words(error);
+        self.warn(format!("{target}: {words}"));
+        let outcome = self.handed_back(phase, &[], now);
+        self.report(phase, outcome)
     }
 
     async fn task_evidence(
@@ -341,7 +502,7 @@ impl Step<'_> {
         evidence
     }
 
-    fn task_failed(
+    async fn task_failed(
         &mut self,
         phase: &Phase,
         asked: &PreDeployTask,
@@ -358,13 +519,25 @@ impl Step<'_> {
                 | Ended::Unseen { .. }
         );
         if !still_runs {
-            let services = phase.services().iter();
-            let own = text::once(services.map(|rollout| rollout.revision.to_string()));
-            self.afterwards.unused.extend(own);
+            self.give_up_revisions(phase).await;
         }
         let about = self.spec.about();
         let failure = pre_deploy::failed(&about, &asked.container, ended, evidence);
         self.ended(phase, failure)
+    }
+
+    /// No service will use the revisions of `phase`. What only the token says is this job's stays as
+    /// it is.
+    async fn give_up_revisions(&mut self, phase: &Phase) {
+        let services = phase.services().iter();
+        let mut own: Vec<&Revision> = services.map(|rollout| &rollout.revision).collect();
+        own.sort();
+        own.dedup();
+        for revision in own {
+            if let Claim::Ours = self.is_registered_by_job(revision).await {
+                self.afterwards.unused.push(revision.to_string());
+            }
+        }
     }
 
     fn ended(&self, phase: &Phase, failure: Failure) -> Box<Report> {
@@ -401,4 +574,24 @@ fn started_by(job: &str) -> String {
         .chars()
         .take(STARTED_BY_LIMIT)
         .collect()
+}
+
+/// Why the task that the token names is none that its job started for the revision that it names,
+/// if it is not.
+fn not_started_by(phase: &Phase, service: usize, task: &TaskDescribed) -> Option<String> {
+    let revision = &phase.services().get(service)?.revision;
+    let runs_it = Revision::parse(&task.task_definition).is_ok_and(|runs| runs == *revision);
+    let is_started_by_job = task.started_by == started_by(phase.job());
+    (!runs_it || !is_started_by_job).then(|| {
+        format!(
+            "the task {} that the continuation token names was not started by the token's job on {revision} (ECS shows that it runs {}, started by {})",
+            task.end.id,
+            text::last_part(&task.task_definition),
+            if task.started_by.is_empty() {
+                "nobody named"
+            } else {
+                &task.started_by
+            }
+        )
+    })
 }

@@ -37,11 +37,17 @@ impl Step<'_> {
         look: &Look,
         started: Timestamp,
     ) -> GoneBack {
-        let target = &self.spec.targets[place];
-        if !matches!(look, Look::Seen { .. }) {
+        let Look::Seen { service, .. } = look else {
             return GoneBack::Not("the service could not be seen".to_owned());
+        };
+        let way = way_back(rollout, look);
+        if matches!(way, WayBack::Set(_) | WayBack::Stop(_))
+            && let Some(kept) = self.kept_from_going_back(place, rollout, service).await
+        {
+            return kept;
         }
-        match way_back(rollout, look) {
+        let target = &self.spec.targets[place];
+        match way {
             // Probably an answer from before the service was set.
             WayBack::LeaveAlone if self.now().since(started) < CONSISTENCY_GRACE => {
                 GoneBack::LookAgain
@@ -78,7 +84,7 @@ impl Step<'_> {
     }
 
     /// Looks again, unless that has been tried often enough.
-    fn again_or(&mut self, place: usize, why: String) -> GoneBack {
+    pub(super) fn again_or(&mut self, place: usize, why: String) -> GoneBack {
         let refusals = self.refusals.entry(place).or_default();
         *refusals += 1;
         if *refusals < ATTEMPTS {

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::Step;
+use super::ours::Claim;
 use crate::aws::Aws;
 use crate::aws::ecs::Ecs;
 use crate::aws::error::CallError;
@@ -163,6 +164,15 @@ impl Step<'_> {
             self.spec.about(),
             text::listed(&serving)
         );
+        for revision in &revisions {
+            match self.is_registered_by_job(revision).await {
+                Claim::Ours => {}
+                Claim::NotOurs(why) => {
+                    return Err(Failure::new(FailureKind::Job, format!("{about}: {why}.")));
+                }
+                Claim::Unseen(error) => return Err(self.of_call(&about, &error, true)),
+            }
+        }
         let families: Vec<String> = revisions
             .iter()
             .map(|revision| revision.family().to_owned())

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use serde_json::Value;
 
+use super::at_once::few_at_once;
 use super::files::Files;
 use super::roll_out::Member;
 use super::schedules::Scheduled;
@@ -15,8 +15,10 @@ use crate::aws::ecs::ServiceDescribed;
 use crate::aws::error::{CallError, Class};
 use crate::deploy::decide::Owner;
 use crate::deploy::failure::{Failure, FailureKind};
+use crate::deploy::fit;
 use crate::deploy::phase::{Phase, ServiceRollout};
 use crate::deploy::plan::{self, FamilyPlan, ServicePlan};
+use crate::deploy::prior::{self, Prior};
 use crate::deploy::revision::Revision;
 use crate::deploy::task_definition::{self, Base, Described, Registration};
 use crate::deploy::text;
@@ -26,12 +28,13 @@ use crate::explain;
 use crate::parameters::{BaseFrom, LONGEST_TIMEOUT, PreDeployTask, Target};
 use crate::report::Report;
 
-/// So many of the family's newest revisions are looked at for one that this job registered:
-/// another pipeline may have registered some since.
-const NEWEST_REVISIONS: i32 = 5;
+/// A task's id as ECS makes them, of a task that does not exist.
+const NO_TASK: &str = "00000000000000000000000000000000";
 
-/// So many numbers after the one that a service runs are guessed at.
-const NEIGHBOURS_AFTER: u64 = 2;
+/// The last part of a service deployment's and of a service revision's ARN, of ones that do not
+/// exist.
+const NO_SERVICE_DEPLOYMENT: &str = "AAAAAAAAAAAAAAAAAAAAA";
+const NO_SERVICE_REVISION: &str = "1000000000000000000";
 
 /// A call that makes something is tried this often in all.
 pub(super) const MAKING_ATTEMPTS: u32 = 5;
@@ -57,8 +60,8 @@ pub(super) struct Family {
     pub(super) registration: Registration,
     /// The revision that an earlier delivery of this job registered.
     pub(super) own: Option<String>,
-    /// The family's newest revision at that time.
-    newest: String,
+    /// The number of the family's newest revision at that time.
+    newest: u64,
 }
 
 /// A family as far as it was seen, before its registration is made.
@@ -66,10 +69,9 @@ struct Seen {
     name: String,
     current: Vec<Described>,
     base: Base,
-    newest: Vec<String>,
-    /// Other revisions that were looked at, ACTIVE and not.
-    others: Vec<Described>,
-    inactive: Vec<Described>,
+    newest: u64,
+    /// The revisions of this job, ACTIVE and not, oldest first.
+    own: Vec<Described>,
 }
 
 /// One service of the deployment.
@@ -127,7 +129,16 @@ impl Step<'_> {
                 of_family.map(|(service, _)| service).collect();
             self.seen(name, of_family, files.task_definition.as_ref())
         });
-        let seen = all(join_all(looking).await)?;
+        let (seen, followable) =
+            tokio::join!(few_at_once(looking), self.check_followable(&services));
+        let seen = match (all(seen), followable) {
+            (Ok(seen), Ok(())) => seen,
+            (seen, followable) => {
+                let failures: Vec<Failure> =
+                    seen.err().into_iter().chain(followable.err()).collect();
+                return Err(several(&failures));
+            }
+        };
         let bases: Vec<&Base> = seen.iter().map(|one| &one.base).collect();
         let about = format!("{}: ", self.spec.about());
         let registrations = task_definition::registrations(&bases, files.images.as_ref(), self.job)
@@ -135,7 +146,22 @@ impl Step<'_> {
                 Failure::of_problems(FailureKind::Configuration, &about, &misfits)
             })?;
         self.check_pre_deploy(&registrations)?;
-        let families = self.families(seen, registrations).await?;
+        self.check_fit(&services, &places, &registrations)?;
+        let ((families, warnings), visible) = tokio::join!(
+            self.families(seen, registrations),
+            self.check_task_visible(&services)
+        );
+        for warning in warnings {
+            self.warn(warning);
+        }
+        let families = match (families, visible) {
+            (Ok(families), Ok(())) => families,
+            (families, visible) => {
+                let failures: Vec<Failure> =
+                    families.err().into_iter().chain(visible.err()).collect();
+                return Err(several(&failures));
+            }
+        };
         let services: Vec<Planned> = services
             .into_iter()
             .zip(places)
@@ -145,7 +171,6 @@ impl Step<'_> {
                 family,
             })
             .collect();
-        self.check_followable(&services).await?;
         let scheduled = if self.spec.scheduled_tasks {
             let about = format!("{}: what runs on a schedule", self.spec.about());
             let found = self
@@ -175,7 +200,7 @@ impl Step<'_> {
             .map(|target| self.checked_service(target));
         let mut services = Vec::new();
         let mut failures = Vec::new();
-        for (target, seen) in self.spec.targets.iter().zip(join_all(looking).await) {
+        for (target, seen) in self.spec.targets.iter().zip(few_at_once(looking).await) {
             match seen {
                 Ok(service) => services.push((target.clone(), service)),
                 Err(failure) => failures.push(failure),
@@ -277,21 +302,47 @@ impl Step<'_> {
             BaseFrom::Latest => Some(name),
             BaseFrom::Service | BaseFrom::File(_) => None,
         };
-        let asked = current.iter().copied().chain(latest);
-        let describing = asked.map(|asked| self.ecs.describe_task_definition(asked));
-        let neighbours = current.first().map_or_else(Vec::new, |one| neighbours(one));
-        let guessing = neighbours
+        // The newest is most often what the services run.
+        let asked = latest.map_or_else(|| current.clone(), |name| vec![name]);
+        let describing = asked
+            .into_iter()
+            .map(|asked| self.ecs.describe_task_definition(asked));
+        // The oldest that a service runs.
+        let set_to = current
             .iter()
-            .map(|name| self.ecs.describe_task_definition(name));
-        let (described, guessed, newest) = tokio::join!(
-            join_all(describing),
-            join_all(guessing),
-            self.ecs.newest_revisions(name, NEWEST_REVISIONS)
+            .filter_map(|arn| Revision::parse(arn).ok())
+            .min_by_key(Revision::number);
+        let (described, before, known) = tokio::join!(
+            few_at_once(describing),
+            self.predecessor(set_to.as_ref()),
+            self.listed(name)
         );
+        let wrong = |error: CallError| self.of_call(&about, &error, false);
         let described: Result<Vec<Described>, CallError> = described.into_iter().collect();
-        let mut described = described.map_err(|error| self.of_call(&about, &error, false))?;
-        let newest = newest.map_err(|error| self.of_call(&about, &error, false))?;
+        let mut described = described.map_err(wrong)?;
+        let mut known = known.map_err(wrong)?;
+        known.add_looked(before.map_err(wrong)?);
         let latest = latest.and_then(|_| described.pop());
+        if let Some(latest) = &latest {
+            known.add(latest, self.job);
+            let others = current.iter().map(|arn| async move {
+                if *arn == latest.arn() {
+                    Ok(latest.clone())
+                } else {
+                    self.ecs.describe_task_definition(arn).await
+                }
+            });
+            let others: Result<Vec<Described>, CallError> =
+                few_at_once(others).await.into_iter().collect();
+            described = others.map_err(wrong)?;
+        }
+        for one in &described {
+            known.add(one, self.job);
+        }
+        let newest = known.newest();
+        let set_to = set_to.map_or(0, |revision| revision.number());
+        let own = self.own_revisions(name, known, set_to).await;
+        let own = own.map_err(wrong)?;
         let base = match (&self.spec.base, latest, file) {
             (BaseFrom::Latest, Some(latest), _) => Base::of_revision(latest),
             (BaseFrom::File(path), _, Some(file)) => {
@@ -307,18 +358,7 @@ impl Step<'_> {
             current: described,
             base,
             newest,
-            // Those that do not exist were only a guess.
-            others: guessed
-                .iter()
-                .flatten()
-                .filter(|one| one.is_active())
-                .cloned()
-                .collect(),
-            inactive: guessed
-                .into_iter()
-                .flatten()
-                .filter(|one| !one.is_active())
-                .collect(),
+            own,
         })
     }
 
@@ -359,103 +399,192 @@ impl Step<'_> {
         ))
     }
 
-    /// The families with what is known only once their registrations are: revisions of an earlier
-    /// delivery, and whether the images exist.
+    /// The families with what is known only once their registrations are: what an earlier delivery
+    /// has left, and whether the images exist. With them what should be known of it.
     async fn families(
-        &mut self,
+        &self,
         seen: Vec<Seen>,
         registrations: Vec<Registration>,
-    ) -> Result<Vec<Family>, Failure> {
-        let this = &*self;
-        let looking = seen.iter().zip(&registrations).map(|(seen, registration)| {
-            let mut known: Vec<&Described> = seen.current.iter().chain(&seen.others).collect();
-            known.extend((!seen.base.is_file).then_some(&seen.base.described));
-            async move {
-                tokio::join!(
-                    this.own_among(known, &seen.newest, registration),
-                    this.verify_images(registration)
-                )
-            }
-        });
-        let found = join_all(looking).await;
+    ) -> (Result<Vec<Family>, Failure>, Vec<String>) {
+        let verifying = registrations.iter().map(|one| self.verify_images(one));
+        let verified = few_at_once(verifying).await;
         let about = self.spec.about();
-        let mut wrong = Vec::new();
-        let mut failures = Vec::new();
+        let (mut wrong, mut failures, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
         let mut families = Vec::new();
-        for ((seen, mut registration), (own, verified)) in
-            seen.into_iter().zip(registrations).zip(found)
+        for ((seen, mut registration), verified) in
+            seen.into_iter().zip(registrations).zip(verified)
         {
             wrong.extend(verified.wrong);
             failures.extend(verified.failed);
-            for warning in verified.unknown {
-                self.warn(warning);
-            }
+            warnings.extend(verified.unknown);
+            let own = match self.prior(&seen.own, &registration) {
+                Prior::Nothing => None,
+                Prior::Revision(own) => Some(own),
+                Prior::Over(own) => {
+                    failures.push(self.failed_before(&own));
+                    continue;
+                }
+            };
             registration.pin(&verified.digests);
-            if matches!(own, Ok(None)) {
-                failures.extend(self.failed_before(&seen));
-            }
-            match own {
-                Ok(own) => families.push(Family {
-                    newest: seen
-                        .newest
-                        .first()
-                        .cloned()
-                        .unwrap_or_else(|| format!("{}:0", seen.name)),
-                    current: seen
-                        .current
-                        .into_iter()
-                        .next()
-                        .unwrap_or_else(|| seen.base.described.clone()),
-                    name: seen.name,
-                    base: seen.base,
-                    registration,
-                    own,
-                }),
-                Err(error) => failures.push(self.of_call(&about, &error, false)),
-            }
+            families.push(Family {
+                newest: seen.newest,
+                current: seen
+                    .current
+                    .into_iter()
+                    .next()
+                    .unwrap_or_else(|| seen.base.described.clone()),
+                name: seen.name,
+                base: seen.base,
+                registration,
+                own,
+            });
         }
         if !wrong.is_empty() {
             wrong.sort();
             wrong.dedup();
             let kind = FailureKind::Configuration;
-            return Err(Failure::of_problems(kind, &format!("{about}: "), &wrong));
+            let failure = Failure::of_problems(kind, &format!("{about}: "), &wrong);
+            return (Err(failure), warnings);
         }
-        if failures.is_empty() {
+        let families = if failures.is_empty() {
             Ok(families)
         } else {
             Err(several(&failures))
-        }
+        };
+        (families, warnings)
     }
 
-    /// A revision of this job that is not ACTIVE any more, where it has no other one, was registered
-    /// by a delivery that failed. Its job is answered; to deploy now would be a deployment that
-    /// nobody is told of.
-    fn failed_before(&self, seen: &Seen) -> Option<Failure> {
-        let mut inactive = seen.inactive.iter();
-        let own = inactive.find(|one| one.registered_by_job() == Some(self.job))?;
-        Some(Failure::new(
+    /// What the `own` revisions of this job, oldest first, mean for what is to be registered.
+    fn prior(&self, own: &[Described], registration: &Registration) -> Prior {
+        prior::prior(own, |described| {
+            described.runs_what(registration, self.spec.pin_digests)
+        })
+    }
+
+    /// A revision of this job that is not ACTIVE any more was registered by a delivery that failed.
+    /// Its job is answered; to deploy now would be a deployment that nobody is told of.
+    fn failed_before(&self, own: &str) -> Failure {
+        Failure::new(
             FailureKind::Job,
             format!(
                 "{}: this job has failed before; {}, which it had registered, was deregistered. Nothing was changed by this invocation: start the action again.",
                 self.spec.about(),
-                text::last_part(own.arn())
+                text::last_part(own)
             ),
-        ))
+        )
     }
 
     /// Some ends are told by service deployments alone: better refused now than not seen.
-    async fn check_followable(&self, services: &[Planned]) -> Result<(), Failure> {
+    async fn check_followable(
+        &self,
+        services: &[(Target, ServiceDescribed)],
+    ) -> Result<(), Failure> {
         // After the task before the deployment only they tell whether a service was set already.
-        let needed = services.iter().filter(|one| {
-            !one.service.seen.is_told_by_rollout_state() || self.spec.pre_deploy.is_some()
+        let needed = services.iter().filter(|(_, service)| {
+            !service.seen.is_told_by_rollout_state() || self.spec.pre_deploy.is_some()
         });
-        let asking = needed.map(|one| async move {
-            let asked = self.ecs.newest_service_deployments(&one.target, 1).await;
-            asked
-                .map(drop)
-                .map_err(|error| self.of_call(&one.target.to_string(), &error, false))
+        let asking = needed.map(|(target, service)| async move {
+            self.look_at_service_deployments(target, service)
+                .await
+                .map_err(|error| self.of_call(&target.to_string(), &error, false))
         });
-        all(join_all(asking).await).map(drop)
+        all(few_at_once(asking).await).map(drop)
+    }
+
+    /// Makes each call that following a service deployment takes, on the newest one that there is.
+    async fn look_at_service_deployments(
+        &self,
+        target: &Target,
+        service: &ServiceDescribed,
+    ) -> Result<(), CallError> {
+        let listed = self.ecs.newest_service_deployments(target, 1).await?;
+        let newest = listed.into_iter().next();
+        let (deployment, revision) = newest.map_or_else(
+            || (service.current_service_deployment.clone(), None),
+            |newest| (Some(newest.arn), newest.target_revision),
+        );
+        // There need not be any yet, and one that does not exist tells as much.
+        let made_up = |kind: &str, id: &str| {
+            let (before, path) = service.seen.arn.split_once(":service/")?;
+            let path = path.split_once('/').map(|_| path)?;
+            Some(format!("{before}:{kind}/{path}/{id}"))
+        };
+        let is_made_up = (deployment.is_none(), revision.is_none());
+        let deployment =
+            deployment.or_else(|| made_up("service-deployment", NO_SERVICE_DEPLOYMENT));
+        let revision = revision.or_else(|| made_up("service-revision", NO_SERVICE_REVISION));
+        let revisions: Vec<String> = revision.into_iter().collect();
+        let (deployment, revisions) = tokio::join!(
+            async {
+                match &deployment {
+                    Some(arn) => self.ecs.describe_service_deployment(arn).await.map(drop),
+                    None => Ok(()),
+                }
+            },
+            self.ecs.task_definitions_of(&revisions)
+        );
+        // How ECS answers for one that never was is not documented: only a refusal tells.
+        let or_no_answer = |looked: Result<(), CallError>, is_made_up: bool| match looked {
+            Err(error) if is_made_up && error.class == Class::Unavailable => Ok(()),
+            looked => looked,
+        };
+        let deployment = or_no_answer(deployment, is_made_up.0);
+        let revisions = or_no_answer(revisions.map(drop), is_made_up.1);
+        may_look(deployment, is_made_up.0, NO_SERVICE_DEPLOYMENT)?;
+        may_look(revisions, is_made_up.1, NO_SERVICE_REVISION)
+    }
+
+    /// The end of the task before the deployment is told by `DescribeTasks` alone.
+    async fn check_task_visible(
+        &self,
+        services: &[(Target, ServiceDescribed)],
+    ) -> Result<(), Failure> {
+        if self.spec.pre_deploy.is_none() {
+            return Ok(());
+        }
+        // Which of the services it takes its cluster from is decided later.
+        let clusters = text::once(services.iter().map(|(target, _)| target.cluster.clone()));
+        let asking = clusters.iter().map(|cluster| async move {
+            let looked = self.ecs.describe_task(cluster, NO_TASK).await.map(drop);
+            may_look(looked, true, NO_TASK)
+                .map_err(|error| self.of_call(&self.spec.about(), &error, false))
+        });
+        all(few_at_once(asking).await).map(drop)
+    }
+
+    /// What ECS would refuse once the revision is registered and the task before the deployment has
+    /// run. A revision that differs from what the service runs in its images alone fits as that does.
+    fn check_fit(
+        &self,
+        services: &[(Target, ServiceDescribed)],
+        places: &[usize],
+        registrations: &[Registration],
+    ) -> Result<(), Failure> {
+        if self.spec.base == BaseFrom::Service {
+            return Ok(());
+        }
+        let mut problems = Vec::new();
+        for ((target, service), place) in services.iter().zip(places) {
+            let Some(registration) = registrations.get(*place) else {
+                continue;
+            };
+            let misfits = fit::misfits(&service.needs, &registration.body);
+            problems.extend(misfits.iter().map(|misfit| format!("{target}: {misfit}")));
+        }
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let what = match &self.spec.base {
+            BaseFrom::File(path) => path.clone(),
+            BaseFrom::Latest | BaseFrom::Service => {
+                "the family's newest revision (BaseRevision is latest)".to_owned()
+            }
+        };
+        Err(Failure::of_problems(
+            FailureKind::Configuration,
+            &format!("{what} does not fit: "),
+            &problems,
+        ))
     }
 
     fn check_pre_deploy(&self, registrations: &[Registration]) -> Result<(), Failure> {
@@ -488,47 +617,6 @@ impl Step<'_> {
                 text::listed(&file.dropped)
             ));
         }
-    }
-
-    /// The first revision with this job's tag and images, among those `known` and the `newest`.
-    async fn own_among(
-        &self,
-        known: Vec<&Described>,
-        newest: &[String],
-        registration: &Registration,
-    ) -> Result<Option<String>, CallError> {
-        let is_own = |described: &Described| {
-            described.registered_by_job() == Some(self.job)
-                && described.runs_what(registration, self.spec.pin_digests)
-        };
-        let of_known = known.iter().filter(|described| is_own(described));
-        let first = of_known.min_by_key(|described| number(described.arn()));
-        if let Some(own) = first {
-            return Ok(Some(own.arn().to_owned()));
-        }
-        let unknown = newest
-            .iter()
-            .filter(|arn| known.iter().all(|described| described.arn() != *arn));
-        let looking = unknown.map(|arn| self.ecs.describe_task_definition(arn));
-        let mut own: Option<String> = None;
-        for described in join_all(looking).await {
-            match described {
-                Ok(described) if is_own(&described) => {
-                    let found = described.arn();
-                    if own
-                        .as_deref()
-                        .is_none_or(|known| number(found) < number(known))
-                    {
-                        own = Some(found.to_owned());
-                    }
-                }
-                Ok(_) => {}
-                // Deregistered and deleted since it was listed.
-                Err(error) if error.class == Class::Missing => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(own)
     }
 
     /// Refuses before anything is changed what could not be remembered between invocations.
@@ -619,7 +707,7 @@ impl Step<'_> {
                 None => self.register(family).await,
             }
         });
-        let registered = join_all(registering).await;
+        let registered = few_at_once(registering).await;
         let made = |this: &mut Self, keep: bool| -> Vec<String> {
             let pairs = plan.families.iter().zip(&registered);
             let made: Vec<String> = pairs
@@ -641,7 +729,13 @@ impl Step<'_> {
         for (family, arn) in plan.families.iter().zip(registered.iter().flatten()) {
             revisions.push(match family.own {
                 Some(_) => arn.clone(),
-                None => self.first_of_job(family, arn.clone()).await,
+                None => match self.first_of_job(family, arn.clone()).await {
+                    Ok(first) => first,
+                    Err(failure) => {
+                        made(self, false);
+                        return Err(failure);
+                    }
+                },
             });
         }
         Ok(revisions)
@@ -672,9 +766,12 @@ impl Step<'_> {
             pause *= 2;
             attempt += 1;
             if is_unknown {
-                match self.registered_meanwhile(family).await {
-                    Ok(Some(arn)) => return Ok(arn),
-                    Ok(None) => {}
+                match self.own_revisions_after(&family.name, family.newest).await {
+                    Ok(found) => match self.prior(&found, &family.registration) {
+                        Prior::Revision(arn) => return Ok(arn),
+                        Prior::Over(arn) => return Err(self.failed_before(&arn)),
+                        Prior::Nothing => {}
+                    },
                     Err(error) => return Err(last(&error)),
                 }
             }
@@ -686,59 +783,38 @@ impl Step<'_> {
     ///
     /// # Replay
     /// ECS numbers revisions in the order of their registration, so all deliveries choose the same.
-    async fn first_of_job(&mut self, family: &Family, own: String) -> String {
-        let (Ok(revision), Ok(before)) = (Revision::parse(&own), Revision::parse(&family.newest))
-        else {
-            return own;
-        };
-        if revision.number() == before.number() + 1 {
+    ///
+    /// # Errors
+    /// The failure to answer with: who cannot see whether another delivery came first must not
+    /// deploy, for it might be for the second time.
+    async fn first_of_job(&mut self, family: &Family, own: String) -> Result<String, Failure> {
+        let is_next = Revision::parse(&own)
+            .is_ok_and(|one| one.number().checked_sub(1) == Some(family.newest));
+        if is_next {
             // ECS counts: nobody came between.
-            return own;
+            return Ok(own);
         }
-        let listed = match self
-            .ecs
-            .newest_revisions(revision.family(), NEWEST_REVISIONS)
-            .await
-        {
-            Ok(listed) => listed,
-            Err(error) => {
-                self.warn(format!(
-                    "whether this job was delivered twice at once could not be seen: {}",
-                    self.words(&error)
-                ));
-                return own;
-            }
-        };
-        let between: Vec<String> = listed
-            .into_iter()
-            .filter(|arn| {
-                Revision::parse(arn).is_ok_and(|one| {
-                    (before.number() + 1..revision.number()).contains(&one.number())
-                })
-            })
-            .collect();
-        if between.is_empty() {
-            return own;
-        }
-        match self
-            .own_among(Vec::new(), &between, &family.registration)
-            .await
-        {
-            Ok(Some(first)) => {
+        let found = self.own_revisions_after(&family.name, family.newest).await;
+        let found = found.map_err(|error| {
+            let about = format!(
+                "{}: {} is registered, and whether another delivery of this job has registered one before it cannot be seen; no service was changed",
+                self.spec.about(),
+                text::last_part(&own)
+            );
+            self.of_call(&about, &error, true)
+        })?;
+        match self.prior(&found, &family.registration) {
+            Prior::Revision(first) if first != own => {
                 self.afterwards.duplicates.push(own);
-                first
+                Ok(first)
             }
-            _ => own,
+            Prior::Over(first) if first != own => {
+                self.afterwards.duplicates.push(own);
+                Err(self.failed_before(&first))
+            }
+            // Lists may lag behind: it is there all the same.
+            Prior::Nothing | Prior::Revision(_) | Prior::Over(_) => Ok(own),
         }
-    }
-
-    async fn registered_meanwhile(&self, family: &Family) -> Result<Option<String>, CallError> {
-        let newest = self
-            .ecs
-            .newest_revisions(&family.name, NEWEST_REVISIONS)
-            .await?;
-        self.own_among(Vec::new(), &newest, &family.registration)
-            .await
     }
 
     /// What would be done, with nothing done.
@@ -793,18 +869,24 @@ impl Step<'_> {
     }
 }
 
-/// The names of the revisions around this one, which are most likely the family's newest: asked for
-/// together with it, they cost no time of their own.
-fn neighbours(arn: &str) -> Vec<String> {
-    let Ok(revision) = Revision::parse(arn) else {
-        return Vec::new();
-    };
-    let number = revision.number();
-    let before = number.saturating_sub(NEWEST_REVISIONS.unsigned_abs().into()) + 1;
-    (before.max(1)..=number + NEIGHBOURS_AFTER)
-        .filter(|one| *one != number)
-        .map(|one| format!("{}:{one}", revision.family()))
-        .collect()
+/// What a call has told that was made to see whether it may be made. Of a thing that does not exist
+/// nothing else is told; `made_up` is its name, which no statement should have.
+fn may_look(
+    looked: Result<(), CallError>,
+    is_made_up: bool,
+    made_up: &str,
+) -> Result<(), CallError> {
+    match looked {
+        Err(mut error) if is_made_up => match error.class {
+            Class::Missing | Class::Refused => Ok(()),
+            _ => {
+                error.detail = error.detail.replace(made_up, "*");
+                error.subject = error.subject.replace(made_up, "*");
+                Err(error)
+            }
+        },
+        looked => looked,
+    }
 }
 
 /// A file as base of the family `name`, whose tags are the file's, else those that it has.
@@ -879,11 +961,6 @@ fn all<T>(results: Vec<Result<T, Failure>>) -> Result<Vec<T>, Failure> {
 fn several(failures: &[Failure]) -> Failure {
     explain::together(failures)
         .unwrap_or_else(|| Failure::new(FailureKind::Job, "The start failed without a reason."))
-}
-
-/// The number of a revision's ARN; 0 if it has none.
-fn number(arn: &str) -> u64 {
-    Revision::parse(arn).map_or(0, |revision| revision.number())
 }
 
 /// Why this service cannot be deployed to by us, with what to use instead.

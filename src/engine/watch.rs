@@ -418,8 +418,10 @@ impl Step<'_> {
         }
         if let Some(keep) = self.spec.keep_revisions {
             let rollouts = phase.services().iter();
+            let serving = phase.services().iter();
             self.afterwards.tidy = Some(Tidy {
                 keep,
+                families: text::once(serving.map(|one| one.revision.family().to_owned())),
                 needed: rollouts
                     .flat_map(|one| [one.revision.clone(), one.previous.clone()])
                     .collect(),
@@ -551,7 +553,7 @@ impl Step<'_> {
             failure::of_rollout(failed)
         };
         Outcome::Failed {
-            failure,
+            failure: self.after_task(failure),
             external_execution_id: phase.external_id(),
         }
     }

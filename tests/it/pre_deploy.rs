@@ -305,7 +305,11 @@ async fn a_service_that_somebody_else_sets_meanwhile_is_left_alone() {
 #[tokio::test]
 async fn a_task_that_cannot_be_seen_for_a_while_is_not_given_up() {
     let world = world(ends_with(0));
-    world.simulator.faults().server_error("DescribeTasks", 9);
+    let faults = world.simulator.faults();
+    // What is not to be seen before it runs is refused then.
+    world
+        .simulator
+        .on_call("RunTask", move || faults.server_error("DescribeTasks", 9));
     let answer = world.deploy(parameters()).await;
     success(&answer);
     assert_eq!(tasks(&world).len(), 1);
@@ -366,7 +370,11 @@ async fn a_delivery_that_comes_after_the_job_failed_deploys_nothing() {
 #[tokio::test]
 async fn who_may_not_look_at_the_task_is_told_that_and_does_not_stop_it_half_way() {
     let world = world(ends_with(0));
-    world.simulator.faults().deny("DescribeTasks");
+    let faults = world.simulator.faults();
+    // The permission is taken away while it runs.
+    world
+        .simulator
+        .on_call("RunTask", move || faults.deny("DescribeTasks"));
     let answer = world.deploy(parameters()).await;
     let (_, message) = failure(&answer);
     assert!(

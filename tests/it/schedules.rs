@@ -295,6 +295,7 @@ async fn the_newest_are_kept_and_whatever_a_service_task_schedule_or_the_rollbac
             command: &["serve".to_owned()],
             client_token: "t",
             started_by: "a-test",
+            volumes: &[],
         })
         .await
         .unwrap();

@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use super::run;
 use super::show::hook_id;
 use super::world::{SECOND_MS, World, arn, last};
+use super::{fit, run};
 use crate::wire::{self, ApiError, text};
 
 pub(super) type Answer = Result<Value, ApiError>;
@@ -169,6 +169,7 @@ fn update_service(world: &mut World, request: &Value) -> Answer {
                 "TaskDefinition is inactive",
             ));
         }
+        fit::check(&world.services[place].setup, definition)?;
         definition.arn()
     };
     if let Some(count) = request["desiredCount"].as_i64() {

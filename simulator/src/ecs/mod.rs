@@ -6,6 +6,7 @@
 //! answers.
 
 mod api;
+mod fit;
 mod rollout;
 mod run;
 mod show;
@@ -153,6 +154,14 @@ pub struct ServiceSetup {
     /// For [`Strategy::Canary`]: percent of the traffic at first, and how many minutes that is
     /// watched. A short one of 10 % if there is none.
     pub canary: Option<(f64, u32)>,
+    /// What it shows as its `loadBalancers`.
+    pub load_balancers: Option<Value>,
+    /// What it shows as its `serviceRegistries`.
+    pub service_registries: Option<Value>,
+    /// What its deployments show as their `serviceConnectConfiguration`.
+    pub service_connect: Option<Value>,
+    /// What its deployments show as their `volumeConfigurations`.
+    pub volume_configurations: Option<Value>,
 }
 
 impl Default for ServiceSetup {
@@ -176,6 +185,10 @@ impl Default for ServiceSetup {
             network: None,
             linear: None,
             canary: None,
+            load_balancers: None,
+            service_registries: None,
+            service_connect: None,
+            volume_configurations: None,
         }
     }
 }
@@ -260,6 +273,14 @@ impl Ecs {
         answer
     }
 
+    /// Somebody makes a revision INACTIVE.
+    pub fn deregister(&self, name: &str) {
+        let request = json!({"taskDefinition": name});
+        let world = &mut self.shared().world;
+        // One that does not exist stays so.
+        let _ = api::call(world, "DeregisterTaskDefinition", &request);
+    }
+
     /// A cluster without services.
     pub fn create_cluster(&self, name: &str) {
         self.shared().world.create_cluster(name);
@@ -289,6 +310,13 @@ impl Ecs {
     /// counts.
     pub fn command(&self, part: &str, behaviour: Behaviour) {
         self.shared().world.command(part, behaviour);
+    }
+
+    /// The next `times` calls of `RunTask` make no task and answer with a failure of this reason, as
+    /// `RESOURCE:MEMORY`.
+    pub fn no_room_for_tasks(&self, reason: &str, times: usize) {
+        let reason = reason.to_owned();
+        self.shared().world.no_room.push((reason, times));
     }
 
     /// All tasks made by `RunTask`, oldest first, as `DescribeTasks` shows them now with their tags,

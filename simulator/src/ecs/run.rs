@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::api::{Answer, check_tags, cluster_of, invalid, refuse_parameters};
+use super::fit::check_volumes;
 use super::world::{Task, World, last};
 use super::{Behaviour, ServiceSetup};
 use crate::wire::{ApiError, text};
@@ -154,6 +155,7 @@ pub(super) fn run_task(world: &mut World, request: &Value) -> Answer {
     check_overrides(&request["overrides"], containers.unwrap_or(&Value::Null))?;
     let mode = definition.body.get("networkMode").and_then(Value::as_str);
     check_network(&request["networkConfiguration"], mode)?;
+    check_volumes(&request["volumeConfigurations"], definition)?;
     let placement = Placement::asked(request)?;
     let mut tags: Vec<Value> = Vec::new();
     if request["propagateTags"] == "TASK_DEFINITION" {
@@ -173,6 +175,14 @@ pub(super) fn run_task(world: &mut World, request: &Value) -> Answer {
         allows_commands: request["enableExecuteCommand"].as_bool().unwrap_or(false),
     };
     let task_definition = definition.arn();
+    if let Some((reason, times)) = world.no_room.first_mut() {
+        let failure = json!({"reason": reason});
+        *times -= 1;
+        if *times == 0 {
+            world.no_room.remove(0);
+        }
+        return Ok(json!({"tasks": [], "failures": [failure]}));
+    }
     let mut arns = Vec::new();
     for _ in 0..request["count"].as_i64().unwrap_or(1) {
         let (placement, run) = (placement.clone(), run.clone());
@@ -192,7 +202,21 @@ pub(super) fn run_task(world: &mut World, request: &Value) -> Answer {
 
 /// What can be said of a request without looking at anything else.
 fn check_request(request: &Value) -> Result<(), ApiError> {
-    refuse_parameters(request, &["volumeConfigurations", "referenceId"])?;
+    refuse_parameters(request, &["referenceId"])?;
+    for volume in request["volumeConfigurations"]
+        .as_array()
+        .into_iter()
+        .flatten()
+    {
+        let tags = volume["managedEBSVolume"]["tagSpecifications"].as_array();
+        if tags
+            .into_iter()
+            .flatten()
+            .any(|one| one["propagateTags"] == "SERVICE")
+        {
+            return Err(invalid("Tags of a service are for its own tasks only."));
+        }
+    }
     check_tags(request)?;
     let token = text(request, "clientToken");
     if token.len() > CLIENT_TOKEN_CHARS || !token.bytes().all(|byte| (33..=126).contains(&byte)) {
@@ -251,7 +275,7 @@ fn check_overrides(overrides: &Value, containers: &Value) -> Result<(), ApiError
     Ok(())
 }
 
-fn check_network(network: &Value, mode: Option<&str>) -> Result<(), ApiError> {
+pub(super) fn check_network(network: &Value, mode: Option<&str>) -> Result<(), ApiError> {
     let subnets = network["awsvpcConfiguration"]["subnets"].as_array();
     let has_subnets = subnets.is_some_and(|subnets| !subnets.is_empty());
     match mode {

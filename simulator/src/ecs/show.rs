@@ -60,6 +60,14 @@ impl World {
                 "platformFamily": "Linux",
             });
             show_capacity(setup, &mut shown);
+            for (member, value) in [
+                ("serviceConnectConfiguration", &setup.service_connect),
+                ("volumeConfigurations", &setup.volume_configurations),
+            ] {
+                if let Some(value) = value {
+                    shown[member] = value.clone();
+                }
+            }
             if !setup.classic_load_balancer {
                 shown["rolloutState"] = json!(deployment.rollout_state);
                 shown["rolloutStateReason"] = json!(deployment.reason);
@@ -70,8 +78,6 @@ impl World {
         let events: Vec<Value> = events
             .map(|(id, at, words)| json!({"id": id, "createdAt": time(*at), "message": words}))
             .collect();
-        let network = json!({"awsvpcConfiguration": {
-            "subnets": ["subnet-1"], "securityGroups": ["sg-1"], "assignPublicIp": "DISABLED"}});
         let mut shown = json!({
             "serviceArn": service.arn(),
             "serviceName": setup.name,
@@ -87,8 +93,20 @@ impl World {
             "events": events,
             "createdAt": time(service.created_at),
             "schedulingStrategy": "REPLICA",
-            "networkConfiguration": setup.network.as_ref().unwrap_or(&network),
         });
+        let network = network(setup);
+        for (member, value) in [
+            (
+                "networkConfiguration",
+                Some(&network).filter(|network| !network.is_null()),
+            ),
+            ("loadBalancers", setup.load_balancers.as_ref()),
+            ("serviceRegistries", setup.service_registries.as_ref()),
+        ] {
+            if let Some(value) = value {
+                shown[member] = value.clone();
+            }
+        }
         show_capacity(setup, &mut shown);
         let controller = match setup.controller {
             Controller::Ecs => None,
@@ -173,6 +191,14 @@ impl World {
         }
         shown
     }
+}
+
+/// The service's network configuration; `null` if it has none.
+pub(super) fn network(setup: &ServiceSetup) -> Value {
+    setup.network.clone().unwrap_or_else(|| {
+        json!({"awsvpcConfiguration": {
+            "subnets": ["subnet-1"], "securityGroups": ["sg-1"], "assignPublicIp": "DISABLED"}})
+    })
 }
 
 /// What runs a service's tasks.

@@ -304,7 +304,7 @@ fn a_run_that_ecs_would_refuse_is_refused() {
         (
             with("volumeConfigurations", json!([{"name": "v"}])),
             "InvalidParameterException",
-            "The simulator has no volumeConfigurations here.",
+            "Volume configuration provided but no matching configuredAtLaunch volume found in task definition.",
         ),
     ] {
         let said = world.refusal("RunTask", refused.clone());

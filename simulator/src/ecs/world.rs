@@ -35,6 +35,8 @@ pub(crate) struct World {
     scheduled: Vec<Scheduled>,
     waiting_for_update: Vec<(String, String, i64, Intervention)>,
     pub(super) runs: Runs,
+    /// Reasons why `RunTask` makes no task, and how often each is given.
+    pub(super) no_room: Vec<(String, usize)>,
     /// Tasks of `RunTask` that are not shown any more.
     pub(super) forgotten: Vec<Task>,
     pub(super) service_deployments_known: bool,
@@ -183,6 +185,7 @@ impl World {
             scheduled: Vec::new(),
             waiting_for_update: Vec::new(),
             runs: Runs::new(),
+            no_room: Vec::new(),
             forgotten: Vec::new(),
             service_deployments_known: true,
             logs,

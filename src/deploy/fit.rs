@@ -1,0 +1,362 @@
+//! Whether a service can run a revision: what ECS checks when the service is set to it, which is
+//! after the revision is registered and the task before the deployment has run.
+//!
+//! Only what ECS refuses for certain is a misfit; what this build does not understand is left to
+//! it.
+
+use serde_json::{Map, Value};
+
+use super::platform;
+use super::text;
+
+/// What a service asks of a revision.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Needs {
+    /// Its tasks run on Fargate, by launch type or capacity provider.
+    pub is_on_fargate: bool,
+    /// It has an `awsvpcConfiguration`.
+    pub has_network: bool,
+    /// Containers and ports that something sends traffic to.
+    pub ports: Vec<PortNeeded>,
+    /// Port mappings that something calls by their names.
+    pub port_names: Vec<PortNameNeeded>,
+    /// The names of the volumes that it configures at launch.
+    pub volumes: Vec<String>,
+}
+
+/// A container's port that something sends traffic to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortNeeded {
+    /// What, as `the load balancer (web)`.
+    pub by: String,
+    /// The container's name.
+    pub container: String,
+    /// Its `containerPort`.
+    pub port: i32,
+}
+
+/// A port mapping that something calls by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortNameNeeded {
+    /// What, as `Service Connect`.
+    pub by: String,
+    /// The mapping's `name`.
+    pub name: String,
+}
+
+/// Why the service cannot run `revision`: one sentence for each reason, without its stop.
+///
+/// Sources: <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LoadBalancer.html>,
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ServiceConnectService.html>,
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_NetworkConfiguration.html>,
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html>,
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ServiceVolumeConfiguration.html>.
+pub fn misfits(needs: &Needs, revision: &Map<String, Value>) -> Vec<String> {
+    let mut misfits = network(needs, revision);
+    misfits.extend(needs.ports.iter().filter_map(|one| port(one, revision)));
+    let names = needs.port_names.iter();
+    misfits.extend(names.filter_map(|one| port_name(one, revision)));
+    misfits.extend(volumes(needs, revision));
+    misfits
+}
+
+fn network(needs: &Needs, revision: &Map<String, Value>) -> Vec<String> {
+    let mode = revision.get("networkMode").and_then(Value::as_str);
+    let is_awsvpc = mode == Some("awsvpc");
+    let said = mode.map_or_else(
+        || "has no networkMode, which means bridge".to_owned(),
+        |mode| format!("has the networkMode {mode}"),
+    );
+    let mut misfits = Vec::new();
+    if !is_awsvpc && (needs.has_network || needs.is_on_fargate) {
+        let why = if needs.is_on_fargate {
+            "runs on Fargate"
+        } else {
+            "has a network configuration (awsvpcConfiguration)"
+        };
+        misfits.push(format!(
+            "the new revision {said}, and the service {why}: write \"networkMode\": \"awsvpc\""
+        ));
+    }
+    if is_awsvpc && !needs.has_network {
+        misfits.push(
+            "the new revision has the networkMode awsvpc, and the service has no network configuration (awsvpcConfiguration): keep the networkMode that it has, or give the service one"
+                .to_owned(),
+        );
+    }
+    if needs.is_on_fargate {
+        let listed = revision.get("requiresCompatibilities");
+        let is_listed = listed
+            .and_then(Value::as_array)
+            .is_some_and(|listed| !listed.is_empty());
+        if is_listed && !platform::is_for_fargate(revision) {
+            misfits.push(
+                "the service runs on Fargate, which the new revision's requiresCompatibilities does not name: add \"FARGATE\""
+                    .to_owned(),
+            );
+        }
+        let is_missing = |member: &&str| revision.get(*member).is_none_or(Value::is_null);
+        let missing: Vec<&str> = ["cpu", "memory"].into_iter().filter(is_missing).collect();
+        if !missing.is_empty() {
+            misfits.push(format!(
+                "the service runs on Fargate, and the new revision does not say how much {} the whole task has: add {}",
+                missing.join(" and "),
+                missing.join(" and ")
+            ));
+        }
+    }
+    misfits
+}
+
+fn port(needed: &PortNeeded, revision: &Map<String, Value>) -> Option<String> {
+    let PortNeeded {
+        by,
+        container,
+        port,
+    } = needed;
+    let all = containers(revision);
+    let Some(found) = all.iter().find(|one| one["name"] == **container) else {
+        let names: Vec<&str> = all.iter().filter_map(|one| one["name"].as_str()).collect();
+        return Some(format!(
+            "{by} sends traffic to port {port} of the container '{container}', which the new revision does not have; its containers are {}",
+            text::listed(&names)
+        ));
+    };
+    let mapped = mappings(found);
+    if mapped.iter().any(|mapping| maps(mapping, *port)) {
+        return None;
+    }
+    let ports: Vec<String> = mapped
+        .iter()
+        .map(|mapping| match mapping["containerPortRange"].as_str() {
+            Some(range) => range.to_owned(),
+            None => mapping["containerPort"].to_string(),
+        })
+        .collect();
+    let has = if ports.is_empty() {
+        "has no portMappings".to_owned()
+    } else {
+        format!("maps {} only", text::listed(&ports))
+    };
+    Some(format!(
+        "{by} sends traffic to port {port} of the container '{container}', which {has} in the new revision: add {{\"containerPort\": {port}}} to its portMappings"
+    ))
+}
+
+fn maps(mapping: &Value, port: i32) -> bool {
+    let port = i64::from(port);
+    let range = mapping["containerPortRange"].as_str();
+    let in_range = range
+        .and_then(|range| range.split_once('-'))
+        .and_then(|(first, last)| Some(first.parse::<i64>().ok()?..=last.parse().ok()?))
+        .is_some_and(|range| range.contains(&port));
+    in_range || mapping["containerPort"].as_i64() == Some(port)
+}
+
+fn port_name(needed: &PortNameNeeded, revision: &Map<String, Value>) -> Option<String> {
+    let PortNameNeeded { by, name } = needed;
+    let named: Vec<&str> = containers(revision)
+        .iter()
+        .flat_map(mappings)
+        .filter_map(|mapping| mapping["name"].as_str())
+        .collect();
+    if named.contains(&name.as_str()) {
+        return None;
+    }
+    let known = if named.is_empty() {
+        "it names none".to_owned()
+    } else {
+        format!("it has {}", text::listed(&named))
+    };
+    Some(format!(
+        "{by} uses the port mapping named '{name}', which the new revision does not have ({known}): give a container's port mapping that name"
+    ))
+}
+
+fn volumes(needs: &Needs, revision: &Map<String, Value>) -> Vec<String> {
+    let at_launch = volumes_at_launch(revision);
+    let lacking = needs
+        .volumes
+        .iter()
+        .filter(|name| !at_launch.contains(name));
+    let lacking = lacking.map(|name| {
+        format!(
+            "the service configures the volume '{name}' at launch, and the new revision has no volume of that name with \"configuredAtLaunch\": true"
+        )
+    });
+    let open = at_launch
+        .iter()
+        .filter(|name| !needs.volumes.contains(name));
+    let open = open.map(|name| {
+        format!(
+            "the new revision has the volume '{name}', which is configured at launch, and the service has no volumeConfigurations for it"
+        )
+    });
+    lacking.chain(open).collect()
+}
+
+/// The names of the volumes that are configured when a task is started.
+pub fn volumes_at_launch(revision: &Map<String, Value>) -> Vec<String> {
+    let volumes = revision.get("volumes").and_then(Value::as_array);
+    let at_launch = volumes
+        .into_iter()
+        .flatten()
+        .filter(|volume| volume["configuredAtLaunch"] == true);
+    at_launch
+        .filter_map(|volume| Some(volume["name"].as_str()?.to_owned()))
+        .collect()
+}
+
+fn containers(revision: &Map<String, Value>) -> &[Value] {
+    let containers = revision.get("containerDefinitions");
+    containers
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
+}
+
+fn mappings(container: &Value) -> &[Value] {
+    container["portMappings"]
+        .as_array()
+        .map_or(&[], Vec::as_slice)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn web() -> Needs {
+        Needs {
+            is_on_fargate: true,
+            has_network: true,
+            ports: vec![PortNeeded {
+                by: "the load balancer (web)".to_owned(),
+                container: "app".to_owned(),
+                port: 8080,
+            }],
+            port_names: vec![PortNameNeeded {
+                by: "Service Connect".to_owned(),
+                name: "http".to_owned(),
+            }],
+            volumes: vec!["data".to_owned()],
+        }
+    }
+
+    fn revision() -> Value {
+        json!({
+            "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"],
+            "cpu": "256", "memory": "512",
+            "containerDefinitions": [
+                {"name": "proxy"},
+                {"name": "app", "portMappings": [{"containerPort": 8080, "name": "http"}]},
+            ],
+            "volumes": [{"name": "data", "configuredAtLaunch": true}, {"name": "scratch"}],
+        })
+    }
+
+    fn of(needs: &Needs, revision: &Value) -> Vec<String> {
+        misfits(needs, revision.as_object().unwrap())
+    }
+
+    #[test]
+    fn a_revision_with_all_that_the_service_asks_for_fits() {
+        assert_eq!(of(&web(), &revision()), Vec::<String>::new());
+        let mut range = revision();
+        range["containerDefinitions"][1]["portMappings"] =
+            json!([{"containerPortRange": "8000-8100", "name": "http"}]);
+        assert_eq!(of(&web(), &range), Vec::<String>::new());
+        // Nothing is asked of it, and ECS fills in what it does not say.
+        let on_instances = json!({"containerDefinitions": [{"name": "app"}]});
+        assert_eq!(of(&Needs::default(), &on_instances), Vec::<String>::new());
+        let mut silent = revision();
+        silent
+            .as_object_mut()
+            .unwrap()
+            .remove("requiresCompatibilities");
+        assert_eq!(of(&web(), &silent), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_misfit_has_its_sentence() {
+        for (member, value, told) in [
+            (
+                "/containerDefinitions/1/name",
+                json!("api"),
+                "the load balancer (web) sends traffic to port 8080 of the container 'app', which the new revision does not have; its containers are proxy and api",
+            ),
+            (
+                "/containerDefinitions/1/portMappings/0/containerPort",
+                json!(80),
+                "the load balancer (web) sends traffic to port 8080 of the container 'app', which maps 80 only in the new revision: add {\"containerPort\": 8080} to its portMappings",
+            ),
+            (
+                "/containerDefinitions/1/portMappings/0/name",
+                json!("web"),
+                "Service Connect uses the port mapping named 'http', which the new revision does not have (it has web): give a container's port mapping that name",
+            ),
+            (
+                "/networkMode",
+                json!("bridge"),
+                "the new revision has the networkMode bridge, and the service runs on Fargate: write \"networkMode\": \"awsvpc\"",
+            ),
+            (
+                "/requiresCompatibilities",
+                json!(["EC2"]),
+                "the service runs on Fargate, which the new revision's requiresCompatibilities does not name: add \"FARGATE\"",
+            ),
+            (
+                "/memory",
+                Value::Null,
+                "the service runs on Fargate, and the new revision does not say how much memory the whole task has: add memory",
+            ),
+            (
+                "/volumes/0/configuredAtLaunch",
+                json!(false),
+                "the service configures the volume 'data' at launch, and the new revision has no volume of that name with \"configuredAtLaunch\": true",
+            ),
+            (
+                "/volumes/1/configuredAtLaunch",
+                json!(true),
+                "the new revision has the volume 'scratch', which is configured at launch, and the service has no volumeConfigurations for it",
+            ),
+        ] {
+            let mut changed = revision();
+            if changed.pointer(member).is_none() {
+                changed["volumes"][1]["configuredAtLaunch"] = json!(false);
+            }
+            *changed.pointer_mut(member).unwrap() = value;
+            assert_eq!(of(&web(), &changed), [told]);
+        }
+    }
+
+    #[test]
+    fn a_service_without_a_network_cannot_run_awsvpc_and_one_with_it_nothing_else() {
+        let on_instances = Needs {
+            has_network: true,
+            ..Needs::default()
+        };
+        let silent = json!({"containerDefinitions": []});
+        assert_eq!(
+            of(&on_instances, &silent),
+            [
+                "the new revision has no networkMode, which means bridge, and the service has a network configuration (awsvpcConfiguration): write \"networkMode\": \"awsvpc\""
+            ]
+        );
+        let awsvpc = json!({"networkMode": "awsvpc"});
+        assert!(
+            of(&Needs::default(), &awsvpc)[0].contains("the service has no network configuration")
+        );
+    }
+
+    #[test]
+    fn what_is_odd_is_no_panic() {
+        for odd in [
+            json!({}),
+            json!({"containerDefinitions": {"a": 1}, "volumes": "x", "networkMode": 7}),
+            json!({"containerDefinitions": [null, 1, {"name": "app", "portMappings": [null, {"containerPortRange": "9-"}]}]}),
+        ] {
+            assert!(!of(&web(), &odd).is_empty());
+        }
+    }
+}
