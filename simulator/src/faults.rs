@@ -1,6 +1,6 @@
 //! Bad weather on request.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::calls::Call;
 use crate::denial;
 use crate::hooks::{Action, Hooks, Reply};
+use crate::quotas::{QuotaUse, Quotas};
 use crate::wire::ApiError;
 
 /// Not an operation of its own: what names a role for a service to use needs it.
@@ -16,6 +17,7 @@ const PASS_ROLE: &str = "iam:PassRole";
 
 /// What is answered to who asks too often, a 400 but for the scheduler's REST protocol.
 const THROTTLED: &str = "ThrottlingException";
+const RATE_EXCEEDED: &str = "Rate exceeded";
 const SCHEDULER_THROTTLED: u16 = 429;
 
 /// What happens to a request. An operation is named as `UpdateService`, or `*` for every one.
@@ -32,6 +34,7 @@ struct Planned {
     stale: Vec<(String, usize, Stale)>,
     stop_after: Option<usize>,
     stopped: bool,
+    quotas: Quotas,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -87,7 +90,7 @@ impl Faults {
 
     /// The next `times` calls are throttled.
     pub fn throttle(&self, operation: &str, times: usize) {
-        let error = ApiError::new(THROTTLED, "Rate exceeded");
+        let error = ApiError::new(THROTTLED, RATE_EXCEEDED);
         self.plan(operation, times, Fault::Error(error));
     }
 
@@ -213,6 +216,22 @@ impl Faults {
         self.hooks.add(operation, nth, action);
     }
 
+    /// From now on ECS's quotas hold, with full buckets, or do not. They refill on the
+    /// simulator's clock: on a driven one a client's retries within a call find nothing more.
+    pub fn quotas(&self, are_on: bool) {
+        self.planned().quotas.set(are_on);
+    }
+
+    /// Others in the account use up at once all that the quotas allow at `now_ms`.
+    pub fn drain_quotas(&self, now_ms: i64) {
+        self.planned().quotas.drain(now_ms);
+    }
+
+    /// How often each category of ECS's operations was called since the quotas hold, and refused.
+    pub fn quotas_used(&self) -> BTreeMap<&'static str, QuotaUse> {
+        self.planned().quotas.used()
+    }
+
     /// From now on every answer passes through `rewrite` before it leaves, with the call that it
     /// answers. The record of calls keeps what was truly done. `rewrite` must plan no hooks.
     pub fn rewrite(&self, rewrite: impl FnMut(&Call, &mut Reply) + Send + 'static) {
@@ -229,12 +248,23 @@ impl Faults {
     }
 
     /// What happens to this call, and whether it is the last before the stop.
-    pub(crate) fn of(&self, service: &str, operation: &str, request: &Value) -> Option<Fault> {
+    pub(crate) fn of(
+        &self,
+        service: &str,
+        operation: &str,
+        request: &Value,
+        now_ms: i64,
+    ) -> Option<Fault> {
         let mut planned = self.planned();
         if planned.stopped {
             return Some(Fault::Reset);
         }
-        let refusal = planned.refusal(service, operation, request);
+        let is_allowed = service != "ecs" || planned.quotas.allows(operation, now_ms);
+        let refusal = if is_allowed {
+            planned.refusal(service, operation, request)
+        } else {
+            Some(ApiError::new(THROTTLED, RATE_EXCEEDED))
+        };
         if let Some(left) = planned.stop_after.as_mut() {
             *left -= 1;
             if *left == 0 {

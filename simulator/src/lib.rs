@@ -23,6 +23,7 @@ mod hooks;
 mod lambda;
 mod logs;
 mod model;
+mod quotas;
 mod s3;
 mod scheduler;
 mod server;
@@ -55,6 +56,7 @@ pub use faults::Faults;
 pub use hooks::Reply;
 pub use lambda::{Posted, RuntimeApi};
 pub use logs::Logs;
+pub use quotas::QuotaUse;
 pub use s3::{FUNCTION_ACCESS_KEY_ID, FUNCTION_SECRET_ACCESS_KEY, S3};
 pub use scheduler::Scheduler;
 pub use sts::{ASSUMED_ACCESS_KEY_ID, Sts};
@@ -102,6 +104,16 @@ impl Simulator {
     /// If this machine has no loopback address to listen on.
     pub fn start() -> Self {
         Self::start_with(Clock::driven())
+    }
+
+    /// One with a driven clock in whose account ECS's quotas hold: [`Faults::quotas`].
+    ///
+    /// # Panics
+    /// If this machine has no loopback address to listen on.
+    pub fn with_quotas() -> Self {
+        let simulator = Self::start();
+        simulator.faults().quotas(true);
+        simulator
     }
 
     /// One with this clock. It runs on a thread of its own.

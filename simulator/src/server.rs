@@ -157,9 +157,9 @@ async fn answer(
         began: passage.began,
         ended: 0,
     };
-    let fault = inner
-        .faults
-        .of(asked.service, &asked.operation, &asked.request);
+    let (service, operation) = (asked.service, &asked.operation);
+    let faults = &inner.faults;
+    let fault = faults.of(service, operation, &asked.request, call.at_ms);
     // What an endless answer needs to know is kept first: nobody comes back from there.
     inner.record(call.clone());
     let (mut after, mut mutations) = (Vec::new(), Vec::new());
