@@ -15,7 +15,7 @@ const PATH_DEPTH: usize = 8;
 /// What was found up to a place in an event.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Found {
-    /// The id of the job, the last of several, as JSON has it.
+    /// The id of the job; of several the last that can be read.
     pub(crate) id: Option<String>,
     /// Where the place is: the names of the members around it, outermost first.
     pub(crate) path: Vec<String>,
@@ -45,14 +45,18 @@ pub(crate) fn find(event: &[u8], job: &str, end: usize) -> Found {
             b'"' => {
                 let text = &event[at - 1..end_of_string(event, at)];
                 at += text.len() - 1;
+                // Behind the colon it is the value, whatever follows it.
+                let is_id = wanted.take() == Some(Wanted::Id);
+                if is_id {
+                    let id = read(text).filter(|id| !id.is_empty());
+                    found.id = id.or(found.id);
+                    continue;
+                }
                 let colon = event[at..]
                     .iter()
                     .position(|byte| !byte.is_ascii_whitespace());
                 let is_key = colon.is_some_and(|colon| event[at + colon] == b':');
                 if !is_key {
-                    if wanted.take() == Some(Wanted::Id) {
-                        found.id = read(text).filter(|id| !id.is_empty());
-                    }
                     continue;
                 }
                 let key = read(text);
@@ -61,7 +65,7 @@ pub(crate) fn find(event: &[u8], job: &str, end: usize) -> Found {
                     Some("id") if depth == 2 && is_in_job => Some(Wanted::Id),
                     _ => None,
                 };
-                if wanted.is_some() {
+                if wanted == Some(Wanted::Job) {
                     found.id = None;
                 }
                 if depth <= PATH_DEPTH {
@@ -148,6 +152,16 @@ mod tests {
             ] {
                 assert_eq!(id(&event).as_deref(), Some("j-1"), "{rest}");
             }
+        }
+        // Right behind the id, or a second one that is none.
+        for rest in [
+            r#": 7"#,
+            r#"x"#,
+            r#", "id": 7, "a": 1e400"#,
+            r#", "id": "cut of"#,
+        ] {
+            let event = format!(r#"{{"CodePipeline.job": {{"id": "j-1"{rest}"#);
+            assert_eq!(id(&event).as_deref(), Some("j-1"), "{rest}");
         }
         for before in [
             r#""a": "\ud800""#,

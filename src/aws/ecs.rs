@@ -24,6 +24,7 @@ use super::error::{CallError, Class, made_before};
 use crate::deploy::evidence::{StoppedContainer, StoppedTask};
 use crate::deploy::fit::{Needs, PortNameNeeded, PortNeeded};
 use crate::deploy::outside::shown;
+use crate::deploy::revision::Revision;
 use crate::deploy::rollout::{DeploymentSeen, EventSeen, ServiceDeploymentSeen, ServiceSeen};
 use crate::deploy::task_definition::Described;
 use crate::deploy::text;
@@ -188,7 +189,8 @@ impl Ecs {
             .send()
             .await
             .map_err(|error| CallError::from_sdk(OPERATION, format!("service {target}"), &error))?;
-        if let Some(service) = answer.services().first() {
+        let mut shown = answer.services().iter();
+        if let Some(service) = shown.find(|service| is_of(service, target)) {
             return Ok(Some(service_described(service)));
         }
         let about = format!("service {target}");
@@ -229,10 +231,19 @@ impl Ecs {
             Some(Value::Array(tags)) => tags,
             _ => Vec::new(),
         };
-        Ok(Described {
+        let described = Described {
             task_definition,
             tags,
-        })
+        };
+        if is_another(&described, name) {
+            return Err(CallError::unusable(
+                OPERATION,
+                subject(),
+                Class::Unavailable,
+                format!("the answer shows {}", text::last_part(described.arn())),
+            ));
+        }
+        Ok(described)
     }
 
     /// A page of the family's revisions, the ACTIVE ones or the INACTIVE ones, newest first, from
@@ -347,12 +358,13 @@ impl Ecs {
             .send()
             .await
             .map_err(|error| CallError::from_sdk(OPERATION, format!("service {target}"), &error))?;
-        answer.service().map(service_described).ok_or_else(|| {
+        let shown = answer.service().filter(|service| is_of(service, target));
+        shown.map(service_described).ok_or_else(|| {
             CallError::unusable(
                 OPERATION,
                 format!("service {target}"),
                 Class::Unavailable,
-                "the answer shows no service",
+                "the answer does not show the service",
             )
         })
     }
@@ -416,7 +428,8 @@ impl Ecs {
                     &error,
                 )
             })?;
-        if let Some(described) = answer.service_deployments().first() {
+        let mut shown = answer.service_deployments().iter();
+        if let Some(described) = shown.find(|one| one.service_deployment_arn() == Some(arn)) {
             return Ok(Some(service_deployment_described(described)));
         }
         let about = format!("service deployment {}", text::last_part(arn));
@@ -431,10 +444,10 @@ impl Ecs {
         &self,
         service_revisions: &[String],
     ) -> Result<Vec<(String, String)>, CallError> {
+        const OPERATION: &str = "ecs:DescribeServiceRevisions";
         if service_revisions.is_empty() {
             return Ok(Vec::new());
         }
-        const OPERATION: &str = "ecs:DescribeServiceRevisions";
         let asked = &service_revisions[..service_revisions.len().min(REVISIONS_AT_A_TIME)];
         let about = || format!("service revision {}", text::last_part(&asked[0]));
         let answer = self
@@ -444,19 +457,18 @@ impl Ecs {
             .send()
             .await
             .map_err(|error| CallError::from_sdk(OPERATION, about(), &error))?;
-        let found = answer.service_revisions().len();
-        if found < asked.len() {
+        let revisions = answer.service_revisions().iter();
+        let found: Vec<(String, String)> = revisions
+            .filter_map(|revision| {
+                let arn = revision.service_revision_arn()?.to_owned();
+                let task_definition = revision.task_definition()?.to_owned();
+                asked.contains(&arn).then_some((arn, task_definition))
+            })
+            .collect();
+        if found.len() < asked.len() {
             missing(OPERATION, about(), answer.failures())?;
         }
-        let revisions = answer.service_revisions().iter();
-        Ok(revisions
-            .filter_map(|revision| {
-                Some((
-                    revision.service_revision_arn()?.to_owned(),
-                    revision.task_definition()?.to_owned(),
-                ))
-            })
-            .collect())
+        Ok(found)
     }
 
     /// Has ECS go back from a service deployment that is under way.
@@ -994,6 +1006,24 @@ impl Intercept for CaptureBody {
         let bytes = context.response().body().bytes().map(<[u8]>::to_vec);
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = bytes;
         Ok(())
+    }
+}
+
+/// Whether `service` is the one that was asked for, as far as the answer names one.
+fn is_of(service: &Service, target: &Target) -> bool {
+    let named = service.service_name();
+    let named = named.or_else(|| service.service_arn().map(text::last_part));
+    named.is_none_or(|name| name == target.service_name())
+}
+
+/// Whether `described` is certainly not what `name` asks for: a revision, or a family's newest.
+fn is_another(described: &Described, name: &str) -> bool {
+    let Ok(shown) = Revision::parse(described.arn()) else {
+        return false;
+    };
+    match Revision::parse(name) {
+        Ok(asked) => asked != shown,
+        Err(_) => text::last_part(name) != shown.family(),
     }
 }
 

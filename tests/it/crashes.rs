@@ -3,7 +3,10 @@
 //!
 //! Whatever happens: at most one revision and one deployment for the job, exactly one final
 //! answer, the one that an undisturbed run gives; and right after each death what the token says
-//! is already true.
+//! is already true. An event that comes again once its job has its final answer changes nothing,
+//! not even later, when others have registered revisions of the family.
+//!
+//! ECS's quotas hold, and a single action never meets them.
 
 use std::time::Duration;
 
@@ -20,6 +23,14 @@ const RETRY_AFTER: Duration = Duration::from_mins(1);
 
 /// How far reads lag behind.
 const LAG: Duration = Duration::from_secs(20);
+
+/// So many revisions of a family others register meanwhile: more than a start lists, were it to
+/// list a few.
+const OTHERS: usize = 7;
+
+/// Lambda keeps an event for up to six hours
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>).
+const MUCH_LATER: Duration = Duration::from_hours(5);
 
 /// More reads than any of the stories makes.
 const ALL_READS: usize = 100_000;
@@ -38,6 +49,8 @@ enum Delivery {
     Next,
     /// Both at once, if the job was answered.
     Both,
+    /// The same event, after others have registered revisions of the families.
+    AfterOthers,
 }
 
 struct Story {
@@ -46,6 +59,8 @@ struct Story {
     /// The services that it deploys to, all on `prod`, and their families.
     services: &'static [&'static str],
     families: &'static [&'static str],
+    /// The job's revisions of these in an undisturbed run.
+    own: &'static [&'static str],
     /// What the only final answer says, in this order: its summary or its message.
     end: &'static [&'static str],
     /// Deployments of the job's revisions, over all services.
@@ -54,6 +69,8 @@ struct Story {
     revisions: usize,
     /// Tasks that ran before the deployment.
     tasks: usize,
+    /// How many calls of a category ECS may have refused; `None`: none.
+    refused: Option<usize>,
 }
 
 /// A story of `web` with a healthy end.
@@ -63,10 +80,12 @@ fn story(world: fn() -> World) -> Story {
         parameters: json!({}),
         services: &["web"],
         families: &["app"],
+        own: &["app:2"],
         end: &["web on prod: app:2 is serving, 2 tasks"],
         deployments: 1,
         revisions: 1,
         tasks: 0,
+        refused: None,
     }
 }
 
@@ -169,11 +188,13 @@ async fn sweep(story: Story) {
         Delivery::SameWithLag,
         Delivery::Next,
         Delivery::Both,
+        Delivery::AfterOthers,
     ] {
         let mut calls = 1;
         loop {
             let context = format!("died after call {calls}, then {delivery:?}");
             let world = (story.world)();
+            world.simulator.faults().quotas(true);
             let start = world.start(story.parameters.clone());
             let died = until_death(&story, &world, &start, calls, &context).await;
             let Some(event) = died else {
@@ -181,8 +202,16 @@ async fn sweep(story: Story) {
                 assert!(calls > 8, "{context}: too few to be a story");
                 break;
             };
+            if delivery == Delivery::AfterOthers {
+                register_others(&story, &world);
+            }
             recover(&world, &event, delivery).await;
             judge(&story, &world, &id_of(&start), &context);
+            repeat(&story, &world, &start, &context).await;
+            for (category, used) in world.simulator.faults().quotas_used() {
+                let wanted = story.refused.unwrap_or(0);
+                assert!(used.refused <= wanted, "{context}: {category}: {used:?}");
+            }
             calls += 1;
         }
     }
@@ -195,7 +224,7 @@ async fn recover(world: &World, event: &Value, delivery: Delivery) {
         world.simulator.faults().stale("*", LAG, ALL_READS);
     }
     let next = match delivery {
-        Delivery::Same | Delivery::SameWithLag => None,
+        Delivery::Same | Delivery::SameWithLag | Delivery::AfterOthers => None,
         Delivery::Next | Delivery::Both => pipeline.next_event(&id_of(event)),
     };
     match (delivery, next) {
@@ -212,6 +241,65 @@ async fn recover(world: &World, event: &Value, delivery: Delivery) {
             finish(world, event.clone()).await;
         }
     }
+}
+
+/// Other pipelines deploy the families elsewhere.
+fn register_others(story: &Story, world: &World) {
+    let ecs = world.simulator.ecs();
+    for family in story.families {
+        let mut other = ecs.task_definition(&format!("{family}:1")).unwrap();
+        other["containerDefinitions"][0]["image"] = json!("repo/other:v1");
+        for _ in 0..OTHERS {
+            ecs.register(other.clone());
+        }
+    }
+}
+
+/// All that a delivery could change: revisions that are the job's, what the services are set to
+/// and how often they were deployed, tasks.
+fn state(story: &Story, world: &World) -> Value {
+    let ecs = world.simulator.ecs();
+    let services: Vec<Value> = story
+        .services
+        .iter()
+        .map(|service| {
+            let shown = service_of(world, service);
+            let deployments = ecs.service_deployments("prod", service).len();
+            json!([
+                shown["taskDefinition"],
+                shown["deployments"][0]["id"],
+                deployments
+            ])
+        })
+        .collect();
+    let done = |operation: &str| world.done(operation);
+    json!({
+        "services": services,
+        "registered": done("RegisterTaskDefinition"),
+        "updated": done("UpdateService"),
+        "stopped": done("StopServiceDeployment"),
+        "tasks": ecs.tasks_run().len(),
+        "answers": world.simulator.codepipeline().answers().len(),
+    })
+}
+
+/// The event that started it comes again, its job being answered: at once, and much later, when
+/// others have registered revisions of the family. Nothing comes of it.
+async fn repeat(story: &Story, world: &World, start: &Value, context: &str) {
+    // What a listing does not show yet it cannot tell.
+    world.simulator.clock().advance(LAG);
+    let before = state(story, world);
+    deliver(world, start).await;
+    assert_eq!(state(story, world), before, "{context}: delivered again");
+    register_others(story, world);
+    world.simulator.clock().advance(MUCH_LATER);
+    let before = state(story, world);
+    deliver(world, start).await;
+    assert_eq!(
+        state(story, world),
+        before,
+        "{context}: delivered much later"
+    );
 }
 
 fn judge(story: &Story, world: &World, job: &str, context: &str) {
@@ -260,10 +348,30 @@ fn judge(story: &Story, world: &World, job: &str, context: &str) {
     let said = summary(end);
     let mut rest = said;
     for part in story.end {
-        let found = rest.split_once(part);
+        let part = named(story, world, job, part);
+        let found = rest.split_once(&part);
         assert!(found.is_some(), "{context}: no '{part}' in {said}");
         rest = found.unwrap_or_default().1;
     }
+}
+
+/// What is said of the revisions of an undisturbed run, said of those that the job has made here.
+fn named(story: &Story, world: &World, job: &str, part: &str) -> String {
+    let ecs = world.simulator.ecs();
+    let mut part = part.to_owned();
+    for (family, undisturbed) in story.families.iter().zip(story.own) {
+        let mut revisions = ecs.revisions(family).into_iter();
+        let own = revisions.find(|arn| {
+            let tags = ecs.task_definition(arn).unwrap()["tags"].clone();
+            let mut tags = tags.as_array().unwrap().iter();
+            tags.any(|tag| tag["key"] == "ecs-deploy-action:job" && tag["value"] == job)
+        });
+        if let Some(own) = own {
+            let own = own.rsplit('/').next().unwrap();
+            part = part.replace(undisturbed, own);
+        }
+    }
+    part
 }
 
 fn with(image: Behaviour, setup: ServiceSetup) -> World {
@@ -369,6 +477,7 @@ async fn wherever_a_deployment_dies_that_is_replaced_it_fails_once_and_touches_n
         end: &[
             "web on prod: app:3 was replaced by another deployment before it was complete (app:2",
         ],
+        own: &["app:3"],
         deployments: 1,
         revisions: 1,
         ..story(World::new)
@@ -426,6 +535,7 @@ async fn wherever_two_services_die_each_is_deployed_once_and_they_succeed_once()
         parameters: two(),
         services: &["web", "jobs"],
         families: &["app", "worker"],
+        own: &["app:2", "worker:2"],
         end: &[
             "web on prod: app:2 is serving, 2 tasks",
             "jobs on prod: worker:2 is serving, 2 tasks",
@@ -453,6 +563,7 @@ async fn wherever_two_services_die_of_which_one_fails_both_go_back_and_its_cause
         },
         services: &["web", "jobs"],
         families: &["app", "worker"],
+        own: &["app:2", "worker:2"],
         end: &[
             "jobs on prod: worker:2 failed: not complete within 2 min",
             "Rolled back: worker:1 is serving, 2 of 2 tasks.",
@@ -470,6 +581,7 @@ async fn wherever_it_dies_the_task_before_the_deployment_runs_once_and_the_servi
     sweep(Story {
         world: || pre_deploy::world_with(ServiceSetup::default(), pre_deploy::ends_with(0)),
         parameters: pre_deploy::parameters(),
+        own: &["app:3"],
         services: &["shop"],
         end: &["shop on prod: app:3 is serving, 2 tasks"],
         tasks: 1,
@@ -483,6 +595,7 @@ async fn wherever_it_dies_a_task_that_fails_runs_once_and_no_service_is_touched(
     sweep(Story {
         world: || pre_deploy::world_with(ServiceSetup::default(), pre_deploy::ends_with(3)),
         parameters: pre_deploy::parameters(),
+        own: &["app:3"],
         services: &["shop"],
         end: &[
             "shop on prod: the task before the deployment failed: container app exited with code 3",
@@ -493,4 +606,96 @@ async fn wherever_it_dies_a_task_that_fails_runs_once_and_no_service_is_touched(
         ..story(World::new)
     })
     .await;
+}
+
+/// `web` runs `app:1`, and other pipelines that deploy the family elsewhere are some revisions
+/// ahead.
+fn behind(world: World) -> World {
+    let other = app("repo/other:v1");
+    for _ in 0..OTHERS {
+        world.simulator.ecs().register(other.clone());
+    }
+    world
+}
+
+#[tokio::test]
+async fn wherever_a_start_dies_behind_its_familys_newest_it_is_one_deployment() {
+    sweep(Story {
+        world: || behind(World::new()),
+        own: &["app:9"],
+        end: &["web on prod: app:9 is serving, 2 tasks"],
+        ..story(World::new)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn wherever_a_start_dies_behind_its_familys_newest_a_failed_job_deploys_nothing_again() {
+    sweep(Story {
+        world: || {
+            let world = behind(World::new());
+            world.simulator.faults().deny("UpdateService");
+            world
+        },
+        own: &["app:9"],
+        end: &["web on prod: the function's role may not do ecs:UpdateService"],
+        deployments: 0,
+        revisions: 0,
+        ..story(World::new)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn wherever_a_deployment_dies_that_we_set_back_behind_its_familys_newest_it_fails_once() {
+    sweep(Story {
+        world: || behind(with(crash(), breaker(false))),
+        own: &["app:9"],
+        end: &[
+            "web on prod: app:9 failed: container app exited with code 3 (",
+            "Rolled back: app:1 is serving, 2 of 2 tasks.",
+        ],
+        ..story(World::new)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn wherever_a_deployment_dies_whose_account_is_busy_it_is_one_deployment() {
+    sweep(Story {
+        world: || {
+            let world = World::new();
+            let (faults, clock) = (world.simulator.faults(), world.simulator.clock());
+            world.simulator.faults().after("UpdateService", 1, move || {
+                faults.drain_quotas(clock.now_ms());
+            });
+            world
+        },
+        refused: Some(ALL_READS),
+        ..story(World::new)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_failed_job_whose_permission_has_come_since_deploys_nothing_when_its_event_comes_again() {
+    let world = behind(World::new());
+    let faults = world.simulator.faults();
+    faults.quotas(true);
+    faults.deny("UpdateService");
+    let start = world.start(json!({}));
+    world.run(start.clone()).await;
+    faults.lift("UpdateService");
+    let story = story(World::new);
+    repeat(&story, &world, &start, "allowed meanwhile").await;
+    // Not even where it cannot see whether it has failed.
+    for (operation, times) in [
+        ("ListTaskDefinitions", 100),
+        ("DescribeTaskDefinition", 100),
+    ] {
+        let before = state(&story, &world);
+        faults.throttle(operation, times);
+        deliver(&world, &start).await;
+        assert_eq!(state(&story, &world), before, "{operation} throttled");
+    }
 }

@@ -66,13 +66,18 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("events")
 }
 
-fn event(name: &str) -> Value {
+/// The names of the sample events.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    CLAIMS.into_iter().map(|(name, _, _)| name)
+}
+
+pub(crate) fn event(name: &str) -> Value {
     let text = fs::read_to_string(folder().join(format!("{name}.json"))).unwrap();
     serde_json::from_str(&text).unwrap()
 }
 
 /// The world that the sample events speak of.
-fn world() -> World {
+pub(crate) fn world() -> World {
     let world = World::new();
     let images = r#"[{"name": "app", "imageUri": "111122223333.dkr.ecr.eu-central-1.amazonaws.com/app:v2"}]"#;
     let detail = r#"{"ImageURI": "111122223333.dkr.ecr.eu-central-1.amazonaws.com/app@sha256:4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865"}"#;

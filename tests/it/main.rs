@@ -24,6 +24,8 @@ mod installed;
 mod layering;
 mod local;
 mod log_lines;
+mod mutated;
+mod mutated_events;
 mod native;
 mod outputs;
 mod outside;

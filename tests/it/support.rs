@@ -74,6 +74,12 @@ pub(crate) fn logging_app(image: &str) -> Value {
     definition
 }
 
+/// To be kept while a test listens to its own thread's log: with one listener alone, whichever
+/// thread comes to a line first decides for all whether anybody listens to it.
+pub(crate) fn second_listener() -> tracing::Dispatch {
+    tracing::Dispatch::new(tracing_subscriber::registry())
+}
+
 pub(crate) struct World {
     pub(crate) simulator: Simulator,
     pub(crate) handler: Handler,
