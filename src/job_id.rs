@@ -154,12 +154,7 @@ mod tests {
             }
         }
         // Right behind the id, or a second one that is none.
-        for rest in [
-            r#": 7"#,
-            r#"x"#,
-            r#", "id": 7, "a": 1e400"#,
-            r#", "id": "cut of"#,
-        ] {
+        for rest in [": 7", "x", r#", "id": 7, "a": 1e400"#, r#", "id": "cut of"#] {
             let event = format!(r#"{{"CodePipeline.job": {{"id": "j-1"{rest}"#);
             assert_eq!(id(&event).as_deref(), Some("j-1"), "{rest}");
         }

@@ -63,7 +63,8 @@ fn folder(name: &str) -> PathBuf {
 
 /// Runs Chromium on `file` without any network and gives back what it writes.
 fn chromium(folder: &Path, theme: Theme, arguments: &[&str], file: &Path) -> String {
-    let binary = std::env::var_os("CHROMIUM").unwrap_or_else(|| "chromium".into());
+    let binary = ecs_deploy_action::settings::environment("CHROMIUM");
+    let binary = binary.unwrap_or_else(|| "chromium".to_owned());
     // A profile serves one browser at a time, and the same test may run twice at once.
     let profile = folder.join(format!("profile-{}", std::process::id()));
     let output = Command::new(&binary)

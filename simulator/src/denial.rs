@@ -82,7 +82,8 @@ fn resource(service: &str, operation: &str, request: &Value) -> Option<String> {
         ("ecs", "DescribeServiceDeployments") => member(request, "serviceDeploymentArns"),
         ("ecs", "StopServiceDeployment") => Some(text(request, "serviceDeploymentArn").to_owned()),
         ("ecs", "DescribeServiceRevisions") => member(request, "serviceRevisionArns"),
-        ("ecs", "ListTasks" | "ListServices" | "ListClusters") => Some("*".to_owned()),
+        ("ecs", "ListTasks" | "ListServices" | "ListClusters")
+        | ("ecr", "DescribePullThroughCacheRules") => Some("*".to_owned()),
         // A family alone is one that AWS would look up the newest revision of.
         ("ecs", "RunTask") => Some(arn("task-definition", &last("taskDefinition"))),
         ("ecs", "StopTask") => Some(arn(
@@ -94,7 +95,6 @@ fn resource(service: &str, operation: &str, request: &Value) -> Option<String> {
             let task = crate::ecs::last_part(task);
             Some(arn("task", &format!("{}/{task}", last("cluster"))))
         }
-        ("ecr", "DescribePullThroughCacheRules") => Some("*".to_owned()),
         ("ecr", _) => Some(arn("repository", text(request, "repositoryName"))),
         ("logs", _) => Some(format!(
             "arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{}:log-stream:{}",

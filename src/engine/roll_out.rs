@@ -20,7 +20,7 @@ use crate::parameters::Target;
 pub(super) const NEWEST_SERVICE_DEPLOYMENTS: i32 = 20;
 
 /// A look at a service that is older than this is made again before the service is set: checks may
-/// have taken long, and somebody may have deployed meanwhile. UpdateService's answer tells of whoever
+/// have taken long, and somebody may have deployed meanwhile. `UpdateService`'s answer tells of whoever
 /// comes later.
 const LOOK_IS_FRESH: Duration = Duration::from_secs(3);
 
@@ -79,7 +79,7 @@ impl Member {
     }
 }
 
-/// What UpdateService came to for one service.
+/// What `UpdateService` came to for one service.
 struct Set {
     outcome: Outcome,
     /// The service as ECS answered.
@@ -316,7 +316,7 @@ impl Step<'_> {
     }
 
     /// Looks once more at services whose look is not fresh any more. One that cannot be looked at
-    /// keeps its look: UpdateService's answer tells what it replaced.
+    /// keeps its look: `UpdateService`'s answer tells what it replaced.
     async fn look_again(&self, members: &mut [Member]) {
         let now = self.now();
         let looking = members
@@ -662,8 +662,8 @@ pub(super) fn own_of(members: &[Member]) -> Vec<String> {
 /// in ECS's `answer` is another one than the one that was PRIMARY, with another revision.
 fn replaced_unseen(answer: &ServiceSeen, before: &ServiceSeen, own: &str) -> Option<Revision> {
     let checked = before.primary()?;
-    let others = answer.newest_first().into_iter();
-    let replaced = others.filter(|one| one.task_definition != own).next()?;
+    let mut others = answer.newest_first().into_iter();
+    let replaced = others.find(|one| one.task_definition != own)?;
     let is_checked =
         replaced.id == checked.id || replaced.task_definition == before.task_definition;
     if is_checked {
@@ -682,8 +682,6 @@ pub(super) fn own_deployment<'a>(
     service: &'a ServiceSeen,
     own: &str,
 ) -> Option<&'a DeploymentSeen> {
-    let newest_first = service.newest_first().into_iter();
-    newest_first
-        .filter(|one| one.task_definition == own)
-        .next_back()
+    let mut newest_first = service.newest_first().into_iter();
+    newest_first.rfind(|one| one.task_definition == own)
 }

@@ -160,7 +160,7 @@ async fn with_a_desired_count_of_zero_a_strategy_with_stages_is_told_by_its_serv
 }
 
 /// The service is set to `app:2` by somebody whose deployment never comes up.
-async fn world_left_broken(knows_service_deployments: bool) -> World {
+fn world_left_broken(knows_service_deployments: bool) -> World {
     let world = World::new();
     let ecs = world.simulator.ecs();
     ecs.register(app("repo/app:broken"));
@@ -174,7 +174,7 @@ async fn world_left_broken(knows_service_deployments: bool) -> World {
 #[tokio::test]
 async fn a_rollback_goes_to_what_served_and_not_to_what_the_service_was_left_at() {
     for known in [true, false] {
-        let world = world_left_broken(known).await;
+        let world = world_left_broken(known);
         world.simulator.ecs().image("v2", Behaviour::StuckPending);
         let start = world.start(json!({"DeploymentTimeout": 3}));
         let report = world.invoke(&start).await;
@@ -307,7 +307,7 @@ async fn our_service_deployment_is_found_also_when_it_is_not_the_current_one_any
 
 #[tokio::test]
 async fn a_rollback_after_an_update_whose_answer_was_lost_goes_to_what_served_as_well() {
-    let world = world_left_broken(false).await;
+    let world = world_left_broken(false);
     world.simulator.ecs().image("v2", Behaviour::StuckPending);
     let faults = world.simulator.faults();
     // Its answer is lost, and so are those that would tell what came of it.
