@@ -87,8 +87,7 @@ fn chromium(folder: &Path, theme: Theme, arguments: &[&str], file: &Path) -> Str
         .output()
         .unwrap_or_else(|error| {
             panic!(
-                "{} does not start ({error}): install the Debian package chromium, or name another binary in CHROMIUM",
-                binary.display()
+                "{binary} does not start ({error}): install the Debian package chromium, or name another binary in CHROMIUM"
             )
         });
     let _ = fs::remove_dir_all(&profile);

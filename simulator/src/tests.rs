@@ -625,7 +625,7 @@ fn an_answer_is_mutated_once_and_the_record_keeps_what_was_done() {
     let simulator = Simulator::start();
     let faults = simulator.faults();
     faults.mutate("ListClusters", 2, |answer| {
-        answer["clusterArns"] = json!("none")
+        answer["clusterArns"] = json!("none");
     });
     assert_eq!(clusters(&simulator), json!([]));
     assert_eq!(clusters(&simulator), json!("none"));
