@@ -4,12 +4,12 @@
 use std::io::{Cursor, Write};
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use serde_json::{Value, json};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use super::Step;
+use super::at_once::few_at_once;
 use super::watch::seen_in;
 use crate::aws::error::Class;
 use crate::aws::s3::S3;
@@ -221,7 +221,7 @@ impl Step<'_> {
         let credentials = credentials.map(ArtifactCredentials::for_sdk);
         let s3 = self.engine.aws.s3(credentials);
         let writing = outputs.iter().map(|output| self.put(&s3, output, &zip));
-        let lacks = join_all(writing).await;
+        let lacks = few_at_once(writing).await;
         let lacks: Vec<Lack> = lacks.into_iter().flatten().collect();
         let first = lacks.first()?;
         Some(Lack {
