@@ -10,7 +10,7 @@ use std::io::Read;
 
 use super::format;
 use super::ranged::{Ranged, Source, Stop};
-use crate::deploy::text;
+use crate::deploy::{outside, text};
 
 /// So much of the object's end is fetched first: the longest possible end record with its comment
 /// (64 KiB), and in most artifacts the whole directory and in small ones everything.
@@ -677,7 +677,7 @@ fn parts(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
 /// A path as messages show it and as `FileName` may be set to it.
 fn shown(path: &[u8]) -> String {
     let path: Vec<&[u8]> = parts(path).collect();
-    let path = String::from_utf8_lossy(&path.join(&b'/')).replace(char::is_control, "\u{fffd}");
+    let path = outside::shown(&String::from_utf8_lossy(&path.join(&b'/')));
     text::cut(&path, NAME_LIMIT_CHARS)
 }
 

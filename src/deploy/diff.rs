@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-use super::text;
+use super::{outside, text};
 
 /// So many changes are listed.
 const LISTED_LIMIT: usize = 500;
@@ -410,7 +410,7 @@ impl Comparison {
             return;
         }
         let parts = self.path.iter().map(|part| {
-            let part = text::cut(part, PART_LIMIT_CHARS).replace(char::is_control, "\u{fffd}");
+            let part = outside::printable(&text::cut(part, PART_LIMIT_CHARS)).replace('\n', " ");
             format!("/{}", part.replace('~', "~0").replace('/', "~1"))
         });
         let path: String = parts.collect();
@@ -693,13 +693,13 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_a_path_are_escaped_and_without_control_characters() {
+    fn parts_of_a_path_are_escaped_and_steer_nothing_that_shows_them() {
         assert_eq!(
             in_app(
-                json!({"dockerLabels": {"a/b~\n": "1"}}),
-                json!({"dockerLabels": {"a/b~\n": "2"}})
+                json!({"dockerLabels": {"a/b~\n\u{202e}\u{1b}[2J": "1"}}),
+                json!({"dockerLabels": {"a/b~\n\u{202e}\u{1b}[2J": "2"}})
             ),
-            ["/dockerLabels/a~1b~0\u{fffd}: changed (value not shown)"]
+            ["/dockerLabels/a~1b~0 : changed (value not shown)"]
         );
     }
 }
