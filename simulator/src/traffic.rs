@@ -17,8 +17,9 @@ pub(crate) struct Traffic {
     steps: AtomicU64,
 }
 
-/// So long no request has to come before those that are there are answered.
-const QUIET: Duration = Duration::from_millis(50);
+/// So long no request has to come before those that are there are answered. A busy machine may take
+/// a while from one to the next.
+const QUIET: Duration = Duration::from_millis(250);
 
 /// A request that is not answered yet.
 pub(crate) struct Passage<'a> {
