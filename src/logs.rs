@@ -67,13 +67,20 @@ impl Format {
 /// logged, quoted in one of our messages, must not become a line of its own, from which CloudWatch
 /// would make metrics.
 #[derive(Debug, Clone)]
-struct OneLine<W>(W);
+struct OneLine<W> {
+    writer: W,
+    /// The events are JSON, in which a character is escaped and none may be left out.
+    json: bool,
+}
 
 impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for OneLine<W> {
     type Writer = OneLine<W::Writer>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        OneLine(self.0.make_writer())
+        OneLine {
+            writer: self.writer.make_writer(),
+            json: self.json,
+        }
     }
 }
 
@@ -81,14 +88,35 @@ impl<W: io::Write> io::Write for OneLine<W> {
     /// `event` is a whole one with its line end, as the subscriber writes it.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(event);
-        let line = printable(text.strip_suffix('\n').unwrap_or(&text)).replace('\n', " ");
-        self.0.write_all(format!("{line}\n").as_bytes())?;
+        let event_text = text.strip_suffix('\n').unwrap_or(&text);
+        let line = if self.json {
+            escaped(event_text)
+        } else {
+            printable(event_text).replace('\n', " ")
+        };
+        self.writer.write_all(format!("{line}\n").as_bytes())?;
         Ok(event.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.writer.flush()
     }
+}
+
+/// JSON whose texts hold what may steer as escapes.
+fn escaped(json: &str) -> String {
+    let mut line = String::with_capacity(json.len());
+    for c in json.chars() {
+        if printable(c.encode_utf8(&mut [0; 4])).starts_with(c) && c != '\n' {
+            line.push(c);
+        } else {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                line.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    line
 }
 
 /// A subscriber that writes to `writer`.
@@ -100,7 +128,10 @@ where
         .with_default(format.level.min(LevelFilter::WARN))
         .with_target(OWN_TARGET, format.level);
     let layer = tracing_subscriber::fmt::layer()
-        .with_writer(OneLine(writer))
+        .with_writer(OneLine {
+            writer,
+            json: format.json,
+        })
         .with_ansi(false);
     let layer = if format.json {
         layer
@@ -199,6 +230,20 @@ mod tests {
                 assert!(!line.trim_start().starts_with(r#"{"_aws"#), "{line}");
             }
         }
+    }
+
+    #[test]
+    fn what_may_steer_is_escaped_in_json_and_never_eats_a_part_of_it() {
+        let lines = written(format(true, LevelFilter::INFO), || {
+            tracing::info!(quoted = "a\u{9b}", other = "\u{202e}b\u{e0041}", "said");
+        });
+        assert!(
+            !lines.contains(['\u{9b}', '\u{202e}', '\u{e0041}']),
+            "{lines:?}"
+        );
+        let line: serde_json::Value = serde_json::from_str(lines.trim()).unwrap();
+        assert_eq!(line["quoted"], "a\u{9b}");
+        assert_eq!(line["other"], "\u{202e}b\u{e0041}");
     }
 
     #[test]

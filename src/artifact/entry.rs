@@ -568,7 +568,7 @@ struct Place<'a> {
 impl<'a> Search<'a> {
     fn new(wanted: &[Wanted<'a>]) -> Self {
         let places = wanted.iter().map(|wanted| Place {
-            paths: [wanted.name.as_bytes().to_vec(), cp437(wanted.name)]
+            paths: [wanted.name.as_bytes().to_vec(), in_cp437(wanted.name)]
                 .map(|name| parts(&name).map(<[u8]>::to_vec).collect()),
             name: text::last_part(wanted.name),
             found: None,
@@ -685,16 +685,22 @@ fn shown(path: &[u8]) -> String {
 const CP437: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u{a0}";
 
 /// The name in code page 437; with `?` for what that does not have.
-fn cp437(name: &str) -> Vec<u8> {
+fn cp437(name: &str) -> Option<Vec<u8>> {
     let byte = |letter: char| {
         let upper = || {
             let place = CP437.chars().position(|known| known == letter)?;
             u8::try_from(place + 0x80).ok()
         };
         let ascii = u8::try_from(letter).ok().filter(u8::is_ascii);
-        ascii.or_else(upper).unwrap_or(b'?')
+        ascii.or_else(upper)
     };
     name.chars().map(byte).collect()
+}
+
+/// The bytes of `name` as an old tool writes it; those of UTF-8, if it has a letter that is not in
+/// that code page.
+fn in_cp437(name: &str) -> Vec<u8> {
+    cp437(name).unwrap_or_else(|| name.as_bytes().to_vec())
 }
 
 /// The content of an entry, checked against its checksum.

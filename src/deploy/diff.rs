@@ -421,13 +421,29 @@ impl Comparison {
     }
 }
 
-/// The value, or the beginning of its JSON.
+/// The value with its texts fit to be shown, or the beginning of its JSON.
 fn short(value: &Value) -> Value {
+    let value = &fit(value);
     let json = value.to_string();
     if json.chars().count() <= VALUE_LIMIT_CHARS {
         value.clone()
     } else {
         Value::String(text::cut(&json, VALUE_LIMIT_CHARS))
+    }
+}
+
+/// The same value, whose texts steer nothing that shows them and have no secrets of URLs.
+fn fit(value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(outside::shown(text)),
+        Value::Array(items) => items.iter().map(fit).collect(),
+        Value::Object(members) => {
+            let fit = members
+                .iter()
+                .map(|(name, value)| (outside::shown(name), fit(value)));
+            Value::Object(fit.collect())
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
     }
 }
 
@@ -690,6 +706,21 @@ mod tests {
             .map(|one| one.to_json().to_string())
             .collect();
         assert!(json.len() < LISTED_LIMIT * 600, "{}", json.len());
+    }
+
+    #[test]
+    fn values_that_are_shown_steer_nothing_and_have_no_passwords() {
+        let of = |value: &str| json!({"tags": [{"key": "a", "value": value}]});
+        let (old, new) = (of("x"), of("postgres://app:PASSWORD@db/x\u{202e}\u{9b}2J"));
+        let (Some(old), Some(new)) = (old.as_object(), new.as_object()) else {
+            unreachable!("both are objects")
+        };
+        let listed = changes(old, new).listed;
+        let told = format!("{} {}", listed[0], listed[0].to_json());
+        assert!(told.contains("postgres://…@db/x"), "{told}");
+        for hidden in ["PASSWORD", "\u{202e}", "\u{9b}"] {
+            assert!(!told.contains(hidden), "{told:?}");
+        }
     }
 
     #[test]

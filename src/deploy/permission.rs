@@ -112,17 +112,20 @@ impl Denial {
         self.action.split(':').next().unwrap_or_default()
     }
 
-    fn condition(&self) -> Option<(&'static str, &'static str, String)> {
+    fn condition(&self) -> Option<(&'static str, &'static str, Value)> {
         match self.action.as_str() {
             "iam:PassRole" => Some((
                 "StringEquals",
                 "iam:PassedToService",
-                match self.service.as_str() {
-                    "ecs" => "ecs-tasks.amazonaws.com".to_owned(),
-                    service => format!("{service}.amazonaws.com"),
+                match (self.service.as_str(), self.operation.as_str()) {
+                    // The roles of the task, or the infrastructure role of its volumes
+                    // (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/infrastructure_IAM_role.html>).
+                    ("ecs", "RunTask") => json!(["ecs-tasks.amazonaws.com", "ecs.amazonaws.com"]),
+                    ("ecs", _) => json!("ecs-tasks.amazonaws.com"),
+                    (service, _) => json!(format!("{service}.amazonaws.com")),
                 },
             )),
-            "ecs:TagResource" => Some(("StringEquals", "ecs:CreateAction", self.operation.clone())),
+            "ecs:TagResource" => Some(("StringEquals", "ecs:CreateAction", json!(self.operation))),
             _ => None,
         }
     }
@@ -213,6 +216,24 @@ mod tests {
         assert_eq!(
             denial.statement(),
             r#"{"Effect":"Allow","Action":["s3:GetObject","s3:GetObjectVersion"],"Resource":"arn:aws:s3:::b/*"}"#
+        );
+    }
+
+    #[test]
+    fn a_role_that_a_task_needs_is_passed_to_whoever_uses_it() {
+        let words = "not authorized to perform: iam:PassRole on resource: arn:aws:iam::1:role/r";
+        let statement = |operation| Denial::of(operation, None, words).statement();
+        let run = statement("ecs:RunTask");
+        assert!(
+            run.contains(
+                r#""iam:PassedToService":["ecs-tasks.amazonaws.com","ecs.amazonaws.com"]"#
+            ),
+            "{run}"
+        );
+        let registered = statement("ecs:RegisterTaskDefinition");
+        assert!(
+            registered.contains(r#""iam:PassedToService":"ecs-tasks.amazonaws.com""#),
+            "{registered}"
         );
     }
 
