@@ -510,6 +510,19 @@ fn is_late_answer(
     }
 }
 
+/// Whether a service deployment was over before our deployment was made: then it is another one,
+/// whatever was said of the revision that it brings.
+pub fn is_from_before(
+    ours: &ServiceRollout,
+    service: &ServiceSeen,
+    seen: &ServiceDeploymentSeen,
+) -> bool {
+    let mut deployments = service.deployments.iter();
+    let own = deployments.find(|one| one.id == ours.deployment);
+    let created = own.and_then(|own| own.created_at);
+    matches!((seen.finished_at, created), (Some(finished), Some(created)) if finished < created)
+}
+
 /// Without a service deployment, by `deployments[]` alone.
 fn by_deployments(ours: &ServiceRollout, service: &ServiceSeen, settled: bool) -> Verdict {
     let progress = || progress_of(ours, service, None);
@@ -1260,6 +1273,28 @@ mod tests {
             seen.created_at = Some(Timestamp::from_secs(2));
         }
         look
+    }
+
+    #[test]
+    fn a_service_deployment_that_was_over_before_our_deployment_was_made_is_another_one() {
+        let deployments = vec![deployment(
+            "ecs-svc/2",
+            "PRIMARY",
+            "app:42",
+            Some("IN_PROGRESS"),
+        )];
+        let Look::Seen {
+            service,
+            service_deployment: Some(mut seen),
+        } = successful(deployments)
+        else {
+            unreachable!("a service with a service deployment")
+        };
+        // Ours was made 2 s after the epoch.
+        for (finished, is_before) in [(Some(1), true), (Some(2), false), (None, false)] {
+            seen.finished_at = finished.map(Timestamp::from_secs);
+            assert_eq!(is_from_before(&ours(), &service, &seen), is_before);
+        }
     }
 
     fn foreign(id: &str, revision: &str) -> Vec<DeploymentSeen> {

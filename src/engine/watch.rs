@@ -17,7 +17,7 @@ use crate::deploy::facts::Facts;
 use crate::deploy::failure::{self, Failed, Failure, FailureKind};
 use crate::deploy::phase::{Phase, ServiceRollout};
 use crate::deploy::rollout::{
-    Look, ServiceDeploymentSeen, ServiceSeen, Verdict, progress_in, verdict,
+    Look, ServiceDeploymentSeen, ServiceSeen, Verdict, is_from_before, progress_in, verdict,
 };
 use crate::deploy::text;
 use crate::deploy::time::{Timestamp, spoken};
@@ -294,12 +294,17 @@ impl Step<'_> {
             // UpdateService's answer did not name it yet.
             rollout.deployment.clone_from(&deployment.id);
         }
-        let arn = match &rollout.service_deployment {
-            Some(id) => self.service_deployment_called(target, id, service).await?,
+        let (arn, brings) = match &rollout.service_deployment {
+            Some(id) => (
+                self.service_deployment_called(target, id, service).await?,
+                None,
+            ),
             None => self
                 .deployed_before(target, &own)
                 .await?
-                .map(|found| found.arn),
+                .map_or((None, None), |found| {
+                    (Some(found.arn), found.target_revision)
+                }),
         };
         let Some(arn) = arn else {
             return Ok(None);
@@ -308,6 +313,12 @@ impl Step<'_> {
             return Ok(None);
         };
         let mut seen = described.seen;
+        // What was listed of it and what it says of itself must agree.
+        let is_another = brings.is_some() && brings != described.target_revision;
+        if is_another || is_from_before(rollout, &service.seen, &seen) {
+            rollout.service_deployment = None;
+            return Ok(None);
+        }
         rollout.service_deployment = Some(seen.id.clone());
         // It was found by the revision that it brings, now or in an earlier invocation.
         seen.task_definition = Some(own);

@@ -42,6 +42,9 @@ const INVOCATIONS: usize = 80;
 /// Between two of them.
 const PAUSE: Duration = Duration::from_mins(1);
 
+/// How old the services are.
+const AGE: Duration = Duration::from_hours(1);
+
 const TIMEOUT_MINUTES: u32 = 4;
 
 /// Lambda brings an event whose invocation failed two times more.
@@ -626,6 +629,8 @@ async fn deliver(world: &World, event: &Value, answers_fail: bool) -> Result<boo
 async fn play(case: &Case, log: &Kept) -> Result<(), String> {
     let world = World::new();
     let parameters = SCENARIOS[case.scenario](&world);
+    // The services have been there for a while.
+    world.simulator.clock().advance(AGE);
     let start = world.start(parameters);
     let job = id_of(&start);
     arm(&world, case);
@@ -733,4 +738,50 @@ fn whatever_aws_answers_no_success_is_false_no_job_unanswered_nothing_leaks_and_
         wrong.len(),
         wrong.join("\n")
     );
+}
+
+/// Plays a scenario with one answer changed; its end must be true.
+fn true_with(scenario: usize, operation: &'static str, nth: usize, change: fn(&mut Value)) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let playing = async {
+        let world = World::new();
+        let parameters = SCENARIOS[scenario](&world);
+        world.simulator.clock().advance(AGE);
+        let start = world.start(parameters);
+        world.simulator.faults().mutate(operation, nth, change);
+        let answers = world.run(start.clone()).await;
+        let is_success = matches!(answers.last(), Some(Answer::Success { .. }));
+        assert!(is_success, "{operation} {nth}: {answers:?}");
+        let is_true = serving(&world, &id_of(&start));
+        assert_eq!(is_true, Ok(()), "{operation} {nth}");
+    };
+    runtime.block_on(Box::pin(playing));
+}
+
+#[test]
+fn a_service_deployment_that_was_over_before_ours_is_never_taken_for_ours() {
+    for nth in 1..6 {
+        // Blue/green: two service deployments are listed with each other's revision.
+        true_with(1, "ListServiceDeployments", nth, |answer| {
+            let member = "targetServiceRevisionArn";
+            let listed = answer["serviceDeployments"].as_array_mut().unwrap();
+            if let [newest, .., oldest] = listed.as_mut_slice() {
+                let taken = newest[member].take();
+                newest[member] = oldest[member].take();
+                oldest[member] = taken;
+            }
+        });
+        // Every service revision is said to run our task definition.
+        for scenario in [1, 2, 7] {
+            true_with(scenario, "DescribeServiceRevisions", nth, |answer| {
+                for revision in answer["serviceRevisions"].as_array_mut().unwrap() {
+                    let ours = "arn:aws:ecs:eu-central-1:111122223333:task-definition/app:3";
+                    revision["taskDefinition"] = json!(ours);
+                }
+            });
+        }
+    }
 }
