@@ -740,8 +740,15 @@ fn whatever_aws_answers_no_success_is_false_no_job_unanswered_nothing_leaks_and_
     );
 }
 
-/// Plays a scenario with one answer changed; its end must be true.
-fn true_with(scenario: usize, operation: &'static str, nth: usize, change: fn(&mut Value)) {
+/// Plays a scenario with one answer changed; its end must be true, and a success where the function
+/// cannot but find out.
+fn true_with(
+    scenario: usize,
+    operation: &'static str,
+    nth: usize,
+    succeeds: bool,
+    change: fn(&mut Value),
+) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -754,9 +761,12 @@ fn true_with(scenario: usize, operation: &'static str, nth: usize, change: fn(&m
         world.simulator.faults().mutate(operation, nth, change);
         let answers = world.run(start.clone()).await;
         let is_success = matches!(answers.last(), Some(Answer::Success { .. }));
-        assert!(is_success, "{operation} {nth}: {answers:?}");
+        assert!(is_success || !succeeds, "{operation} {nth}: {answers:?}");
         let is_true = serving(&world, &id_of(&start));
-        assert_eq!(is_true, Ok(()), "{operation} {nth}");
+        assert!(
+            !is_success || is_true == Ok(()),
+            "{operation} {nth}: {is_true:?}"
+        );
     };
     runtime.block_on(Box::pin(playing));
 }
@@ -765,7 +775,7 @@ fn true_with(scenario: usize, operation: &'static str, nth: usize, change: fn(&m
 fn a_service_deployment_that_was_over_before_ours_is_never_taken_for_ours() {
     for nth in 1..6 {
         // Blue/green: two service deployments are listed with each other's revision.
-        true_with(1, "ListServiceDeployments", nth, |answer| {
+        true_with(1, "ListServiceDeployments", nth, true, |answer| {
             let member = "targetServiceRevisionArn";
             let listed = answer["serviceDeployments"].as_array_mut().unwrap();
             if let [newest, .., oldest] = listed.as_mut_slice() {
@@ -776,12 +786,20 @@ fn a_service_deployment_that_was_over_before_ours_is_never_taken_for_ours() {
         });
         // Every service revision is said to run our task definition.
         for scenario in [1, 2, 7] {
-            true_with(scenario, "DescribeServiceRevisions", nth, |answer| {
-                for revision in answer["serviceRevisions"].as_array_mut().unwrap() {
-                    let ours = "arn:aws:ecs:eu-central-1:111122223333:task-definition/app:3";
-                    revision["taskDefinition"] = json!(ours);
-                }
-            });
+            // After a task before the deployment it may look as if an earlier delivery had deployed.
+            let succeeds = scenario != 7;
+            true_with(
+                scenario,
+                "DescribeServiceRevisions",
+                nth,
+                succeeds,
+                |answer| {
+                    for revision in answer["serviceRevisions"].as_array_mut().unwrap() {
+                        let ours = "arn:aws:ecs:eu-central-1:111122223333:task-definition/app:3";
+                        revision["taskDefinition"] = json!(ours);
+                    }
+                },
+            );
         }
     }
 }
