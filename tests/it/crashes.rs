@@ -296,8 +296,6 @@ fn state(story: &Story, world: &World) -> Value {
 /// The event that started it comes again, its job being answered: at once, and much later, when
 /// others have registered revisions of the family. Nothing comes of it.
 async fn repeat(story: &Story, world: &World, start: &Value, context: &str) {
-    // What a listing does not show yet it cannot tell.
-    world.simulator.clock().advance(LAG);
     let before = state(story, world);
     deliver(world, start).await;
     assert_eq!(state(story, world), before, "{context}: delivered again");
