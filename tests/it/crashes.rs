@@ -186,17 +186,20 @@ async fn until_death(
 }
 
 async fn sweep(story: Story) {
-    for delivery in [
-        Delivery::Same,
-        Delivery::SameWithLag,
-        Delivery::Next,
-        Delivery::Both,
-        Delivery::AfterOthers,
-    ] {
-        // Each call of each story is a whole deployment: what a delivery cannot change is left out.
-        if delivery == Delivery::AfterOthers && !story.is_shared {
-            continue;
-        }
+    // Each call of each story is a whole deployment: what a delivery cannot change is left out.
+    let deliveries: &[Delivery] = if story.is_shared {
+        &[Delivery::Same, Delivery::AfterOthers]
+    } else if story.refused.is_some() {
+        &[Delivery::Same, Delivery::Next]
+    } else {
+        &[
+            Delivery::Same,
+            Delivery::SameWithLag,
+            Delivery::Next,
+            Delivery::Both,
+        ]
+    };
+    for delivery in deliveries.iter().copied() {
         let comes_again = matches!(delivery, Delivery::Same | Delivery::AfterOthers);
         let mut calls = 1;
         loop {
