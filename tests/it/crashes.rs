@@ -200,9 +200,14 @@ async fn sweep(story: Story) {
         ]
     };
     for delivery in deliveries.iter().copied() {
-        let comes_again = matches!(delivery, Delivery::Same | Delivery::AfterOthers);
         let mut calls = 1;
         loop {
+            // Two more deliveries each time: of the first kind every third death will do.
+            let comes_again = match delivery {
+                Delivery::AfterOthers => true,
+                Delivery::Same => calls % 3 == 1,
+                Delivery::SameWithLag | Delivery::Next | Delivery::Both => false,
+            };
             let context = format!("died after call {calls}, then {delivery:?}");
             let world = (story.world)();
             world.simulator.faults().quotas(true);
