@@ -63,6 +63,14 @@ impl ServiceSeen {
         self.deployments.iter().find(|one| one.status == "PRIMARY")
     }
 
+    /// Whether our deployment is what ECS works towards: nobody has set the service since.
+    pub fn is_working_on(&self, ours: &ServiceRollout) -> bool {
+        let is_ours = |primary: &DeploymentSeen| {
+            primary.id == ours.deployment && is(&ours.revision, Some(&primary.task_definition))
+        };
+        self.status == "ACTIVE" && self.primary().is_some_and(is_ours)
+    }
+
     /// The deployments, newest first; those whose time is not told last.
     pub fn newest_first(&self) -> Vec<&DeploymentSeen> {
         let mut all: Vec<&DeploymentSeen> = self.deployments.iter().collect();
@@ -661,10 +669,7 @@ pub fn way_back(ours: &ServiceRollout, look: &Look) -> WayBack {
     else {
         return WayBack::LeaveAlone;
     };
-    let is_ours = |primary: &DeploymentSeen| {
-        primary.id == ours.deployment && is(&ours.revision, Some(&primary.task_definition))
-    };
-    if service.status != "ACTIVE" || !service.primary().is_some_and(is_ours) {
+    if !service.is_working_on(ours) {
         return WayBack::LeaveAlone;
     }
     let under_way = service_deployment

@@ -79,6 +79,31 @@ impl Member {
     }
 }
 
+/// What a service is set to before it is set to something else.
+#[derive(Clone, Copy)]
+pub(super) enum SetFrom<'a> {
+    /// This revision (an ARN). Whoever comes between is named afterwards, by `UpdateService`'s answer.
+    Revision(&'a str),
+    /// Our deployment, which failed. Whoever comes between has put it right and is left alone.
+    Ours(&'a ServiceRollout),
+}
+
+impl SetFrom<'_> {
+    fn is_still(self, seen: &ServiceSeen) -> bool {
+        match self {
+            Self::Revision(from) => seen.task_definition == from,
+            Self::Ours(rollout) => seen.is_working_on(rollout),
+        }
+    }
+
+    fn is_looked_at_each_time(self) -> bool {
+        match self {
+            Self::Revision(_) => false,
+            Self::Ours(_) => true,
+        }
+    }
+}
+
 /// What `UpdateService` came to for one service.
 struct Set {
     outcome: Outcome,
@@ -334,7 +359,10 @@ impl Step<'_> {
     /// Sets one service; with what ECS answered, which is as good as a look at it.
     async fn set(&self, member: &Member) -> Set {
         let from = &member.service.seen.task_definition;
-        let service = match self.set_service(&member.target, from, &member.own).await {
+        let service = match self
+            .set_service(&member.target, SetFrom::Revision(from), &member.own)
+            .await
+        {
             Ok(service) => service,
             Err(error) => {
                 let outcome = if error.class == Class::Unavailable {
@@ -416,18 +444,19 @@ impl Step<'_> {
         Revision::parse(&task_definition).ok().filter(is_other)
     }
 
-    /// Points the service, which is set to `from`, at the revision `wanted`.
+    /// Points the service, which is as `from` says, at the revision `wanted`.
     ///
     /// # Replay
     /// An attempt whose outcome is unknown is looked for at the service before the next, and if the
-    /// service is set to something else by then, somebody has decided and it is left alone.
+    /// service is set to something else by then, somebody has decided and it is left alone. So is
+    /// one that is to be set back, after whatever attempt.
     ///
     /// # Errors
     /// [`Class::Unavailable`] whenever an attempt may have been carried out.
     pub(super) async fn set_service(
         &self,
         target: &Target,
-        from: &str,
+        from: SetFrom<'_>,
         wanted: &str,
     ) -> Result<ServiceDescribed, CallError> {
         let mut pause = MAKING_PAUSE;
@@ -449,12 +478,12 @@ impl Step<'_> {
             self.engine.clock.sleep(pause).await;
             pause *= 2;
             attempt += 1;
-            if !may_be_done {
+            if !may_be_done && !from.is_looked_at_each_time() {
                 continue;
             }
             match self.ecs.describe_service(target).await {
                 Ok(Some(service)) if service.seen.task_definition == wanted => return Ok(service),
-                Ok(Some(service)) if service.seen.task_definition == from => {}
+                Ok(Some(service)) if from.is_still(&service.seen) => {}
                 Ok(_) => return Err(error),
                 Err(unseen) => {
                     error.detail = format!("{}, and then {unseen}", error.detail);
@@ -660,7 +689,11 @@ pub(super) fn own_of(members: &[Member]) -> Vec<String> {
 
 /// What our update has replaced, if that is not what was seen before: the newest deployment but ours
 /// in ECS's `answer` is another one than the one that was PRIMARY, with another revision.
-fn replaced_unseen(answer: &ServiceSeen, before: &ServiceSeen, own: &str) -> Option<Revision> {
+pub(super) fn replaced_unseen(
+    answer: &ServiceSeen,
+    before: &ServiceSeen,
+    own: &str,
+) -> Option<Revision> {
     let checked = before.primary()?;
     let mut others = answer.newest_first().into_iter();
     let replaced = others.find(|one| one.task_definition != own)?;

@@ -1,7 +1,7 @@
 //! Going back on behalf of the job, where ECS does not by itself.
 
 use super::Step;
-use super::roll_out::cannot_be_asked;
+use super::roll_out::{SetFrom, cannot_be_asked, replaced_unseen};
 use crate::aws::error::Class;
 use crate::deploy::phase::ServiceRollout;
 use crate::deploy::revision::Revision;
@@ -108,11 +108,7 @@ impl Step<'_> {
             Ok(None) => return GoneBack::LookAgain,
             Err(error) => return self.again_or(place, self.words(&error)),
         };
-        let look = Look::Seen {
-            service: Box::new(service.clone()),
-            service_deployment: None,
-        };
-        if way_back(rollout, &look) == WayBack::LeaveAlone {
+        if !service.is_working_on(rollout) {
             return self.again_or(
                 place,
                 "it is not what the service is working on any more".to_owned(),
@@ -126,15 +122,29 @@ impl Step<'_> {
             revision = %previous,
             "setting the service back"
         );
-        match self.set_service(target, from, &wanted).await {
-            Ok(_) => GoneBack::Asked,
-            // It may be on its way: the next look tells.
+        match self
+            .set_service(target, SetFrom::Ours(rollout), &wanted)
+            .await
+        {
+            Ok(answer) => {
+                if let Some(replaced) = replaced_unseen(&answer.seen, &service, &wanted) {
+                    self.warn(format!(
+                        "{target}: {replaced} was deployed by somebody else at the moment in which the service was set back to {previous}, which has replaced it"
+                    ));
+                }
+                GoneBack::Asked
+            }
+            // It may be on its way, or somebody has set the service since: the next look tells.
             Err(error) if error.class == Class::Unavailable => self.again_or(
                 place,
                 format!(
                     "whether it was set back to {previous} is not known: {}",
                     error.detail
                 ),
+            ),
+            Err(error) if error.may_pass() => self.again_or(
+                place,
+                format!("setting it back to {previous} failed: {}", error.detail),
             ),
             Err(error) if error.is_denial() => {
                 GoneBack::Not(self.of_call(&target.to_string(), &error, true).message)

@@ -451,3 +451,31 @@ async fn an_update_of_a_strategy_with_stages_that_looks_complete_at_once_is_no_s
         }
     }
 }
+
+#[tokio::test]
+async fn a_hotfix_that_comes_while_a_rollback_is_throttled_is_left_alone() {
+    let world = World::new();
+    let ecs = world.simulator.ecs();
+    ecs.set_service_deployments_known(false);
+    ecs.image("v2", Behaviour::StuckPending);
+    ecs.register(app("repo/app:hotfix"));
+    let faults = world.simulator.faults();
+    // The first sets the service to our revision, the second is to set it back.
+    faults.fail_after(
+        "UpdateService",
+        1,
+        1,
+        400,
+        "ThrottlingException",
+        "Rate exceeded",
+    );
+    let hotfix = ecs.clone();
+    faults.before("UpdateService", 2, move || {
+        hotfix.schedule("prod", "web", Duration::from_secs(1), deploy("app:2"));
+    });
+    let answer = world.deploy(json!({"DeploymentTimeout": 3})).await;
+    let (_, message) = failure(&answer);
+    assert_eq!(set_to(&world), "app:2", "{message}");
+    assert_eq!(world.done("UpdateService"), 1, "{message}");
+    assert!(message.contains("app:2"), "{message}");
+}
