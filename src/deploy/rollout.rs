@@ -71,6 +71,16 @@ impl ServiceSeen {
         self.status == "ACTIVE" && self.primary().is_some_and(is_ours)
     }
 
+    /// The revisions that it is set to or has deployments of, as far as they can be read.
+    pub fn revisions(&self) -> Vec<Revision> {
+        let deployments = self.deployments.iter();
+        let deployed = deployments.map(|one| &one.task_definition);
+        std::iter::once(&self.task_definition)
+            .chain(deployed)
+            .filter_map(|arn| Revision::parse(arn).ok())
+            .collect()
+    }
+
     /// The deployments, newest first; those whose time is not told last.
     pub fn newest_first(&self) -> Vec<&DeploymentSeen> {
         let mut all: Vec<&DeploymentSeen> = self.deployments.iter().collect();

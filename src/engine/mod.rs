@@ -127,6 +127,8 @@ struct Step<'a> {
     job_of_token: Option<String>,
     /// Revisions that ECS says that job has registered.
     proved: BTreeSet<Revision>,
+    /// Those of them that were deregistered: their job has failed.
+    inactive: BTreeSet<Revision>,
     reached: &'a Reached,
     /// Which version of the artifact the `ConfigFile` was read from.
     config_pin: Option<String>,
@@ -180,6 +182,7 @@ impl Engine {
             job,
             job_of_token: None,
             proved: BTreeSet::new(),
+            inactive: BTreeSet::new(),
             reached,
             config_pin,
             timelines: vec![Timeline::default(); spec.targets.len()],

@@ -41,6 +41,9 @@ impl Step<'_> {
         {
             Ok(described) if described.registered_by_job() == Some(&job) => {
                 self.proved.insert(revision.clone());
+                if !described.is_active() {
+                    self.inactive.insert(revision.clone());
+                }
                 Claim::Ours
             }
             Ok(_) => not_ours(),

@@ -1,5 +1,6 @@
 //! The task before the deployment: started once, followed through tokens, then the services.
 
+use super::at_once::few_at_once;
 use super::ours::Claim;
 use super::roll_out::{Member, own_of};
 use super::start::{MAKING_ATTEMPTS, MAKING_PAUSE, Plan};
@@ -96,9 +97,8 @@ impl Step<'_> {
                 (self.of_call(&about, &error, is_unknown), is_unknown)
             }
         };
-        if !is_unknown {
-            self.afterwards.unused.extend(own_of(&members));
-        }
+        // A task that was started all the same goes on: ECS lets it keep its revision.
+        self.afterwards.unused.extend(own_of(&members));
         Err(Failure::new(
             failure.kind,
             format!(
@@ -395,7 +395,7 @@ impl Step<'_> {
                     self.give_up_revisions(phase).await;
                     return Err(self.ended(phase, self.after_task(failure)));
                 }
-                Err(error) => return Err(self.not_yet(phase, target, &error, deadline)),
+                Err(error) => return Err(self.not_yet(phase, target, &error, deadline).await),
             };
             match self.claim(rollout, &service.seen).await {
                 Claim::Ours => {}
@@ -408,13 +408,18 @@ impl Step<'_> {
                     return Err(self.ended(phase, failure));
                 }
                 Claim::Unseen(error) => {
-                    return Err(self.not_yet(phase, target, &error, deadline));
+                    return Err(self.not_yet(phase, target, &error, deadline).await);
                 }
+            }
+            let own = rollout.revision.arn_beside(&service.seen.task_definition);
+            if service.seen.task_definition != own && self.inactive.contains(&rollout.revision) {
+                let failure = self.failed_before(&own);
+                return Err(self.ended(phase, self.after_task(failure)));
             }
             members.push(Member {
                 target: target.clone(),
                 revision: rollout.revision.clone(),
-                own: rollout.revision.arn_beside(&service.seen.task_definition),
+                own,
                 previous: rollout.previous.clone(),
                 served: None,
                 service,
@@ -422,8 +427,15 @@ impl Step<'_> {
                 is_fresh: false,
             });
         }
+        let standings = match self.standings(&mut members).await {
+            Ok(standings) => standings,
+            Err(unseen) => {
+                let target = members[unseen.place].target.clone();
+                return Err(self.not_yet(phase, &target, &unseen.error, deadline).await);
+            }
+        };
         self.reached.set(Stage::Changing);
-        match Box::pin(self.roll_out(phase.job(), members)).await {
+        match Box::pin(self.roll_out_from(phase.job(), members, standings)).await {
             Ok(phase) => Ok(phase),
             Err(failure) => Err(self.ended(phase, self.after_task(failure))),
         }
@@ -464,7 +476,7 @@ impl Step<'_> {
 
     /// What must be seen before a service is set cannot be seen: the task has succeeded and stays
     /// so until the next invocation.
-    fn not_yet(
+    async fn not_yet(
         &mut self,
         phase: &Phase,
         target: &Target,
@@ -477,6 +489,7 @@ impl Step<'_> {
                 "{target}: the task before the deployment has succeeded, and the service was not changed"
             );
             let failure = self.of_call(&about, error, true);
+            self.give_up_revisions(phase).await;
             return self.ended(phase, failure);
         }
         let words = self.words(error);
@@ -509,31 +522,40 @@ impl Step<'_> {
         ended: Ended<'_>,
         evidence: &Evidence,
     ) -> Box<Report> {
-        // A task that may still run needs its revision.
-        let still_runs = matches!(
-            ended,
-            Ended::Late {
-                not_stopped: Some(_),
-                ..
-            } | Ended::Gone
-                | Ended::Unseen { .. }
-        );
-        if !still_runs {
-            self.give_up_revisions(phase).await;
-        }
+        // Also of a task that may still run, which goes on without it
+        // (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deregister-task-definition-v2.html>):
+        // an ACTIVE one would be deployed if the job's event came again.
+        self.give_up_revisions(phase).await;
         let about = self.spec.about();
         let failure = pre_deploy::failed(&about, &asked.container, ended, evidence);
         self.ended(phase, failure)
     }
 
-    /// No service will use the revisions of `phase`. What only the token says is this job's stays as
-    /// it is.
+    /// No service will use the revisions of `phase`, unless one does already. What only the token
+    /// says is this job's, and what cannot be seen, stays as it is.
     async fn give_up_revisions(&mut self, phase: &Phase) {
+        let looking = self.spec.targets.iter();
+        let looking = looking.map(|target| self.ecs.describe_service(target));
+        let mut used: Vec<Revision> = Vec::new();
+        for looked in few_at_once(looking).await {
+            match looked {
+                Ok(service) => {
+                    used.extend(service.into_iter().flat_map(|one| one.seen.revisions()))
+                }
+                Err(error) => {
+                    let words = self.words(&error);
+                    self.warn(format!(
+                        "the revision of this job stays ACTIVE, because whether a service uses it cannot be seen: {words}"
+                    ));
+                    return;
+                }
+            }
+        }
         let services = phase.services().iter();
         let mut own: Vec<&Revision> = services.map(|rollout| &rollout.revision).collect();
         own.sort();
         own.dedup();
-        for revision in own {
+        for revision in own.into_iter().filter(|revision| !used.contains(revision)) {
             if let Claim::Ours = self.is_registered_by_job(revision).await {
                 self.afterwards.unused.push(revision.to_string());
             }

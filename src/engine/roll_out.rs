@@ -47,13 +47,19 @@ pub(super) struct Member {
 }
 
 /// How far an earlier delivery of this job came with a service.
-enum Standing {
+pub(super) enum Standing {
     /// It is set to our revision; the service as it was seen then.
     Set(Box<ServiceDescribed>),
     /// It was once, and is not any more.
     Before(Listed),
     /// It was not, as far as can be seen.
     Open,
+}
+
+/// How far an earlier delivery came with the service at this place cannot be seen.
+pub(super) struct Unseen {
+    pub(super) place: usize,
+    pub(super) error: CallError,
 }
 
 /// What became of setting one service.
@@ -129,18 +135,43 @@ impl Step<'_> {
         job: &str,
         mut members: Vec<Member>,
     ) -> Result<Phase, Failure> {
-        self.look_again(&mut members).await;
-        let asking = members.iter().map(|member| self.standing(member));
-        let mut standings = Vec::new();
-        for (standing, member) in few_at_once(asking).await.into_iter().zip(&members) {
-            standings.push(standing.map_err(|error| {
+        match self.standings(&mut members).await {
+            Ok(standings) => self.roll_out_from(job, members, standings).await,
+            Err(Unseen { place, error }) => {
+                let member = &members[place];
                 let about = format!(
                     "{}: an earlier delivery of this job has registered {}, and whether it has deployed it cannot be seen",
                     member.target, member.revision
                 );
-                self.of_call(&about, &error, true)
-            })?);
+                Err(self.of_call(&about, &error, true))
+            }
         }
+    }
+
+    /// How far an earlier delivery of this job came with each service, which is looked at again if
+    /// its look is not fresh any more.
+    ///
+    /// # Errors
+    /// [`Unseen`] for the first of which that cannot be told.
+    pub(super) async fn standings(&self, members: &mut [Member]) -> Result<Vec<Standing>, Unseen> {
+        self.look_again(members).await;
+        let asking = members.iter().map(|member| self.standing(member));
+        let asked = few_at_once(asking).await.into_iter().enumerate();
+        asked
+            .map(|(place, standing)| standing.map_err(|error| Unseen { place, error }))
+            .collect()
+    }
+
+    /// The same as [`Step::roll_out`], where it is known how far an earlier delivery came.
+    ///
+    /// # Replay
+    /// As [`Step::roll_out`].
+    pub(super) async fn roll_out_from(
+        &mut self,
+        job: &str,
+        mut members: Vec<Member>,
+        standings: Vec<Standing>,
+    ) -> Result<Phase, Failure> {
         let is_failing = standings
             .iter()
             .any(|one| matches!(one, Standing::Before(_)));

@@ -463,7 +463,7 @@ impl Step<'_> {
 
     /// A revision of this job that is not ACTIVE any more was registered by a delivery that failed.
     /// Its job is answered; to deploy now would be a deployment that nobody is told of.
-    fn failed_before(&self, own: &str) -> Failure {
+    pub(super) fn failed_before(&self, own: &str) -> Failure {
         Failure::new(
             FailureKind::Job,
             format!(

@@ -1,12 +1,15 @@
 //! An event that is delivered again, whatever has become of the family meanwhile: one job makes at
 //! most one revision and one deployment, and one that has failed makes none.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use ecs_deploy_action::engine::Unobserved;
 use serde_json::{Value, json};
 use simulator::Call;
 use simulator::ecs::{Intervention, ServiceSetup};
 
+use crate::pre_deploy::{ends_with, parameters, world_with};
 use crate::support::{World, app, failure, id_of, success};
 
 fn reads(world: &World) -> usize {
@@ -269,4 +272,88 @@ async fn a_hotfix_by_hand_in_between_does_not_hide_what_this_job_deployed() {
     assert_eq!(report["outcome"], "Failed", "{report}");
     let runs = world.service()["taskDefinition"].clone();
     assert!(runs.as_str().unwrap().ends_with("app:3"), "{runs}");
+}
+
+/// A job with a task before the deployment, which succeeds, and what may go wrong around it.
+fn with_task() -> World {
+    world_with(ServiceSetup::default(), ends_with(0))
+}
+
+#[tokio::test]
+async fn a_job_that_failed_for_its_task_deploys_nothing_when_its_event_comes_again() {
+    type Fault = fn(&World);
+    let faults: [(&str, Fault); 2] = [
+        ("could not be seen", |world| {
+            let faults = world.simulator.faults();
+            let denied = faults.clone();
+            faults.after("RunTask", 1, move || denied.deny("DescribeTasks"));
+        }),
+        ("may have been started", |world| {
+            world.simulator.faults().server_error("RunTask", 100);
+        }),
+    ];
+    for (why, fault) in faults {
+        let world = with_task();
+        fault(&world);
+        let start = world.start(parameters());
+        let answer = world.run(start.clone()).await.pop().unwrap();
+        assert!(failure(&answer).1.contains(why), "{answer:?}");
+        // What was wrong has been put right since, and the task has ended well.
+        world.simulator.faults().lift("DescribeTasks");
+        world.simulator.clock().advance(Duration::from_mins(5));
+        let report = delivered_again(&world, &start).await;
+        assert_eq!(report["outcome"], "Failed", "{report}");
+        assert!(
+            report["message"]
+                .as_str()
+                .unwrap()
+                .contains("has failed before"),
+            "{report}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_continuation_that_comes_again_after_its_job_failed_deploys_nothing() {
+    let world = World::around(with_task().simulator, Arc::new(Unobserved), Duration::ZERO);
+    let start = world.start(parameters());
+    world.invoke(&start).await;
+    let next = world.simulator.codepipeline().next_event(&id_of(&start));
+    let next = next.unwrap();
+    world.simulator.clock().advance(Duration::from_mins(1));
+    world.simulator.faults().deny("UpdateService");
+    let answer = world.run(next.clone()).await.pop().unwrap();
+    failure(&answer);
+    world.simulator.faults().lift("UpdateService");
+    let before = world.count("UpdateService");
+    world.simulator.codepipeline().open_job(&next);
+    let report = world.invoke(&next).await;
+    assert_eq!(world.count("UpdateService"), before, "{report}");
+    assert!(
+        report["message"]
+            .as_str()
+            .unwrap()
+            .contains("has failed before"),
+        "{report}"
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_seen_after_the_task_is_waited_for() {
+    for operation in ["ListServiceDeployments", "DescribeServiceRevisions"] {
+        let world = with_task();
+        let faults = world.simulator.faults();
+        let throttled = faults.clone();
+        let all_tries_of_some_calls = 12;
+        faults.after("RunTask", 1, move || {
+            throttled.throttle(operation, all_tries_of_some_calls);
+        });
+        let answer = world.deploy(parameters()).await;
+        let (summary, _) = success(&answer);
+        assert!(
+            summary.contains("app:3 is serving"),
+            "{operation}: {summary}"
+        );
+        assert_eq!(world.done("UpdateService"), 1);
+    }
 }

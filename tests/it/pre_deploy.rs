@@ -197,7 +197,7 @@ async fn one_whose_time_is_up_is_stopped_and_no_service_is_touched() {
 }
 
 #[tokio::test]
-async fn one_that_could_not_be_stopped_is_told_as_such_and_keeps_its_revision() {
+async fn one_that_could_not_be_stopped_is_told_as_such_and_its_revision_is_given_up() {
     let world = world(Behaviour::Healthy { start_seconds: 5 });
     world.simulator.faults().deny("StopTask");
     let answer = world.deploy(parameters()).await;
@@ -207,7 +207,7 @@ async fn one_that_could_not_be_stopped_is_told_as_such_and_keeps_its_revision() 
             && message.contains("ecs:StopTask"),
         "{message}"
     );
-    assert_eq!(world.simulator.ecs().active_revisions("app").len(), 3);
+    assert_eq!(world.simulator.ecs().active_revisions("app").len(), 2);
 }
 
 #[tokio::test]
