@@ -148,6 +148,15 @@ pub struct Listed {
     pub is_successful: bool,
 }
 
+/// A page of a service's service deployments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceDeploymentPage {
+    /// Newest first.
+    pub listed: Vec<Listed>,
+    /// Where the rest begins, if there is any.
+    pub next: Option<String>,
+}
+
 /// A service deployment and where it comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServiceDeploymentDescribed {
@@ -378,12 +387,27 @@ impl Ecs {
         target: &Target,
         count: i32,
     ) -> Result<Vec<Listed>, CallError> {
+        let page = self.service_deployments(target, count, None).await?;
+        Ok(page.listed)
+    }
+
+    /// A page of the service's service deployments, newest first, from where `next` says.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn service_deployments(
+        &self,
+        target: &Target,
+        count: i32,
+        next: Option<String>,
+    ) -> Result<ServiceDeploymentPage, CallError> {
         let answer = self
             .client
             .list_service_deployments()
             .cluster(&target.cluster)
             .service(&target.service)
             .max_results(count)
+            .set_next_token(next)
             .send()
             .await
             .map_err(|error| {
@@ -394,16 +418,18 @@ impl Ecs {
                 )
             })?;
         let listed = answer.service_deployments().iter();
-        Ok(listed
-            .filter_map(|brief| {
-                Some(Listed {
-                    arn: brief.service_deployment_arn()?.to_owned(),
-                    target_revision: brief.target_service_revision_arn().map(str::to_owned),
-                    created_at: brief.created_at().map(timestamp),
-                    is_successful: brief.status() == Some(&ServiceDeploymentStatus::Successful),
-                })
+        let listed = listed.filter_map(|brief| {
+            Some(Listed {
+                arn: brief.service_deployment_arn()?.to_owned(),
+                target_revision: brief.target_service_revision_arn().map(str::to_owned),
+                created_at: brief.created_at().map(timestamp),
+                is_successful: brief.status() == Some(&ServiceDeploymentStatus::Successful),
             })
-            .collect())
+        });
+        Ok(ServiceDeploymentPage {
+            listed: listed.collect(),
+            next: answer.next_token().map(str::to_owned),
+        })
     }
 
     /// One service deployment, or `None` if ECS does not know it.

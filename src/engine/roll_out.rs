@@ -10,6 +10,7 @@ use crate::aws::error::{CallError, Class};
 use crate::deploy::decide::Owner;
 use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::phase::{Phase, ServiceRollout};
+use crate::deploy::prior::OLDEST;
 use crate::deploy::revision::Revision;
 use crate::deploy::rollout::{DeploymentSeen, ServiceSeen};
 use crate::deploy::text;
@@ -23,6 +24,9 @@ pub(super) const NEWEST_SERVICE_DEPLOYMENTS: i32 = 20;
 /// have taken long, and somebody may have deployed meanwhile. `UpdateService`'s answer tells of whoever
 /// comes later.
 const LOOK_IS_FRESH: Duration = Duration::from_secs(3);
+
+/// So many times that many are looked through in all.
+const SERVICE_DEPLOYMENT_PAGES: usize = 25;
 
 /// What stands for a deployment's id until ECS names it.
 const NOT_NAMED_YET: &str = "unknown";
@@ -189,10 +193,23 @@ impl Step<'_> {
                 .taken(job, &members, standings, place, is_under_way)
                 .await;
         }
+        let mut unseen = Vec::new();
         for (member, standing) in members.iter_mut().zip(&standings) {
             if matches!(standing, Standing::Open) && !is_failing {
-                member.served = self.served(member).await;
+                match self.served(member).await {
+                    Ok(served) => member.served = served,
+                    Err(error) => unseen.push(format!(
+                        "{}: the service was set to {}, whose deployment is not complete, and what the newest complete one brought could not be seen, so that a rollback goes to {} as well: {}",
+                        member.target,
+                        member.previous,
+                        member.previous,
+                        self.words(&error)
+                    )),
+                }
             }
+        }
+        for warning in unseen {
+            self.warn(warning);
         }
         let mut outcomes = Vec::new();
         let mut left = Vec::new();
@@ -444,35 +461,32 @@ impl Step<'_> {
     /// The revision that served when the deployment of what the service is set to had not been
     /// complete: of the newest deployment that was. `None` if it is what the service is set to, or
     /// cannot be told.
-    async fn served(&self, member: &Member) -> Option<Revision> {
+    async fn served(&self, member: &Member) -> Result<Option<Revision>, CallError> {
         let seen = &member.service.seen;
-        let primary = seen.primary()?;
-        if primary.was_complete() {
-            return None;
-        }
+        let Some(primary) = seen.primary().filter(|primary| !primary.was_complete()) else {
+            return Ok(None);
+        };
         let is_other =
             |revision: &Revision| *revision != member.previous && *revision != member.revision;
         let listed = seen
             .newest_first()
             .into_iter()
-            .filter(|one| one.was_complete())
+            .filter(|one| one.id != primary.id && one.was_complete())
             .find_map(|one| Revision::parse(&one.task_definition).ok());
         if let Some(listed) = listed {
-            return Some(listed).filter(is_other);
+            return Ok(Some(listed).filter(is_other));
         }
         let newest = self
             .ecs
             .newest_service_deployments(&member.target, NEWEST_SERVICE_DEPLOYMENTS)
-            .await
-            .ok()?;
-        let complete = newest.into_iter().find(|one| one.is_successful)?;
-        let known = self
-            .ecs
-            .task_definitions_of(&[complete.target_revision?])
-            .await
-            .ok()?;
-        let (_, task_definition) = known.into_iter().next()?;
-        Revision::parse(&task_definition).ok().filter(is_other)
+            .await?;
+        let complete = newest.into_iter().find(|one| one.is_successful);
+        let Some(revision) = complete.and_then(|one| one.target_revision) else {
+            return Ok(None);
+        };
+        let known = self.ecs.task_definitions_of(&[revision]).await?;
+        let served = known.first().and_then(|(_, arn)| Revision::parse(arn).ok());
+        Ok(served.filter(is_other))
     }
 
     /// Points the service, which is as `from` says, at the revision `wanted`.
@@ -658,27 +672,52 @@ impl Step<'_> {
         }
     }
 
-    /// The service deployment that brought `own`, if there ever was one: the first of them.
+    /// The service deployment that brought `own`, if there ever was one: the first of them. Looked
+    /// for as far back as one of this job can be.
+    ///
+    /// # Errors
+    /// [`CallError`], also if the list goes on for longer than it is followed: that is not "never".
     pub(super) async fn deployed_before(
         &self,
         target: &Target,
         own: &str,
     ) -> Result<Option<Listed>, CallError> {
-        let listed = self
-            .ecs
-            .newest_service_deployments(target, NEWEST_SERVICE_DEPLOYMENTS)
-            .await?;
-        let revisions: Vec<String> = listed
-            .iter()
-            .filter_map(|one| one.target_revision.clone())
-            .collect();
-        let known = self.ecs.task_definitions_of(&revisions).await?;
-        let brings_own = |one: &Listed| {
-            known.iter().any(|(revision, task_definition)| {
-                one.target_revision.as_ref() == Some(revision) && task_definition == own
-            })
-        };
-        Ok(listed.into_iter().rfind(|one| brings_own(one)))
+        let oldest = self.now() - OLDEST;
+        let mut next = None;
+        for _ in 0..SERVICE_DEPLOYMENT_PAGES {
+            let page = self
+                .ecs
+                .service_deployments(target, NEWEST_SERVICE_DEPLOYMENTS, next)
+                .await?;
+            let revisions: Vec<String> = page
+                .listed
+                .iter()
+                .filter_map(|one| one.target_revision.clone())
+                .collect();
+            let known = self.ecs.task_definitions_of(&revisions).await?;
+            let brings_own = |one: &Listed| {
+                known.iter().any(|(revision, task_definition)| {
+                    one.target_revision.as_ref() == Some(revision) && task_definition == own
+                })
+            };
+            let is_last = page.next.is_none()
+                || page
+                    .listed
+                    .last()
+                    .and_then(|one| one.created_at)
+                    .is_some_and(|at| at < oldest);
+            let found = page.listed.into_iter().rfind(|one| brings_own(one));
+            if found.is_some() || is_last {
+                return Ok(found);
+            }
+            next = page.next;
+        }
+        Err(CallError::unusable(
+            "ecs:ListServiceDeployments",
+            format!("service {target}"),
+            Class::Unavailable,
+            "it has more service deployments of the last hours than are looked through",
+        ))
     }
 
     /// What the service ran before it was set to our revision: still listed, or told by the

@@ -670,7 +670,7 @@ impl Step<'_> {
         let revisions = self.registered(plan).await?;
         let mut members = Vec::new();
         for planned in &plan.services {
-            let own = &revisions[planned.family];
+            let (own, is_fresh) = &revisions[planned.family];
             let set_to = &planned.service.seen.task_definition;
             let wrong = |wrong| {
                 Failure::new(
@@ -689,7 +689,7 @@ impl Step<'_> {
                 own: own.clone(),
                 service: planned.service.clone(),
                 seen_at: plan.seen_at,
-                is_fresh: plan.families[planned.family].own.is_none(),
+                is_fresh: *is_fresh,
             });
         }
         if let Some(task) = &self.spec.pre_deploy {
@@ -699,11 +699,12 @@ impl Step<'_> {
         Box::pin(self.roll_out(job, members)).await
     }
 
-    /// The ARN of each family's revision of this job.
-    async fn registered(&mut self, plan: &Plan) -> Result<Vec<String>, Failure> {
+    /// The ARN of each family's revision of this job, and whether this delivery has registered it, so
+    /// that no other can have deployed it.
+    async fn registered(&mut self, plan: &Plan) -> Result<Vec<(String, bool)>, Failure> {
         let registering = plan.families.iter().map(|family| async {
             match &family.own {
-                Some(own) => Ok(own.clone()),
+                Some(own) => Ok((own.clone(), false)),
                 None => self.register(family).await,
             }
         });
@@ -712,7 +713,7 @@ impl Step<'_> {
             let pairs = plan.families.iter().zip(&registered);
             let made: Vec<String> = pairs
                 .filter(|(family, _)| family.own.is_none())
-                .filter_map(|(_, arn)| arn.as_ref().ok().cloned())
+                .filter_map(|(_, made)| Some(made.as_ref().ok()?.0.clone()))
                 .collect();
             if !keep {
                 this.afterwards.unused.extend(made.clone());
@@ -726,11 +727,14 @@ impl Step<'_> {
             return Err(failure);
         }
         let mut revisions = Vec::new();
-        for (family, arn) in plan.families.iter().zip(registered.iter().flatten()) {
+        for (family, (arn, is_fresh)) in plan.families.iter().zip(registered.iter().flatten()) {
             revisions.push(match family.own {
-                Some(_) => arn.clone(),
+                Some(_) => (arn.clone(), false),
                 None => match self.first_of_job(family, arn.clone()).await {
-                    Ok(first) => first,
+                    Ok(first) => {
+                        let is_kept = first == *arn;
+                        (first, *is_fresh && is_kept)
+                    }
                     Err(failure) => {
                         made(self, false);
                         return Err(failure);
@@ -741,11 +745,12 @@ impl Step<'_> {
         Ok(revisions)
     }
 
-    /// Registers a family's new revision; returns its ARN.
+    /// Registers a family's new revision; returns its ARN, and whether ECS has answered this delivery
+    /// with it: one that was found may be another delivery's.
     ///
     /// # Replay
     /// An attempt whose outcome is unknown is looked for by the job's tag before the next.
-    async fn register(&self, family: &Family) -> Result<String, Failure> {
+    async fn register(&self, family: &Family) -> Result<(String, bool), Failure> {
         let about = self.spec.about();
         let mut pause = MAKING_PAUSE;
         let mut attempt = 1;
@@ -753,7 +758,7 @@ impl Step<'_> {
         let mut may_be_made = false;
         loop {
             let error = match self.ecs.register(&family.registration.body).await {
-                Ok(arn) => return Ok(arn),
+                Ok(arn) => return Ok((arn, true)),
                 Err(error) => error,
             };
             let is_unknown = error.class == Class::Unavailable;
@@ -768,7 +773,7 @@ impl Step<'_> {
             if is_unknown {
                 match self.own_revisions_after(&family.name, family.newest).await {
                     Ok(found) => match self.prior(&found, &family.registration) {
-                        Prior::Revision(arn) => return Ok(arn),
+                        Prior::Revision(arn) => return Ok((arn, false)),
                         Prior::Over(arn) => return Err(self.failed_before(&arn)),
                         Prior::Nothing => {}
                     },

@@ -357,3 +357,47 @@ async fn what_cannot_be_seen_after_the_task_is_waited_for() {
         assert_eq!(world.done("UpdateService"), 1);
     }
 }
+
+#[tokio::test]
+async fn a_job_deploys_nothing_again_however_often_its_service_was_deployed_since() {
+    let world = World::new();
+    let start = world.start(json!({}));
+    success(world.run(start.clone()).await.last().unwrap());
+    let ecs = world.simulator.ecs();
+    for number in 0..25 {
+        let task_definition = if number == 0 { "app:1" } else { "" };
+        let what = if task_definition.is_empty() {
+            Intervention::ForceNewDeployment
+        } else {
+            Intervention::Deploy {
+                task_definition: task_definition.to_owned(),
+            }
+        };
+        ecs.intervene("prod", "web", &what);
+        world.simulator.clock().advance(Duration::from_mins(2));
+    }
+    delivered_again(&world, &start).await;
+}
+
+#[tokio::test]
+async fn a_revision_that_another_delivery_registered_is_not_deployed_a_second_time() {
+    let world = World::new();
+    let start = world.start(json!({}));
+    let faults = world.simulator.faults();
+    faults.server_error("RegisterTaskDefinition", 1);
+    // Meanwhile the other one registers, deploys, and is rolled back.
+    let (ecs, job) = (world.simulator.ecs(), id_of(&start));
+    faults.before("RegisterTaskDefinition", 1, move || {
+        let mut own = app("repo/app:v2");
+        own["tags"] = json!([{"key": "ecs-deploy-action:job", "value": job}]);
+        ecs.register(own);
+        for task_definition in ["app:2", "app:1"] {
+            let task_definition = task_definition.to_owned();
+            let deploy = Intervention::Deploy { task_definition };
+            ecs.intervene("prod", "web", &deploy);
+        }
+    });
+    let answer = world.run(start).await.pop().unwrap();
+    failure(&answer);
+    assert_eq!(world.count("UpdateService"), 0, "{answer:?}");
+}

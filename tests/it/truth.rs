@@ -479,3 +479,24 @@ async fn a_hotfix_that_comes_while_a_rollback_is_throttled_is_left_alone() {
     assert_eq!(world.done("UpdateService"), 1, "{message}");
     assert!(message.contains("app:2"), "{message}");
 }
+
+#[tokio::test]
+async fn what_served_and_cannot_be_seen_is_a_warning_before_a_rollback_needs_it() {
+    let world = world_left_broken(true);
+    let faults = world.simulator.faults();
+    // No completed deployment is listed any more, and the one before cannot be asked for.
+    faults.mutate("DescribeServices", 1, |answer| {
+        let deployments = answer["services"][0]["deployments"].as_array_mut();
+        deployments
+            .unwrap()
+            .retain(|one| one["rolloutState"] != "COMPLETED");
+    });
+    faults.throttle("ListServiceDeployments", 4);
+    let report = world.invoke(&world.start(json!({}))).await;
+    let warnings = report["warnings"].to_string();
+    assert!(
+        warnings.contains("the service was set to app:2, whose deployment is not complete")
+            && warnings.contains("could not be seen"),
+        "{report}"
+    );
+}
