@@ -540,7 +540,7 @@ impl Step<'_> {
         for looked in few_at_once(looking).await {
             match looked {
                 Ok(service) => {
-                    used.extend(service.into_iter().flat_map(|one| one.seen.revisions()))
+                    used.extend(service.into_iter().flat_map(|one| one.seen.revisions()));
                 }
                 Err(error) => {
                     let words = self.words(&error);

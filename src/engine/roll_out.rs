@@ -63,7 +63,7 @@ pub(super) enum Standing {
 /// How far an earlier delivery came with the service at this place cannot be seen.
 pub(super) struct Unseen {
     pub(super) place: usize,
-    pub(super) error: CallError,
+    pub(super) error: Box<CallError>,
 }
 
 /// What became of setting one service.
@@ -162,7 +162,12 @@ impl Step<'_> {
         let asking = members.iter().map(|member| self.standing(member));
         let asked = few_at_once(asking).await.into_iter().enumerate();
         asked
-            .map(|(place, standing)| standing.map_err(|error| Unseen { place, error }))
+            .map(|(place, standing)| {
+                standing.map_err(|error| Unseen {
+                    place,
+                    error: Box::new(error),
+                })
+            })
             .collect()
     }
 
