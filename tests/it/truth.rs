@@ -500,3 +500,33 @@ async fn what_served_and_cannot_be_seen_is_a_warning_before_a_rollback_needs_it(
         "{report}"
     );
 }
+
+#[tokio::test]
+async fn where_what_ran_before_is_not_known_a_service_that_is_set_back_is_no_success_either() {
+    let world = world_that_looks_seldom(false);
+    let start = world.start(json!({}));
+    world.invoke(&start).await;
+    // Nothing but our deployment is listed by then, and the event comes again.
+    world.simulator.clock().advance(Duration::from_mins(10));
+    world.simulator.codepipeline().open_job(&start);
+    let set_back = {
+        let ecs = world.simulator.ecs().clone();
+        move || ecs.intervene("prod", "web", &deploy("app:3"))
+    };
+    // The start looks first, then the rollout is looked at.
+    let faults = world.simulator.faults();
+    faults.before("DescribeServices", 2, set_back);
+    let report = world.invoke(&start).await;
+    assert_eq!(
+        report["services"][0]["previousRevision"], "app:4",
+        "what ran before is not known: {report}"
+    );
+    let answer = world.simulator.codepipeline().answer(&id_of(&start));
+    let (kind, message) = failure(answer.as_ref().unwrap());
+    assert_eq!(kind, "JobFailed");
+    assert!(
+        message.starts_with("web on prod: app:4 was complete, and another deployment has taken its place since (app:3, ecs-svc/"),
+        "{message}"
+    );
+    assert_eq!(set_to(&world), "app:3", "it is left alone");
+}
