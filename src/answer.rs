@@ -6,16 +6,16 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::aws::codepipeline::Details;
-use crate::aws::error::{CallError, Class};
+use crate::deploy::call::{CallError, Class};
 use crate::deploy::failure::{Failure, FailureKind};
+use crate::deploy::outcome::Details;
+use crate::deploy::outcome::Outcome;
 use crate::deploy::phase::Phase;
+use crate::deploy::spec::DeploySpec;
 use crate::deploy::text;
 use crate::deploy::token;
 use crate::engine::Stage;
 use crate::explain::{self, Caller};
-use crate::parameters::DeploySpec;
-use crate::report::Outcome;
 
 /// A plain message has no more than this.
 const SHORT_CHARS: usize = 600;

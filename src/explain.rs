@@ -1,14 +1,14 @@
 //! From what went wrong before a rollout to the sentence that people read.
 
 use crate::artifact::entry::Unreadable;
+use crate::artifact::location::Location;
 use crate::artifact::{document, image_definitions, task_definition_file};
-use crate::aws::error::{CallError, Class};
-use crate::aws::s3::Location;
+use crate::deploy::call::{CallError, Class};
 use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::permission::Denial;
+use crate::deploy::spec::Target;
 use crate::deploy::text;
 use crate::job::Artifact;
-use crate::parameters::Target;
 
 /// A file of the artifact, by what it is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,22 +8,24 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::answer::Instead;
-use crate::aws::codepipeline::{Details, SUMMARY_LIMIT_BYTES};
-use crate::aws::error::{CallError, Class};
+use crate::deploy::call::{CallError, Class};
 use crate::deploy::decide::ROLLBACK_ALLOWANCE;
 use crate::deploy::evidence::Evidence;
 use crate::deploy::failure::{self, Failed, Failure, FailureKind};
+use crate::deploy::outcome::Outcome;
+use crate::deploy::outcome::{Details, SUMMARY_LIMIT_BYTES};
 use crate::deploy::phase::Phase;
 use crate::deploy::rollout::Verdict;
+use crate::deploy::spec::{DeploySpec, LONGEST_TIMEOUT};
 use crate::deploy::text;
 use crate::deploy::time::{Timestamp, spoken};
 use crate::deploy::token::{self, LeftOff};
 use crate::engine::{self, Engine, Reached, Stage};
 use crate::explain;
 use crate::job::{self, Incoming, Order};
-use crate::metrics::Ended;
-use crate::parameters::{self, DeploySpec};
-use crate::report::{self, Outcome, Report};
+use crate::observer::Finished;
+use crate::parameters;
+use crate::report::{self, Report};
 use crate::settings::Settings;
 
 /// Kept free at the end of an invocation for the answer and its retries.
@@ -179,15 +181,15 @@ impl Handler {
             None => true,
         };
         if let Some(spec) = &spec {
-            let mut left = std::mem::take(&mut report.afterwards);
+            let mut left = std::mem::take(&mut report.cleanup);
             if !counts {
-                left = left.of_no_account();
+                left = left.superseded();
             }
             let until_limit = invocation.deadline.since(self.engine.clock.now());
             let most = limits
                 .cut_after
                 .map(|_| until_limit.saturating_sub(LOOK_RESERVE));
-            for told in self.engine.afterwards(spec, &left, most).await {
+            for told in self.engine.clean_up(spec, &left, most).await {
                 tracing::warn!(job = job.as_deref().unwrap_or("none"), "{told}");
                 report.warnings.push(told);
             }
@@ -280,7 +282,7 @@ impl Handler {
         let Some(token) = &order.continuation_token else {
             return Unread::of(failure);
         };
-        let longest = parameters::LONGEST_TIMEOUT + ROLLBACK_ALLOWANCE;
+        let longest = LONGEST_TIMEOUT + ROLLBACK_ALLOWANCE;
         let is_in_time =
             token::started(token).is_ok_and(|started| self.engine.clock.now() < started + longest);
         if failure.kind == FailureKind::SystemUnavailable && is_in_time {
@@ -372,7 +374,7 @@ impl Handler {
         // An event that does not come to name a service ended all the same.
         let unnamed = targets.is_empty().then_some(None);
         for target in named.chain(unnamed) {
-            self.engine.observer.ended(Ended {
+            self.engine.observer.finished(Finished {
                 job,
                 target,
                 outcome: &report.outcome,

@@ -10,7 +10,7 @@ use std::fmt;
 use aws_credential_types::Credentials;
 use serde_json::{Map, Value};
 
-use crate::aws::s3::Location;
+use crate::artifact::location::Location;
 use crate::deploy::text;
 use crate::job_id;
 use crate::parameters::{self, Written};

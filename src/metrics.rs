@@ -3,39 +3,21 @@
 //! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
 
 use std::io::{self, Write};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::deploy::outcome::Outcome;
 use crate::deploy::rollout::Look;
+use crate::deploy::spec::Target;
 use crate::deploy::text;
 use crate::deploy::time::Timestamp;
-use crate::engine::Observer;
-use crate::parameters::Target;
-use crate::report::Outcome;
+use crate::observer::{Finished, Observer};
 
 /// The metrics' namespace in CloudWatch.
 pub const NAMESPACE: &str = "EcsDeployAction";
 
 /// Of the message so much stands in the line: the headline.
 const HEADLINE_LIMIT_CHARS: usize = 1000;
-
-/// How a deployment of one service ended.
-#[derive(Debug, Clone, Copy)]
-pub struct Ended<'a> {
-    /// The job, or the invocation of a manual deployment.
-    pub job: &'a str,
-    /// The service; `None` if the event did not come to name one.
-    pub target: Option<&'a Target>,
-    /// The outcome; in progress is none.
-    pub outcome: &'a Outcome,
-    /// The phase in which it ended: `Start`, `PreDeploy`, `RollingOut` or `RollingBack`.
-    pub phase: &'static str,
-    /// Since the service was updated, or since the invocation began if it was not.
-    pub took: Duration,
-    /// When.
-    pub at: Timestamp,
-}
 
 /// Writes the line of each deployment that ends to standard output, which is the function's log.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +26,7 @@ pub struct ToStandardOutput;
 impl Observer for ToStandardOutput {
     fn looked(&self, _: &Target, _: &Look, _: Timestamp) {}
 
-    fn ended(&self, ended: Ended<'_>) {
+    fn finished(&self, ended: Finished<'_>) {
         if let Some(line) = line(ended)
             && let Err(error) = writeln!(io::stdout().lock(), "{line}")
         {
@@ -54,7 +36,7 @@ impl Observer for ToStandardOutput {
 }
 
 /// The line, or `None` for a deployment that goes on.
-pub fn line(ended: Ended<'_>) -> Option<Value> {
+pub fn line(ended: Finished<'_>) -> Option<Value> {
     let (outcome, kind, message) = match ended.outcome {
         Outcome::Succeeded { message, .. } => ("Succeeded", "None", message),
         Outcome::Failed { failure, .. } => ("Failed", failure.kind.name(), &failure.message),
@@ -88,15 +70,17 @@ pub fn line(ended: Ended<'_>) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::codepipeline::Details;
+    use std::time::Duration;
+
     use crate::deploy::failure::{Failure, FailureKind};
+    use crate::deploy::outcome::Details;
 
     fn ended(outcome: &Outcome) -> Option<Value> {
         let target = Target {
             cluster: "arn:aws:ecs:r:1:cluster/prod".to_owned(),
             service: "web".to_owned(),
         };
-        line(Ended {
+        line(Finished {
             job: "job-1",
             target: Some(&target),
             outcome,

@@ -11,26 +11,18 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
 use crate::deploy::failure::PROBLEM_LIMIT;
-use crate::deploy::region::{Partition, Region};
+use crate::deploy::partition::Partition;
+use crate::deploy::region::Region;
+use crate::deploy::spec::{
+    AssumedRole, BaseFrom, ConfigFile, DeploySpec, FILE_NAME_DEFAULT, PreDeployTask,
+    SERVICES_LIMIT, TIMEOUT_MAX_MINUTES, Target,
+};
 use crate::deploy::text;
 
 /// Pairs as written, in order, duplicates kept so that they can be told.
 pub type Written = Vec<(String, Value)>;
 
-/// `DeploymentTimeout` is at most this long. With what follows a rollout it stays within the
-/// 24 hours that CodePipeline gives an action
-/// (<https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html>).
-const TIMEOUT_MAX_MINUTES: u64 = 1380;
 const TIMEOUT_DEFAULT_MINUTES: u64 = 60;
-
-/// The same as a duration.
-pub const LONGEST_TIMEOUT: Duration = Duration::from_mins(TIMEOUT_MAX_MINUTES);
-
-/// The built-in action's default.
-pub const FILE_NAME_DEFAULT: &str = "imagedefinitions.json";
-
-/// So many services may be deployed in one action.
-pub const SERVICES_LIMIT: usize = 10;
 
 /// Fewer revisions than this are never kept: the newest, and the one to go back to.
 const KEEP_LEAST: u64 = 2;
@@ -81,124 +73,6 @@ const SERVICE_MEMBERS: [&str; 2] = ["ServiceName", "ClusterName"];
 
 /// Members of the action's `configuration` map that are CodePipeline's, not ours.
 const CODEPIPELINES_OWN: [&str; 2] = ["FunctionName", "UserParameters"];
-
-/// One service to deploy to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// Cluster name or ARN, as written.
-    pub cluster: String,
-    /// Service name or ARN, as written.
-    pub service: String,
-}
-
-impl Target {
-    /// The cluster's name, also if it was written as an ARN.
-    pub fn cluster_name(&self) -> &str {
-        text::last_part(&self.cluster)
-    }
-
-    /// The service's name, also if it was written as an ARN.
-    pub fn service_name(&self) -> &str {
-        text::last_part(&self.service)
-    }
-}
-
-impl fmt::Display for Target {
-    /// `web on prod`, as every message begins.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} on {}", self.service_name(), self.cluster_name())
-    }
-}
-
-/// What the new revision is made from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BaseFrom {
-    /// The revision that the service runs.
-    Service,
-    /// The newest ACTIVE one of its family.
-    Latest,
-    /// The task definition in this file of the artifact.
-    File(String),
-}
-
-/// A task that runs once on the new revision before any service is changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PreDeployTask {
-    /// The container whose exit code decides.
-    pub container: String,
-    /// What it runs instead of its own command.
-    pub command: Vec<String>,
-    /// How long it may take.
-    pub timeout: Duration,
-}
-
-/// A role of the account to deploy into.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AssumedRole {
-    /// Its ARN.
-    pub arn: String,
-    /// What its trust policy may ask for.
-    pub external_id: Option<String>,
-}
-
-/// A file of the artifact that holds more parameters.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigFile {
-    /// Its path.
-    pub file: String,
-    /// Which artifact, if the parameters say.
-    pub input_artifact: Option<String>,
-}
-
-/// A deployment as asked for. Cannot be invalid.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeploySpec {
-    /// What to deploy to, in the order written; at least one.
-    pub targets: Vec<Target>,
-    /// Path of the image definitions inside the artifact, with `/` and without a leading `./`.
-    pub file_name: String,
-    /// Whether the parameters name that file, rather than leaving it to the default.
-    pub file_is_named: bool,
-    /// Which input artifact, if the user says.
-    pub input_artifact: Option<String>,
-    /// How long a rollout may take.
-    pub timeout: Duration,
-    /// Where the new revision starts from.
-    pub base: BaseFrom,
-    /// When a rollout fails or runs out of time and ECS is not rolling back by itself, go back.
-    pub rollback: bool,
-    /// Check everything, change nothing.
-    pub dry_run: bool,
-    /// Check in ECR that each image exists and fits the task's CPU architecture.
-    pub verify_images: bool,
-    /// Replace ECR tags by the digest that they mean now.
-    pub pin_digests: bool,
-    /// Which container an imageDetail.json is for.
-    pub container: Option<String>,
-    /// The pipeline execution, for logs and reports.
-    pub pipeline_execution_id: Option<String>,
-    /// The Region to deploy to, if not the function's own.
-    pub region: Option<Region>,
-    /// The role to deploy with, if not the function's own.
-    pub role: Option<AssumedRole>,
-    /// Run once before any service is changed.
-    pub pre_deploy: Option<PreDeployTask>,
-    /// Deregister older revisions after success, and keep so many.
-    pub keep_revisions: Option<usize>,
-    /// Point schedules that run the family at the new revision after success.
-    pub scheduled_tasks: bool,
-    /// So many of a failed container's last log lines may be read and shown; 0: its log is not
-    /// read at all.
-    pub log_lines: u32,
-}
-
-impl DeploySpec {
-    /// `web on prod`, or all of them, as messages about the whole deployment begin.
-    pub fn about(&self) -> String {
-        let targets: Vec<String> = self.targets.iter().map(ToString::to_string).collect();
-        text::listed(&targets)
-    }
-}
 
 /// One problem of the parameters, as a sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -5,47 +5,19 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::aws::codepipeline::{Details, SUMMARY_LIMIT_BYTES};
-use crate::deploy::decide::Owner;
+use crate::deploy::cleanup::Cleanup;
 use crate::deploy::diff::{Change, Changes};
 use crate::deploy::failure::{Failure, overwritten};
+use crate::deploy::outcome::{Details, Outcome, SUMMARY_LIMIT_BYTES};
 use crate::deploy::outside::printable;
+use crate::deploy::phase::Owner;
 use crate::deploy::phase::{Phase, ServiceRollout};
 use crate::deploy::plan::Plan;
 use crate::deploy::rollout::{Progress, Verdict};
+use crate::deploy::spec::{DeploySpec, Target};
 use crate::deploy::text;
 use crate::deploy::time::{Timestamp, spoken};
 use crate::deploy::timeline::percent as whole_percent;
-use crate::engine::Afterwards;
-use crate::parameters::{DeploySpec, Target};
-
-/// How one invocation ended.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
-    /// Every service serves this job's revision; or a dry run found nothing wrong.
-    Succeeded {
-        /// One sentence.
-        message: String,
-        /// Output variables of the action.
-        variables: BTreeMap<String, String>,
-        /// The first service's deployment.
-        external_execution_id: Option<String>,
-    },
-    /// It failed.
-    Failed {
-        /// Why.
-        failure: Failure,
-        /// The first service's deployment, if there was one.
-        external_execution_id: Option<String>,
-    },
-    /// Not yet.
-    InProgress {
-        /// To be handed back.
-        token: String,
-        /// What is said meanwhile.
-        details: Details,
-    },
-}
 
 /// What became of one service, for the report.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,7 +46,7 @@ pub struct Report {
     /// What a dry run checked and what it would have called.
     pub plan: Option<DryRun>,
     /// What is left to do once the job is answered.
-    pub afterwards: Afterwards,
+    pub cleanup: Cleanup,
 }
 
 /// What a dry run found.
@@ -102,7 +74,7 @@ impl Report {
             services: Vec::new(),
             warnings: Vec::new(),
             plan: None,
-            afterwards: Afterwards::default(),
+            cleanup: Cleanup::default(),
         }
     }
 

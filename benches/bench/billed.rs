@@ -11,8 +11,9 @@ use ecs_deploy_action::artifact::entry::Bounds;
 use ecs_deploy_action::aws::Aws;
 use ecs_deploy_action::clock::{Clock, Sleep};
 use ecs_deploy_action::deploy::time::Timestamp;
-use ecs_deploy_action::engine::{Engine, Unobserved};
+use ecs_deploy_action::engine::Engine;
 use ecs_deploy_action::handler::{Handler, Invocation};
+use ecs_deploy_action::observer::Unobserved;
 use ecs_deploy_action::settings::Settings;
 use simulator::ecs::Behaviour;
 

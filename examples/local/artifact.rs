@@ -6,7 +6,7 @@ use std::path::Path;
 
 use ecs_deploy_action::artifact::image_definitions;
 use ecs_deploy_action::deploy::images::{ImageSource, Images};
-use ecs_deploy_action::parameters::FILE_NAME_DEFAULT;
+use ecs_deploy_action::deploy::spec::FILE_NAME_DEFAULT;
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 

@@ -15,7 +15,7 @@ pub const FILE_LIMIT_BYTES: usize = 100 * 1024;
 /// More entries than this cannot all be meant: ten services, each with a task definition of ten
 /// containers.
 pub const ENTRY_LIMIT: usize =
-    crate::parameters::SERVICES_LIMIT * super::task_definition_file::CONTAINER_LIMIT;
+    crate::deploy::spec::SERVICES_LIMIT * super::task_definition_file::CONTAINER_LIMIT;
 
 /// The file that an ECR source action writes. It names an image, but no container.
 pub const IMAGE_DETAIL_FILE: &str = "imageDetail.json";

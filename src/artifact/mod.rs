@@ -4,5 +4,6 @@ pub mod document;
 pub mod entry;
 pub mod format;
 pub mod image_definitions;
+pub mod location;
 pub mod ranged;
 pub mod task_definition_file;

@@ -5,30 +5,18 @@ use std::collections::BTreeMap;
 use aws_sdk_codepipeline::Client;
 use aws_sdk_codepipeline::types::{ExecutionDetails, FailureDetails, FailureType};
 
-use super::error::CallError;
+use super::error::of_sdk;
+use crate::deploy::call::CallError;
 use crate::deploy::failure::Failure;
+use crate::deploy::outcome::{Details, SUMMARY_LIMIT_BYTES};
 use crate::deploy::outside::printable;
 use crate::deploy::text;
 
 const PUT_SUCCESS: &str = "codepipeline:PutJobSuccessResult";
 const PUT_FAILURE: &str = "codepipeline:PutJobFailureResult";
 
-/// `executionDetails.summary`, `externalExecutionId`: what CodePipeline takes, in characters
-/// (<https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ExecutionDetails.html>), and
-/// perhaps in bytes: see [`text::cut_bytes`].
-pub const SUMMARY_LIMIT_BYTES: usize = 2048;
+/// The same of `externalExecutionId`.
 const EXTERNAL_ID_LIMIT_BYTES: usize = 1500;
-
-/// What is said beside the answer.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Details {
-    /// One sentence for the pipeline's page.
-    pub summary: String,
-    /// ECS's deployment id.
-    pub external_execution_id: Option<String>,
-    /// 0 to 100.
-    pub percent_complete: Option<i32>,
-}
 
 /// CodePipeline with the function's own credentials.
 #[derive(Debug, Clone)]
@@ -44,7 +32,7 @@ impl CodePipeline {
     /// The job is done.
     ///
     /// # Replay
-    /// A second answer to a job is refused ([`super::error::Class::JobOver`]) and changes nothing.
+    /// A second answer to a job is refused ([`crate::deploy::call::Class::JobOver`]) and changes nothing.
     ///
     /// # Errors
     /// [`CallError`].
@@ -65,7 +53,7 @@ impl CodePipeline {
         let answer = request.send().await;
         answer
             .map(drop)
-            .map_err(|error| CallError::from_sdk(PUT_SUCCESS, subject(job), &error))
+            .map_err(|error| of_sdk(PUT_SUCCESS, subject(job), &error))
     }
 
     /// The job goes on: CodePipeline is to come back with `token`.
@@ -91,7 +79,7 @@ impl CodePipeline {
             .await;
         answer
             .map(drop)
-            .map_err(|error| CallError::from_sdk(PUT_SUCCESS, subject(job), &error))
+            .map_err(|error| of_sdk(PUT_SUCCESS, subject(job), &error))
     }
 
     /// The job has failed.
@@ -117,7 +105,7 @@ impl CodePipeline {
                 CallError::unusable(
                     PUT_FAILURE,
                     subject(job),
-                    super::error::Class::Refused,
+                    crate::deploy::call::Class::Refused,
                     error.to_string(),
                 )
             })?;
@@ -130,7 +118,7 @@ impl CodePipeline {
             .await;
         answer
             .map(drop)
-            .map_err(|error| CallError::from_sdk(PUT_FAILURE, subject(job), &error))
+            .map_err(|error| of_sdk(PUT_FAILURE, subject(job), &error))
     }
 }
 

@@ -9,8 +9,8 @@ use aws_types::SdkConfig;
 use serde_json::{Value, json};
 
 use super::endpoint::{self, Hosts, Service};
-use super::error::{CallError, Class};
 use super::raw::RawClient;
+use crate::deploy::call::{CallError, Class};
 use crate::deploy::images::{self, CacheRule, EcrImage, Reference};
 use crate::deploy::region::partition_id;
 

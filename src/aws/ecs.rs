@@ -20,17 +20,18 @@ use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Map, Value};
 
-use super::error::{CallError, Class, made_before};
+use super::error::{made_before, of_sdk};
+use crate::deploy::call::{CallError, Class};
 use crate::deploy::evidence::{StoppedContainer, StoppedTask};
 use crate::deploy::fit::{Needs, PortNameNeeded, PortNeeded};
 use crate::deploy::outside::shown;
 use crate::deploy::revision::Revision;
 use crate::deploy::rollout::{DeploymentSeen, EventSeen, ServiceDeploymentSeen, ServiceSeen};
+use crate::deploy::spec::Target;
 use crate::deploy::task_definition::Described;
 use crate::deploy::text;
 use crate::deploy::time::Timestamp;
 use crate::deploy::token::DEPLOYMENT_PREFIX;
-use crate::parameters::Target;
 
 /// `DescribeTasks` takes this many
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html>).
@@ -197,7 +198,7 @@ impl Ecs {
             .services(&target.service)
             .send()
             .await
-            .map_err(|error| CallError::from_sdk(OPERATION, format!("service {target}"), &error))?;
+            .map_err(|error| of_sdk(OPERATION, format!("service {target}"), &error))?;
         let mut shown = answer.services().iter();
         if let Some(service) = shown.find(|service| is_of(service, target)) {
             return Ok(Some(service_described(service)));
@@ -223,7 +224,7 @@ impl Ecs {
             .interceptor(CaptureBody(body.clone()))
             .send()
             .await
-            .map_err(|error| CallError::from_sdk(OPERATION, subject(), &error))?;
+            .map_err(|error| of_sdk(OPERATION, subject(), &error))?;
         let unusable =
             |detail: String| CallError::unusable(OPERATION, subject(), Class::Refused, detail);
         let bytes = body
@@ -282,7 +283,7 @@ impl Ecs {
             .send()
             .await
             .map_err(|error| {
-                CallError::from_sdk(
+                of_sdk(
                     "ecs:ListTaskDefinitions",
                     format!("family {family}"),
                     &error,
@@ -327,7 +328,7 @@ impl Ecs {
             })
             .send()
             .await
-            .map_err(|error| CallError::from_sdk(OPERATION, subject(), &error))?;
+            .map_err(|error| of_sdk(OPERATION, subject(), &error))?;
         let arn = answer
             .task_definition()
             .and_then(|registered| registered.task_definition_arn());
@@ -366,7 +367,7 @@ impl Ecs {
             .config_override(once())
             .send()
             .await
-            .map_err(|error| CallError::from_sdk(OPERATION, format!("service {target}"), &error))?;
+            .map_err(|error| of_sdk(OPERATION, format!("service {target}"), &error))?;
         let shown = answer.service().filter(|service| is_of(service, target));
         shown.map(service_described).ok_or_else(|| {
             CallError::unusable(
@@ -411,7 +412,7 @@ impl Ecs {
             .send()
             .await
             .map_err(|error| {
-                CallError::from_sdk(
+                of_sdk(
                     "ecs:ListServiceDeployments",
                     format!("service {target}"),
                     &error,
@@ -448,7 +449,7 @@ impl Ecs {
             .send()
             .await
             .map_err(|error| {
-                CallError::from_sdk(
+                of_sdk(
                     OPERATION,
                     format!("service deployment {}", text::last_part(arn)),
                     &error,
@@ -482,7 +483,7 @@ impl Ecs {
             .set_service_revision_arns(Some(asked.to_vec()))
             .send()
             .await
-            .map_err(|error| CallError::from_sdk(OPERATION, about(), &error))?;
+            .map_err(|error| of_sdk(OPERATION, about(), &error))?;
         let revisions = answer.service_revisions().iter();
         let found: Vec<(String, String)> = revisions
             .filter_map(|revision| {
@@ -513,7 +514,7 @@ impl Ecs {
             .send()
             .await;
         answer.map(drop).map_err(|error| {
-            CallError::from_sdk(
+            of_sdk(
                 "ecs:StopServiceDeployment",
                 format!("service deployment {}", text::last_part(arn)),
                 &error,
@@ -537,7 +538,7 @@ impl Ecs {
             .send()
             .await;
         answer.map(drop).map_err(|error| {
-            CallError::from_sdk(
+            of_sdk(
                 "ecs:DeregisterTaskDefinition",
                 format!("task definition {}", text::last_part(revision)),
                 &error,
@@ -577,9 +578,7 @@ impl Ecs {
                 .set_next_token(next.take())
                 .send()
                 .await
-                .map_err(|error| {
-                    CallError::from_sdk("ecs:ListTasks", format!("service {target}"), &error)
-                })?;
+                .map_err(|error| of_sdk("ecs:ListTasks", format!("service {target}"), &error))?;
             for arns in page.task_arns().chunks(TASKS_AT_A_TIME) {
                 let tasks = self.described_tasks(&target.cluster, arns.to_vec()).await?;
                 stopped.extend(tasks.iter().filter(|task| is_ours(task)).map(stopped_task));
@@ -648,7 +647,7 @@ impl Ecs {
             Ok(answer) => answer,
             Err(error) => {
                 let made = made_before(&error).map(Ran::Task);
-                return made.ok_or_else(|| CallError::from_sdk(OPERATION, subject(), &error));
+                return made.ok_or_else(|| of_sdk(OPERATION, subject(), &error));
             }
         };
         if let Some(arn) = answer.tasks().first().and_then(|task| task.task_arn()) {
@@ -702,7 +701,7 @@ impl Ecs {
             .set_tasks(Some(tasks))
             .send()
             .await
-            .map_err(|error| CallError::from_sdk(OPERATION, about(), &error))?;
+            .map_err(|error| of_sdk(OPERATION, about(), &error))?;
         if answer.tasks().len() < asked {
             missing(OPERATION, about(), answer.failures())?;
         }
@@ -731,7 +730,7 @@ impl Ecs {
             .send()
             .await;
         answer.map(drop).map_err(|error| {
-            CallError::from_sdk(
+            of_sdk(
                 "ecs:StopTask",
                 format!("task {}", text::last_part(task)),
                 &error,
@@ -755,9 +754,7 @@ impl Ecs {
             .service_name(target.service_name())
             .send()
             .await
-            .map_err(|error| {
-                CallError::from_sdk("ecs:ListTasks", format!("service {target}"), &error)
-            })?;
+            .map_err(|error| of_sdk("ecs:ListTasks", format!("service {target}"), &error))?;
         let arns = page.task_arns().iter().take(TASKS_AT_A_TIME).cloned();
         let tasks = self
             .described_tasks(&target.cluster, arns.collect())
@@ -792,7 +789,7 @@ impl Ecs {
         let mut arns = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| {
-                CallError::from_sdk(
+                of_sdk(
                     "ecs:ListTaskDefinitions",
                     format!("family {family}"),
                     &error,
@@ -811,8 +808,7 @@ impl Ecs {
         let mut pages = self.client.list_clusters().into_paginator().send();
         let mut arns = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page
-                .map_err(|error| CallError::from_sdk("ecs:ListClusters", "all clusters", &error))?;
+            let page = page.map_err(|error| of_sdk("ecs:ListClusters", "all clusters", &error))?;
             arns.extend(page.cluster_arns().iter().cloned());
         }
         Ok(arns)
@@ -833,8 +829,7 @@ impl Ecs {
             .into_paginator()
             .send();
         while let Some(page) = pages.next().await {
-            let page =
-                page.map_err(|error| CallError::from_sdk("ecs:ListServices", about(), &error))?;
+            let page = page.map_err(|error| of_sdk("ecs:ListServices", about(), &error))?;
             for arns in page.service_arns().chunks(SERVICES_AT_A_TIME) {
                 let answer = self
                     .client
@@ -843,9 +838,7 @@ impl Ecs {
                     .set_services(Some(arns.to_vec()))
                     .send()
                     .await
-                    .map_err(|error| {
-                        CallError::from_sdk("ecs:DescribeServices", about(), &error)
-                    })?;
+                    .map_err(|error| of_sdk("ecs:DescribeServices", about(), &error))?;
                 // One that was deleted since it was listed uses nothing; one that is not shown for
                 // another reason may use anything.
                 if answer.services().len() < arns.len() {
@@ -870,8 +863,7 @@ impl Ecs {
             .into_paginator()
             .send();
         while let Some(page) = pages.next().await {
-            let page =
-                page.map_err(|error| CallError::from_sdk("ecs:ListTasks", about(), &error))?;
+            let page = page.map_err(|error| of_sdk("ecs:ListTasks", about(), &error))?;
             for arns in page.task_arns().chunks(TASKS_AT_A_TIME) {
                 let tasks = self.described_tasks(cluster, arns.to_vec()).await?;
                 let of_tasks = tasks.iter().filter_map(|task| task.task_definition_arn());

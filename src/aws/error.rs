@@ -1,191 +1,74 @@
 //! The only place where an SDK error is classified. Everyone else matches on [`Class`].
 
 use std::error::Error;
-use std::fmt;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use crate::deploy::call::{CallError, Class};
 use crate::deploy::outside::shown;
 use crate::deploy::text;
 
 /// AWS's words are kept up to this length.
 const DETAIL_LIMIT_CHARS: usize = 1000;
 
-/// What a failed call means for us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
-    /// The thing that the call is about does not exist.
-    Missing,
-    /// Not allowed: a permission is missing.
-    Denied,
-    /// The credentials are not valid any more.
-    Expired,
-    /// The credentials are not known where the call went: mostly because the account has not
-    /// enabled the Region.
-    Unknown,
-    /// The signature is missing, incomplete or wrong.
-    Unsigned,
-    /// The signature is of another time than AWS's clock shows.
-    Clock,
-    /// The account may not use the service: it is not subscribed, or there is a problem with it.
-    Account,
-    /// It exists, but in an archive, from which it has to be restored first.
-    Archived,
-    /// The KMS key that it is encrypted with is disabled, pending deletion or gone.
-    KeyUnusable,
-    /// The object changed between two reads (412).
-    Changed,
-    /// A range of an object that has no bytes there (416): it is empty.
-    Empty,
-    /// Too many calls; certainly nothing was done.
-    Throttled,
-    /// 5xx, time-out, network: the call may or may not have been carried out.
-    Unavailable,
-    /// The job has its final answer already, or is not in progress.
-    JobOver,
-    /// AWS does not accept the request as it is; sent again it would not either.
-    Refused,
-    /// This endpoint does not have the operation.
-    Unsupported,
-}
-
-/// A call that failed, through all its retries.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CallError {
-    /// As IAM names it: `ecs:DescribeServices`.
-    pub operation: &'static str,
-    /// What it was about, as `service web on prod`.
-    pub subject: String,
-    /// The ARN of what it was about, for an IAM statement, where the caller knows it.
-    pub resource: Option<Box<str>>,
-    /// What it means.
-    pub class: Class,
-    /// AWS's code and words, or the network's.
-    pub detail: String,
-    /// The Region that was called, where the caller knows it.
-    pub region: Option<Box<str>>,
-    /// AWS's id of the request, for its support.
-    pub request_id: Option<Box<str>>,
-}
-
-impl fmt::Display for CallError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({}): {}", self.operation, self.subject, self.detail)
+/// Classifies what the SDK returned.
+pub fn of_sdk<E>(
+    operation: &'static str,
+    subject: impl Into<String>,
+    error: &SdkError<E, HttpResponse>,
+) -> CallError
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    // The call never came to be, because of one that had to come first.
+    if let Some(before) = cause_in(error) {
+        return before.clone();
     }
-}
-
-impl Error for CallError {}
-
-impl CallError {
-    /// An error of our own making, where AWS's answer was no error but cannot be used.
-    pub fn unusable(
-        operation: &'static str,
-        subject: impl Into<String>,
-        class: Class,
-        detail: impl Into<String>,
-    ) -> Self {
-        Self {
-            operation,
-            subject: subject.into(),
-            resource: None,
-            class,
-            detail: shown(&detail.into()),
-            region: None,
-            request_id: None,
+    let status = error
+        .raw_response()
+        .map(|response| response.status().as_u16());
+    let (code, message) = match error {
+        SdkError::ServiceError(service) => {
+            let error = service.err();
+            (error.code(), error.message())
         }
-    }
-
-    /// Whether the same call may be answered otherwise before long. All else is an answer that
-    /// stays.
-    pub fn may_pass(&self) -> bool {
-        matches!(
-            self.class,
-            Class::Throttled | Class::Unavailable | Class::Expired
-        )
-    }
-
-    /// Whether AWS said no, for want of a permission or for another reason that somebody has to mend.
-    pub fn is_denial(&self) -> bool {
-        matches!(
-            self.class,
-            Class::Denied | Class::Unknown | Class::Unsigned | Class::Clock | Class::Account
-        )
-    }
-
-    /// The same, with the ARN of what the call was about. An error of a call that had to come first
-    /// keeps its own.
-    #[must_use]
-    pub fn about_resource(mut self, arn: impl Into<String>) -> Self {
-        self.resource.get_or_insert_with(|| arn.into().into());
-        self
-    }
-
-    /// The same, with the Region that was called, if the error does not name one yet.
-    #[must_use]
-    pub fn in_region(mut self, region: Option<&str>) -> Self {
-        self.region = self.region.or_else(|| region.map(Box::from));
-        self
-    }
-
-    /// Classifies what the SDK returned.
-    pub fn from_sdk<E>(
-        operation: &'static str,
-        subject: impl Into<String>,
-        error: &SdkError<E, HttpResponse>,
-    ) -> Self
-    where
-        E: ProvideErrorMetadata + Error + 'static,
-    {
-        // The call never came to be, because of one that had to come first.
-        if let Some(before) = cause_in(error) {
-            return before.clone();
+        _ => (None, None),
+    };
+    let class = match error {
+        SdkError::ServiceError(_) => class_of(code, message, status),
+        SdkError::ConstructionFailure(_) => Class::Refused,
+        SdkError::ResponseError(_) if status.is_some_and(|status| status < 500) => {
+            class_of(None, None, status)
         }
-        let status = error
+        _ => Class::Unavailable,
+    };
+    let detail = match (code, message) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        (Some(code), None) => code.to_owned(),
+        (None, Some(message)) => message.to_owned(),
+        (None, None) => match status {
+            Some(status) => format!("HTTP status {status}"),
+            None => chain(error),
+        },
+    };
+    CallError {
+        operation,
+        subject: subject.into(),
+        resource: None,
+        class,
+        detail: text::cut(&shown(&detail), DETAIL_LIMIT_CHARS),
+        region: None,
+        request_id: error
             .raw_response()
-            .map(|response| response.status().as_u16());
-        let (code, message) = match error {
-            SdkError::ServiceError(service) => {
-                let error = service.err();
-                (error.code(), error.message())
-            }
-            _ => (None, None),
-        };
-        let class = match error {
-            SdkError::ServiceError(_) => class_of(code, message, status),
-            SdkError::ConstructionFailure(_) => Class::Refused,
-            SdkError::ResponseError(_) if status.is_some_and(|status| status < 500) => {
-                class_of(None, None, status)
-            }
-            _ => Class::Unavailable,
-        };
-        let detail = match (code, message) {
-            (Some(code), Some(message)) => format!("{code}: {message}"),
-            (Some(code), None) => code.to_owned(),
-            (None, Some(message)) => message.to_owned(),
-            (None, None) => match status {
-                Some(status) => format!("HTTP status {status}"),
-                None => chain(error),
-            },
-        };
-        Self {
-            operation,
-            subject: subject.into(),
-            resource: None,
-            class,
-            detail: text::cut(&shown(&detail), DETAIL_LIMIT_CHARS),
-            region: None,
-            request_id: error
-                .raw_response()
-                .and_then(|response| {
-                    let headers = response.headers();
-                    headers
-                        .get("x-amzn-requestid")
-                        .or_else(|| headers.get("x-amz-request-id"))
-                })
-                .map(Box::from),
-        }
+            .and_then(|response| {
+                let headers = response.headers();
+                headers
+                    .get("x-amzn-requestid")
+                    .or_else(|| headers.get("x-amz-request-id"))
+            })
+            .map(Box::from),
     }
 }
 

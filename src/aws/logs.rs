@@ -4,8 +4,8 @@ use aws_types::SdkConfig;
 use serde_json::json;
 
 use super::endpoint::{Hosts, Service};
-use super::error::CallError;
 use super::raw::RawClient;
+use crate::deploy::call::CallError;
 use crate::deploy::outside::shown;
 
 pub(super) const SERVICE: Service = Service {

@@ -25,7 +25,7 @@ use aws_types::SdkConfig;
 use futures_util::future::join_all;
 
 use crate::deploy::region::Region;
-use crate::parameters::AssumedRole;
+use crate::deploy::spec::AssumedRole;
 use endpoint::{Hosts, Service};
 use http::OneConnector;
 

@@ -30,7 +30,8 @@ use aws_types::region::SigningRegion;
 use serde_json::Value;
 
 use super::endpoint::{self, Service};
-use super::error::{CallError, Class};
+use super::error::of_sdk;
+use crate::deploy::call::{CallError, Class};
 
 /// A service in one Region, with one set of credentials.
 #[derive(Debug, Clone)]
@@ -196,7 +197,7 @@ impl RawClient {
             .deserializer(read)
             .build();
         built.invoke(()).await.map_err(|error| {
-            CallError::from_sdk(operation, subject.clone(), &error).in_region(Some(region.as_ref()))
+            of_sdk(operation, subject.clone(), &error).in_region(Some(region.as_ref()))
         })
     }
 }

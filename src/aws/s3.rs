@@ -5,29 +5,16 @@ use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::types::ServerSideEncryption;
 use tokio::runtime::Handle;
 
-use super::error::{CallError, Class};
+use super::error::of_sdk;
+use crate::artifact::location::Location;
 use crate::artifact::ranged::{Source, Tail};
+use crate::deploy::call::{CallError, Class};
 use crate::deploy::region::partition_id;
 
 const GET_OBJECT: &str = "s3:GetObject";
 
 /// How often a range is asked for whose answer breaks off on the way.
 const BODY_ATTEMPTS: usize = 3;
-
-/// Where an object is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Location {
-    /// The bucket's name.
-    pub bucket: String,
-    /// The object's key.
-    pub key: String,
-}
-
-impl std::fmt::Display for Location {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "s3://{}/{}", self.bucket, self.key)
-    }
-}
 
 /// S3 with one set of credentials.
 #[derive(Debug, Clone)]
@@ -78,7 +65,7 @@ impl S3 {
         }
         request.send().await.map(drop).map_err(|error| {
             let partition = partition_id(self.region());
-            CallError::from_sdk("s3:PutObject", location.to_string(), &error)
+            of_sdk("s3:PutObject", location.to_string(), &error)
                 .about_resource(format!("arn:{partition}:s3:::{}/*", location.bucket))
                 .in_region(self.region())
         })
@@ -175,7 +162,7 @@ impl Object {
         let answer = request.send().await.map_err(|error| {
             let region = self.client.config().region().map(AsRef::as_ref);
             let partition = partition_id(region);
-            CallError::from_sdk(GET_OBJECT, subject(), &error)
+            of_sdk(GET_OBJECT, subject(), &error)
                 .about_resource(format!("arn:{partition}:s3:::{}/*", self.location.bucket))
                 .in_region(region)
         })?;

@@ -4,8 +4,8 @@ use aws_types::SdkConfig;
 use serde_json::{Map, Value};
 
 use super::endpoint::{Hosts, Service};
-use super::error::{CallError, Class};
 use super::raw::{Call, RawClient};
+use crate::deploy::call::{CallError, Class};
 
 /// Pages of a listing that are looked through; a hundred entries each.
 const PAGES: usize = 100;

@@ -6,8 +6,9 @@ use aws_credential_types::provider::{ProvideCredentials, future};
 use aws_sdk_sts::Client;
 use tokio::sync::OnceCell;
 
-use super::error::{CallError, Class};
-use crate::parameters::AssumedRole;
+use super::error::of_sdk;
+use crate::deploy::call::{CallError, Class};
+use crate::deploy::spec::AssumedRole;
 
 const ASSUME_ROLE: &str = "sts:AssumeRole";
 
@@ -43,7 +44,7 @@ impl Assumed {
             .send()
             .await
             .map_err(|error| {
-                CallError::from_sdk(ASSUME_ROLE, subject(), &error)
+                of_sdk(ASSUME_ROLE, subject(), &error)
                     .about_resource(&self.role.arn)
                     .in_region(self.client.config().region().map(AsRef::as_ref))
             })?;
@@ -73,7 +74,7 @@ impl ProvideCredentials for Assumed {
     {
         future::ProvideCredentials::new(async {
             let session = self.session.get_or_try_init(|| self.assume()).await;
-            // The error is found again by `CallError::from_sdk` of the call that wanted them.
+            // The error is found again by `of_sdk` of the call that wanted them.
             session.cloned().map_err(CredentialsError::provider_error)
         })
     }

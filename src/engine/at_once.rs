@@ -8,7 +8,7 @@ use futures_util::stream;
 /// So many calls of one kind are on their way at once: as many as an action may have services, so
 /// that these wait for one another as little as possible. A function of 128 MB can hold the
 /// connections, and no quota of AWS's is that low.
-pub(super) const AT_ONCE: usize = crate::parameters::SERVICES_LIMIT;
+pub(super) const AT_ONCE: usize = crate::deploy::spec::SERVICES_LIMIT;
 
 /// The outcomes of `all`, in their order; [`AT_ONCE`] are under way at a time.
 pub(super) async fn few_at_once<F: Future>(all: impl IntoIterator<Item = F>) -> Vec<F::Output> {

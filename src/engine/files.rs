@@ -7,14 +7,16 @@ use super::{Engine, Step};
 use crate::artifact::entry::{self, Bounds, Unreadable, Wanted};
 use crate::artifact::task_definition_file::{self, TaskDefinitionFile};
 use crate::artifact::{document, image_definitions};
-use crate::aws::error::CallError;
 use crate::aws::s3::Pin;
+use crate::deploy::call::CallError;
 use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::images::ImageSource;
 use crate::deploy::text;
 use crate::explain::{self, Caller, FileKind};
 use crate::job::{Artifact, ArtifactCredentials, Order, Source};
-use crate::parameters::{self, BaseFrom, ConfigFile, Written};
+use crate::parameters::{self, Written};
+
+use crate::deploy::spec::{BaseFrom, ConfigFile};
 
 /// What a start reads.
 #[derive(Debug, Default)]

@@ -3,8 +3,8 @@
 //! An invocation starts a deployment or goes on with one, and ends with a [`Report`]. Nothing here
 //! answers CodePipeline; that is the handler's.
 
-mod after;
 mod at_once;
+mod cleanup;
 mod evidence;
 mod files;
 mod ours;
@@ -18,7 +18,6 @@ mod start;
 mod verify;
 mod watch;
 
-pub use after::Afterwards;
 pub use files::Configuration;
 pub(crate) use watch::in_progress;
 
@@ -27,47 +26,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::artifact::entry::Bounds;
 use crate::aws::Aws;
-use crate::aws::error::CallError;
 use crate::clock::Clock;
+use crate::deploy::call::CallError;
+use crate::deploy::cleanup::Cleanup;
 use crate::deploy::evidence::Evidence;
 use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::phase::Phase;
 use crate::deploy::revision::Revision;
-use crate::deploy::rollout::{Look, ServiceSeen};
+use crate::deploy::rollout::ServiceSeen;
+use crate::deploy::spec::DeploySpec;
 use crate::deploy::time::Timestamp;
 use crate::deploy::timeline::Timeline;
 use crate::deploy::token::{self, LeftOff};
 use crate::explain::{self, Caller};
 use crate::job::Order;
-use crate::metrics::Ended;
-use crate::parameters::{DeploySpec, Target};
-use crate::record::Record;
+use crate::observer::Observer;
 use crate::report::Report;
-
-/// Sees each look at the services and each end, for whoever shows or counts deployments.
-pub trait Observer: Send + Sync {
-    /// What was seen of `target`, and when.
-    fn looked(&self, target: &Target, look: &Look, now: Timestamp);
-
-    /// How an invocation ended, after its job was answered.
-    fn ended(&self, _: Ended<'_>) {}
-
-    /// Whether it wants the record of a deployment that ends, which takes a few calls to gather.
-    fn wants_record(&self) -> bool {
-        false
-    }
-
-    /// The record of a deployment that has ended, before its job is answered.
-    fn recorded(&self, _: &Record) {}
-}
-
-/// Sees nothing.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Unobserved;
-
-impl Observer for Unobserved {
-    fn looked(&self, _: &Target, _: &Look, _: Timestamp) {}
-}
 
 /// How far an invocation has come, told as it goes: who has to answer for one that was cut off
 /// reads it here.
@@ -150,7 +124,7 @@ struct Step<'a> {
     /// Services that cannot be taken back, and why.
     given_up: BTreeMap<usize, String>,
     /// What is left to do once the job is answered.
-    afterwards: Afterwards,
+    cleanup: Cleanup,
 }
 
 impl Engine {
@@ -194,7 +168,7 @@ impl Engine {
             gone: BTreeSet::new(),
             asked: Vec::new(),
             given_up: BTreeMap::new(),
-            afterwards: Afterwards::default(),
+            cleanup: Cleanup::default(),
         };
         let begun = match &order.continuation_token {
             Some(written) => token::decode(written, &fingerprint(spec))
@@ -217,7 +191,7 @@ impl Engine {
             }
         };
         report.warnings.append(&mut step.warnings);
-        report.afterwards = step.afterwards;
+        report.cleanup = step.cleanup;
         report
     }
 }

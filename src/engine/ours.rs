@@ -3,7 +3,7 @@
 
 use super::Step;
 use super::rollback::GoneBack;
-use crate::aws::error::{CallError, Class};
+use crate::deploy::call::{CallError, Class};
 use crate::deploy::phase::ServiceRollout;
 use crate::deploy::revision::Revision;
 use crate::deploy::rollout::ServiceSeen;

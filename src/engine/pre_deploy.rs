@@ -6,19 +6,20 @@ use super::roll_out::{Member, own_of};
 use super::start::{MAKING_ATTEMPTS, MAKING_PAUSE, Plan};
 use super::{Stage, Step};
 use crate::aws::ecs::{Ran, ServiceDescribed, TaskDescribed, TaskToRun};
-use crate::aws::error::{CallError, Class};
+use crate::deploy::call::{CallError, Class};
 use crate::deploy::decide::{self, ROLLBACK_ALLOWANCE, TaskDecision, TaskVerdict};
 use crate::deploy::evidence::Evidence;
 use crate::deploy::failure::{Failure, FailureKind};
+use crate::deploy::outcome::Outcome;
 use crate::deploy::phase::{Phase, ServiceRollout};
 use crate::deploy::pre_deploy::{self, Ended, NotPlaced};
 use crate::deploy::revision::Revision;
 use crate::deploy::rollout::CONSISTENCY_GRACE;
+use crate::deploy::spec::{PreDeployTask, Target};
 use crate::deploy::text;
 use crate::deploy::time::{Timestamp, spoken};
 use crate::explain;
-use crate::parameters::{PreDeployTask, Target};
-use crate::report::{self, Outcome, Report};
+use crate::report::{self, Report};
 
 /// What ECS takes of each
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html>).
@@ -98,7 +99,7 @@ impl Step<'_> {
             }
         };
         // A task that was started all the same goes on: ECS lets it keep its revision.
-        self.afterwards.unused.extend(own_of(&members));
+        self.cleanup.unused.extend(own_of(&members));
         Err(Failure::new(
             failure.kind,
             format!(
@@ -557,7 +558,7 @@ impl Step<'_> {
         own.dedup();
         for revision in own.into_iter().filter(|revision| !used.contains(revision)) {
             if let Claim::Ours = self.is_registered_by_job(revision).await {
-                self.afterwards.unused.push(revision.to_string());
+                self.cleanup.unused.push(revision.to_string());
             }
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Step;
 use super::at_once::few_at_once;
 use crate::aws::ecs::RevisionPage;
-use crate::aws::error::{CallError, Class};
+use crate::deploy::call::{CallError, Class};
 use crate::deploy::prior::{self, Bounds, Due, Listing, Looked, OLDEST};
 use crate::deploy::revision::Revision;
 use crate::deploy::task_definition::Described;

@@ -11,10 +11,11 @@ use zip::write::SimpleFileOptions;
 use super::Step;
 use super::at_once::few_at_once;
 use super::watch::seen_in;
-use crate::aws::error::Class;
 use crate::aws::s3::S3;
+use crate::deploy::call::Class;
 use crate::deploy::evidence::console_link;
 use crate::deploy::failure::{Failure, FailureKind};
+use crate::deploy::outcome::Outcome;
 use crate::deploy::phase::{Phase, ServiceRollout};
 use crate::deploy::rollout::{Look, Verdict};
 use crate::deploy::text;
@@ -23,7 +24,7 @@ use crate::job::{Artifact, ArtifactCredentials};
 use crate::record::{
     EventRecord, ImageRecord, Record, ServiceRecord, StoppedRecord, VERSION, page,
 };
-use crate::report::{Outcome, Report};
+use crate::report::Report;
 
 /// The files of an output artifact.
 const JSON_FILE: &str = "deployment.json";
@@ -168,7 +169,7 @@ impl Step<'_> {
         now: Timestamp,
     ) -> Outcome {
         // Old revisions go after a success only.
-        self.afterwards.tidy = None;
+        self.cleanup.prune = None;
         let words = lack.words;
         if lack.may_pass && now < phase.started() + self.spec.timeout {
             tracing::warn!(job = self.job, "{words}");
@@ -352,7 +353,7 @@ impl Step<'_> {
 
     async fn image_records(
         &mut self,
-        target: &crate::parameters::Target,
+        target: &crate::deploy::spec::Target,
         rollout: &ServiceRollout,
         own: &str,
     ) -> Vec<ImageRecord> {

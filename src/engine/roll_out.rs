@@ -6,16 +6,16 @@ use super::Step;
 use super::at_once::few_at_once;
 use super::start::{MAKING_ATTEMPTS, MAKING_PAUSE};
 use crate::aws::ecs::{Listed, ServiceDescribed};
-use crate::aws::error::{CallError, Class};
-use crate::deploy::decide::Owner;
+use crate::deploy::call::{CallError, Class};
 use crate::deploy::failure::{Failure, FailureKind};
+use crate::deploy::phase::Owner;
 use crate::deploy::phase::{Phase, ServiceRollout};
 use crate::deploy::prior::OLDEST;
 use crate::deploy::revision::Revision;
 use crate::deploy::rollout::{DeploymentSeen, ServiceSeen};
+use crate::deploy::spec::Target;
 use crate::deploy::text;
 use crate::deploy::time::Timestamp;
-use crate::parameters::Target;
 
 /// So many of the service's newest service deployments are looked at for ours.
 pub(super) const NEWEST_SERVICE_DEPLOYMENTS: i32 = 20;
@@ -308,7 +308,7 @@ impl Step<'_> {
             member.previous
         );
         if !is_under_way {
-            self.afterwards.unused.extend(own_of(members));
+            self.cleanup.unused.extend(own_of(members));
             return Err(Failure::new(
                 FailureKind::Job,
                 format!(
@@ -373,7 +373,7 @@ impl Step<'_> {
                 member.revision
             )
         } else {
-            self.afterwards.unused.extend(own_of(members));
+            self.cleanup.unused.extend(own_of(members));
             let revisions = text::once(members.iter().map(|member| member.revision.to_string()));
             let are = if revisions.len() == 1 { "is" } else { "are" };
             let no_other = if members.len() == 1 {

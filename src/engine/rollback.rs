@@ -2,7 +2,7 @@
 
 use super::Step;
 use super::roll_out::{SetFrom, cannot_be_asked, replaced_unseen};
-use crate::aws::error::Class;
+use crate::deploy::call::Class;
 use crate::deploy::phase::ServiceRollout;
 use crate::deploy::revision::Revision;
 use crate::deploy::rollout::{CONSISTENCY_GRACE, Look, WayBack, way_back};

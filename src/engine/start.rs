@@ -12,20 +12,20 @@ use super::schedules::Scheduled;
 use super::{Stage, Step, fingerprint};
 use crate::artifact::task_definition_file::TaskDefinitionFile;
 use crate::aws::ecs::ServiceDescribed;
-use crate::aws::error::{CallError, Class};
-use crate::deploy::decide::Owner;
+use crate::deploy::call::{CallError, Class};
 use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::fit;
+use crate::deploy::phase::Owner;
 use crate::deploy::phase::{Phase, ServiceRollout};
 use crate::deploy::plan::{self, FamilyPlan, ServicePlan};
 use crate::deploy::prior::{self, Prior};
 use crate::deploy::revision::Revision;
+use crate::deploy::spec::{BaseFrom, LONGEST_TIMEOUT, PreDeployTask, Target};
 use crate::deploy::task_definition::{self, Base, Described, Registration};
 use crate::deploy::text;
 use crate::deploy::time::{Timestamp, spoken};
 use crate::deploy::token::{self, LeftOff};
 use crate::explain;
-use crate::parameters::{BaseFrom, LONGEST_TIMEOUT, PreDeployTask, Target};
 use crate::report::Report;
 
 /// A task's id as ECS makes them, of a task that does not exist.
@@ -716,7 +716,7 @@ impl Step<'_> {
                 .filter_map(|(_, made)| Some(made.as_ref().ok()?.0.clone()))
                 .collect();
             if !keep {
-                this.afterwards.unused.extend(made.clone());
+                this.cleanup.unused.extend(made.clone());
             }
             made
         };
@@ -810,11 +810,11 @@ impl Step<'_> {
         })?;
         match self.prior(&found, &family.registration) {
             Prior::Revision(first) if first != own => {
-                self.afterwards.duplicates.push(own);
+                self.cleanup.duplicates.push(own);
                 Ok(first)
             }
             Prior::Over(first) if first != own => {
-                self.afterwards.duplicates.push(own);
+                self.cleanup.duplicates.push(own);
                 Err(self.failed_before(&first))
             }
             // Lists may lag behind: it is there all the same.

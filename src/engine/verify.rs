@@ -4,7 +4,7 @@
 use super::Step;
 use super::at_once::few_at_once;
 use crate::aws::ecr::{Ecr, Looked};
-use crate::aws::error::{CallError, Class};
+use crate::deploy::call::{CallError, Class};
 use crate::deploy::failure::Failure;
 use crate::deploy::images::{self, EcrImage, Reference};
 use crate::deploy::platform::{self, Manifest, Platform};

@@ -4,27 +4,29 @@ use std::collections::BTreeSet;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::after::Tidy;
 use super::at_once::few_at_once;
 use super::roll_out::{NEWEST_SERVICE_DEPLOYMENTS, own_deployment};
 use super::rollback::GoneBack;
 use super::{Stage, Step, fingerprint};
 use crate::aws::ecs::ServiceDescribed;
-use crate::aws::error::CallError;
-use crate::deploy::decide::{self, Decision, Owner};
+use crate::deploy::call::CallError;
+use crate::deploy::cleanup::Prune;
+use crate::deploy::decide::{self, Decision};
 use crate::deploy::evidence::Evidence;
 use crate::deploy::facts::Facts;
 use crate::deploy::failure::{self, Failed, Failure, FailureKind};
+use crate::deploy::outcome::Outcome;
+use crate::deploy::phase::Owner;
 use crate::deploy::phase::{Phase, ServiceRollout};
 use crate::deploy::rollout::{
     Look, ServiceDeploymentSeen, ServiceSeen, Verdict, is_from_before, progress_in, verdict,
 };
+use crate::deploy::spec::Target;
 use crate::deploy::text;
 use crate::deploy::time::{Timestamp, spoken};
 use crate::deploy::token::{self, DEPLOYMENT_PREFIX, LeftOff};
 use crate::deploy::variables;
-use crate::parameters::Target;
-use crate::report::{self, Outcome, Report};
+use crate::report::{self, Report};
 
 /// Between two looks. A failure is reported this long after ECS knows it, and ECS allows twenty
 /// looks each second
@@ -430,7 +432,7 @@ impl Step<'_> {
         if let Some(keep) = self.spec.keep_revisions {
             let rollouts = phase.services().iter();
             let serving = phase.services().iter();
-            self.afterwards.tidy = Some(Tidy {
+            self.cleanup.prune = Some(Prune {
                 keep,
                 families: text::once(serving.map(|one| one.revision.family().to_owned())),
                 needed: rollouts
@@ -688,7 +690,7 @@ fn rolling_back(
 /// # Errors
 /// The failure to answer with if it does not fit into a token.
 pub(crate) fn in_progress(
-    spec: &crate::parameters::DeploySpec,
+    spec: &crate::deploy::spec::DeploySpec,
     left_off: &LeftOff,
     verdicts: &[Verdict],
     now: Timestamp,

@@ -335,7 +335,7 @@ async fn a_call_that_hangs_is_given_up_and_made_again() {
         ecs_deploy_action::engine::Engine {
             aws: ecs_deploy_action::aws::Aws::new(config),
             clock: std::sync::Arc::new(crate::support::Driven(world.simulator.clock())),
-            observer: std::sync::Arc::new(ecs_deploy_action::engine::Unobserved),
+            observer: std::sync::Arc::new(ecs_deploy_action::observer::Unobserved),
             bounds: ecs_deploy_action::artifact::entry::Bounds::for_memory(None),
         },
         ecs_deploy_action::settings::Settings::default(),

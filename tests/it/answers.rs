@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ecs_deploy_action::engine::Unobserved;
+use ecs_deploy_action::observer::Unobserved;
 use serde_json::{Value, json};
 use simulator::Answer;
 use simulator::ecs::{Behaviour, ServiceSetup};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ecs_deploy_action::artifact::entry::TAIL_BYTES;
-use ecs_deploy_action::engine::Unobserved;
+use ecs_deploy_action::observer::Unobserved;
 use serde_json::json;
 use simulator::artifacts::{self, Artifact};
 use simulator::ecs::ServiceSetup;

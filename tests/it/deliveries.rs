@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ecs_deploy_action::engine::Unobserved;
+use ecs_deploy_action::observer::Unobserved;
 use serde_json::{Value, json};
 use simulator::Call;
 use simulator::ecs::{Intervention, ServiceSetup};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ecs_deploy_action::engine::Unobserved;
+use ecs_deploy_action::observer::Unobserved;
 use serde_json::Value;
 
 use simulator::ecs::{Behaviour, ServiceSetup};

@@ -142,7 +142,7 @@ async fn a_definition_that_its_service_cannot_run_is_refused_before_the_migratio
 /// Whether ECS sets `shop` to this revision.
 async fn accepted(world: &World, task_definition: &str) -> bool {
     let aws = ecs_deploy_action::aws::Aws::new(world.simulator.client_config());
-    let target = ecs_deploy_action::parameters::Target {
+    let target = ecs_deploy_action::deploy::spec::Target {
         cluster: "prod".to_owned(),
         service: "shop".to_owned(),
     };

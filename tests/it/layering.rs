@@ -14,14 +14,13 @@ fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The files below `src/` whose path begins with one of `parts`, without their tests.
-fn sources(parts: &[&str]) -> Vec<(String, String)> {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src");
+/// The files below `root` whose path begins with one of `parts`, without their tests.
+fn sources(root: &Path, parts: &[&str]) -> Vec<(String, String)> {
     let mut files = Vec::new();
-    rust_files(&root, &mut files);
+    rust_files(root, &mut files);
     let named = files.into_iter().map(|path| {
         let name = path
-            .strip_prefix(&root)
+            .strip_prefix(root)
             .unwrap()
             .to_string_lossy()
             .into_owned();
@@ -42,20 +41,26 @@ fn sources(parts: &[&str]) -> Vec<(String, String)> {
 
 #[track_caller]
 fn assert_none_has(parts: &[&str], forbidden: &[&str]) {
-    for (name, code) in sources(parts) {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src");
+    assert_none_of(&root, parts, forbidden);
+}
+
+#[track_caller]
+fn assert_none_of(root: &Path, parts: &[&str], forbidden: &[&str]) {
+    for (name, code) in sources(root, parts) {
         for (index, line) in code.lines().enumerate() {
             let is_comment = line.trim_start().starts_with("//");
             for word in forbidden {
                 let has = !is_comment && line.contains(word);
-                assert!(!has, "src/{name}:{}: {word}", index + 1);
+                assert!(!has, "{}/{name}:{}: {word}", root.display(), index + 1);
             }
         }
     }
 }
 
 #[test]
-fn what_decides_imports_only_std_serde_and_error_crates() {
-    let deciding = ["deploy/", "parameters.rs", "artifact/image_definitions.rs"];
+fn what_parses_parameters_and_image_definitions_knows_nothing_of_what_acts() {
+    let deciding = ["parameters", "artifact/image_definitions.rs"];
     assert_none_has(
         &deciding,
         &[
@@ -77,6 +82,36 @@ fn what_decides_imports_only_std_serde_and_error_crates() {
             "crate::handler",
             "crate::report",
             "crate::explain",
+        ],
+    );
+}
+
+/// The compiler keeps the core from calling anything; this keeps it from what needs no crate.
+#[test]
+fn the_core_has_three_dependencies_and_neither_waits_nor_looks_at_clock_disk_or_environment() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("deploy");
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    let (_, dependencies) = manifest.split_once("[dependencies]\n").unwrap();
+    let (dependencies, _) = dependencies.split_once("\n[").unwrap();
+    let names: Vec<&str> = dependencies
+        .lines()
+        .filter_map(|line| Some(line.split_once(" = ")?.0))
+        .collect();
+    assert_eq!(names, ["serde", "serde_json", "thiserror"]);
+    assert_none_of(
+        &root.join("src"),
+        &[""],
+        &[
+            "async ",
+            ".await",
+            "SystemTime",
+            "Instant",
+            "std::env",
+            "std::fs",
+            "std::net",
+            "std::io",
+            "std::thread",
+            "println!(",
         ],
     );
 }
@@ -133,16 +168,19 @@ fn an_sdk_error_is_taken_apart_in_one_place() {
 
 #[test]
 fn nothing_in_the_function_panics_on_purpose() {
-    let all = [""];
-    assert_none_has(
-        &all,
-        &[
-            ".unwrap()",
-            ".expect(",
-            "panic!(",
-            "unreachable!(",
-            "todo!(",
-            "unimplemented!(",
-        ],
-    );
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for folder in ["src", "deploy/src"] {
+        assert_none_of(
+            &root.join(folder),
+            &[""],
+            &[
+                ".unwrap()",
+                ".expect(",
+                "panic!(",
+                "unreachable!(",
+                "todo!(",
+                "unimplemented!(",
+            ],
+        );
+    }
 }

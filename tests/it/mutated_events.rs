@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ecs_deploy_action::engine::Unobserved;
+use ecs_deploy_action::observer::Unobserved;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;

@@ -4,7 +4,7 @@ use std::io::{Cursor, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ecs_deploy_action::engine::Unobserved;
+use ecs_deploy_action::observer::Unobserved;
 use serde_json::json;
 use simulator::ecs::{Behaviour, ServiceSetup};
 use simulator::{RuntimeApi, Simulator, StartAction};

@@ -275,7 +275,7 @@ async fn the_newest_are_kept_and_whatever_a_service_task_schedule_or_the_rollbac
         ..ServiceSetup::default()
     });
     let aws = ecs_deploy_action::aws::Aws::new(world.simulator.client_config());
-    let target = ecs_deploy_action::parameters::Target {
+    let target = ecs_deploy_action::deploy::spec::Target {
         cluster: "elsewhere".to_owned(),
         service: "old".to_owned(),
     };

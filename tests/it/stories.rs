@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ecs_deploy_action::deploy::rollout::Look;
+use ecs_deploy_action::deploy::spec::Target;
 use ecs_deploy_action::deploy::time::Timestamp;
-use ecs_deploy_action::engine::Observer;
 use ecs_deploy_action::handler::Invocation;
-use ecs_deploy_action::parameters::Target;
+use ecs_deploy_action::observer::Observer;
 use serde_json::{Value, json};
 use simulator::Answer;
 use simulator::ecs::{Behaviour, Controller, Intervention, PauseHook, ServiceSetup, Strategy};

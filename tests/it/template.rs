@@ -178,15 +178,16 @@ fn the_version_is_the_same_everywhere() {
 
 #[test]
 fn the_dashboard_and_queries_ask_for_what_the_metrics_line_has() {
-    use ecs_deploy_action::metrics::{Ended, NAMESPACE, line};
-    use ecs_deploy_action::report::Outcome;
+    use ecs_deploy_action::deploy::outcome::Outcome;
+    use ecs_deploy_action::metrics::{NAMESPACE, line};
+    use ecs_deploy_action::observer::Finished;
 
     let outcome = Outcome::Succeeded {
         message: String::new(),
         variables: std::collections::BTreeMap::new(),
         external_execution_id: None,
     };
-    let line = line(Ended {
+    let line = line(Finished {
         job: "",
         target: None,
         outcome: &outcome,

@@ -45,7 +45,7 @@ fn long_task() -> Behaviour {
 /// The id of a running task of `web`.
 async fn task_of_web(world: &World) -> String {
     let aws = ecs_deploy_action::aws::Aws::new(world.simulator.client_config());
-    let target = ecs_deploy_action::parameters::Target {
+    let target = ecs_deploy_action::deploy::spec::Target {
         cluster: "prod".to_owned(),
         service: "web".to_owned(),
     };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// A point in time: milliseconds since 1970-01-01T00:00:00Z.
 ///
-/// Deciding code is handed one; only [`crate::clock`] makes them from a real clock.
+/// Deciding code is handed one; only the function's `clock` makes them from a real clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 

@@ -1,5 +1,7 @@
 //! DECIDES: values in, values out. No async, clock, environment or SDK in here.
 
+pub mod call;
+pub mod cleanup;
 pub mod decide;
 pub mod diff;
 pub mod evidence;
@@ -7,7 +9,9 @@ pub mod facts;
 pub mod failure;
 pub mod fit;
 pub mod images;
+pub mod outcome;
 pub mod outside;
+pub mod partition;
 mod partitions;
 pub mod permission;
 pub mod phase;
@@ -19,9 +23,10 @@ pub mod region;
 pub mod revision;
 pub mod rollout;
 pub mod schedules;
+pub mod spec;
 pub mod task_definition;
 pub mod text;
-pub mod tidy;
+
 pub mod time;
 pub mod timeline;
 pub mod token;

@@ -193,7 +193,7 @@ pub fn failed(about: &str, container: &str, ended: Ended<'_>, evidence: &Evidenc
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deploy::evidence::StoppedContainer;
+    use crate::evidence::StoppedContainer;
 
     fn end(containers: &[(&str, Option<i32>)]) -> StoppedTask {
         StoppedTask {

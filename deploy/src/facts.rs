@@ -90,7 +90,7 @@ impl<'a> Facts<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deploy::rollout::Progress;
+    use crate::rollout::Progress;
 
     #[test]
     fn a_verdict_is_a_name_and_what_it_counts() {

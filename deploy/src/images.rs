@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::region::{Partition, Region};
+use super::partition::Partition;
+use super::region::Region;
 use super::text;
 
 /// Container name and image, in the order of the file. No name occurs twice.

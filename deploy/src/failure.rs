@@ -398,7 +398,7 @@ fn sentence(words: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deploy::rollout::{DeploymentSeen, Progress};
+    use crate::rollout::{DeploymentSeen, Progress};
 
     fn revision() -> Revision {
         Revision::parse("app:42").unwrap()

@@ -586,7 +586,7 @@ fn all_containers<'a>(bases: &'a [&Base]) -> impl Iterator<Item = &'a Value> {
 
 /// `IMAGE1_NAME` of `<IMAGE1_NAME>`, as CodeDeploy's action writes placeholders
 /// (<https://docs.aws.amazon.com/codepipeline/latest/userguide/tutorials-ecs-ecr-codedeploy.html>).
-pub(crate) fn placeholder_in(image: &str) -> Option<&str> {
+pub fn placeholder_in(image: &str) -> Option<&str> {
     let name = image.trim().strip_prefix('<')?.strip_suffix('>')?;
     (!name.is_empty() && !name.contains(['<', '>'])).then_some(name)
 }

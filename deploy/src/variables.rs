@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::parameters::Target;
+use super::spec::Target;
 
 use super::text;
 

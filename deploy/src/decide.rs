@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::phase::Owner;
 use super::rollout::Verdict;
 use super::time::Timestamp;
 
@@ -45,15 +46,6 @@ pub enum Decision {
         /// The first service that is not complete.
         service: usize,
     },
-}
-
-/// Who goes back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Owner {
-    /// ECS by itself: its circuit breaker, its alarms, or somebody who told it to.
-    Ecs,
-    /// This function, on behalf of the job.
-    Job,
 }
 
 /// While the new revision rolls out. What ECS says is weighed before the time limit.
@@ -334,7 +326,7 @@ fn has_failed(verdict: &Verdict) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deploy::rollout::Progress;
+    use crate::rollout::Progress;
     use proptest::prelude::*;
 
     const DEADLINE: Timestamp = Timestamp::from_secs(1000);

@@ -4,47 +4,12 @@
 use std::time::Duration;
 
 use super::{Engine, schedules};
-use crate::aws::error::CallError;
+use crate::deploy::call::CallError;
+use crate::deploy::cleanup::{Cleanup, Prune, prunable};
 use crate::deploy::revision::Revision;
+use crate::deploy::spec::DeploySpec;
 use crate::deploy::text;
-use crate::deploy::tidy::superfluous;
 use crate::explain::{self, Caller};
-use crate::parameters::DeploySpec;
-
-/// What is left to do.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Afterwards {
-    /// Revisions that were registered for this job and that no service will ever use: ARNs, or
-    /// `family:number`. Only if this answer counts: another delivery may be using them.
-    pub unused: Vec<String>,
-    /// Revisions that this very delivery registered while another one had already: nobody uses
-    /// them, whatever becomes of the answer.
-    pub duplicates: Vec<String>,
-    /// Old revisions of these families are to be deregistered.
-    pub tidy: Option<Tidy>,
-}
-
-/// Which revisions to keep.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tidy {
-    /// So many of the newest.
-    pub keep: usize,
-    /// Of these families: of what serves now.
-    pub families: Vec<String>,
-    /// Those that a rollback would need, and the new ones.
-    pub needed: Vec<Revision>,
-}
-
-impl Afterwards {
-    /// What is left to do if the job was answered by another delivery.
-    #[must_use]
-    pub fn of_no_account(self) -> Self {
-        Self {
-            duplicates: self.duplicates,
-            ..Self::default()
-        }
-    }
-}
 
 impl Engine {
     /// Does what is left to do, for `most` at most; returns what should be known of it.
@@ -52,10 +17,10 @@ impl Engine {
     /// # Replay
     /// A revision that is deregistered twice stays what it is. A delivery that finds an unused
     /// revision still there gives the same answer again.
-    pub async fn afterwards(
+    pub async fn clean_up(
         &self,
         spec: &DeploySpec,
-        left: &Afterwards,
+        left: &Cleanup,
         most: Option<Duration>,
     ) -> Vec<String> {
         let work = self.all_that_is_left(spec, left);
@@ -71,7 +36,7 @@ impl Engine {
         }
     }
 
-    async fn all_that_is_left(&self, spec: &DeploySpec, left: &Afterwards) -> Vec<String> {
+    async fn all_that_is_left(&self, spec: &DeploySpec, left: &Cleanup) -> Vec<String> {
         let caller = if spec.role.is_some() {
             Caller::Assumed
         } else {
@@ -89,8 +54,8 @@ impl Engine {
                 told.push(explain::of_call(about, &error, caller, true).message);
             }
         }
-        if let Some(tidy) = &left.tidy {
-            told.extend(match self.tidy(spec, tidy, caller).await {
+        if let Some(prune) = &left.prune {
+            told.extend(match self.prune(spec, prune, caller).await {
                 Ok(done) => done,
                 Err(error) => {
                     let about = "old revisions were left as they are, because it cannot be seen who needs them";
@@ -101,31 +66,31 @@ impl Engine {
         told
     }
 
-    async fn tidy(
+    async fn prune(
         &self,
         spec: &DeploySpec,
-        tidy: &Tidy,
+        prune: &Prune,
         caller: Caller,
     ) -> Result<Vec<String>, CallError> {
         let there = self
             .aws
             .in_account(spec.region.as_ref(), spec.role.as_ref());
         let ecs = there.ecs(None);
-        let scheduled = schedules::find(&there, &ecs, &tidy.families).await?;
+        let scheduled = schedules::find(&there, &ecs, &prune.families).await?;
         let clusters = ecs.clusters().await?;
         let mut told = Vec::new();
-        for family in &tidy.families {
+        for family in &prune.families {
             let active = ecs.active_revisions(family).await?;
             let active: Vec<Revision> = parsed(&active);
-            if active.len() <= tidy.keep {
+            if active.len() <= prune.keep {
                 continue;
             }
-            let mut needed = tidy.needed.clone();
+            let mut needed = prune.needed.clone();
             needed.extend(scheduled.iter().filter_map(schedules::Scheduled::revision));
             for cluster in &clusters {
                 needed.extend(parsed(&ecs.in_use_on(cluster, family).await?));
             }
-            let (old, more) = superfluous(&active, tidy.keep, &needed);
+            let (old, more) = prunable(&active, prune.keep, &needed);
             let mut names: Vec<String> = Vec::new();
             for revision in &old {
                 match ecs.deregister(&revision.to_string()).await {

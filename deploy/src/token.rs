@@ -7,8 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::decide::Owner;
-use super::phase::{Phase, ServiceRollout};
+use super::phase::{Owner, Phase, ServiceRollout};
 use super::revision::Revision;
 use super::text;
 use super::time::Timestamp;
@@ -541,7 +540,7 @@ mod tests {
     fn busy(points: u32) -> Timeline {
         let mut timeline = Timeline::default();
         for at in 0..points {
-            let progress = crate::deploy::rollout::Progress {
+            let progress = crate::rollout::Progress {
                 new_running: i32::try_from(at).unwrap(),
                 ..Default::default()
             };

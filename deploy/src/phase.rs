@@ -2,7 +2,6 @@
 //!
 //! There is no Start and no Done: the first has no state, the second no next step.
 
-use super::decide::Owner;
 use super::revision::Revision;
 use super::time::Timestamp;
 
@@ -27,6 +26,15 @@ impl ServiceRollout {
     pub fn is_touched(&self) -> bool {
         !self.deployment.is_empty()
     }
+}
+
+/// Who goes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// ECS by itself: its circuit breaker, its alarms, or somebody who told it to.
+    Ecs,
+    /// This function, on behalf of the job.
+    Job,
 }
 
 /// A phase of a deployment. Holds just what the next step needs.

@@ -1,0 +1,49 @@
+//! How an invocation ends.
+
+use std::collections::BTreeMap;
+
+use super::failure::Failure;
+
+/// `executionDetails.summary`, `externalExecutionId`: what CodePipeline takes, in characters
+/// (<https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ExecutionDetails.html>), and
+/// perhaps in bytes: see [`crate::text::cut_bytes`].
+pub const SUMMARY_LIMIT_BYTES: usize = 2048;
+
+/// How one invocation ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// Every service serves this job's revision; or a dry run found nothing wrong.
+    Succeeded {
+        /// One sentence.
+        message: String,
+        /// Output variables of the action.
+        variables: BTreeMap<String, String>,
+        /// The first service's deployment.
+        external_execution_id: Option<String>,
+    },
+    /// It failed.
+    Failed {
+        /// Why.
+        failure: Failure,
+        /// The first service's deployment, if there was one.
+        external_execution_id: Option<String>,
+    },
+    /// Not yet.
+    InProgress {
+        /// To be handed back.
+        token: String,
+        /// What is said meanwhile.
+        details: Details,
+    },
+}
+
+/// What is said beside the answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Details {
+    /// One sentence for the pipeline's page.
+    pub summary: String,
+    /// ECS's deployment id.
+    pub external_execution_id: Option<String>,
+    /// 0 to 100.
+    pub percent_complete: Option<i32>,
+}
