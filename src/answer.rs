@@ -1,4 +1,4 @@
-//! What a job is answered if CodePipeline does not take the answer: ever plainer ones.
+//! How a job is answered, and what if CodePipeline does not take the answer: ever plainer ones.
 //!
 //! An answer that CodePipeline has refused once it refuses again, and a job without an answer hangs
 //! for twenty minutes. So each refusal is followed by an answer with less in it that could be the
@@ -6,16 +6,16 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::aws::Aws;
+use crate::aws::codepipeline::CodePipeline;
 use crate::deploy::call::{CallError, Class};
 use crate::deploy::failure::{Failure, FailureKind};
+use crate::deploy::machine::Checkpoint;
 use crate::deploy::outcome::Details;
 use crate::deploy::outcome::Outcome;
-use crate::deploy::phase::Phase;
-use crate::deploy::spec::DeploySpec;
 use crate::deploy::text;
 use crate::deploy::token;
-use crate::engine::Stage;
-use crate::explain::{self, Caller};
+use crate::deploy::words::{self, Caller};
 
 /// A plain message has no more than this.
 const SHORT_CHARS: usize = 600;
@@ -23,9 +23,132 @@ const SHORT_CHARS: usize = 600;
 /// The last words, which nobody can have anything against.
 const LAST_WORDS: &str = "CodePipeline refused the message of this failure. The function's log has it. A deployment that was under way goes on unwatched: look at the service.";
 
+/// The job could not be answered. Lambda is to bring the event again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the job could not be answered: {}", words::call(.0, Caller::Function))]
+pub struct Unanswered(#[source] CallError);
+
+/// How answering went.
+pub(crate) struct Answered {
+    /// The answer is CodePipeline's, or nobody's; not if another delivery has given one.
+    pub(crate) is_accepted: bool,
+    /// The failure that was given instead of a success, or of a token, that was not taken.
+    pub(crate) instead: Option<Outcome>,
+    /// What should be known of it.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Answers the job. What CodePipeline does not take is followed by a plainer answer. A refusal because the
+/// job is over or not known is only worth a warning: the event was sent by hand, or twice.
+///
+/// # Replay
+/// CodePipeline takes one answer to a job.
+///
+/// # Errors
+/// [`Unanswered`] if CodePipeline could not be reached.
+pub(crate) async fn answer(
+    aws: &Aws,
+    job: &str,
+    outcome: &Outcome,
+    checkpoint: &Checkpoint,
+) -> Result<Answered, Unanswered> {
+    let codepipeline = aws.codepipeline();
+    let mut instead = Instead::of(outcome, checkpoint);
+    let mut given = outcome.clone();
+    let mut warnings = Vec::new();
+    let error = loop {
+        let error = match put(&codepipeline, job, &given).await {
+            Ok(()) => break None,
+            Err(error) => error,
+        };
+        let next = if is_no(error.class) {
+            instead.next(&error)
+        } else {
+            None
+        };
+        let Some(next) = next else {
+            break Some(error);
+        };
+        tracing::error!(job, %error, "the answer was refused, a plainer one is sent");
+        given = next;
+        if warnings.is_empty() {
+            warnings.push(format!(
+                "CodePipeline refused the full answer and was given a shorter one: {error}"
+            ));
+        }
+    };
+    let is_failure = |outcome: &Outcome| matches!(outcome, Outcome::Failed { .. });
+    let became_failure = is_failure(&given) && !is_failure(outcome);
+    let mut answered = Answered {
+        is_accepted: true,
+        instead: became_failure.then_some(given),
+        warnings,
+    };
+    let Some(error) = error else {
+        return Ok(answered);
+    };
+    answered.is_accepted = error.class == Class::Missing;
+    let warning = match error.class {
+        Class::Missing => {
+            format!("CodePipeline does not know the job {job}, so nobody was answered: {error}")
+        }
+        Class::JobOver => {
+            format!("the job {job} was answered before, so this answer was not taken: {error}")
+        }
+        // Brought again, the event would come to the same.
+        Class::Refused | Class::Unsupported => {
+            format!("CodePipeline took no answer to the job {job}, however plain: {error}")
+        }
+        _ => {
+            let unanswered = Unanswered(error);
+            tracing::error!(job, "{unanswered}");
+            return Err(unanswered);
+        }
+    };
+    tracing::warn!(job, "{warning}");
+    answered.warnings.push(warning);
+    Ok(answered)
+}
+
+/// Whether CodePipeline said no to this very answer: another one may be taken.
+fn is_no(class: Class) -> bool {
+    !matches!(
+        class,
+        Class::Missing | Class::JobOver | Class::Throttled | Class::Unavailable
+    )
+}
+
+async fn put(codepipeline: &CodePipeline, job: &str, outcome: &Outcome) -> Result<(), CallError> {
+    const DONE_PERCENT: i32 = 100;
+    match outcome {
+        Outcome::Succeeded {
+            message,
+            variables,
+            external_execution_id,
+        } => {
+            let details = Details {
+                summary: message.clone(),
+                external_execution_id: external_execution_id.clone(),
+                percent_complete: Some(DONE_PERCENT),
+            };
+            codepipeline.succeeded(job, &details, variables).await
+        }
+        Outcome::Failed {
+            failure,
+            external_execution_id,
+        } => {
+            let id = external_execution_id.as_deref();
+            codepipeline.failed(job, failure, id).await
+        }
+        Outcome::InProgress { token, details } => {
+            codepipeline.in_progress(job, details, token).await
+        }
+    }
+}
+
 /// What follows on a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
+enum Plainer {
     /// The same without all that can be left out, in plain characters.
     Plain,
     /// The failure that says that the success, or the token, was not taken.
@@ -42,25 +165,30 @@ pub(crate) struct Instead<'a> {
     outcome: &'a Outcome,
     /// What a deployment that is not over does from now on, if nobody follows it.
     unwatched: String,
-    left: VecDeque<Step>,
+    left: VecDeque<Plainer>,
     /// Why a success or a token was not taken: the first refusal tells most.
     refusal: Option<CallError>,
 }
 
 impl<'a> Instead<'a> {
-    pub(crate) fn of(outcome: &'a Outcome, spec: Option<&DeploySpec>, stage: &Stage) -> Self {
-        let steps: &[Step] = match outcome {
-            Outcome::Failed { .. } => &[Step::Plain, Step::LastWords],
+    pub(crate) fn of(outcome: &'a Outcome, checkpoint: &Checkpoint) -> Self {
+        let steps: &[Plainer] = match outcome {
+            Outcome::Failed { .. } => &[Plainer::Plain, Plainer::LastWords],
             Outcome::Succeeded { .. } | Outcome::InProgress { .. } => &[
-                Step::Plain,
-                Step::NotTaken,
-                Step::PlainNotTaken,
-                Step::LastWords,
+                Plainer::Plain,
+                Plainer::NotTaken,
+                Plainer::PlainNotTaken,
+                Plainer::LastWords,
             ],
         };
         Self {
             outcome,
-            unwatched: unwatched(spec, stage),
+            unwatched: match checkpoint {
+                Checkpoint::At(deployment) => words::unwatched(deployment),
+                Checkpoint::Unchanged | Checkpoint::Changing => {
+                    "The deployment goes on unwatched: look at its services in ECS.".to_owned()
+                }
+            },
             left: steps.iter().copied().collect(),
             refusal: None,
         }
@@ -76,17 +204,17 @@ impl<'a> Instead<'a> {
             if is_failure {
                 return None;
             }
-            self.left.retain(|step| *step != Step::Plain);
+            self.left.retain(|step| *step != Plainer::Plain);
         }
         let step = self.left.pop_front()?;
-        if step == Step::NotTaken {
+        if step == Plainer::NotTaken {
             self.refusal = Some(error.clone());
         }
         Some(match step {
-            Step::Plain => plain(self.outcome),
-            Step::NotTaken => self.not_taken(),
-            Step::PlainNotTaken => plain(&self.not_taken()),
-            Step::LastWords => failed(FailureKind::Job, LAST_WORDS, None),
+            Plainer::Plain => plain(self.outcome),
+            Plainer::NotTaken => self.not_taken(),
+            Plainer::PlainNotTaken => plain(&self.not_taken()),
+            Plainer::LastWords => failed(FailureKind::Job, LAST_WORDS, None),
         })
     }
 
@@ -94,7 +222,7 @@ impl<'a> Instead<'a> {
         let (kind, why) = match &self.refusal {
             Some(error) if error.class == Class::Denied => (
                 FailureKind::Permission,
-                explain::words(error, Caller::Function),
+                words::call(error, Caller::Function),
             ),
             Some(error) => (FailureKind::Job, error.detail.clone()),
             None => (FailureKind::Job, String::new()),
@@ -131,36 +259,6 @@ fn failed(kind: FailureKind, message: &str, external_execution_id: Option<String
         failure: Failure::new(kind, message),
         external_execution_id,
     }
-}
-
-/// What goes on, and where to look.
-fn unwatched(spec: Option<&DeploySpec>, stage: &Stage) -> String {
-    let (Some(spec), Stage::At(left_off)) = (spec, stage) else {
-        return "The deployment goes on unwatched: look at its services in ECS.".to_owned();
-    };
-    let phase = &left_off.phase;
-    let revisions = text::once(phase.services().iter().map(|one| one.revision.to_string()));
-    let revisions = text::listed(&revisions);
-    let about = spec.about();
-    let what = match phase {
-        Phase::PreDeploy { task, .. } => format!(
-            "the task before the deployment of {revisions} ({task}) goes on unwatched, and no service is going to be changed: look at the task in ECS."
-        ),
-        Phase::RollingOut { .. } => format!(
-            "the deployment of {revisions} goes on unwatched, and only ECS itself may roll it back: look at the deployments of the service in ECS."
-        ),
-        Phase::RollingBack { cause, .. } => {
-            let cause = if cause.is_empty() {
-                String::new()
-            } else {
-                format!(": {}", cause.trim_end_matches('.'))
-            };
-            format!(
-                "{revisions} failed{cause}. Rolling back goes on unwatched: look at the deployments of the service in ECS."
-            )
-        }
-    };
-    format!("{about}: {what}")
 }
 
 /// The same answer without all that CodePipeline could have something against, for it has just
@@ -225,7 +323,7 @@ mod tests {
     }
 
     fn all(outcome: &Outcome, class: Class) -> Vec<Outcome> {
-        let mut instead = Instead::of(outcome, None, &Stage::Unchanged);
+        let mut instead = Instead::of(outcome, &Checkpoint::Unchanged);
         std::iter::from_fn(|| instead.next(&error(class))).collect()
     }
 

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use crate::deploy::outcome::Outcome;
-use crate::deploy::rollout::Look;
+use crate::deploy::seen::Look;
 use crate::deploy::spec::Target;
 use crate::deploy::text;
 use crate::deploy::time::Timestamp;

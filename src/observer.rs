@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::deploy::outcome::Outcome;
-use crate::deploy::rollout::Look;
+use crate::deploy::seen::Look;
 use crate::deploy::spec::Target;
 use crate::deploy::time::Timestamp;
 use crate::record::Record;

@@ -1,31 +1,26 @@
-//! What an invocation returns, and what it says on the pipeline's page while it goes on.
+//! What an invocation returns.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use crate::deploy::cleanup::Cleanup;
+use crate::deploy::deployment::{Deployment, Service};
 use crate::deploy::diff::{Change, Changes};
-use crate::deploy::failure::{Failure, overwritten};
-use crate::deploy::outcome::{Details, Outcome, SUMMARY_LIMIT_BYTES};
+use crate::deploy::failure::Failure;
+use crate::deploy::outcome::{Outcome, SUMMARY_LIMIT_BYTES};
 use crate::deploy::outside::printable;
-use crate::deploy::phase::Owner;
-use crate::deploy::phase::{Phase, ServiceRollout};
 use crate::deploy::plan::Plan;
-use crate::deploy::rollout::{Progress, Verdict};
 use crate::deploy::spec::{DeploySpec, Target};
 use crate::deploy::text;
-use crate::deploy::time::{Timestamp, spoken};
-use crate::deploy::timeline::percent as whole_percent;
 
 /// What became of one service, for the report.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServiceReport {
     /// The service.
     pub target: Target,
-    /// Its rollout, if it was updated.
-    pub rollout: Option<ServiceRollout>,
+    /// What is known of its deployment, if it was updated.
+    pub deployed: Option<Service>,
     /// In a dry run, what the new revision would change.
     pub changes: Changes,
 }
@@ -61,10 +56,7 @@ pub struct DryRun {
 impl Report {
     /// A failure before any service was known.
     pub fn failed(failure: Failure) -> Self {
-        Self::of(Outcome::Failed {
-            failure,
-            external_execution_id: None,
-        })
+        Self::of(failure.into())
     }
 
     /// An outcome with nothing else to say.
@@ -84,7 +76,7 @@ impl Report {
         let services = spec.targets.iter().zip(&plan.services);
         let services = services.map(|(target, service)| ServiceReport {
             target: target.clone(),
-            rollout: None,
+            deployed: None,
             changes: plan
                 .families
                 .get(service.family)
@@ -242,11 +234,15 @@ impl ServiceReport {
             "cluster": self.target.cluster_name(),
             "service": self.target.service_name(),
         });
-        if let Some(rollout) = &self.rollout {
-            service["revision"] = json!(rollout.revision.to_string());
-            service["previousRevision"] = json!(rollout.previous.to_string());
-            service["deployment"] = json!(rollout.deployment);
-            if let Some(id) = &rollout.service_deployment {
+        if let Some(deployed) = &self.deployed {
+            service["revision"] = json!(deployed.revision.to_string());
+            if let Some(previous) = &deployed.previous {
+                service["previousRevision"] = json!(previous.to_string());
+            }
+            if let Some(id) = deployed.ours.deployment() {
+                service["deployment"] = json!(id);
+            }
+            if let Some(id) = deployed.ours.service_deployment() {
                 service["serviceDeployment"] = json!(id);
             }
         }
@@ -254,189 +250,16 @@ impl ServiceReport {
     }
 }
 
-/// The services of `phase` for the report.
-pub fn services_of(spec: &DeploySpec, phase: &Phase) -> Vec<ServiceReport> {
-    let pairs = spec.targets.iter().zip(phase.services());
-    pairs
-        .map(|(target, rollout)| ServiceReport {
-            target: target.clone(),
-            rollout: Some(rollout.clone()).filter(ServiceRollout::is_touched),
+/// The services of `deployment` for the report.
+pub fn services_of(deployment: &Deployment) -> Vec<ServiceReport> {
+    let services = deployment.services.iter();
+    services
+        .map(|service| ServiceReport {
+            target: service.target.clone(),
+            deployed: Some(service.clone()).filter(Service::is_touched),
             changes: Changes::default(),
         })
         .collect()
-}
-
-/// What is said while `phase` goes on: `web: 1 of 2 new tasks running, 2 old; 3 min of 60`.
-///
-/// `verdicts` are the last look's, one for each service; empty if there was none.
-pub fn progress(spec: &DeploySpec, phase: &Phase, verdicts: &[Verdict], now: Timestamp) -> Details {
-    let minutes = now.since(phase.started()).as_secs() / 60;
-    let of = spec.timeout.as_secs() / 60;
-    let time = format!("{minutes} min of {of}");
-    let summary = match phase {
-        Phase::PreDeploy { services, .. } => {
-            let revisions: Vec<String> = services
-                .iter()
-                .map(|rollout| rollout.revision.to_string())
-                .collect();
-            let task = spec.pre_deploy.as_ref();
-            format!(
-                "{}: the task before the deployment runs (container {} of {}); {minutes} min of {}",
-                spec.about(),
-                task.map_or("", |task| &task.container),
-                text::listed(&text::once(revisions)),
-                task.map_or(0, |task| task.timeout.as_secs() / 60),
-            )
-        }
-        Phase::RollingOut { .. } => {
-            let services: Vec<String> = spec
-                .targets
-                .iter()
-                .enumerate()
-                .map(|(index, target)| {
-                    format!("{}: {}", target.service_name(), said(verdicts.get(index)))
-                })
-                .collect();
-            format!("{}; {time}", services.join("; "))
-        }
-        Phase::RollingBack {
-            failed,
-            cause,
-            since,
-            owner,
-            services,
-            ..
-        } => {
-            let who = match owner {
-                Owner::Ecs => "ECS is rolling back",
-                Owner::Job => "rolling back",
-            };
-            let name = spec.targets.get(*failed).map_or("", Target::service_name);
-            let revision = services
-                .get(*failed)
-                .map_or_else(String::new, |rollout| rollout.revision.to_string());
-            let tasks = match verdicts.get(*failed).and_then(Verdict::progress) {
-                Some(progress) => format!(
-                    ", {} of {} old tasks running",
-                    progress.old_running, progress.desired
-                ),
-                None => String::new(),
-            };
-            let cause = if cause.is_empty() {
-                String::new()
-            } else {
-                format!(": {cause}")
-            };
-            let others = spec.targets.iter().enumerate().zip(services);
-            let others: Vec<String> = others
-                .filter(|((place, _), rollout)| place != failed && rollout.is_touched())
-                .map(|((place, target), _)| {
-                    format!("; {}: {}", target.service_name(), said(verdicts.get(place)))
-                })
-                .collect();
-            format!(
-                "{name}: {revision} failed{cause}; {who}{tasks}, for {}{}",
-                spoken(now.since(*since)),
-                others.concat()
-            )
-        }
-    };
-    Details {
-        summary: text::cut_bytes(&summary, SUMMARY_LIMIT_BYTES),
-        external_execution_id: phase.external_id(),
-        percent_complete: Some(percent(phase, verdicts)),
-    }
-}
-
-fn said(verdict: Option<&Verdict>) -> String {
-    let Some(verdict) = verdict else {
-        return "updated".to_owned();
-    };
-    match verdict {
-        Verdict::InProgress(progress) => tasks(progress),
-        Verdict::Serving { .. } => "complete".to_owned(),
-        Verdict::Unknown { state, progress } => {
-            format!("{} (ECS shows '{state}')", tasks(progress))
-        }
-        Verdict::NoNews { why } => format!("no news: {}", text::cut(why, 200)),
-        Verdict::RollingBack { .. } => "rolling back".to_owned(),
-        Verdict::Untouched => "not changed".to_owned(),
-        Verdict::RolledBack { .. }
-        | Verdict::RollbackFailed { .. }
-        | Verdict::Failed { .. }
-        | Verdict::Replaced { .. }
-        | Verdict::Gone { .. } => "failed".to_owned(),
-    }
-}
-
-fn tasks(progress: &Progress) -> String {
-    let mut said = format!(
-        "{} of {} new tasks running, {} old",
-        progress.new_running, progress.desired, progress.old_running
-    );
-    // A rolling update has none; ECS shows a weight all the same.
-    let weight = progress.new_weight.filter(|_| progress.stage.is_some());
-    let weight =
-        weight.map(|weight| format!("{} % of traffic on the new ones", whole_percent(weight)));
-    let bake = (progress.bake_minutes > 0 && progress.stage.as_deref() == Some("BAKE_TIME"))
-        .then(|| format!("watched for {} min", progress.bake_minutes));
-    // A hook's note names the stage itself.
-    let stage = progress.note.clone().or_else(|| progress.stage.clone());
-    let details: Vec<String> = [stage, weight, bake].into_iter().flatten().collect();
-    if !details.is_empty() {
-        said.push_str(&format!(" ({})", details.join(", ")));
-    }
-    said
-}
-
-/// Share of new tasks that run, over all services; 99 until it is over.
-fn percent(phase: &Phase, verdicts: &[Verdict]) -> i32 {
-    const NOT_YET_DONE: i32 = 99;
-    match phase {
-        Phase::PreDeploy { .. } => 0,
-        Phase::RollingBack { .. } => NOT_YET_DONE,
-        Phase::RollingOut { .. } => {
-            let mut running = 0;
-            let mut desired = 0;
-            for verdict in verdicts {
-                if let Some(progress) = verdict.progress() {
-                    running += progress.new_running.clamp(0, progress.desired.max(0));
-                    desired += progress.desired.max(0);
-                }
-            }
-            if desired == 0 {
-                0
-            } else {
-                (running * 100 / desired).min(NOT_YET_DONE)
-            }
-        }
-    }
-}
-
-/// The message of a success. `tasks` are how many run and how many the service wants.
-pub fn success_message(
-    target: &Target,
-    rollout: &ServiceRollout,
-    (running, desired): (i32, i32),
-    took: Duration,
-) -> String {
-    let revision = &rollout.revision;
-    let serves = if desired == 0 {
-        format!(
-            "{target}: {revision} is deployed, but no task ran: the service's desired count is 0."
-        )
-    } else {
-        format!(
-            "{target}: {revision} is serving, {}, after {}.",
-            if running == desired {
-                text::counted(usize::try_from(running).unwrap_or(0), "task")
-            } else {
-                format!("{running} of {desired} tasks running")
-            },
-            spoken(took)
-        )
-    };
-    serves + &overwritten(rollout)
 }
 
 #[cfg(test)]
@@ -470,7 +293,7 @@ mod tests {
                 .iter()
                 .map(|target| ServiceReport {
                     target: target.clone(),
-                    rollout: None,
+                    deployed: None,
                     changes: changes.clone(),
                 })
                 .collect(),
@@ -505,7 +328,7 @@ mod tests {
         let report = Report {
             services: vec![ServiceReport {
                 target: spec.targets[0].clone(),
-                rollout: None,
+                deployed: None,
                 changes: diff::changes(&of("256"), &of("512")),
             }],
             warnings: vec!["one".to_owned()],

@@ -11,12 +11,13 @@ use aws_credential_types::Credentials;
 use ecs_deploy_action::artifact::entry::{self, Bounds};
 use ecs_deploy_action::artifact::ranged::{Source, Tail};
 use ecs_deploy_action::aws::Aws;
+use ecs_deploy_action::deploy::deployment::{Deployment, Ours, Service, Stage};
 use ecs_deploy_action::deploy::images::ImageSource;
-use ecs_deploy_action::deploy::phase::{Phase, ServiceRollout};
 use ecs_deploy_action::deploy::revision::Revision;
+use ecs_deploy_action::deploy::spec::Target;
 use ecs_deploy_action::deploy::task_definition::{Base, Described, registrations};
 use ecs_deploy_action::deploy::time::Timestamp;
-use ecs_deploy_action::deploy::token::{self, LeftOff};
+use ecs_deploy_action::deploy::token;
 use serde_json::{Value, json};
 use simulator::artifacts;
 
@@ -90,12 +91,14 @@ pub(crate) fn work(asked: &str) {
             }
         }
         "token" => {
-            let left_off = left_off();
+            let deployment = rolling_out();
+            let services = deployment.services.iter();
+            let targets: Vec<Target> = services.map(|one| one.target.clone()).collect();
             if !only_prepares {
                 for _ in 0..TOKENS {
-                    let token = token::encode(black_box(&left_off), "0000abcd").expect("it fits");
-                    let read = token::decode(black_box(&token), "0000abcd").expect("it is ours");
-                    assert_eq!(black_box(read).phase, left_off.phase);
+                    let token = token::encode(black_box(&deployment)).expect("it fits");
+                    let read = token::decode(black_box(&token), &targets).expect("it is ours");
+                    assert_eq!(black_box(read).services, deployment.services);
                 }
             }
         }
@@ -142,19 +145,32 @@ fn described() -> Value {
 }
 
 /// Ten services that roll out.
-fn left_off() -> LeftOff {
-    let services = (0..10_u64).map(|number| ServiceRollout {
-        revision: Revision::parse(&format!("application-{number}:42")).expect("a revision"),
-        previous: Revision::parse(&format!("application-{number}:41")).expect("a revision"),
-        deployment: format!("ecs-svc/{}", 1_234_567_890_123_456_789 + number),
-        overwrote: false,
-        service_deployment: Some(format!("sd{number:020}")),
+fn rolling_out() -> Deployment {
+    let services = (0..10_u64).map(|number| {
+        let target = Target {
+            cluster: "prod".to_owned(),
+            service: format!("application-{number}"),
+        };
+        let revision = |revision: u64| {
+            let name = format!("application-{number}:{revision}");
+            Revision::parse(&name).expect("a revision")
+        };
+        Service {
+            ours: Ours::Named {
+                deployment: format!("ecs-svc/{}", 1_234_567_890_123_456_789 + number),
+                service_deployment: Some(format!("sd{number:020}")),
+            },
+            ..Service::untouched(target, revision(42), Some(revision(41)))
+        }
     });
-    LeftOff::from(Phase::RollingOut {
+    Deployment {
         job: "00000000-0000-4000-8000-000000000001".to_owned(),
         started: Timestamp::from_secs(1_790_000_000),
+        stage: Stage::RollingOut,
         services: services.collect(),
-    })
+        config_pin: None,
+        is_from_token: false,
+    }
 }
 
 /// An object in memory.

@@ -1,6 +1,8 @@
 //! What is left to do once the job is answered: revisions that nobody needs.
 
+use super::deployment::Deployment;
 use super::revision::Revision;
+use super::text;
 
 /// What is left to do.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -24,6 +26,20 @@ pub struct Prune {
     pub families: Vec<String>,
     /// Those that a rollback would need, and the new ones.
     pub needed: Vec<Revision>,
+}
+
+impl Prune {
+    /// After `deployment` has succeeded: of its families, all that it and its rollback do not need.
+    pub fn after(deployment: &Deployment, keep: usize) -> Self {
+        let services = deployment.services.iter();
+        let needed = services.flat_map(|one| std::iter::once(&one.revision).chain(&one.previous));
+        let families = deployment.services.iter();
+        Self {
+            keep,
+            families: text::once(families.map(|one| one.revision.family().to_owned())),
+            needed: needed.cloned().collect(),
+        }
+    }
 }
 
 impl Cleanup {

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::outside::shown;
 use super::region::Region;
-use super::rollout::{EventSeen, Verdict};
+use super::seen::{EventSeen, Look, ServiceDeploymentSeen};
 use super::text;
 use super::time::Timestamp;
+use super::verdict::{Reason, Verdict};
 
 /// One quoted reason takes at most this much of the headline.
 pub(super) const REASON_LIMIT_CHARS: usize = 300;
@@ -226,6 +227,19 @@ pub fn task_to_read(stopped: &[StoppedTask]) -> Option<(&StoppedTask, &StoppedCo
 }
 
 impl Evidence {
+    /// What a look itself tells.
+    pub fn seen(look: &Look, started: Timestamp) -> Self {
+        let Some((service, service_deployment)) = look.seen() else {
+            return Self::default();
+        };
+        Self {
+            events: telling_events(&service.events, started),
+            deployment: service_deployment.map_or_else(Vec::new, reports_on),
+            console: console_link(&service.arn),
+            ..Self::default()
+        }
+    }
+
     /// The cause closest to the root, as `CannotPullContainerError: … (3 tasks)`, with what to do
     /// where that is known.
     ///
@@ -353,30 +367,32 @@ impl Evidence {
 
 /// Why a rollout failed: what its tasks say, else what ECS says of it, else that nobody said.
 pub fn cause(verdict: &Verdict, evidence: &Evidence) -> String {
-    let reason = match verdict {
-        Verdict::RollingBack { reason, .. }
-        | Verdict::RolledBack { reason }
-        | Verdict::RollbackFailed { reason }
-        | Verdict::Failed { reason, .. } => reason.as_deref(),
-        Verdict::Untouched
-        | Verdict::Serving { .. }
-        | Verdict::InProgress(_)
-        | Verdict::Replaced { .. }
-        | Verdict::Gone { .. }
-        | Verdict::Unknown { .. }
-        | Verdict::NoNews { .. } => None,
-    };
-    let is_alarm = reason.is_some_and(|reason| reason.starts_with("alarm "));
-    let told = evidence.root_cause().filter(|_| !is_alarm);
+    let reason = verdict.reason();
+    let explains_all = reason.is_some_and(Reason::explains_all);
+    let told = evidence.root_cause().filter(|_| !explains_all);
     told.or_else(|| {
-        reason.map(|words| {
-            text::cut(
-                shown(words).trim().trim_end_matches('.'),
-                REASON_LIMIT_CHARS,
-            )
-        })
+        let text = reason?.to_string();
+        Some(text::cut(
+            shown(&text).trim().trim_end_matches('.'),
+            REASON_LIMIT_CHARS,
+        ))
     })
     .unwrap_or_else(|| "ECS gave no reason".to_owned())
+}
+
+/// What ECS reports of a service deployment, each once.
+fn reports_on(seen: &ServiceDeploymentSeen) -> Vec<String> {
+    let reasons = [&seen.status_reason, &seen.rollback_reason]
+        .into_iter()
+        .flatten();
+    let reasons = reasons.map(|reason| reason.trim().to_owned());
+    let mut reports = text::once(reasons.filter(|reason| !reason.is_empty()));
+    if let Some((failures, threshold)) = seen.breaker.filter(|(failures, _)| *failures > 0) {
+        reports.push(format!(
+            "Its circuit breaker counted {failures} failed tasks; it trips at {threshold}."
+        ));
+    }
+    reports
 }
 
 /// Those of `events` since `start` that say that something went wrong, newest first, each once:
@@ -563,7 +579,7 @@ mod tests {
     fn tasks_that_ecs_itself_stopped_are_no_cause() {
         assert_eq!(root_of(&[scaled_in()]), None);
         let verdict = Verdict::Failed {
-            reason: Some("tasks failed to start.".to_owned()),
+            reason: Reason::of("tasks failed to start."),
             stopped: false,
             ecs_rolls_back: false,
         };
@@ -602,7 +618,7 @@ mod tests {
     #[test]
     fn an_alarm_is_the_cause_whatever_its_tasks_say() {
         let verdict = Verdict::RolledBack {
-            reason: Some("alarm 5xx went off".to_owned()),
+            reason: Some(Reason::Alarms(vec!["5xx".to_owned()])),
         };
         assert_eq!(cause(&verdict, &of(&[exited(1)])), "alarm 5xx went off");
     }

@@ -1,10 +1,10 @@
 //! A verdict as the fields of a log line, which CloudWatch Logs Insights can query.
 
-use super::rollout::Verdict;
 use super::timeline::percent;
+use super::verdict::Verdict;
 
 /// What a verdict says; absent is what it does not say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts<'a> {
     /// The verdict's name: `InProgress`, `RolledBack`, ….
     pub name: &'static str,
@@ -21,7 +21,7 @@ pub struct Facts<'a> {
     /// A hook that holds the deployment.
     pub note: Option<&'a str>,
     /// Why, in ECS's words, or why nobody could look.
-    pub reason: Option<&'a str>,
+    pub reason: Option<String>,
     /// A state that this build does not know, or the status of a service that is gone.
     pub state: Option<&'a str>,
     /// The id of the deployment that has taken our place.
@@ -42,7 +42,10 @@ impl<'a> Facts<'a> {
                 note: progress.note.as_deref(),
                 ..Self::default()
             });
-        let named = |name| Self { name, ..counts };
+        let named = |name| Self {
+            name,
+            ..counts.clone()
+        };
         match verdict {
             Verdict::Untouched => named("Untouched"),
             Verdict::Serving { desired, running } => Self {
@@ -52,19 +55,19 @@ impl<'a> Facts<'a> {
             },
             Verdict::InProgress(_) => named("InProgress"),
             Verdict::RollingBack { reason, .. } => Self {
-                reason: reason.as_deref(),
+                reason: reason.as_ref().map(ToString::to_string),
                 ..named("RollingBack")
             },
             Verdict::RolledBack { reason } => Self {
-                reason: reason.as_deref(),
+                reason: reason.as_ref().map(ToString::to_string),
                 ..named("RolledBack")
             },
             Verdict::RollbackFailed { reason } => Self {
-                reason: reason.as_deref(),
+                reason: reason.as_ref().map(ToString::to_string),
                 ..named("RollbackFailed")
             },
             Verdict::Failed { reason, .. } => Self {
-                reason: reason.as_deref(),
+                reason: reason.as_ref().map(ToString::to_string),
                 ..named("Failed")
             },
             Verdict::Replaced { by, .. } => Self {
@@ -80,7 +83,7 @@ impl<'a> Facts<'a> {
                 ..named("Unknown")
             },
             Verdict::NoNews { why } => Self {
-                reason: Some(why),
+                reason: Some(why.clone()),
                 ..named("NoNews")
             },
         }
@@ -90,12 +93,12 @@ impl<'a> Facts<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rollout::Progress;
+    use crate::verdict::{Progress, Reason};
 
     #[test]
     fn a_verdict_is_a_name_and_what_it_counts() {
         let verdict = Verdict::RollingBack {
-            reason: Some("alarm".to_owned()),
+            reason: Reason::of("alarm"),
             progress: Progress {
                 desired: 2,
                 new_running: 1,
@@ -111,7 +114,7 @@ mod tests {
             (Some(2), Some(1), Some(2))
         );
         assert_eq!(
-            (facts.reason, facts.traffic_percent),
+            (facts.reason.as_deref(), facts.traffic_percent),
             (Some("alarm"), Some(10))
         );
         assert_eq!(facts.stage, None);

@@ -37,6 +37,15 @@ pub enum Outcome {
     },
 }
 
+impl From<Failure> for Outcome {
+    fn from(failure: Failure) -> Self {
+        Self::Failed {
+            failure,
+            external_execution_id: None,
+        }
+    }
+}
+
 /// What is said beside the answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Details {

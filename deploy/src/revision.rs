@@ -51,8 +51,13 @@ impl Revision {
         self.number
     }
 
+    /// Whether `arn` names this revision.
+    pub fn is(&self, arn: &str) -> bool {
+        Self::parse(arn).is_ok_and(|named| named == *self)
+    }
+
     /// This revision's ARN, given the ARN of any revision of the same account and Region.
-    pub fn arn_beside(&self, neighbour: &str) -> String {
+    pub fn arn_like(&self, neighbour: &str) -> String {
         match neighbour.rsplit_once('/') {
             Some((prefix, _)) => format!("{prefix}/{self}"),
             None => self.to_string(),
@@ -79,7 +84,7 @@ mod tests {
         assert_eq!((long.family(), long.number()), ("my_app-1", 42));
         let other = Revision::parse("b:7").unwrap();
         assert_eq!(
-            other.arn_beside(arn),
+            other.arn_like(arn),
             "arn:aws-cn:ecs:cn-north-1:111122223333:task-definition/b:7"
         );
     }

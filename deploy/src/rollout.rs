@@ -1,1450 +1,295 @@
-//! What ECS shows of a service → the verdict on *our* deployment.
-//!
-//! Judged by identity, never by calm: a service that is steady on another revision has not
-//! deployed ours. Others call that a success
-//! (<https://github.com/aws-actions/amazon-ecs-deploy-task-definition/issues/191>,
-//! <https://github.com/fabfuel/ecs-deploy/issues/185>,
-//! <https://github.com/sil-org/ecs-deploy/issues/224>).
+//! The stage RollingOut: what its services' verdicts call for.
 
-use std::time::Duration;
-
-use super::phase::ServiceRollout;
-use super::revision::Revision;
+use super::deployment::{Owner, Service};
+use super::spec::DeploySpec;
 use super::time::Timestamp;
+use super::verdict::Verdict;
 
-/// ECS may answer a read with the state before our update for a short while. Until this much time
-/// has passed since the update, "the old revision serves and ours is nowhere" is taken for such a
-/// late answer; afterwards it means that our deployment is gone.
-pub const CONSISTENCY_GRACE: Duration = Duration::from_mins(1);
-
-/// An answer that contradicts what is complete is taken for a late one no longer than this.
-const LATE_AT_MOST: Duration = Duration::from_mins(5);
-
-/// Why a service is rolled back whose rollout was complete.
-const SET_BACK_SINCE: &str = "it was complete, and the service has been set back since";
-
-/// A service as `DescribeServices` shows it. Texts are kept as they came: AWS adds new ones.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct ServiceSeen {
-    /// The service's ARN.
-    pub arn: String,
-    /// `ACTIVE`, `DRAINING` or `INACTIVE`.
-    pub status: String,
-    /// The ARN of the revision that the service is set to.
-    pub task_definition: String,
-    /// `ROLLING`, `BLUE_GREEN`, `LINEAR` or `CANARY`; absent means `ROLLING`.
-    pub strategy: Option<String>,
-    /// How many tasks the service wants.
-    pub desired: i32,
-    /// How long, in minutes, a deployment is watched after its traffic is shifted.
-    pub bake_minutes: i32,
-    /// How long, in minutes, the steps take in which its traffic is shifted.
-    pub shift_minutes: i32,
-    /// Whether its circuit breaker, if it has one, rolls back.
-    pub breaker_rolls_back: Option<bool>,
-    /// Whether its deployment alarms, if it has any, roll back.
-    pub alarms_roll_back: Option<bool>,
-    /// Its deployments; the one that ECS works towards is `PRIMARY`.
-    pub deployments: Vec<DeploymentSeen>,
-    /// Its events, newest first.
-    pub events: Vec<EventSeen>,
-}
-
-impl ServiceSeen {
-    /// Whether `rolloutState` COMPLETED is the end: of a rolling update without a bake time. All
-    /// others have stages after it, which can end in a rollback: only their service deployment
-    /// tells.
-    pub fn is_told_by_rollout_state(&self) -> bool {
-        matches!(self.strategy.as_deref(), None | Some("ROLLING")) && self.bake_minutes == 0
-    }
-
-    /// The deployment that ECS works towards.
-    pub fn primary(&self) -> Option<&DeploymentSeen> {
-        self.deployments.iter().find(|one| one.status == "PRIMARY")
-    }
-
-    /// Whether our deployment is what ECS works towards: nobody has set the service since.
-    pub fn is_working_on(&self, ours: &ServiceRollout) -> bool {
-        let is_ours = |primary: &DeploymentSeen| {
-            primary.id == ours.deployment && is(&ours.revision, Some(&primary.task_definition))
-        };
-        self.status == "ACTIVE" && self.primary().is_some_and(is_ours)
-    }
-
-    /// The revisions that it is set to or has deployments of, as far as they can be read.
-    pub fn revisions(&self) -> Vec<Revision> {
-        let deployments = self.deployments.iter();
-        let deployed = deployments.map(|one| &one.task_definition);
-        std::iter::once(&self.task_definition)
-            .chain(deployed)
-            .filter_map(|arn| Revision::parse(arn).ok())
-            .collect()
-    }
-
-    /// The deployments, newest first; those whose time is not told last.
-    pub fn newest_first(&self) -> Vec<&DeploymentSeen> {
-        let mut all: Vec<&DeploymentSeen> = self.deployments.iter().collect();
-        all.sort_by_key(|one| std::cmp::Reverse(one.created_at));
-        all
-    }
-
-    /// The time that every deployment of the service takes, however fast its tasks start.
-    pub fn shortest_rollout(&self) -> Duration {
-        let minutes = self
-            .bake_minutes
-            .max(0)
-            .saturating_add(self.shift_minutes.max(0));
-        Duration::from_mins(u64::try_from(minutes).unwrap_or(0))
-    }
-}
-
-/// One entry of `deployments[]`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct DeploymentSeen {
-    /// `ecs-svc/<digits>`.
-    pub id: String,
-    /// `PRIMARY`, `ACTIVE` or `INACTIVE`.
-    pub status: String,
-    /// The revision's ARN.
-    pub task_definition: String,
-    /// `IN_PROGRESS`, `COMPLETED` or `FAILED`; absent behind a Classic Load Balancer.
-    pub rollout_state: Option<String>,
-    /// ECS's words for the state.
-    pub rollout_state_reason: Option<String>,
-    /// Tasks wanted.
-    pub desired: i32,
-    /// Tasks starting.
-    pub pending: i32,
-    /// Tasks running.
-    pub running: i32,
-    /// Tasks failed in a row; ECS sets it back to 0 once one runs.
-    pub failed: i32,
-    /// When it was created.
-    pub created_at: Option<Timestamp>,
-}
-
-impl DeploymentSeen {
-    /// Whether it was complete, as far as ECS tells: behind a Classic Load Balancer it does not.
-    pub fn was_complete(&self) -> bool {
-        matches!(self.rollout_state.as_deref(), None | Some("COMPLETED"))
-    }
-}
-
-/// One of the service's events.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EventSeen {
-    /// ECS's id of the event.
-    pub id: String,
-    /// When it happened.
-    pub at: Timestamp,
-    /// ECS's words.
-    pub message: String,
-}
-
-/// A service deployment, as `DescribeServiceDeployments` shows it.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct ServiceDeploymentSeen {
-    /// Its ARN, as ECS gives it: the ARN of a service made before 2021 does not tell it.
-    pub arn: String,
-    /// The last part of its ARN.
-    pub id: String,
-    /// `PENDING`, `IN_PROGRESS`, `SUCCESSFUL` and six more.
-    pub status: String,
-    /// ECS's words for the status.
-    pub status_reason: Option<String>,
-    /// When it was created.
-    pub created_at: Option<Timestamp>,
-    /// When it ended.
-    pub finished_at: Option<Timestamp>,
-    /// The revision that it brings; absent until it has been looked up.
-    pub task_definition: Option<String>,
-    /// Where a blue/green, linear or canary deployment is, as `BAKE_TIME`.
-    pub lifecycle_stage: Option<String>,
-    /// Share of production traffic on the new revision, in percent.
-    pub new_weight: Option<f64>,
-    /// What a hook waits for, said as `PRE_SCALE_UP waits at hook h-1 until …`.
-    pub waiting: Option<String>,
-    /// Why it is rolled back, in ECS's words.
-    pub rollback_reason: Option<String>,
-    /// The revision that a rollback brings, which need not be the one that was set before
-    /// (`rollback.serviceRevisionArn`).
-    pub rollback_to: Option<String>,
-    /// Names of the alarms that went off.
-    pub alarms: Vec<String>,
-    /// The circuit breaker's count of failed tasks and its threshold.
-    pub breaker: Option<(i32, i32)>,
-}
-
-/// One look at a service.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Look {
-    /// ECS does not know the service any more.
-    Missing,
-    /// What it shows.
-    Seen {
-        /// The service.
-        service: Box<ServiceSeen>,
-        /// Our service deployment, where ECS gives one and it is ours for certain.
-        service_deployment: Option<Box<ServiceDeploymentSeen>>,
+/// What a rollout calls for. Services are meant by their place among the targets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Nothing now: look again later.
+    KeepWatching,
+    /// Every service serves this job's revision.
+    Succeed,
+    /// It is over, not well, and nothing is to be rolled back.
+    Fail {
+        /// The first service that failed.
+        service: usize,
     },
-    /// AWS could not be asked, through all retries.
-    NoNews {
-        /// What went wrong.
-        why: String,
+    /// The time is up, and nothing is rolled back.
+    Late {
+        /// The first service that is not complete.
+        service: usize,
+    },
+    /// The services are to be rolled back.
+    RollBack {
+        /// The first service that failed.
+        failed: usize,
+        /// Who rolls back that one.
+        owner: Owner,
     },
 }
 
-/// Task counts and what else is worth a line while a rollout goes on.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Progress {
-    /// Tasks that our deployment wants.
-    pub desired: i32,
-    /// Our tasks that run.
-    pub new_running: i32,
-    /// Tasks of all other deployments that run.
-    pub old_running: i32,
-    /// The lifecycle stage, where there is one.
-    pub stage: Option<String>,
-    /// Share of production traffic on our revision, in percent.
-    pub new_weight: Option<f64>,
-    /// A hook that holds the deployment, or a state that this build does not know.
-    pub note: Option<String>,
-    /// How long, in minutes, it is watched after its traffic is shifted.
-    pub bake_minutes: i32,
-}
-
-impl Progress {
-    /// All new tasks run, and what is left is old ones that drain. Before `CLEAN_UP` they do not
-    /// drain: they wait for what the traffic on the new ones shows.
-    pub fn only_old_ones_drain(&self) -> bool {
-        let cleans_up = self
-            .stage
-            .as_deref()
-            .is_none_or(|stage| stage == "CLEAN_UP");
-        let is_held = self.note.is_some();
-        let all_run = self.desired > 0 && self.new_running >= self.desired;
-        all_run && self.old_running > 0 && cleans_up && !is_held
-    }
-}
-
-/// What a look means for our deployment.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Verdict {
-    /// The service was never set to our revision.
-    Untouched,
-    /// Our deployment is complete and its revision is ours.
-    Serving {
-        /// How many tasks the service wants; 0 is a success in which no task ran.
-        desired: i32,
-        /// How many of ours run: not more than are wanted, and fewer where ECS calls it complete
-        /// before all do.
-        running: i32,
-    },
-    /// Under way.
-    InProgress(Progress),
-    /// ECS goes back to the earlier revision.
-    RollingBack {
-        /// Why, in ECS's words.
-        reason: Option<String>,
-        /// The counts of the moment.
-        progress: Progress,
-    },
-    /// ECS went back.
-    RolledBack {
-        /// Why, in ECS's words.
-        reason: Option<String>,
-    },
-    /// ECS tried to go back and could not.
-    RollbackFailed {
-        /// Why, in ECS's words.
-        reason: Option<String>,
-    },
-    /// ECS gave up, or somebody stopped it; nothing is being rolled back yet.
-    Failed {
-        /// Why, in ECS's words.
-        reason: Option<String>,
-        /// Somebody stopped it, rather than ECS giving up.
-        stopped: bool,
-        /// The service is set so that ECS rolls back by itself.
-        ecs_rolls_back: bool,
-    },
-    /// Another deployment has taken our place.
-    Replaced {
-        /// Its deployment id.
-        by: String,
-        /// Its revision's ARN.
-        task_definition: String,
-        /// Whether ours was complete before, where that is known.
-        was_complete: Option<bool>,
-    },
-    /// The service is gone or going.
-    Gone {
-        /// Its status, or `MISSING`.
-        status: String,
-    },
-    /// A state never seen before. In progress until the deadline, never success.
-    Unknown {
-        /// The state, as ECS wrote it.
-        state: String,
-        /// The counts of the moment.
-        progress: Progress,
-    },
-    /// Could not look.
-    NoNews {
-        /// What went wrong.
-        why: String,
-    },
-}
-
-impl Verdict {
-    /// The counts of the moment, where there are any.
-    pub fn progress(&self) -> Option<&Progress> {
-        match self {
-            Self::InProgress(progress)
-            | Self::RollingBack { progress, .. }
-            | Self::Unknown { progress, .. } => Some(progress),
-            Self::Untouched
-            | Self::Serving { .. }
-            | Self::RolledBack { .. }
-            | Self::RollbackFailed { .. }
-            | Self::Failed { .. }
-            | Self::Replaced { .. }
-            | Self::Gone { .. }
-            | Self::NoNews { .. } => None,
-        }
-    }
-}
-
-impl Verdict {
-    /// Whether the rollout was complete before the service was set back.
-    pub fn was_set_back_since(&self) -> bool {
-        match self {
-            Self::RollingBack { reason, .. }
-            | Self::RolledBack { reason }
-            | Self::RollbackFailed { reason } => reason
-                .as_deref()
-                .is_some_and(|reason| reason.starts_with(SET_BACK_SINCE)),
-            Self::Replaced { was_complete, .. } => *was_complete == Some(true),
-            Self::Untouched
-            | Self::Serving { .. }
-            | Self::InProgress(_)
-            | Self::Failed { .. }
-            | Self::Gone { .. }
-            | Self::Unknown { .. }
-            | Self::NoNews { .. } => false,
-        }
-    }
-
-    /// Whether ECS itself decided that it failed: its circuit breaker or its alarms.
-    pub fn is_ecs_own_doing(&self) -> bool {
-        let reason = match self {
-            Self::Failed { stopped, .. } => return !stopped,
-            Self::RollingBack { reason, .. }
-            | Self::RolledBack { reason }
-            | Self::RollbackFailed { reason } => reason.as_deref().unwrap_or_default(),
-            Self::Untouched
-            | Self::Serving { .. }
-            | Self::InProgress(_)
-            | Self::Replaced { .. }
-            | Self::Gone { .. }
-            | Self::Unknown { .. }
-            | Self::NoNews { .. } => return false,
-        };
-        let reason = reason.to_lowercase();
-        reason.contains("circuit breaker") || reason.contains("alarm")
-    }
-}
-
-/// What `look` means for our deployment `ours`, which was started at `started`.
-pub fn verdict(ours: &ServiceRollout, look: &Look, started: Timestamp, now: Timestamp) -> Verdict {
-    if !ours.is_touched() {
-        return Verdict::Untouched;
-    }
-    match look {
-        Look::Missing => Verdict::Gone {
-            status: "MISSING".to_owned(),
-        },
-        Look::NoNews { why } => Verdict::NoNews { why: why.clone() },
-        Look::Seen { service, .. } if ["DRAINING", "INACTIVE"].contains(&&*service.status) => {
-            Verdict::Gone {
-                status: service.status.clone(),
-            }
-        }
-        Look::Seen {
-            service,
-            service_deployment,
-        } if service.status != "ACTIVE" => Verdict::Unknown {
-            state: format!("service {}", service.status),
-            progress: progress_of(ours, service, service_deployment.as_deref()),
-        },
-        Look::Seen {
-            service,
-            service_deployment,
-        } => {
-            let ours_for_certain = service_deployment
-                .as_deref()
-                .filter(|seen| is(&ours.revision, seen.task_definition.as_deref()));
-            let settled = now.since(started) >= CONSISTENCY_GRACE;
-            match ours_for_certain {
-                Some(seen) => by_service_deployment(ours, service, seen, settled, now),
-                None => by_deployments(ours, service, settled),
-            }
-        }
-    }
-}
-
-/// Where ECS gives a service deployment, its status is the word on it: `rolloutState` may be
-/// COMPLETED while a bake time still runs that can end in a rollback.
-fn by_service_deployment(
-    ours: &ServiceRollout,
-    service: &ServiceSeen,
-    seen: &ServiceDeploymentSeen,
-    settled: bool,
+/// While the new revision rolls out. What ECS says is weighed before the time limit; no decision is
+/// made before all services have been looked at.
+pub fn decide(
+    services: &[Service],
+    spec: &DeploySpec,
+    started: Timestamp,
     now: Timestamp,
-) -> Verdict {
-    let progress = || progress_of(ours, service, Some(seen));
-    let reason = || reason_of(ours, service, Some(seen));
-    // Until the answer cannot be one from before our update, it says nothing of who came after.
-    let is_certain = settled || own(ours, service).is_some();
-    let replaced = replacement(ours, service, seen.rollback_to.as_deref(), Some(false));
-    let replaced = replaced.filter(|_| is_certain);
-    match (seen.status.as_str(), replaced) {
-        ("SUCCESSFUL", _) => {
-            if is_late_answer(ours, service, seen, settled, now) {
-                Verdict::InProgress(progress())
-            } else {
-                completed(ours, service, progress)
-            }
-        }
-        ("ROLLBACK_SUCCESSFUL", _) => Verdict::RolledBack { reason: reason() },
-        ("ROLLBACK_FAILED", _) => Verdict::RollbackFailed { reason: reason() },
-        // Where it is not known which revision is rolled back to, PRIMARY cannot be told from it.
-        ("ROLLBACK_REQUESTED" | "ROLLBACK_IN_PROGRESS", replaced)
-            if replaced.is_none() || seen.rollback_to.is_none() =>
-        {
-            Verdict::RollingBack {
-                reason: reason(),
-                progress: progress(),
-            }
-        }
-        (_, Some(replaced)) => replaced,
-        ("STOPPED", None) => match service.primary() {
-            // Stopped, and the old revision is PRIMARY again: that is a rollback.
-            Some(primary) if primary.id != ours.deployment && is_certain => {
-                going_back(primary, reason(), progress())
-            }
-            Some(primary) if primary.id != ours.deployment => Verdict::InProgress(progress()),
-            // The breaker without rollback leaves it FAILED; else somebody stopped it.
-            _ => Verdict::Failed {
-                reason: reason(),
-                stopped: own(ours, service)
-                    .is_none_or(|own| own.rollout_state.as_deref() != Some("FAILED")),
-                // It is over: a rollback would show by now.
-                ecs_rolls_back: false,
-            },
-        },
-        ("PENDING" | "IN_PROGRESS" | "STOP_REQUESTED", None) => {
-            match own(ours, service).and_then(|own| own.rollout_state.as_deref()) {
-                // The breaker speaks here first; the service deployment follows.
-                Some("FAILED") => failed(ours, service, reason()),
-                _ => match service.primary() {
-                    // Set to the old revision again, by our own hand or somebody's: that is a
-                    // rollback too, once the answer cannot be one from before our update.
-                    Some(primary) if primary.id != ours.deployment && is_certain => {
-                        going_back(primary, reason(), progress())
-                    }
-                    _ => Verdict::InProgress(progress()),
-                },
-            }
-        }
-        (state, None) => Verdict::Unknown {
-            state: state.to_owned(),
-            progress: progress(),
-        },
-    }
-}
-
-/// Our deployment has been complete: is it still what the service is set to?
-fn completed(
-    ours: &ServiceRollout,
-    service: &ServiceSeen,
-    progress: impl Fn() -> Progress,
-) -> Verdict {
-    let unknown = |state: &str| Verdict::Unknown {
-        state: state.to_owned(),
-        progress: progress(),
-    };
-    match service.primary() {
-        None => unknown("no PRIMARY deployment"),
-        Some(primary) if primary.id != ours.deployment => {
-            match replacement(ours, service, None, Some(true)) {
-                Some(replaced) => replaced,
-                None => going_back(
-                    primary,
-                    Some(format!("{SET_BACK_SINCE} ({})", primary.id)),
-                    progress(),
-                ),
-            }
-        }
-        Some(primary) if !is(&ours.revision, Some(&primary.task_definition)) => {
-            unknown("our deployment with another revision")
-        }
-        Some(_) if !is_set_to(&ours.revision, service) => {
-            unknown("our deployment is PRIMARY, and the service is set to another revision")
-        }
-        Some(primary) => Verdict::Serving {
-            desired: service.desired,
-            running: primary.running.min(service.desired),
-        },
-    }
-}
-
-/// Whether `service` is an answer from before our deployment, although `seen` says that this one is
-/// complete already: the two are asked for one after the other, and each may lag behind.
-///
-/// ECS does not go back of itself from what is SUCCESSFUL. So an older deployment as PRIMARY, with
-/// ours not listed, is a late answer, as long as one may be late.
-fn is_late_answer(
-    ours: &ServiceRollout,
-    service: &ServiceSeen,
-    seen: &ServiceDeploymentSeen,
-    settled: bool,
-    now: Timestamp,
-) -> bool {
-    let Some(primary) = service.primary() else {
-        return false;
-    };
-    if primary.id == ours.deployment || own(ours, service).is_some() {
-        return false;
-    }
-    match (primary.created_at, seen.created_at) {
-        (Some(theirs), Some(own)) => {
-            let has_just_ended = seen
-                .finished_at
-                .is_none_or(|finished| now.since(finished) < LATE_AT_MOST);
-            theirs <= own && (has_just_ended || !settled)
-        }
-        _ => !settled,
-    }
-}
-
-/// Whether a service deployment was over before our deployment was made: then it is another one,
-/// whatever was said of the revision that it brings.
-pub fn is_from_before(
-    ours: &ServiceRollout,
-    service: &ServiceSeen,
-    seen: &ServiceDeploymentSeen,
-) -> bool {
-    let mut deployments = service.deployments.iter();
-    let own = deployments.find(|one| one.id == ours.deployment);
-    let created = own.and_then(|own| own.created_at);
-    matches!((seen.finished_at, created), (Some(finished), Some(created)) if finished < created)
-}
-
-/// Without a service deployment, by `deployments[]` alone.
-fn by_deployments(ours: &ServiceRollout, service: &ServiceSeen, settled: bool) -> Verdict {
-    let progress = || progress_of(ours, service, None);
-    let reason = || reason_of(ours, service, None);
-    let unknown = |state: &str| Verdict::Unknown {
-        state: state.to_owned(),
-        progress: progress(),
-    };
-    let Some(primary) = service.primary() else {
-        return unknown("no PRIMARY deployment");
-    };
-    if primary.id != ours.deployment {
-        let Some(own) = own(ours, service) else {
-            if !settled {
-                // Probably the state before our update.
-                return Verdict::InProgress(progress());
-            }
-            return match replacement(ours, service, None, None) {
-                Some(replaced) => replaced,
-                None => going_back(primary, reason(), progress()),
-            };
-        };
-        let was_complete =
-            own.rollout_state.as_deref() == Some("COMPLETED") && service.is_told_by_rollout_state();
-        if was_complete {
-            return completed(ours, service, progress);
-        }
-        return match replacement(ours, service, None, Some(false)) {
-            Some(replaced) => replaced,
-            None => going_back(primary, reason(), progress()),
-        };
-    }
-    if !is(&ours.revision, Some(&primary.task_definition)) {
-        return unknown("our deployment with another revision");
-    }
-    // All others have stages that only their service deployment tells.
-    let is_told = service.is_told_by_rollout_state();
-    match primary.rollout_state.as_deref() {
-        Some("COMPLETED") if is_told => completed(ours, service, progress),
-        Some("COMPLETED" | "IN_PROGRESS") => Verdict::InProgress(progress()),
-        Some("FAILED") => failed(ours, service, reason()),
-        Some(state) => unknown(state),
-        None => {
-            // Behind a Classic Load Balancer ECS gives no state: alone and full is complete.
-            let is_alone = service.deployments.len() == 1;
-            let is_full = primary.running == primary.desired && primary.pending == 0;
-            if is_told && is_alone && is_full {
-                completed(ours, service, progress)
-            } else {
-                Verdict::InProgress(progress())
-            }
-        }
-    }
-}
-
-/// Our deployment has the state FAILED. If an earlier one is PRIMARY, ECS goes back.
-fn failed(ours: &ServiceRollout, service: &ServiceSeen, reason: Option<String>) -> Verdict {
-    match service.primary() {
-        Some(primary) if primary.id != ours.deployment => {
-            let progress = progress_of(ours, service, None);
-            going_back(primary, reason, progress)
-        }
-        _ => Verdict::Failed {
-            reason,
-            stopped: false,
-            ecs_rolls_back: service.breaker_rolls_back == Some(true)
-                || service.alarms_roll_back == Some(true),
-        },
-    }
-}
-
-/// The PRIMARY deployment is an earlier one: how far is the way back?
-fn going_back(primary: &DeploymentSeen, reason: Option<String>, progress: Progress) -> Verdict {
-    let is_full = primary.running >= primary.desired && primary.pending == 0;
-    match primary.rollout_state.as_deref() {
-        Some("FAILED") => Verdict::RollbackFailed { reason },
-        // A deployment that was complete once may still say so while its tasks come back.
-        Some("COMPLETED") | None if is_full => Verdict::RolledBack { reason },
-        _ => Verdict::RollingBack { reason, progress },
-    }
-}
-
-/// The deployment in our place, unless that is ours or an earlier one that is rolled back to.
-///
-/// ECS rolls back to the newest COMPLETED deployment, which need not be the revision that was set
-/// when we came, if that one was not complete: `rollback_to` tells which, where it is known. Without
-/// it an older deployment counts as earlier too, once ours is listed as FAILED.
-fn replacement(
-    ours: &ServiceRollout,
-    service: &ServiceSeen,
-    rollback_to: Option<&str>,
-    was_complete: Option<bool>,
-) -> Option<Verdict> {
-    let primary = service.primary()?;
-    let is_earlier = |revision: &Revision| is(revision, Some(&primary.task_definition));
-    // What ran before is not known where both are the same.
-    let is_previous = ours.previous != ours.revision && is_earlier(&ours.previous);
-    let rollback_to = rollback_to.and_then(|arn| Revision::parse(arn).ok());
-    if primary.id == ours.deployment || is_previous || rollback_to.is_some_and(|to| is_earlier(&to))
-    {
-        return None;
-    }
-    if let Some(own) = own(ours, service)
-        && own.rollout_state.as_deref() == Some("FAILED")
-        && let (Some(theirs), Some(own_time)) = (primary.created_at, own.created_at)
-        && theirs < own_time
-    {
-        return None;
-    }
-    Some(Verdict::Replaced {
-        by: primary.id.clone(),
-        task_definition: primary.task_definition.clone(),
-        was_complete,
-    })
-}
-
-/// How to go back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WayBack {
-    /// Stop the service deployment with this ARN: ECS then goes back.
-    Stop(String),
-    /// Set the service to this revision.
-    Set(Revision),
-    /// Somebody else has set the service to something, or ECS is going back: leave it alone.
-    LeaveAlone,
-    /// What ran before is not known.
-    Unknown,
-}
-
-/// How to go back from our deployment as `look` shows it.
-pub fn way_back(ours: &ServiceRollout, look: &Look) -> WayBack {
-    let Look::Seen {
-        service,
-        service_deployment,
-    } = look
-    else {
-        return WayBack::LeaveAlone;
-    };
-    if !service.is_working_on(ours) {
-        return WayBack::LeaveAlone;
-    }
-    let under_way = service_deployment
-        .as_deref()
-        .filter(|seen| matches!(seen.status.as_str(), "PENDING" | "IN_PROGRESS"));
-    match under_way {
-        Some(seen) => WayBack::Stop(seen.arn.clone()),
-        None if ours.previous == ours.revision => WayBack::Unknown,
-        None => WayBack::Set(ours.previous.clone()),
-    }
-}
-
-fn own<'a>(ours: &ServiceRollout, service: &'a ServiceSeen) -> Option<&'a DeploymentSeen> {
-    service
-        .deployments
+) -> Decision {
+    let verdicts: Option<Vec<&Verdict>> = services
         .iter()
-        .find(|one| one.id == ours.deployment)
-}
-
-/// Whether the service is set to `revision`. An answer that does not say leaves it to PRIMARY.
-fn is_set_to(revision: &Revision, service: &ServiceSeen) -> bool {
-    service.task_definition.is_empty() || is(revision, Some(&service.task_definition))
-}
-
-fn is(revision: &Revision, arn: Option<&str>) -> bool {
-    arn.and_then(|arn| Revision::parse(arn).ok())
-        .is_some_and(|seen| seen == *revision)
-}
-
-fn reason_of(
-    ours: &ServiceRollout,
-    service: &ServiceSeen,
-    seen: Option<&ServiceDeploymentSeen>,
-) -> Option<String> {
-    if let Some(seen) = seen
-        && !seen.alarms.is_empty()
+        .map(|one| one.live.verdict.as_ref())
+        .collect();
+    let Some(verdicts) = verdicts.filter(|verdicts| !verdicts.is_empty()) else {
+        return Decision::KeepWatching;
+    };
+    if let Some(service) = failed_first(&verdicts) {
+        return match verdicts[service] {
+            Verdict::RollingBack { .. }
+            | Verdict::Failed {
+                ecs_rolls_back: true,
+                ..
+            } => Decision::RollBack {
+                failed: service,
+                owner: Owner::Ecs,
+            },
+            Verdict::Failed { .. } if spec.rollback => Decision::RollBack {
+                failed: service,
+                owner: Owner::Job,
+            },
+            // It is over; the others are not.
+            _ if spec.rollback && others_are_live(&verdicts, service) => Decision::RollBack {
+                failed: service,
+                owner: Owner::Ecs,
+            },
+            _ => Decision::Fail { service },
+        };
+    }
+    let serves = |verdict: &&Verdict| matches!(verdict, Verdict::Serving { .. });
+    let Some(late) = verdicts.iter().position(|verdict| !serves(verdict)) else {
+        return Decision::Succeed;
+    };
+    if now < started + spec.timeout {
+        return Decision::KeepWatching;
+    }
+    match verdicts
+        .iter()
+        .position(|verdict| is_to_be_put_right(verdict))
     {
-        return Some(format!(
-            "alarm {} went off",
-            super::text::listed(&seen.alarms)
-        ));
+        Some(failed) if spec.rollback => Decision::RollBack {
+            failed,
+            owner: Owner::Job,
+        },
+        Some(service) => Decision::Late { service },
+        None => Decision::Late { service: late },
     }
-    seen.and_then(|seen| {
-        seen.rollback_reason
-            .clone()
-            .or_else(|| seen.status_reason.clone())
+}
+
+/// At the time limit what needs not be put right, and what cannot be seen, is left alone.
+fn is_to_be_put_right(verdict: &Verdict) -> bool {
+    match verdict {
+        Verdict::InProgress(progress) => !progress.only_old_ones_drain(),
+        Verdict::Unknown { .. } => true,
+        Verdict::Untouched
+        | Verdict::Serving { .. }
+        | Verdict::RollingBack { .. }
+        | Verdict::RolledBack { .. }
+        | Verdict::RollbackFailed { .. }
+        | Verdict::Failed { .. }
+        | Verdict::Replaced { .. }
+        | Verdict::Gone { .. }
+        | Verdict::NoNews { .. } => false,
+    }
+}
+
+/// Which failure is reported. One that ECS decided on comes before one that came of somebody's
+/// setting the service back, and a service that was complete before that comes last: that is what this
+/// very job does to the others, and may have done before it died.
+fn failed_first(verdicts: &[&Verdict]) -> Option<usize> {
+    let rank = |verdict: &Verdict| {
+        if verdict.is_ecs_own_doing() {
+            0
+        } else if verdict.was_set_back_since() {
+            2
+        } else {
+            1
+        }
+    };
+    let is_rolled_back = |verdict: &Verdict| matches!(verdict, Verdict::RollingBack { .. });
+    verdicts
+        .iter()
+        .enumerate()
+        .filter(|(_, verdict)| verdict.has_failed() || is_rolled_back(verdict))
+        .min_by_key(|(_, verdict)| rank(verdict))
+        .map(|(place, _)| place)
+}
+
+/// Whether another service than `failed` runs or is to run the new revision.
+fn others_are_live(verdicts: &[&Verdict], failed: usize) -> bool {
+    verdicts.iter().enumerate().any(|(place, verdict)| {
+        place != failed && !verdict.has_failed() && **verdict != Verdict::Untouched
     })
-    .or_else(|| own(ours, service).and_then(|own| own.rollout_state_reason.clone()))
-    .filter(|reason| !reason.trim().is_empty())
-}
-
-/// The counts that `look` shows, whatever they mean.
-pub fn progress_in(ours: &ServiceRollout, look: &Look) -> Option<Progress> {
-    match look {
-        Look::Seen {
-            service,
-            service_deployment,
-        } => Some(progress_of(ours, service, service_deployment.as_deref())),
-        Look::Missing | Look::NoNews { .. } => None,
-    }
-}
-
-fn progress_of(
-    ours: &ServiceRollout,
-    service: &ServiceSeen,
-    seen: Option<&ServiceDeploymentSeen>,
-) -> Progress {
-    let own = own(ours, service);
-    Progress {
-        desired: service.desired,
-        new_running: own.map_or(0, |own| own.running),
-        old_running: service
-            .deployments
-            .iter()
-            .filter(|one| one.id != ours.deployment)
-            .map(|one| one.running)
-            .sum(),
-        stage: seen.and_then(|seen| seen.lifecycle_stage.clone()),
-        new_weight: seen.and_then(|seen| seen.new_weight),
-        note: seen.and_then(|seen| seen.waiting.clone()),
-        bake_minutes: service.bake_minutes,
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::testing::{
+        LIMIT, STARTED, VERDICTS, all_judged, draining, every_verdict, failed, service, spec,
+    };
+    use crate::verdict::{Progress, Reason};
+    use std::time::Duration;
 
-    const START: Timestamp = Timestamp::from_secs(1_000_000);
-    const LATER: Timestamp = Timestamp::from_secs(1_000_300);
-    const SOON: Timestamp = Timestamp::from_secs(1_000_010);
+    fn decided(verdicts: &[Verdict], rollback: bool, at: Timestamp) -> Decision {
+        decide(&all_judged(verdicts), &spec(rollback), STARTED, at)
+    }
 
-    fn ours() -> ServiceRollout {
-        ServiceRollout {
-            revision: Revision::parse("app:42").unwrap(),
-            previous: Revision::parse("app:41").unwrap(),
-            overwrote: false,
-            deployment: "ecs-svc/2".to_owned(),
-            service_deployment: None,
+    fn before() -> Timestamp {
+        STARTED + (LIMIT - Duration::from_millis(1))
+    }
+
+    fn rolled_back(reason: &str) -> Verdict {
+        Verdict::RolledBack {
+            reason: Reason::of(reason),
         }
     }
 
-    fn deployment(id: &str, status: &str, revision: &str, state: Option<&str>) -> DeploymentSeen {
-        let number: i64 = id.trim_start_matches("ecs-svc/").parse().unwrap();
-        DeploymentSeen {
-            id: id.to_owned(),
-            status: status.to_owned(),
-            task_definition: format!("arn:aws:ecs:eu-central-1:1:task-definition/{revision}"),
-            rollout_state: state.map(str::to_owned),
-            rollout_state_reason: Some(format!("reason of {id}")),
-            desired: 2,
-            pending: 0,
-            running: 2,
-            failed: 0,
-            created_at: Some(Timestamp::from_secs(number)),
-        }
-    }
-
-    fn service(deployments: Vec<DeploymentSeen>) -> ServiceSeen {
-        ServiceSeen {
-            status: "ACTIVE".to_owned(),
-            desired: 2,
-            deployments,
-            ..ServiceSeen::default()
-        }
-    }
-
-    fn look(deployments: Vec<DeploymentSeen>) -> Look {
-        Look::Seen {
-            service: Box::new(service(deployments)),
-            service_deployment: None,
-        }
-    }
-
-    fn with_status(status: &str, revision: &str, deployments: Vec<DeploymentSeen>) -> Look {
-        Look::Seen {
-            service: Box::new(service(deployments)),
-            service_deployment: Some(Box::new(ServiceDeploymentSeen {
-                arn: "arn:sd".to_owned(),
-                id: "sd".to_owned(),
-                status: status.to_owned(),
-                status_reason: Some("ECS says why".to_owned()),
-                task_definition: Some(format!("arn:x:task-definition/{revision}")),
-                lifecycle_stage: Some("BAKE_TIME".to_owned()),
-                ..ServiceDeploymentSeen::default()
-            })),
-        }
-    }
-
-    fn judged(look: &Look) -> Verdict {
-        verdict(&ours(), look, START, LATER)
-    }
-
-    fn ours_primary(state: Option<&str>) -> Vec<DeploymentSeen> {
-        vec![
-            deployment("ecs-svc/2", "PRIMARY", "app:42", state),
-            deployment("ecs-svc/1", "ACTIVE", "app:41", Some("COMPLETED")),
-        ]
-    }
-
-    fn old_primary(state: Option<&str>) -> Vec<DeploymentSeen> {
-        vec![
-            deployment("ecs-svc/1", "PRIMARY", "app:41", state),
-            deployment("ecs-svc/2", "ACTIVE", "app:42", Some("FAILED")),
-        ]
-    }
+    const FAIL: Decision = Decision::Fail { service: 0 };
+    const LATE: Decision = Decision::Late { service: 0 };
+    const KEEP: Decision = Decision::KeepWatching;
+    const FOLLOW: Decision = Decision::RollBack {
+        failed: 0,
+        owner: Owner::Ecs,
+    };
+    const ROLL_BACK: Decision = Decision::RollBack {
+        failed: 0,
+        owner: Owner::Job,
+    };
+    const GOOD: Decision = Decision::Succeed;
 
     #[test]
-    fn our_primary_deployment_completed_is_serving_also_while_old_tasks_still_run() {
-        assert_eq!(
-            judged(&look(ours_primary(Some("COMPLETED")))),
-            Verdict::Serving {
-                desired: 2,
-                running: 2
-            }
-        );
-    }
-
-    #[test]
-    fn a_completed_rollout_state_is_no_success_where_stages_follow_it() {
-        for strategy in ["BLUE_GREEN", "LINEAR", "CANARY", "SOMETHING_NEW"] {
-            let mut seen = service(ours_primary(Some("COMPLETED")));
-            seen.strategy = Some(strategy.to_owned());
-            let look = Look::Seen {
-                service: Box::new(seen),
-                service_deployment: None,
-            };
-            assert!(
-                matches!(judged(&look), Verdict::InProgress(_)),
-                "{strategy}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_completed_rollout_state_is_no_success_while_the_service_deployment_goes_on() {
-        let look = with_status("IN_PROGRESS", "app:42", ours_primary(Some("COMPLETED")));
-        let Verdict::InProgress(progress) = judged(&look) else {
-            panic!()
-        };
-        assert_eq!(progress.stage.as_deref(), Some("BAKE_TIME"));
-        assert_eq!((progress.new_running, progress.old_running), (2, 2));
-    }
-
-    #[test]
-    fn a_successful_service_deployment_of_another_revision_is_not_ours() {
-        let look = with_status("SUCCESSFUL", "app:43", ours_primary(Some("IN_PROGRESS")));
-        assert!(matches!(judged(&look), Verdict::InProgress(_)));
-    }
-
-    #[test]
-    fn a_successful_service_deployment_of_ours_is_serving() {
-        let look = with_status("SUCCESSFUL", "app:42", ours_primary(Some("IN_PROGRESS")));
-        assert_eq!(
-            judged(&look),
-            Verdict::Serving {
-                desired: 2,
-                running: 2
-            }
-        );
-    }
-
-    #[test]
-    fn a_service_steady_on_the_old_revision_is_not_a_success() {
-        let steady = look(vec![deployment(
-            "ecs-svc/1",
-            "PRIMARY",
-            "app:41",
-            Some("COMPLETED"),
-        )]);
-        assert!(matches!(judged(&steady), Verdict::RolledBack { .. }));
-        // Just after the update it may be a late answer: no verdict yet, and no success either.
-        assert!(matches!(
-            verdict(&ours(), &steady, START, SOON),
-            Verdict::InProgress(_)
-        ));
-    }
-
-    #[test]
-    fn a_rollback_is_followed_until_the_old_tasks_are_back() {
-        let mut going = old_primary(Some("IN_PROGRESS"));
-        assert!(matches!(
-            judged(&look(going.clone())),
-            Verdict::RollingBack { .. }
-        ));
-        going[0].rollout_state = Some("COMPLETED".to_owned());
-        going[0].running = 1;
-        assert!(matches!(
-            judged(&look(going.clone())),
-            Verdict::RollingBack { .. }
-        ));
-        going[0].running = 2;
-        let Verdict::RolledBack { reason } = judged(&look(going.clone())) else {
-            panic!()
-        };
-        assert_eq!(reason.as_deref(), Some("reason of ecs-svc/2"));
-        going[0].rollout_state = Some("FAILED".to_owned());
-        assert!(matches!(
-            judged(&look(going)),
-            Verdict::RollbackFailed { .. }
-        ));
-    }
-
-    #[test]
-    fn each_service_deployment_status_has_its_verdict() {
-        let ours_first = || ours_primary(Some("IN_PROGRESS"));
-        let judge = |status: &str| judged(&with_status(status, "app:42", ours_first()));
-        let reason = Some("ECS says why".to_owned());
-        for status in ["PENDING", "IN_PROGRESS", "STOP_REQUESTED"] {
-            assert!(matches!(judge(status), Verdict::InProgress(_)), "{status}");
-        }
-        for status in ["ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"] {
-            assert!(
-                matches!(judge(status), Verdict::RollingBack { .. }),
-                "{status}"
-            );
-        }
-        assert_eq!(
-            judge("ROLLBACK_SUCCESSFUL"),
-            Verdict::RolledBack {
-                reason: reason.clone()
-            }
-        );
-        assert_eq!(
-            judge("ROLLBACK_FAILED"),
-            Verdict::RollbackFailed {
-                reason: reason.clone()
-            }
-        );
-        assert_eq!(
-            judge("STOPPED"),
-            Verdict::Failed {
-                reason,
-                stopped: true,
-                ecs_rolls_back: false
-            }
-        );
-        assert!(
-            matches!(judge("PONDERING"), Verdict::Unknown { state, .. } if state == "PONDERING")
-        );
-    }
-
-    #[test]
-    fn the_alarm_that_ended_it_is_the_reason() {
-        let mut look = with_status("ROLLBACK_SUCCESSFUL", "app:42", ours_primary(None));
-        let Look::Seen {
-            service_deployment: Some(seen),
-            ..
-        } = &mut look
-        else {
-            panic!()
-        };
-        seen.alarms = vec!["5xx".to_owned()];
-        assert_eq!(
-            judged(&look),
-            Verdict::RolledBack {
-                reason: Some("alarm 5xx went off".to_owned())
-            }
-        );
-    }
-
-    #[test]
-    fn stopped_with_the_old_revision_primary_is_a_rollback() {
-        let look = with_status("STOPPED", "app:42", old_primary(Some("COMPLETED")));
-        assert!(matches!(judged(&look), Verdict::RolledBack { .. }));
-    }
-
-    #[test]
-    fn the_breaker_is_believed_before_the_service_deployment_follows() {
-        let look = with_status("IN_PROGRESS", "app:42", ours_primary(Some("FAILED")));
-        assert!(matches!(
-            judged(&look),
-            Verdict::Failed { stopped: false, .. }
-        ));
-        let look = with_status("IN_PROGRESS", "app:42", old_primary(Some("IN_PROGRESS")));
-        assert!(matches!(judged(&look), Verdict::RollingBack { .. }));
-    }
-
-    #[test]
-    fn failed_without_a_way_back_is_failed() {
-        let Verdict::Failed {
-            reason, stopped, ..
-        } = judged(&look(ours_primary(Some("FAILED"))))
-        else {
-            panic!()
-        };
-        assert_eq!(
-            (reason.as_deref(), stopped),
-            (Some("reason of ecs-svc/2"), false)
-        );
-    }
-
-    #[test]
-    fn another_primary_than_ours_or_the_previous_has_replaced_ours() {
-        let foreign = vec![
-            deployment("ecs-svc/3", "PRIMARY", "app:43", Some("COMPLETED")),
-            deployment("ecs-svc/2", "ACTIVE", "app:42", Some("IN_PROGRESS")),
+    fn the_table_before_and_after_the_time_limit_with_and_without_rollback() {
+        // Before the limit, at it; then the same if nothing is to be rolled back.
+        let expected = [
+            [GOOD, GOOD, GOOD, GOOD],
+            [KEEP, ROLL_BACK, KEEP, LATE],
+            [KEEP, LATE, KEEP, LATE],
+            [FOLLOW, FOLLOW, FOLLOW, FOLLOW],
+            [FAIL, FAIL, FAIL, FAIL],
+            [FAIL, FAIL, FAIL, FAIL],
+            [ROLL_BACK, ROLL_BACK, FAIL, FAIL],
+            [ROLL_BACK, ROLL_BACK, FAIL, FAIL],
+            [FOLLOW, FOLLOW, FOLLOW, FOLLOW],
+            [FAIL, FAIL, FAIL, FAIL],
+            [FAIL, FAIL, FAIL, FAIL],
+            [KEEP, ROLL_BACK, KEEP, LATE],
+            [KEEP, LATE, KEEP, LATE],
         ];
-        let expected = Verdict::Replaced {
-            was_complete: Some(false),
-            by: "ecs-svc/3".to_owned(),
-            task_definition: "arn:aws:ecs:eu-central-1:1:task-definition/app:43".to_owned(),
-        };
-        assert_eq!(judged(&look(foreign.clone())), expected);
-        assert_eq!(
-            judged(&with_status("STOPPED", "app:42", foreign.clone())),
-            expected
-        );
-        assert_eq!(
-            judged(&with_status("IN_PROGRESS", "app:42", foreign)),
-            expected
-        );
-    }
-
-    #[test]
-    fn our_revision_in_somebody_elses_deployment_is_not_our_deployment() {
-        let again = vec![deployment(
-            "ecs-svc/3",
-            "PRIMARY",
-            "app:42",
-            Some("COMPLETED"),
-        )];
-        assert!(matches!(judged(&look(again)), Verdict::Replaced { by, .. } if by == "ecs-svc/3"));
-    }
-
-    #[test]
-    fn an_older_deployment_than_the_previous_is_a_rollback_once_ours_failed() {
-        let mut older = old_primary(Some("IN_PROGRESS"));
-        older[0].task_definition = "arn:task-definition/app:40".to_owned();
-        assert!(matches!(
-            judged(&look(older.clone())),
-            Verdict::RollingBack { .. }
-        ));
-        older[0].created_at = Some(Timestamp::from_secs(99));
-        assert!(matches!(judged(&look(older)), Verdict::Replaced { .. }));
-    }
-
-    #[test]
-    fn a_rollout_state_never_seen_before_is_never_success() {
-        let Verdict::Unknown { state, .. } = judged(&look(ours_primary(Some("REBALANCING"))))
-        else {
-            panic!()
-        };
-        assert_eq!(state, "REBALANCING");
-        assert!(matches!(judged(&look(vec![])), Verdict::Unknown { .. }));
-    }
-
-    #[test]
-    fn our_deployment_with_another_revision_is_never_success() {
-        let odd = vec![deployment(
-            "ecs-svc/2",
-            "PRIMARY",
-            "app:40",
-            Some("COMPLETED"),
-        )];
-        assert!(matches!(judged(&look(odd)), Verdict::Unknown { .. }));
-    }
-
-    #[test]
-    fn behind_a_classic_load_balancer_alone_and_full_is_serving() {
-        let mut seen = ours_primary(None);
-        assert!(matches!(
-            judged(&look(seen.clone())),
-            Verdict::InProgress(_)
-        ));
-        seen.pop();
-        assert_eq!(
-            judged(&look(seen.clone())),
-            Verdict::Serving {
-                desired: 2,
-                running: 2
-            }
-        );
-        seen[0].running = 1;
-        assert!(matches!(judged(&look(seen)), Verdict::InProgress(_)));
-    }
-
-    #[test]
-    fn a_status_of_the_service_never_seen_before_is_neither_its_end_nor_a_success() {
-        for status in ["", "MIGRATING"] {
-            let mut seen = service(ours_primary(Some("COMPLETED")));
-            seen.status = status.to_owned();
-            let look = Look::Seen {
-                service: Box::new(seen),
-                service_deployment: None,
-            };
-            assert!(matches!(judged(&look), Verdict::Unknown { .. }), "{status}");
-        }
-    }
-
-    #[test]
-    fn a_service_that_is_gone_or_going_is_told_by_its_status() {
-        assert_eq!(
-            judged(&Look::Missing),
-            Verdict::Gone {
-                status: "MISSING".to_owned()
-            }
-        );
-        for status in ["DRAINING", "INACTIVE"] {
-            let mut seen = service(ours_primary(Some("COMPLETED")));
-            seen.status = status.to_owned();
-            let look = Look::Seen {
-                service: Box::new(seen),
-                service_deployment: None,
-            };
-            assert_eq!(
-                judged(&look),
-                Verdict::Gone {
-                    status: status.to_owned()
-                }
-            );
-        }
-    }
-
-    #[test]
-    fn a_look_that_failed_is_no_news() {
-        let look = Look::NoNews {
-            why: "throttled".to_owned(),
-        };
-        assert_eq!(
-            judged(&look),
-            Verdict::NoNews {
-                why: "throttled".to_owned()
-            }
-        );
-    }
-
-    #[test]
-    fn a_failure_that_ecs_is_set_to_roll_back_is_told_apart() {
-        let judged_with = |breaker: Option<bool>, alarms: Option<bool>| {
-            let mut service = service(ours_primary(Some("FAILED")));
-            service.breaker_rolls_back = breaker;
-            service.alarms_roll_back = alarms;
-            let look = Look::Seen {
-                service: Box::new(service),
-                service_deployment: None,
-            };
-            match judged(&look) {
-                Verdict::Failed { ecs_rolls_back, .. } => ecs_rolls_back,
-                other => unreachable!("{other:?}"),
-            }
-        };
-        assert!(judged_with(Some(true), None));
-        assert!(judged_with(Some(false), Some(true)));
-        assert!(!judged_with(Some(false), None));
-        assert!(!judged_with(None, None));
-    }
-
-    #[test]
-    fn the_way_back_is_to_stop_what_is_under_way_else_to_set_the_service_back() {
-        let ours = ours();
-        let back = |look: &Look| way_back(&ours, look);
-        let previous = WayBack::Set(Revision::parse("app:41").unwrap());
-        let rolling = ours_primary(Some("IN_PROGRESS"));
-        for status in ["PENDING", "IN_PROGRESS"] {
-            let look = with_status(status, "app:42", rolling.clone());
-            assert_eq!(back(&look), WayBack::Stop("arn:sd".to_owned()), "{status}");
-        }
-        for status in ["STOPPED", "STOP_REQUESTED", "NEVER_SEEN"] {
-            let look = with_status(status, "app:42", rolling.clone());
-            assert_eq!(back(&look), previous, "{status}");
-        }
-        assert_eq!(back(&look(rolling.clone())), previous);
-        let first = ServiceRollout {
-            previous: ours.revision.clone(),
-            ..ours.clone()
-        };
-        assert_eq!(way_back(&first, &look(rolling)), WayBack::Unknown);
-    }
-
-    #[test]
-    fn nobody_elses_deployment_is_ever_taken_back() {
-        let ours = ours();
-        for revision in ["app:41", "app:42", "app:43"] {
-            let other = vec![
-                deployment("ecs-svc/3", "PRIMARY", revision, Some("IN_PROGRESS")),
-                deployment("ecs-svc/2", "ACTIVE", "app:42", Some("IN_PROGRESS")),
+        let all = every_verdict();
+        assert_eq!(all.len(), VERDICTS);
+        for (verdict, expected) in all.into_iter().zip(expected) {
+            let seen = std::slice::from_ref(&verdict);
+            let cases = [
+                (true, before()),
+                (true, STARTED + LIMIT),
+                (false, before()),
+                (false, STARTED + LIMIT),
             ];
-            for look in [
-                look(other.clone()),
-                with_status("IN_PROGRESS", "app:42", other),
-            ] {
-                assert_eq!(way_back(&ours, &look), WayBack::LeaveAlone, "{revision}");
+            for ((rollback, at), expected) in cases.into_iter().zip(expected) {
+                assert_eq!(
+                    decided(seen, rollback, at),
+                    expected,
+                    "{verdict:?}, rollback {rollback}, at {at:?}"
+                );
             }
         }
-        let no_news = Look::NoNews { why: String::new() };
-        for look in [Look::Missing, no_news, look(Vec::new())] {
-            assert_eq!(way_back(&ours, &look), WayBack::LeaveAlone);
-        }
     }
 
     #[test]
-    fn set_back_while_its_service_deployment_goes_on_is_a_rollback_once_that_is_certain() {
-        let back = |own: bool| {
-            let mut all = vec![deployment(
-                "ecs-svc/3",
-                "PRIMARY",
-                "app:41",
-                Some("IN_PROGRESS"),
-            )];
-            if own {
-                all.push(deployment(
-                    "ecs-svc/2",
-                    "ACTIVE",
-                    "app:42",
-                    Some("IN_PROGRESS"),
-                ));
+    fn nothing_is_decided_before_all_services_were_looked_at() {
+        let mut services = all_judged(&[rolled_back("x")]);
+        services.push(service(1));
+        assert_eq!(decide(&services, &spec(true), STARTED, before()), KEEP);
+        assert_eq!(decided(&[], true, before()), KEEP);
+    }
+
+    #[test]
+    fn the_first_service_that_failed_is_the_one_that_is_reported() {
+        let serving = every_verdict().swap_remove(0);
+        let failed = Verdict::RolledBack { reason: None };
+        let going = Verdict::InProgress(Progress::default());
+        let decide = |verdicts: &[Verdict]| decided(verdicts, true, before());
+        assert_eq!(decide(&[serving.clone(), serving.clone()]), GOOD);
+        assert_eq!(decide(&[serving.clone(), going.clone()]), KEEP);
+        // The one that still goes is rolled back, too.
+        let second = Decision::RollBack {
+            failed: 1,
+            owner: Owner::Ecs,
+        };
+        assert_eq!(decide(&[going, failed.clone(), failed.clone()]), second);
+        assert_eq!(
+            decide(&[Verdict::Untouched, failed.clone(), failed]),
+            Decision::Fail { service: 1 }
+        );
+        let no_news = Verdict::NoNews { why: String::new() };
+        assert_eq!(
+            decided(&[serving, no_news], true, STARTED + LIMIT),
+            Decision::Late { service: 1 }
+        );
+    }
+
+    #[test]
+    fn of_two_failures_the_one_that_ecs_decided_on_is_reported() {
+        let by_hand = rolled_back("Stopped by a user.");
+        let by_breaker = rolled_back("ECS deployment circuit breaker: tasks failed to start.");
+        assert_eq!(
+            decided(&[by_hand, by_breaker], true, before()),
+            Decision::Fail { service: 1 }
+        );
+    }
+
+    #[test]
+    fn at_the_time_limit_one_that_must_be_put_right_wins_over_one_that_only_drains() {
+        let going = Verdict::InProgress(Progress::default());
+        assert_eq!(
+            decided(&[draining(), going], true, STARTED + LIMIT),
+            Decision::RollBack {
+                failed: 1,
+                owner: Owner::Job
             }
-            with_status("IN_PROGRESS", "app:42", all)
-        };
-        let at = |look: &Look, now| verdict(&ours(), look, START, now);
-        assert!(matches!(at(&back(true), SOON), Verdict::RollingBack { .. }));
-        assert!(matches!(
-            at(&back(false), LATER),
-            Verdict::RollingBack { .. }
-        ));
-        // May be an answer from before our update.
-        assert!(matches!(at(&back(false), SOON), Verdict::InProgress(_)));
+        );
     }
 
-    #[test]
-    fn old_tasks_that_are_kept_for_the_bake_time_do_not_drain() {
-        let drains = |stage: Option<&str>, note: Option<&str>| {
-            let progress = Progress {
-                desired: 2,
-                new_running: 2,
-                old_running: 2,
-                stage: stage.map(str::to_owned),
-                note: note.map(str::to_owned),
-                ..Progress::default()
-            };
-            progress.only_old_ones_drain()
-        };
-        assert!(drains(None, None) && drains(Some("CLEAN_UP"), None));
-        assert!(!drains(Some("BAKE_TIME"), None) && !drains(None, Some("waits at hook h-1")));
-    }
-
-    /// A service deployment that is SUCCESSFUL and was created when ours was, 2 s after the epoch.
-    fn successful(deployments: Vec<DeploymentSeen>) -> Look {
-        let mut look = with_status("SUCCESSFUL", "app:42", deployments);
-        if let Look::Seen {
-            service_deployment: Some(seen),
-            ..
-        } = &mut look
-        {
-            seen.created_at = Some(Timestamp::from_secs(2));
+    proptest! {
+        #[test]
+        fn nothing_waits_past_its_time_limit_and_only_services_that_all_serve_are_a_success(
+            picks in proptest::collection::vec(0..VERDICTS, 1..5), at in 0..8000u64, rollback: bool,
+        ) {
+            let all = every_verdict();
+            let verdicts: Vec<Verdict> = picks.iter().map(|pick| all[*pick].clone()).collect();
+            let decision = decided(&verdicts, rollback, STARTED + Duration::from_secs(at));
+            prop_assert_eq!(decision == GOOD, picks.iter().all(|pick| *pick == 0));
+            prop_assert!(decision != KEEP || Duration::from_secs(at) < LIMIT);
         }
-        look
-    }
 
-    #[test]
-    fn a_service_deployment_that_was_over_before_our_deployment_was_made_is_another_one() {
-        let deployments = vec![deployment(
-            "ecs-svc/2",
-            "PRIMARY",
-            "app:42",
-            Some("IN_PROGRESS"),
-        )];
-        let Look::Seen {
-            service,
-            service_deployment: Some(mut seen),
-        } = successful(deployments)
-        else {
-            unreachable!("a service with a service deployment")
-        };
-        // Ours was made 2 s after the epoch.
-        for (finished, is_before) in [(Some(1), true), (Some(2), false), (None, false)] {
-            seen.finished_at = finished.map(Timestamp::from_secs);
-            assert_eq!(is_from_before(&ours(), &service, &seen), is_before);
-        }
-    }
-
-    fn foreign(id: &str, revision: &str) -> Vec<DeploymentSeen> {
-        vec![deployment(id, "PRIMARY", revision, Some("COMPLETED"))]
-    }
-
-    #[test]
-    fn complete_once_and_not_what_the_service_is_set_to_any_more_is_never_serving() {
-        let completed_own = || {
-            let mut all = foreign("ecs-svc/3", "app:43");
-            all.push(deployment(
-                "ecs-svc/2",
-                "ACTIVE",
-                "app:42",
-                Some("COMPLETED"),
-            ));
-            all
-        };
-        let replaced = |task_definition: &str| Verdict::Replaced {
-            by: "ecs-svc/3".to_owned(),
-            task_definition: format!(
-                "arn:aws:ecs:eu-central-1:1:task-definition/{task_definition}"
-            ),
-            was_complete: Some(true),
-        };
-        // Another revision, one before the previous, and ours in somebody else's deployment.
-        for revision in ["app:43", "app:40", "app:42"] {
-            let look = successful(foreign("ecs-svc/3", revision));
-            assert_eq!(judged(&look), replaced(revision), "{revision}");
-            assert!(judged(&look).was_set_back_since());
-        }
-        assert_eq!(judged(&look(completed_own())), replaced("app:43"));
-        // What ran before is not known.
-        let first = ServiceRollout {
-            previous: ours().revision,
-            ..ours()
-        };
-        let look = successful(foreign("ecs-svc/3", "app:41"));
-        assert_eq!(verdict(&first, &look, START, LATER), replaced("app:41"));
-    }
-
-    #[test]
-    fn a_service_that_is_set_to_another_revision_than_primary_says_is_not_serving() {
-        for state in [Some("COMPLETED"), None] {
-            let mut seen = service(foreign("ecs-svc/2", "app:42"));
-            seen.deployments[0].rollout_state = state.map(str::to_owned);
-            seen.task_definition = "arn:aws:ecs:eu-central-1:1:task-definition/app:43".to_owned();
-            let look = Look::Seen {
-                service: Box::new(seen),
-                service_deployment: None,
-            };
-            assert!(
-                matches!(judged(&look), Verdict::Unknown { .. }),
-                "{state:?}"
-            );
+        #[test]
+        fn nothing_is_rolled_back_that_another_deployment_replaced_or_that_nobody_wants_back(
+            pick in 0..VERDICTS, at in 0..8000u64, rollback: bool,
+        ) {
+            let verdict = every_verdict().swap_remove(pick);
+            let is_replaced = matches!(verdict, Verdict::Replaced { .. } | Verdict::Gone { .. });
+            let decision = decided(&[verdict], rollback, STARTED + Duration::from_secs(at));
+            prop_assert!(decision != ROLL_BACK || (rollback && !is_replaced));
         }
     }
 
     #[test]
-    fn an_older_primary_beside_a_successful_service_deployment_is_a_late_answer_for_a_while() {
-        let at = |finished: i64| {
-            let mut look = successful(foreign("ecs-svc/1", "app:41"));
-            if let Look::Seen {
-                service_deployment: Some(seen),
-                ..
-            } = &mut look
-            {
-                seen.finished_at = Some(Timestamp::from_secs(finished));
-            }
-            judged(&look)
-        };
-        let now = LATER.as_secs();
-        assert!(matches!(at(now - 20), Verdict::InProgress(_)));
-        assert!(matches!(at(now - 3600), Verdict::RolledBack { .. }));
-    }
-
-    #[test]
-    fn without_a_rollout_state_a_strategy_with_stages_is_never_told_by_its_counts() {
-        for strategy in ["BLUE_GREEN", "LINEAR", "CANARY", "SOMETHING_NEW"] {
-            let mut seen = service(foreign("ecs-svc/2", "app:42"));
-            seen.deployments[0].rollout_state = None;
-            seen.deployments[0].running = 0;
-            seen.deployments[0].desired = 0;
-            seen.desired = 0;
-            seen.strategy = Some(strategy.to_owned());
-            let look = Look::Seen {
-                service: Box::new(seen),
-                service_deployment: None,
-            };
-            assert!(
-                matches!(judged(&look), Verdict::InProgress(_)),
-                "{strategy}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_rollback_of_ecs_goes_to_whichever_revision_it_names() {
-        let going = |to: Option<&str>, primary: &str| {
-            let mut look = with_status(
-                "ROLLBACK_IN_PROGRESS",
-                "app:42",
-                foreign("ecs-svc/3", primary),
-            );
-            if let Look::Seen {
-                service_deployment: Some(seen),
-                ..
-            } = &mut look
-            {
-                seen.rollback_to = to.map(str::to_owned);
-            }
-            judged(&look)
-        };
-        assert!(matches!(
-            going(Some("a/app:38"), "app:38"),
-            Verdict::RollingBack { .. }
-        ));
-        assert!(matches!(going(None, "app:38"), Verdict::RollingBack { .. }));
-        assert!(matches!(
-            going(Some("a/app:38"), "app:50"),
-            Verdict::Replaced { .. }
-        ));
-    }
-
-    #[test]
-    fn complete_once_and_set_back_since_is_not_serving() {
-        let back = vec![deployment(
-            "ecs-svc/3",
-            "PRIMARY",
-            "app:41",
-            Some("COMPLETED"),
-        )];
-        let look = with_status("SUCCESSFUL", "app:42", back);
-        assert!(matches!(judged(&look), Verdict::RolledBack { .. }));
-        let ours = with_status("SUCCESSFUL", "app:42", ours_primary(Some("COMPLETED")));
-        assert!(matches!(judged(&ours), Verdict::Serving { .. }));
+    fn a_failure_that_nobody_rolls_back_is_not_rolled_back_against_the_users_wish() {
+        assert_eq!(decided(&[failed(false, false)], false, before()), FAIL);
     }
 }

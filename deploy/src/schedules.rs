@@ -38,7 +38,7 @@ pub fn pointed(target: &Map<String, Value>, revision: &Revision) -> Pointed {
     if !is_older {
         return Pointed::AsItIs;
     }
-    let new = revision.arn_beside(&old);
+    let new = revision.arn_like(&old);
     let mut pointed = target.clone();
     if let Some(parameters) = pointed.get_mut("EcsParameters") {
         parameters["TaskDefinitionArn"] = Value::String(new);

@@ -81,8 +81,8 @@ impl std::ops::Sub<Duration> for Timestamp {
     }
 }
 
-/// A duration as the answers say it: `40 s` under a minute, else whole minutes: `5 min`.
-pub fn spoken(duration: Duration) -> String {
+/// A duration as people read it: `40 s` under a minute, else whole minutes: `5 min`.
+pub fn human(duration: Duration) -> String {
     if duration.as_secs() < 60 {
         format!("{} s", duration.as_secs())
     } else {
@@ -96,10 +96,10 @@ mod tests {
 
     #[test]
     fn durations_are_said_in_seconds_below_a_minute_and_in_minutes_above() {
-        assert_eq!(spoken(Duration::from_secs(0)), "0 s");
-        assert_eq!(spoken(Duration::from_secs(59)), "59 s");
-        assert_eq!(spoken(Duration::from_mins(1)), "1 min");
-        assert_eq!(spoken(Duration::from_secs(5 * 60 + 59)), "5 min");
+        assert_eq!(human(Duration::from_secs(0)), "0 s");
+        assert_eq!(human(Duration::from_secs(59)), "59 s");
+        assert_eq!(human(Duration::from_mins(1)), "1 min");
+        assert_eq!(human(Duration::from_secs(5 * 60 + 59)), "5 min");
     }
 
     #[test]

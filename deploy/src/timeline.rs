@@ -1,6 +1,6 @@
 //! What was seen of a rollout over time, small enough to be carried in a continuation token.
 
-use super::rollout::Progress;
+use super::verdict::Progress;
 
 /// What one look showed. A point is kept when something in it differs from the one before.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

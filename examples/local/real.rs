@@ -14,7 +14,7 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use ecs_deploy_action::artifact::entry::Bounds;
 use ecs_deploy_action::aws::Aws;
 use ecs_deploy_action::clock::{Clock as _, SystemClock};
-use ecs_deploy_action::deploy::rollout::Look;
+use ecs_deploy_action::deploy::seen::Look;
 use ecs_deploy_action::deploy::spec::Target;
 use ecs_deploy_action::deploy::text;
 use ecs_deploy_action::deploy::time::Timestamp;

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ecs_deploy_action::deploy::diff::{Change, Changes, What};
 use ecs_deploy_action::deploy::images::Images;
-use ecs_deploy_action::deploy::rollout::{Look, ServiceDeploymentSeen, ServiceSeen};
+use ecs_deploy_action::deploy::seen::{Look, ServiceDeploymentSeen, ServiceSeen};
 use ecs_deploy_action::deploy::spec::Target;
 use ecs_deploy_action::deploy::text;
 use ecs_deploy_action::deploy::time::Timestamp;

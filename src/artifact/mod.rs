@@ -7,3 +7,4 @@ pub mod image_definitions;
 pub mod location;
 pub mod ranged;
 pub mod task_definition_file;
+pub mod unreadable;

@@ -26,12 +26,11 @@ use crate::deploy::evidence::{StoppedContainer, StoppedTask};
 use crate::deploy::fit::{Needs, PortNameNeeded, PortNeeded};
 use crate::deploy::outside::shown;
 use crate::deploy::revision::Revision;
-use crate::deploy::rollout::{DeploymentSeen, EventSeen, ServiceDeploymentSeen, ServiceSeen};
+use crate::deploy::seen::{DeploymentSeen, EventSeen, ServiceDeploymentSeen, ServiceSeen};
 use crate::deploy::spec::Target;
 use crate::deploy::task_definition::Described;
 use crate::deploy::text;
 use crate::deploy::time::Timestamp;
-use crate::deploy::token::DEPLOYMENT_PREFIX;
 
 /// `DescribeTasks` takes this many
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html>).
@@ -555,15 +554,12 @@ impl Ecs {
     pub async fn stopped_tasks(
         &self,
         target: &Target,
-        deployment: &str,
+        deployment: Option<&str>,
         own: &str,
     ) -> Result<Vec<StoppedTask>, CallError> {
-        let is_ours = |task: &Task| {
-            if deployment.starts_with(DEPLOYMENT_PREFIX) {
-                task.started_by() == Some(deployment)
-            } else {
-                task.task_definition_arn() == Some(own)
-            }
+        let is_ours = |task: &Task| match deployment {
+            Some(deployment) => task.started_by() == Some(deployment),
+            None => task.task_definition_arn() == Some(own),
         };
         let mut stopped = Vec::new();
         let mut next = None;

@@ -4,12 +4,14 @@
 use std::time::Duration;
 
 use super::{Engine, schedules};
+use crate::aws::Aws;
+use crate::aws::ecs::Ecs;
 use crate::deploy::call::CallError;
 use crate::deploy::cleanup::{Cleanup, Prune, prunable};
 use crate::deploy::revision::Revision;
 use crate::deploy::spec::DeploySpec;
 use crate::deploy::text;
-use crate::explain::{self, Caller};
+use crate::deploy::words::{Caller, of_call};
 
 impl Engine {
     /// Does what is left to do, for `most` at most; returns what should be known of it.
@@ -37,82 +39,74 @@ impl Engine {
     }
 
     async fn all_that_is_left(&self, spec: &DeploySpec, left: &Cleanup) -> Vec<String> {
-        let caller = if spec.role.is_some() {
-            Caller::Assumed
-        } else {
-            Caller::Function
-        };
-        let ecs = self
+        let caller = Caller::of(spec);
+        let target_account = self
             .aws
-            .in_account(spec.region.as_ref(), spec.role.as_ref())
-            .ecs(None);
+            .in_account(spec.region.as_ref(), spec.role.as_ref());
+        let ecs = target_account.ecs(None);
         let mut told = Vec::new();
         let of_no_use = left.duplicates.iter().chain(&left.unused).cloned();
         for revision in text::once(of_no_use) {
             if let Err(error) = ecs.deregister(&revision).await {
                 let about = "an unused revision is left over";
-                told.push(explain::of_call(about, &error, caller, true).message);
+                told.push(of_call(about, &error, caller, true).message);
             }
         }
         if let Some(prune) = &left.prune {
-            told.extend(match self.prune(spec, prune, caller).await {
+            told.extend(match prune_families(&target_account, &ecs, prune, caller).await {
                 Ok(done) => done,
                 Err(error) => {
                     let about = "old revisions were left as they are, because it cannot be seen who needs them";
-                    vec![explain::of_call(about, &error, caller, true).message]
+                    vec![of_call(about, &error, caller, true).message]
                 }
             });
         }
         told
     }
+}
 
-    async fn prune(
-        &self,
-        spec: &DeploySpec,
-        prune: &Prune,
-        caller: Caller,
-    ) -> Result<Vec<String>, CallError> {
-        let there = self
-            .aws
-            .in_account(spec.region.as_ref(), spec.role.as_ref());
-        let ecs = there.ecs(None);
-        let scheduled = schedules::find(&there, &ecs, &prune.families).await?;
-        let clusters = ecs.clusters().await?;
-        let mut told = Vec::new();
-        for family in &prune.families {
-            let active = ecs.active_revisions(family).await?;
-            let active: Vec<Revision> = parsed(&active);
-            if active.len() <= prune.keep {
-                continue;
-            }
-            let mut needed = prune.needed.clone();
-            needed.extend(scheduled.iter().filter_map(schedules::Scheduled::revision));
-            for cluster in &clusters {
-                needed.extend(parsed(&ecs.in_use_on(cluster, family).await?));
-            }
-            let (old, more) = prunable(&active, prune.keep, &needed);
-            let mut names: Vec<String> = Vec::new();
-            for revision in &old {
-                match ecs.deregister(&revision.to_string()).await {
-                    Ok(()) => names.push(revision.to_string()),
-                    Err(error) => {
-                        let about = format!("{revision} and what follows it were left");
-                        told.push(explain::of_call(&about, &error, caller, true).message);
-                        break;
-                    }
+async fn prune_families(
+    target_account: &Aws,
+    ecs: &Ecs,
+    prune: &Prune,
+    caller: Caller,
+) -> Result<Vec<String>, CallError> {
+    let scheduled = schedules::find(target_account, ecs, &prune.families).await?;
+    let clusters = ecs.clusters().await?;
+    let mut told = Vec::new();
+    for family in &prune.families {
+        let active = ecs.active_revisions(family).await?;
+        let active: Vec<Revision> = parsed(&active);
+        if active.len() <= prune.keep {
+            continue;
+        }
+        let mut needed = prune.needed.clone();
+        needed.extend(scheduled.iter().filter_map(schedules::Scheduled::revision));
+        for cluster in &clusters {
+            needed.extend(parsed(&ecs.in_use_on(cluster, family).await?));
+        }
+        let (old, more) = prunable(&active, prune.keep, &needed);
+        let mut names: Vec<String> = Vec::new();
+        for revision in &old {
+            match ecs.deregister(&revision.to_string()).await {
+                Ok(()) => names.push(revision.to_string()),
+                Err(error) => {
+                    let about = format!("{revision} and what follows it were left");
+                    told.push(of_call(&about, &error, caller, true).message);
+                    break;
                 }
             }
-            if !names.is_empty() {
-                let more = if more == 0 {
-                    String::new()
-                } else {
-                    format!("; {more} more are left for the next deployments")
-                };
-                told.push(format!("deregistered {}{more}", text::listed(&names)));
-            }
         }
-        Ok(told)
+        if !names.is_empty() {
+            let more = if more == 0 {
+                String::new()
+            } else {
+                format!("; {more} more are left for the next deployments")
+            };
+            told.push(format!("deregistered {}{more}", text::listed(&names)));
+        }
     }
+    Ok(told)
 }
 
 fn parsed(arns: &[String]) -> Vec<Revision> {

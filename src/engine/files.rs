@@ -3,16 +3,17 @@
 use tokio::task::spawn_blocking;
 
 use super::at_once::few_at_once;
-use super::{Engine, Step};
+use super::{Engine, Run};
 use crate::artifact::entry::{self, Bounds, Unreadable, Wanted};
 use crate::artifact::task_definition_file::{self, TaskDefinitionFile};
+use crate::artifact::unreadable::{self, FileKind};
 use crate::artifact::{document, image_definitions};
 use crate::aws::s3::Pin;
 use crate::deploy::call::CallError;
 use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::images::ImageSource;
 use crate::deploy::text;
-use crate::explain::{self, Caller, FileKind};
+use crate::deploy::words::Caller;
 use crate::job::{Artifact, ArtifactCredentials, Order, Source};
 use crate::parameters::{self, Written};
 
@@ -72,7 +73,7 @@ fn wrong(message: String) -> Failure {
     Failure::new(FailureKind::Configuration, message)
 }
 
-impl Step<'_> {
+impl Run<'_> {
     /// Reads what the build wants to run.
     pub(super) async fn files(&self) -> Result<Files, Failure> {
         let spec = self.spec;
@@ -166,7 +167,7 @@ impl Step<'_> {
                     .into_iter()
                     .flatten()
                     .collect();
-                Err(explain::together(&failures)
+                Err(Failure::together(&failures)
                     .unwrap_or_else(|| wrong("The artifact could not be read.".to_owned())))
             }
         }
@@ -276,8 +277,8 @@ impl Engine {
             } else {
                 Caller::Function
             };
-            explain::of_artifact(
-                artifact,
+            unreadable::of_artifact(
+                &artifact.name,
                 &location,
                 &looked.file,
                 looked.kind,
@@ -386,7 +387,7 @@ fn only<'a>(
             } else {
                 FailureKind::Configuration
             };
-            Err(explain::of_no_artifact(
+            Err(unreadable::of_no_artifact(
                 &names, file, *kind, failure, &absent,
             ))
         }

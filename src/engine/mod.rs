@@ -1,76 +1,67 @@
-//! The loop: observe, decide, act.
+//! Performs: looks, does what the machine says is due, and hands it what came of that. Decides nothing.
 //!
 //! An invocation starts a deployment or goes on with one, and ends with a [`Report`]. Nothing here
 //! answers CodePipeline; that is the handler's.
 
 mod at_once;
+mod claim;
 mod cleanup;
-mod evidence;
+mod end;
 mod files;
-mod ours;
-mod pre_deploy;
+mod gather;
+mod observe;
+mod once;
 mod prior;
 mod record;
-mod roll_out;
-mod rollback;
+mod refused;
+mod roll_back;
+mod run;
 mod schedules;
+mod set;
 mod start;
+mod task;
 mod verify;
-mod watch;
 
 pub use files::Configuration;
-pub(crate) use watch::in_progress;
+pub(crate) use run::hand_back;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::artifact::entry::Bounds;
 use crate::aws::Aws;
+use crate::aws::ecs::Ecs;
 use crate::clock::Clock;
 use crate::deploy::call::CallError;
-use crate::deploy::cleanup::Cleanup;
-use crate::deploy::evidence::Evidence;
 use crate::deploy::failure::{Failure, FailureKind};
-use crate::deploy::phase::Phase;
+use crate::deploy::machine::Checkpoint;
 use crate::deploy::revision::Revision;
-use crate::deploy::rollout::ServiceSeen;
 use crate::deploy::spec::DeploySpec;
 use crate::deploy::time::Timestamp;
-use crate::deploy::timeline::Timeline;
-use crate::deploy::token::{self, LeftOff};
-use crate::explain::{self, Caller};
+use crate::deploy::token;
+use crate::deploy::words::{self, Caller};
 use crate::job::Order;
 use crate::observer::Observer;
 use crate::report::Report;
+use refused::Refused;
+use start::Started;
 
-/// How far an invocation has come, told as it goes: who has to answer for one that was cut off
+/// How far an invocation has come, recorded as it goes: who has to answer for one that was cut off
 /// reads it here.
 #[derive(Debug, Clone, Default)]
-pub struct Reached(Arc<Mutex<Stage>>);
-
-/// See [`Reached`].
-#[derive(Debug, Clone, Default, PartialEq)]
-pub enum Stage {
-    /// Nothing has been changed.
-    #[default]
-    Unchanged,
-    /// Something has been or may have been changed, and it is not known what came of it.
-    Changing,
-    /// Where a later invocation can go on.
-    At(LeftOff),
-}
+pub struct Reached(Arc<Mutex<Checkpoint>>);
 
 impl Reached {
-    /// The stage reached last.
-    pub fn stage(&self) -> Stage {
+    /// The last checkpoint.
+    pub fn checkpoint(&self) -> Checkpoint {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 
-    fn set(&self, stage: Stage) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = stage;
+    fn set(&self, checkpoint: Checkpoint) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = checkpoint;
     }
 }
 
@@ -87,44 +78,25 @@ pub struct Engine {
     pub bounds: Bounds,
 }
 
-/// One invocation's work.
-struct Step<'a> {
+/// One invocation's work. Holds what it works with, and nothing of the deployment.
+struct Run<'a> {
     engine: &'a Engine,
     /// Clients for the account and Region to deploy into.
-    there: Aws,
-    ecs: crate::aws::ecs::Ecs,
+    target_account: Aws,
+    ecs: Ecs,
     order: &'a Order,
     spec: &'a DeploySpec,
-    /// The starting job's id, or the invocation's if nobody waits for an answer.
+    /// The job's id, or the invocation's if nobody waits for an answer.
     job: &'a str,
-    /// The starting job, as the token says; none if this invocation starts the deployment.
-    job_of_token: Option<String>,
-    /// Revisions that ECS says that job has registered.
-    proved: BTreeSet<Revision>,
-    /// Those of them that were deregistered: their job has failed.
-    inactive: BTreeSet<Revision>,
     reached: &'a Reached,
+    /// What does not change the outcome and should be known.
+    warnings: Mutex<Vec<String>>,
+    /// Revisions that ECS says the token's job has registered, and whether they are ACTIVE.
+    proved: Mutex<BTreeMap<Revision, bool>>,
+    /// Revisions that this invocation registered while another delivery already had: nobody uses them.
+    duplicates: Mutex<Vec<String>>,
     /// Which version of the artifact the `ConfigFile` was read from.
     config_pin: Option<String>,
-    /// What was seen of each service so far, for the record.
-    timelines: Vec<Timeline>,
-    warnings: Vec<String>,
-    /// What was found out about the failure of a service.
-    gathered: BTreeMap<usize, Evidence>,
-    /// How often the rollback of a service was refused.
-    refusals: BTreeMap<usize, usize>,
-    /// Services as ECS has just shown them when they were set, by their place: the first look.
-    just_seen: BTreeMap<usize, ServiceSeen>,
-    /// ARNs of service deployments that were looked up in this invocation.
-    service_deployments: Mutex<BTreeSet<String>>,
-    /// Services that the last look showed as gone or going.
-    gone: BTreeSet<usize>,
-    /// Services that were asked to go back in this invocation.
-    asked: Vec<usize>,
-    /// Services that cannot be taken back, and why.
-    given_up: BTreeMap<usize, String>,
-    /// What is left to do once the job is answered.
-    cleanup: Cleanup,
 }
 
 impl Engine {
@@ -135,7 +107,7 @@ impl Engine {
     /// updates nothing, and watches on.
     ///
     /// `config_pin` is which version of the artifact some parameters are from.
-    pub async fn step(
+    pub async fn run(
         &self,
         order: &Order,
         spec: &DeploySpec,
@@ -144,141 +116,113 @@ impl Engine {
         until: Timestamp,
         reached: &Reached,
     ) -> Report {
-        let there = self
+        let target_account = self
             .aws
             .in_account(spec.region.as_ref(), spec.role.as_ref());
-        let mut step = Step {
+        let run = Run {
             engine: self,
-            ecs: there.ecs(None),
-            there,
+            ecs: target_account.ecs(None),
+            target_account,
             order,
             spec,
             job,
-            job_of_token: None,
-            proved: BTreeSet::new(),
-            inactive: BTreeSet::new(),
             reached,
+            warnings: Mutex::default(),
+            proved: Mutex::default(),
+            duplicates: Mutex::default(),
             config_pin,
-            timelines: vec![Timeline::default(); spec.targets.len()],
-            warnings: Vec::new(),
-            gathered: BTreeMap::new(),
-            refusals: BTreeMap::new(),
-            just_seen: BTreeMap::new(),
-            service_deployments: Mutex::default(),
-            gone: BTreeSet::new(),
-            asked: Vec::new(),
-            given_up: BTreeMap::new(),
-            cleanup: Cleanup::default(),
         };
-        let begun = match &order.continuation_token {
-            Some(written) => token::decode(written, &fingerprint(spec))
-                .map(|left_off| step.resumed(left_off))
-                .map(start::Begun::Phase)
-                .map_err(|bad| {
-                    Failure::new(FailureKind::Job, bad_token(&spec.about(), &bad.to_string()))
-                }),
-            None => match step.check_outputs() {
-                Ok(()) => Box::pin(step.start()).await,
-                Err(failure) => Err(failure),
+        let started = match &order.continuation_token {
+            Some(written) => token::decode(written, &spec.targets)
+                .map(|deployment| Started::Deployment(Box::new(deployment)))
+                .map_err(|bad| Refused::from(bad_token(&spec.about(), &bad.to_string()))),
+            None => match run.check_outputs() {
+                Ok(()) => Box::pin(run.start()).await,
+                Err(failure) => Err(Refused::from(failure)),
             },
         };
-        let mut report = match begun {
-            Err(failure) => Report::failed(failure),
-            Ok(start::Begun::DryRun(report)) => Box::pin(step.keep_plan(report)).await,
-            Ok(start::Begun::Phase(phase)) => {
-                reached.set(Stage::At(step.left_off(&phase)));
-                Box::pin(step.follow(phase, until)).await
+        let mut report = match started {
+            Err(refused) => Report {
+                cleanup: refused.cleanup,
+                ..Report::failed(refused.failure)
+            },
+            Ok(Started::DryRun(report)) => Box::pin(run.keep_plan(*report)).await,
+            Ok(Started::Deployment(deployment)) => {
+                reached.set(Checkpoint::At(deployment.clone()));
+                Box::pin(run.follow(*deployment, until)).await
             }
         };
-        report.warnings.append(&mut step.warnings);
-        report.cleanup = step.cleanup;
+        report.warnings.append(&mut run.warnings());
+        report.cleanup.duplicates.append(&mut run.duplicates());
         report
     }
 }
 
-/// What the token is checked against: it belongs to these targets.
-pub(crate) fn fingerprint(spec: &DeploySpec) -> String {
-    token::fingerprint(
-        spec.targets
-            .iter()
-            .flat_map(|target| [target.cluster_name(), target.service_name()]),
+/// The failure of a token that cannot be gone on with. `about` is the services, as far as they are known.
+pub(crate) fn bad_token(about: &str, why: &str) -> Failure {
+    Failure::new(
+        FailureKind::Job,
+        format!(
+            "{about}: {why}. Nothing was changed by this invocation; a deployment that was under way goes on without being followed."
+        ),
     )
 }
 
-/// Why a token cannot be gone on with. `about` is the services, as far as they are known.
-pub(crate) fn bad_token(about: &str, why: &str) -> String {
-    format!(
-        "{about}: {why}. Nothing was changed by this invocation; a deployment that was under way goes on without being followed."
-    )
-}
-
-impl Step<'_> {
-    /// Takes up what a token carried along; returns its phase.
-    fn resumed(&mut self, left_off: LeftOff) -> Phase {
-        for (own, carried) in self.timelines.iter_mut().zip(left_off.timelines) {
-            *own = carried;
-        }
-        self.job_of_token = Some(left_off.phase.job().to_owned());
-        left_off.phase
-    }
-
-    /// What is to be carried to the next invocation.
-    fn left_off(&self, phase: &Phase) -> LeftOff {
-        LeftOff {
-            phase: phase.clone(),
-            timelines: self.timelines.clone(),
-            config_pin: self.config_pin.clone(),
-        }
-    }
-
-    /// Follows a deployment from `phase` until it ends, or until `until` has come.
-    async fn follow(&mut self, phase: Phase, until: Timestamp) -> Report {
-        match phase {
-            Phase::PreDeploy { .. } => match Box::pin(self.follow_task(phase, until)).await {
-                Ok(phase) => {
-                    self.reached.set(Stage::At(self.left_off(&phase)));
-                    Box::pin(self.watch(phase, until)).await
-                }
-                Err(report) => *report,
-            },
-            Phase::RollingOut { .. } | Phase::RollingBack { .. } => {
-                Box::pin(self.watch(phase, until)).await
-            }
-        }
-    }
-
+impl Run<'_> {
     /// Whose permissions the calls to ECS, ECR and Logs need.
     fn caller(&self) -> Caller {
-        match self.spec.role {
-            None => Caller::Function,
-            Some(_) => Caller::Assumed,
-        }
+        Caller::of(self.spec)
     }
 
-    /// A failed call that does not end the deployment, in words.
-    fn words(&self, error: &CallError) -> String {
-        explain::words(&self.placed(error), self.caller())
+    /// The Region that is deployed to, where it is known.
+    fn region(&self) -> Option<&str> {
+        self.spec.region.as_deref().or(self.engine.aws.region())
     }
 
-    /// A call that a deployment cannot go on without has failed; `about` begins the sentence.
+    /// The text of a failed call that does not end the deployment.
+    fn text(&self, error: &CallError) -> String {
+        words::call(&self.placed(error), self.caller())
+    }
+
+    /// The failure of a call that a deployment cannot go on without; `about` begins the sentence.
     fn of_call(&self, about: &str, error: &CallError, changed: bool) -> Failure {
-        explain::of_call(about, &self.placed(error), self.caller(), changed)
+        words::of_call(about, &self.placed(error), self.caller(), changed)
     }
 
     /// The error with the Region that was called: that of the deployment, where it names no other.
     fn placed(&self, error: &CallError) -> CallError {
-        error.clone().in_region(self.there.region())
+        error.clone().in_region(self.target_account.region())
     }
 
     fn now(&self) -> Timestamp {
         self.engine.clock.now()
     }
 
-    /// Something that does not change the outcome and should be known; told once.
-    fn warn(&mut self, warning: String) {
-        if !self.warnings.contains(&warning) {
+    /// From here on something may have been changed.
+    fn changing(&self) {
+        self.reached.set(Checkpoint::Changing);
+    }
+
+    /// Something that does not change the outcome and should be known; reported once.
+    fn warn(&self, warning: String) {
+        let mut warnings = self.warnings();
+        if !warnings.contains(&warning) {
             tracing::warn!(job = self.job, "{warning}");
-            self.warnings.push(warning);
+            warnings.push(warning);
         }
+    }
+
+    fn warnings(&self) -> MutexGuard<'_, Vec<String>> {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn duplicates(&self) -> MutexGuard<'_, Vec<String>> {
+        self.duplicates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn proved(&self) -> MutexGuard<'_, BTreeMap<Revision, bool>> {
+        self.proved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

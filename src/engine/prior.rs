@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Step;
+use super::Run;
 use super::at_once::few_at_once;
 use crate::aws::ecs::RevisionPage;
 use crate::deploy::call::{CallError, Class};
@@ -62,7 +62,7 @@ impl Known {
     }
 }
 
-impl Step<'_> {
+impl Run<'_> {
     /// The first page of both of a family's lists.
     pub(super) async fn listed(&self, family: &str) -> Result<Known, CallError> {
         let (active, inactive) = tokio::join!(

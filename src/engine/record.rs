@@ -8,18 +8,22 @@ use serde_json::{Value, json};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use super::Step;
+use super::Run;
 use super::at_once::few_at_once;
-use super::watch::seen_in;
+use super::gather::own_arn;
+use super::run::hand_back;
 use crate::aws::s3::S3;
 use crate::deploy::call::Class;
+use crate::deploy::cleanup::Cleanup;
+use crate::deploy::deployment::{Deployment, Service};
 use crate::deploy::evidence::console_link;
 use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::outcome::Outcome;
-use crate::deploy::phase::{Phase, ServiceRollout};
-use crate::deploy::rollout::{Look, Verdict};
+use crate::deploy::seen::Look;
 use crate::deploy::text;
-use crate::deploy::time::{Timestamp, spoken};
+use crate::deploy::time::{Timestamp, human};
+use crate::deploy::verdict::Verdict;
+use crate::deploy::words::{self, Caller};
 use crate::job::{Artifact, ArtifactCredentials};
 use crate::record::{
     EventRecord, ImageRecord, Record, ServiceRecord, StoppedRecord, VERSION, page,
@@ -43,7 +47,7 @@ struct Lack {
     may_pass: bool,
 }
 
-impl Step<'_> {
+impl Run<'_> {
     /// Whether the output artifacts can be written, as far as the event tells.
     ///
     /// # Errors
@@ -72,37 +76,36 @@ impl Step<'_> {
     /// # Replay
     /// Written again it is the same but for the time of its end.
     pub(super) async fn keep_record(
-        &mut self,
-        phase: &Phase,
-        verdicts: &[Verdict],
-        looks: &[Look],
+        &self,
+        deployment: &Deployment,
         outcome: Outcome,
+        cleanup: Cleanup,
         now: Timestamp,
-    ) -> Outcome {
+    ) -> (Outcome, Cleanup) {
         let (succeeded, message) = match &outcome {
             Outcome::Succeeded { message, .. } => (true, message.clone()),
             Outcome::Failed { failure, .. } => (false, failure.message.clone()),
-            Outcome::InProgress { .. } => return outcome,
+            Outcome::InProgress { .. } => return (outcome, cleanup),
         };
         if self.order.outputs.is_empty() && !self.engine.observer.wants_record() {
-            return outcome;
+            return (outcome, cleanup);
         }
-        let services = (0..phase.services().len())
-            .map(|place| self.service_record(phase, place, &verdicts[place], &looks[place]));
+        let services = deployment.services.iter();
+        let services = services.map(|service| service_record(service, deployment.started));
         let mut record = Record {
             succeeded,
             message,
-            job: phase.job().to_owned(),
+            job: deployment.job.clone(),
             pipeline_execution_id: self.spec.pipeline_execution_id.clone(),
-            started: phase.started(),
+            started: deployment.started,
             ended: now,
             services: services.collect(),
         };
-        let gathering = self.gather(phase, looks, &mut record.services);
+        let gathering = self.gather(deployment, &mut record.services);
         if tokio::time::timeout(LONGEST, gathering).await.is_err() {
             self.warn(format!(
                 "the record is not complete: AWS did not answer within {}",
-                spoken(LONGEST)
+                human(LONGEST)
             ));
         }
         self.engine.observer.recorded(&record);
@@ -110,17 +113,24 @@ impl Step<'_> {
         let page = page::page(&record);
         let files = [(JSON_FILE, json.as_str()), (PAGE_FILE, page.as_str())];
         match self.write(&files).await {
-            Some(lack) if succeeded => self.lacking(lack, outcome, phase, verdicts, now),
+            // Old revisions go after a success only.
+            Some(lack) if succeeded => (
+                self.lacking(lack, outcome, deployment, now),
+                Cleanup {
+                    prune: None,
+                    ..cleanup
+                },
+            ),
             Some(lack) => {
                 self.warn(format!("the record was not written: {}", lack.words));
-                outcome
+                (outcome, cleanup)
             }
-            None => outcome,
+            None => (outcome, cleanup),
         }
     }
 
     /// Writes the plan of a dry run into the output artifacts.
-    pub(super) async fn keep_plan(&mut self, report: Report) -> Report {
+    pub(super) async fn keep_plan(&self, report: Report) -> Report {
         if self.order.outputs.is_empty() {
             return report;
         }
@@ -161,19 +171,16 @@ impl Step<'_> {
 
     /// What a success becomes that lacks an output artifact.
     fn lacking(
-        &mut self,
+        &self,
         lack: Lack,
         outcome: Outcome,
-        phase: &Phase,
-        verdicts: &[Verdict],
+        deployment: &Deployment,
         now: Timestamp,
     ) -> Outcome {
-        // Old revisions go after a success only.
-        self.cleanup.prune = None;
         let words = lack.words;
-        if lack.may_pass && now < phase.started() + self.spec.timeout {
+        if lack.may_pass && now < deployment.started + self.spec.timeout {
             tracing::warn!(job = self.job, "{words}");
-            let mut back = self.handed_back(phase, verdicts, now);
+            let mut back = hand_back(deployment, self.spec, now);
             if let Outcome::InProgress { details, .. } = &mut back {
                 details.summary = format!("{}; {words}", details.summary);
             }
@@ -244,12 +251,9 @@ impl Step<'_> {
         let putting = s3.put(location, zip.to_vec(), key);
         let (why, class) = match tokio::time::timeout(LONGEST, putting).await {
             Ok(Ok(())) => return None,
-            Ok(Err(error)) => (
-                crate::explain::words(&error, crate::explain::Caller::Pipeline),
-                error.class,
-            ),
+            Ok(Err(error)) => (words::call(&error, Caller::Pipeline), error.class),
             Err(_) => (
-                format!("S3 did not answer within {}", spoken(LONGEST)),
+                format!("S3 did not answer within {}", human(LONGEST)),
                 Class::Unavailable,
             ),
         };
@@ -267,71 +271,18 @@ impl Step<'_> {
         })
     }
 
-    /// The record of one service as far as the last look tells.
-    fn service_record(
-        &self,
-        phase: &Phase,
-        place: usize,
-        verdict: &Verdict,
-        look: &Look,
-    ) -> ServiceRecord {
-        let target = &self.spec.targets[place];
-        let rollout = &phase.services()[place];
-        let service = seen_in(look);
-        let is_previous_known = rollout.previous != rollout.revision;
-        let mut record = ServiceRecord {
-            cluster: target.cluster_name().to_owned(),
-            service: target.service_name().to_owned(),
-            revision: rollout.revision.to_string(),
-            previous: is_previous_known.then(|| rollout.previous.to_string()),
-            deployment: rollout.deployment.clone(),
-            end: end_of(verdict).to_owned(),
-            desired: service.map(|service| service.desired),
-            timeline: self
-                .timelines
-                .get(place)
-                .map_or_else(Vec::new, |timeline| timeline.points().to_vec()),
-            console: service.and_then(|service| console_link(&service.arn)),
-            ..ServiceRecord::default()
-        };
-        if let Some(service) = service.filter(|_| rollout.is_touched()) {
-            let since = phase.started();
-            let events = service.events.iter().filter(|event| event.at >= since);
-            record.events = events
-                .map(|event| EventRecord {
-                    at: event.at,
-                    message: event.message.clone(),
-                })
-                .collect();
-            record.events.sort_by_key(|event| event.at);
-        }
-        record
-    }
-
     /// Asks for what else belongs into the records of the services that were touched.
-    async fn gather(&mut self, phase: &Phase, looks: &[Look], records: &mut [ServiceRecord]) {
-        let services = phase.services().iter().zip(looks).zip(records).enumerate();
-        for (place, ((rollout, look), record)) in services {
-            if rollout.is_touched() {
-                self.gather_of(place, rollout, look, record).await;
-            }
+    async fn gather(&self, deployment: &Deployment, records: &mut [ServiceRecord]) {
+        let touched = deployment.services.iter().zip(records);
+        for (service, record) in touched.filter(|(service, _)| service.is_touched()) {
+            self.gather_of(service, record).await;
         }
     }
 
-    async fn gather_of(
-        &mut self,
-        place: usize,
-        rollout: &ServiceRollout,
-        look: &Look,
-        record: &mut ServiceRecord,
-    ) {
-        let target = self.spec.targets[place].clone();
-        let service = seen_in(look);
-        let own = rollout
-            .revision
-            .arn_beside(service.map_or("", |service| service.task_definition.as_str()));
-        let deployment = &rollout.deployment;
-        match self.ecs.stopped_tasks(&target, deployment, &own).await {
+    async fn gather_of(&self, service: &Service, record: &mut ServiceRecord) {
+        let (own, deployment) = (own_arn(service), service.ours.deployment());
+        let stopped = self.ecs.stopped_tasks(&service.target, deployment, &own);
+        match stopped.await {
             Ok(stopped) => {
                 record.stopped = stopped
                     .iter()
@@ -343,35 +294,30 @@ impl Step<'_> {
                     .collect();
                 record.stopped.sort_by_key(|task| task.at);
             }
-            Err(error) => {
-                let words = self.words(&error);
-                self.warn(format!("the record lacks stopped tasks: {words}"));
-            }
+            Err(error) => self.warn(format!(
+                "the record lacks stopped tasks: {}",
+                self.text(&error)
+            )),
         }
-        record.images = self.image_records(&target, rollout, &own).await;
+        record.images = self.image_records(service, &own).await;
     }
 
-    async fn image_records(
-        &mut self,
-        target: &crate::deploy::spec::Target,
-        rollout: &ServiceRollout,
-        own: &str,
-    ) -> Vec<ImageRecord> {
-        let (described, digests) = tokio::join!(
-            self.ecs.describe_task_definition(own),
-            self.ecs.running_digests(target, &rollout.deployment)
-        );
+    async fn image_records(&self, service: &Service, own: &str) -> Vec<ImageRecord> {
+        let (described, digests) = tokio::join!(self.ecs.describe_task_definition(own), async {
+            match service.ours.deployment() {
+                Some(id) => self.ecs.running_digests(&service.target, id).await,
+                None => Ok(Vec::new()),
+            }
+        });
         let described = match described {
             Ok(described) => described,
             Err(error) => {
-                let words = self.words(&error);
-                self.warn(format!("the record lacks images: {words}"));
+                self.warn(format!("the record lacks images: {}", self.text(&error)));
                 return Vec::new();
             }
         };
         let digests = digests.unwrap_or_else(|error| {
-            let words = self.words(&error);
-            self.warn(format!("the record lacks digests: {words}"));
+            self.warn(format!("the record lacks digests: {}", self.text(&error)));
             Vec::new()
         });
         let images = described.images().into_iter();
@@ -386,6 +332,39 @@ impl Step<'_> {
             })
             .collect()
     }
+}
+
+/// The record of one service as far as the last look tells.
+fn service_record(service: &Service, started: Timestamp) -> ServiceRecord {
+    let seen = service.live.look.as_ref().and_then(Look::service);
+    let mut record = ServiceRecord {
+        cluster: service.target.cluster_name().to_owned(),
+        service: service.target.service_name().to_owned(),
+        revision: service.revision.to_string(),
+        previous: service.previous.as_ref().map(ToString::to_string),
+        deployment: service.ours.deployment().unwrap_or_default().to_owned(),
+        end: service
+            .live
+            .verdict
+            .as_ref()
+            .map_or("could not be seen", end_of)
+            .to_owned(),
+        desired: seen.map(|seen| seen.desired),
+        timeline: service.timeline.points().to_vec(),
+        console: seen.and_then(|seen| console_link(&seen.arn)),
+        ..ServiceRecord::default()
+    };
+    if let Some(seen) = seen.filter(|_| service.is_touched()) {
+        let events = seen.events.iter().filter(|event| event.at >= started);
+        record.events = events
+            .map(|event| EventRecord {
+                at: event.at,
+                message: event.message.clone(),
+            })
+            .collect();
+        record.events.sort_by_key(|event| event.at);
+    }
+    record
 }
 
 fn end_of(verdict: &Verdict) -> &'static str {

@@ -3,19 +3,17 @@
 
 use std::fmt;
 
-use super::Step;
-use super::ours::Claim;
+use super::Run;
+use super::claim::Claim;
 use crate::aws::Aws;
 use crate::aws::ecs::Ecs;
 use crate::aws::events::RuleTarget;
 use crate::aws::scheduler::Schedule;
 use crate::deploy::call::CallError;
+use crate::deploy::deployment::Deployment;
 use crate::deploy::failure::{Failure, FailureKind};
-use crate::deploy::phase::Phase;
 use crate::deploy::revision::Revision;
 use crate::deploy::schedules::{Pointed, RUN_TASK_TARGET, pointed, restarted, revision_of};
-use crate::deploy::text;
-use crate::explain;
 
 /// Something that runs a task at its time.
 #[derive(Debug, Clone, PartialEq)]
@@ -117,10 +115,10 @@ pub(super) async fn find(
     Ok(found)
 }
 
-impl Step<'_> {
+impl Run<'_> {
     /// Sends the schedule as it came, and only if its past start is refused with another one.
     async fn update_schedule(&self, schedule: &Schedule) -> Result<(), CallError> {
-        let scheduler = self.there.scheduler();
+        let scheduler = self.target_account.scheduler();
         let error = match scheduler.update(schedule).await {
             Ok(()) => return Ok(()),
             Err(error) => error,
@@ -139,7 +137,7 @@ impl Step<'_> {
     }
 
     pub(super) async fn scheduled(&self, families: &[String]) -> Result<Vec<Scheduled>, CallError> {
-        find(&self.there, &self.ecs, families).await
+        find(&self.target_account, &self.ecs, families).await
     }
 
     /// Points everything that runs the families at this job's revisions.
@@ -149,23 +147,16 @@ impl Step<'_> {
     ///
     /// # Errors
     /// The failure to answer with: the services serve, but what was asked for is not done.
-    pub(super) async fn point_schedules(&mut self, phase: &Phase) -> Result<usize, Failure> {
-        let mut revisions: Vec<Revision> = phase
-            .services()
-            .iter()
-            .map(|rollout| rollout.revision.clone())
-            .collect();
-        revisions.sort();
-        revisions.dedup();
-        let serving: Vec<String> = revisions.iter().map(ToString::to_string).collect();
-        let is_are = if serving.len() == 1 { "is" } else { "are" };
+    pub(super) async fn point_schedules(&self, deployment: &Deployment) -> Result<usize, Failure> {
+        let revisions = deployment.revisions();
+        let is_are = if revisions.len() == 1 { "is" } else { "are" };
         let about = format!(
             "{}: {} {is_are} serving, but not all that runs on a schedule was pointed at it",
             self.spec.about(),
-            text::listed(&serving)
+            deployment.revisions_listed()
         );
         for revision in &revisions {
-            match self.is_registered_by_job(revision).await {
+            match self.claim_revision(deployment, revision).await {
                 Claim::Ours => {}
                 Claim::NotOurs(why) => {
                     return Err(Failure::new(FailureKind::Job, format!("{about}: {why}.")));
@@ -200,7 +191,7 @@ impl Step<'_> {
                 }
             };
             let put = match &changed {
-                Scheduled::Rule(rule) => self.there.events().put_target(rule).await,
+                Scheduled::Rule(rule) => self.target_account.events().put_target(rule).await,
                 Scheduled::Schedule(schedule) => self.update_schedule(schedule).await,
             };
             match put {
@@ -208,7 +199,7 @@ impl Step<'_> {
                 Err(error) => failures.push(self.of_call(&one.to_string(), &error, true)),
             }
         }
-        match explain::together(&failures) {
+        match Failure::together(&failures) {
             None => Ok(pointed),
             Some(failure) => Err(Failure::new(
                 FailureKind::Job,

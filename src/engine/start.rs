@@ -5,27 +5,30 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::Run;
 use super::at_once::few_at_once;
 use super::files::Files;
-use super::roll_out::Member;
+use super::once::{self, Attempt, Looked};
+use super::refused::Refused;
 use super::schedules::Scheduled;
-use super::{Stage, Step, fingerprint};
+use super::task::ToRun;
 use crate::artifact::task_definition_file::TaskDefinitionFile;
 use crate::aws::ecs::ServiceDescribed;
 use crate::deploy::call::{CallError, Class};
+use crate::deploy::cleanup::Cleanup;
+use crate::deploy::deployment::{Deployment, Ours, Owner, Rollback, Service, Stage};
 use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::fit;
-use crate::deploy::phase::Owner;
-use crate::deploy::phase::{Phase, ServiceRollout};
 use crate::deploy::plan::{self, FamilyPlan, ServicePlan};
 use crate::deploy::prior::{self, Prior};
 use crate::deploy::revision::Revision;
+use crate::deploy::setting::TargetService;
 use crate::deploy::spec::{BaseFrom, LONGEST_TIMEOUT, PreDeployTask, Target};
 use crate::deploy::task_definition::{self, Base, Described, Registration};
 use crate::deploy::text;
-use crate::deploy::time::{Timestamp, spoken};
-use crate::deploy::token::{self, LeftOff};
-use crate::explain;
+use crate::deploy::time::{Timestamp, human};
+use crate::deploy::token;
+use crate::deploy::words;
 use crate::report::Report;
 
 /// A task's id as ECS makes them, of a task that does not exist.
@@ -36,19 +39,12 @@ const NO_TASK: &str = "00000000000000000000000000000000";
 const NO_SERVICE_DEPLOYMENT: &str = "AAAAAAAAAAAAAAAAAAAAA";
 const NO_SERVICE_REVISION: &str = "1000000000000000000";
 
-/// A call that makes something is tried this often in all.
-pub(super) const MAKING_ATTEMPTS: u32 = 5;
-
-/// Before a call that makes something is tried again; twice as long each time. Long enough for
-/// what an unanswered call has made to be seen.
-pub(super) const MAKING_PAUSE: Duration = Duration::from_secs(2);
-
 /// What the start led to.
-pub(super) enum Begun {
+pub(super) enum Started {
     /// Something is under way.
-    Phase(Phase),
+    Deployment(Box<Deployment>),
     /// Nothing was to be changed.
-    DryRun(Report),
+    DryRun(Box<Report>),
 }
 
 /// One task definition family of the deployment.
@@ -92,22 +88,26 @@ pub(super) struct Plan {
     pub(super) scheduled: Vec<Scheduled>,
 }
 
-impl Step<'_> {
+impl Run<'_> {
     /// Checks, registers, updates.
     ///
     /// # Replay
     /// Each change is looked for before it is made.
-    pub(super) async fn start(&mut self) -> Result<Begun, Failure> {
+    pub(super) async fn start(&self) -> Result<Started, Refused> {
         let plan = Box::pin(self.plan()).await?;
         self.check_token_fits(&plan)?;
         if self.spec.dry_run {
-            return Ok(Begun::DryRun(self.dry_run(&plan)));
+            return Ok(Started::DryRun(Box::new(self.dry_run(&plan))));
         }
-        self.reached.set(Stage::Changing);
-        Box::pin(self.change(&plan)).await.map(Begun::Phase)
+        self.changing();
+        let deployment = Box::pin(self.perform(&plan)).await?;
+        Ok(Started::Deployment(Box::new(Deployment {
+            config_pin: self.config_pin.clone(),
+            ..deployment
+        })))
     }
 
-    async fn plan(&mut self) -> Result<Plan, Failure> {
+    async fn plan(&self) -> Result<Plan, Failure> {
         let seen_at = self.now();
         let (services, files) = tokio::join!(self.checked_services(), Box::pin(self.files()));
         let (services, files) = match (services, files) {
@@ -214,13 +214,13 @@ impl Step<'_> {
     }
 
     async fn checked_service(&self, target: &Target) -> Result<ServiceDescribed, Failure> {
-        let region = self.spec.region.as_deref().or(self.engine.aws.region());
+        let region = self.region();
         let service = self
             .ecs
             .describe_service(target)
             .await
-            .map_err(|error| explain::of_describing(target, region, &error, self.caller()))?
-            .ok_or_else(|| explain::of_missing_service(target, region))?;
+            .map_err(|error| words::of_describing(target, region, &error, self.caller()))?
+            .ok_or_else(|| words::of_missing_service(target, region))?;
         match unsupported(&service).or_else(|| self.too_long(&service)) {
             Some(why) => Err(Failure::new(
                 FailureKind::Configuration,
@@ -237,18 +237,18 @@ impl Step<'_> {
         let strategy = seen.strategy.as_deref().unwrap_or("ROLLING");
         let takes = format!(
             "each of its deployments takes {} at least, for its traffic is shifted in {} ({strategy}) and watched for {} after that",
-            spoken(shortest),
-            spoken(Duration::from_mins(
+            human(shortest),
+            human(Duration::from_mins(
                 u64::try_from(seen.shift_minutes).unwrap_or(0)
             )),
-            spoken(Duration::from_mins(
+            human(Duration::from_mins(
                 u64::try_from(seen.bake_minutes).unwrap_or(0)
             )),
         );
         if shortest >= LONGEST_TIMEOUT {
             Some(format!(
                 "{takes}; CodePipeline gives an action 24 hours in all, of which {} are left for that: shorten the service's bake time.",
-                spoken(LONGEST_TIMEOUT)
+                human(LONGEST_TIMEOUT)
             ))
         } else if shortest >= self.spec.timeout {
             Some(format!(
@@ -608,7 +608,7 @@ impl Step<'_> {
         ))
     }
 
-    fn note_dropped(&mut self, files: &Files) {
+    fn note_dropped(&self, files: &Files) {
         if let (Some(file), BaseFrom::File(path)) = (&files.task_definition, &self.spec.base)
             && !file.dropped.is_empty()
         {
@@ -621,87 +621,126 @@ impl Step<'_> {
 
     /// Refuses before anything is changed what could not be remembered between invocations.
     fn check_token_fits(&self, plan: &Plan) -> Result<(), Failure> {
+        let about = self.spec.about();
         // As long as ECS makes them: a family's next numbers, 20 digits, 32 characters.
         let longest = |family: &str| Revision::parse(&format!("{family}:9999999"));
-        let services: Result<Vec<ServiceRollout>, _> = plan
+        let services: Result<Vec<Service>, _> = plan
             .services
             .iter()
             .map(|planned| {
                 let revision = longest(&plan.families[planned.family].name)?;
-                Ok(ServiceRollout {
-                    previous: revision.clone(),
-                    revision,
-                    deployment: format!("ecs-svc/{}", u64::MAX),
+                Ok(Service {
                     overwrote: true,
-                    service_deployment: Some("x".repeat(32)),
+                    ours: Ours::Named {
+                        deployment: format!("ecs-svc/{}", u64::MAX),
+                        service_deployment: Some("x".repeat(32)),
+                    },
+                    ..Service::untouched(planned.target.clone(), revision, None)
                 })
             })
             .collect();
-        let about = self.spec.about();
         let services = services.map_err(|wrong: crate::deploy::revision::NotARevision| {
             Failure::new(FailureKind::Job, format!("{about}: {wrong}."))
         })?;
-        // The longest of the phases.
-        let phase = Phase::RollingBack {
+        let longest = Deployment {
             job: self.job.to_owned(),
             started: self.now(),
-            owner: Owner::Job,
-            since: self.now(),
-            failed: services.len().saturating_sub(1),
-            cause: String::new(),
+            // The longest of the stages.
+            stage: Stage::RollingBack(Rollback {
+                owner: Owner::Job,
+                since: self.now(),
+                failed: services.len().saturating_sub(1),
+                cause: String::new(),
+            }),
             services,
-        };
-        let left_off = LeftOff {
             config_pin: self.config_pin.clone(),
-            ..LeftOff::from(phase)
+            is_from_token: false,
         };
-        token::encode(&left_off, &fingerprint(self.spec))
-            .map(drop)
-            .map_err(|large| {
-                Failure::new(
-                    FailureKind::Configuration,
-                    format!("{about}: {large}. Nothing was changed."),
-                )
-            })
+        token::encode(&longest).map(drop).map_err(|large| {
+            Failure::new(
+                FailureKind::Configuration,
+                format!("{about}: {large}. Nothing was changed."),
+            )
+        })
     }
 
     /// Registers and updates, as far as an earlier delivery of this job has not.
-    async fn change(&mut self, plan: &Plan) -> Result<Phase, Failure> {
-        let revisions = self.registered(plan).await?;
-        let mut members = Vec::new();
+    async fn perform(&self, plan: &Plan) -> Result<Deployment, Refused> {
+        let mut cleanup = Cleanup::default();
+        let performed = match Box::pin(self.registered(plan, &mut cleanup)).await {
+            Ok(registered) => Box::pin(self.begin(plan, registered)).await,
+            Err(failure) => Err(Refused::from(failure)),
+        };
+        match performed {
+            Ok(deployment) => {
+                self.duplicates().extend(cleanup.duplicates);
+                Ok(deployment)
+            }
+            Err(mut refused) => {
+                refused.cleanup.unused.extend(cleanup.unused);
+                refused.cleanup.duplicates.extend(cleanup.duplicates);
+                Err(refused)
+            }
+        }
+    }
+
+    /// Begins with the revisions of each family, each with whether this delivery has registered it.
+    async fn begin(
+        &self,
+        plan: &Plan,
+        registered: Vec<(String, bool)>,
+    ) -> Result<Deployment, Refused> {
+        let mut targets = Vec::new();
         for planned in &plan.services {
-            let (own, is_fresh) = &revisions[planned.family];
-            let set_to = &planned.service.seen.task_definition;
+            let (own, is_fresh) = &registered[planned.family];
+            let seen = &planned.service.seen;
             let wrong = |wrong| {
+                let target = &planned.target;
                 Failure::new(
                     FailureKind::Job,
-                    format!(
-                        "{}: registered, but {wrong}. The service was not changed.",
-                        planned.target
-                    ),
+                    format!("{target}: registered, but {wrong}. The service was not changed."),
                 )
             };
-            members.push(Member {
+            let revision = Revision::parse(own).map_err(wrong)?;
+            let set_to = Revision::parse(&seen.task_definition).map_err(wrong)?;
+            targets.push(TargetService {
                 target: planned.target.clone(),
-                revision: Revision::parse(own).map_err(wrong)?,
-                previous: Revision::parse(set_to).map_err(wrong)?,
+                previous: Some(set_to).filter(|set_to| *set_to != revision),
+                revision,
                 served: None,
                 own: own.clone(),
-                service: planned.service.clone(),
+                seen: seen.clone(),
                 seen_at: plan.seen_at,
                 is_fresh: *is_fresh,
             });
         }
-        if let Some(task) = &self.spec.pre_deploy {
-            return Box::pin(self.run_first(task, plan, members)).await;
-        }
-        let job = self.job;
-        Box::pin(self.roll_out(job, members)).await
+        let Some(asked) = &self.spec.pre_deploy else {
+            return Box::pin(self.check_and_set(self.job, targets)).await;
+        };
+        let has_it = |planned: &Planned| {
+            let family = &plan.families[planned.family];
+            family.registration.has_container(&asked.container)
+        };
+        let service = plan.services.iter().position(has_it).unwrap_or(0);
+        let planned = &plan.services[service];
+        let task = ToRun {
+            asked,
+            service,
+            settings: &planned.service.settings,
+            volumes: plan.families[planned.family]
+                .registration
+                .volumes_at_launch(),
+        };
+        Box::pin(self.run_first(task, targets)).await
     }
 
     /// The ARN of each family's revision of this job, and whether this delivery has registered it, so
     /// that no other can have deployed it.
-    async fn registered(&mut self, plan: &Plan) -> Result<Vec<(String, bool)>, Failure> {
+    async fn registered(
+        &self,
+        plan: &Plan,
+        cleanup: &mut Cleanup,
+    ) -> Result<Vec<(String, bool)>, Failure> {
         let registering = plan.families.iter().map(|family| async {
             match &family.own {
                 Some(own) => Ok((own.clone(), false)),
@@ -709,38 +748,42 @@ impl Step<'_> {
             }
         });
         let registered = few_at_once(registering).await;
-        let made = |this: &mut Self, keep: bool| -> Vec<String> {
-            let pairs = plan.families.iter().zip(&registered);
-            let made: Vec<String> = pairs
-                .filter(|(family, _)| family.own.is_none())
-                .filter_map(|(_, made)| Some(made.as_ref().ok()?.0.clone()))
-                .collect();
-            if !keep {
-                this.cleanup.unused.extend(made.clone());
-            }
-            made
-        };
-        if let Some(Err(failure)) = registered.iter().find(|one| one.is_err()) {
-            let failure = failure.clone();
-            // The others' revisions are of no use to anybody.
-            made(self, false);
-            return Err(failure);
-        }
+        // If one cannot be had, the others' are of no use to anybody.
+        let made: Vec<String> = plan
+            .families
+            .iter()
+            .zip(&registered)
+            .filter(|(family, _)| family.own.is_none())
+            .filter_map(|(_, made)| Some(made.as_ref().ok()?.0.clone()))
+            .collect();
+        let registered: Result<Vec<(String, bool)>, Failure> = registered.into_iter().collect();
         let mut revisions = Vec::new();
-        for (family, (arn, is_fresh)) in plan.families.iter().zip(registered.iter().flatten()) {
-            revisions.push(match family.own {
-                Some(_) => (arn.clone(), false),
-                None => match self.first_of_job(family, arn.clone()).await {
-                    Ok(first) => {
-                        let is_kept = first == *arn;
-                        (first, *is_fresh && is_kept)
-                    }
-                    Err(failure) => {
-                        made(self, false);
-                        return Err(failure);
-                    }
-                },
-            });
+        let of_families = match registered {
+            Ok(registered) => plan.families.iter().zip(registered),
+            Err(failure) => {
+                cleanup.unused.extend(made);
+                return Err(failure);
+            }
+        };
+        for (family, (arn, is_fresh)) in of_families {
+            if family.own.is_some() {
+                revisions.push((arn, false));
+                continue;
+            }
+            let first = self.first_of_job(family, &arn).await;
+            if first.as_ref().is_ok_and(|first| *first != arn) || matches!(&first, Err((_, true))) {
+                cleanup.duplicates.push(arn.clone());
+            }
+            match first {
+                Ok(first) => {
+                    let is_kept = first == arn;
+                    revisions.push((first, is_fresh && is_kept));
+                }
+                Err((failure, _)) => {
+                    cleanup.unused.extend(made);
+                    return Err(failure);
+                }
+            }
         }
         Ok(revisions)
     }
@@ -751,36 +794,36 @@ impl Step<'_> {
     /// # Replay
     /// An attempt whose outcome is unknown is looked for by the job's tag before the next.
     async fn register(&self, family: &Family) -> Result<(String, bool), Failure> {
-        let about = self.spec.about();
-        let mut pause = MAKING_PAUSE;
-        let mut attempt = 1;
-        // An earlier attempt may have made one, whatever becomes of the later ones.
-        let mut may_be_made = false;
-        loop {
-            let error = match self.ecs.register(&family.registration.body).await {
-                Ok(arn) => return Ok((arn, true)),
-                Err(error) => error,
-            };
-            let is_unknown = error.class == Class::Unavailable;
-            may_be_made |= is_unknown;
-            let last = |error: &CallError| self.of_call(&about, error, may_be_made);
-            if !(is_unknown || error.class == Class::Throttled) || attempt == MAKING_ATTEMPTS {
-                return Err(last(&error));
-            }
-            self.engine.clock.sleep(pause).await;
-            pause *= 2;
-            attempt += 1;
-            if is_unknown {
-                match self.own_revisions_after(&family.name, family.newest).await {
-                    Ok(found) => match self.prior(&found, &family.registration) {
-                        Prior::Revision(arn) => return Ok((arn, false)),
-                        Prior::Over(arn) => return Err(self.failed_before(&arn)),
-                        Prior::Nothing => {}
-                    },
-                    Err(error) => return Err(last(&error)),
-                }
-            }
+        enum Why {
+            Call(CallError),
+            FailedBefore(String),
         }
+        let attempt = || async {
+            match self.ecs.register(&family.registration.body).await {
+                Ok(arn) => Attempt::Made((arn, true)),
+                Err(error) => match error.class {
+                    Class::Unavailable => Attempt::Unknown(Why::Call(error)),
+                    Class::Throttled => Attempt::NotNow(Why::Call(error)),
+                    _ => Attempt::Never(Why::Call(error)),
+                },
+            }
+        };
+        let look = || async {
+            match self.own_revisions_after(&family.name, family.newest).await {
+                Ok(found) => match self.prior(&found, &family.registration) {
+                    Prior::Revision(arn) => Looked::Made((arn, false)),
+                    Prior::Over(arn) => Looked::Stop(Some(Why::FailedBefore(arn))),
+                    Prior::Nothing => Looked::NotMade,
+                },
+                Err(error) => Looked::Stop(Some(Why::Call(error))),
+            }
+        };
+        let clock = self.engine.clock.as_ref();
+        let made = once::make(clock, once::Look::IfUnknown, attempt, look).await;
+        made.map_err(|not_made| match not_made.reason {
+            Why::Call(error) => self.of_call(&self.spec.about(), &error, not_made.is_unknown),
+            Why::FailedBefore(arn) => self.failed_before(&arn),
+        })
     }
 
     /// Of several revisions of this job the first: two deliveries at once have each registered one
@@ -790,35 +833,29 @@ impl Step<'_> {
     /// ECS numbers revisions in the order of their registration, so all deliveries choose the same.
     ///
     /// # Errors
-    /// The failure to answer with: who cannot see whether another delivery came first must not
-    /// deploy, for it might be for the second time.
-    async fn first_of_job(&mut self, family: &Family, own: String) -> Result<String, Failure> {
-        let is_next = Revision::parse(&own)
+    /// The failure to answer with, and whether `own` is a duplicate: who cannot see whether another delivery
+    /// came first must not deploy, for it might be for the second time.
+    async fn first_of_job(&self, family: &Family, own: &str) -> Result<String, (Failure, bool)> {
+        let is_next = Revision::parse(own)
             .is_ok_and(|one| one.number().checked_sub(1) == Some(family.newest));
         if is_next {
             // ECS counts: nobody came between.
-            return Ok(own);
+            return Ok(own.to_owned());
         }
         let found = self.own_revisions_after(&family.name, family.newest).await;
         let found = found.map_err(|error| {
             let about = format!(
                 "{}: {} is registered, and whether another delivery of this job has registered one before it cannot be seen; no service was changed",
                 self.spec.about(),
-                text::last_part(&own)
+                text::last_part(own)
             );
-            self.of_call(&about, &error, true)
+            (self.of_call(&about, &error, true), false)
         })?;
         match self.prior(&found, &family.registration) {
-            Prior::Revision(first) if first != own => {
-                self.cleanup.duplicates.push(own);
-                Ok(first)
-            }
-            Prior::Over(first) if first != own => {
-                self.cleanup.duplicates.push(own);
-                Err(self.failed_before(&first))
-            }
+            Prior::Revision(first) if first != own => Ok(first),
+            Prior::Over(first) if first != own => Err((self.failed_before(&first), true)),
             // Lists may lag behind: it is there all the same.
-            Prior::Nothing | Prior::Revision(_) | Prior::Over(_) => Ok(own),
+            Prior::Nothing | Prior::Revision(_) | Prior::Over(_) => Ok(own.to_owned()),
         }
     }
 
@@ -863,12 +900,12 @@ impl Step<'_> {
             pre_deploy: self.spec.pre_deploy.as_ref().map(|task| plan::TaskPlan {
                 container: task.container.clone(),
                 command: task.command.join(" "),
-                limit: spoken(task.timeout),
+                limit: human(task.timeout),
             }),
             scheduled: plan.scheduled.iter().map(ToString::to_string).collect(),
             keep_revisions: self.spec.keep_revisions,
             rollback: self.spec.rollback,
-            limit: spoken(self.spec.timeout),
+            limit: human(self.spec.timeout),
         };
         Report::of_dry_run(self.spec, &asked)
     }
@@ -964,7 +1001,7 @@ fn all<T>(results: Vec<Result<T, Failure>>) -> Result<Vec<T>, Failure> {
 }
 
 fn several(failures: &[Failure]) -> Failure {
-    explain::together(failures)
+    Failure::together(failures)
         .unwrap_or_else(|| Failure::new(FailureKind::Job, "The start failed without a reason."))
 }
 

@@ -1,7 +1,7 @@
 //! Whether the images exist and fit, and what their tags mean now, as far as ECR tells, before
 //! anything is changed.
 
-use super::Step;
+use super::Run;
 use super::at_once::few_at_once;
 use crate::aws::ecr::{Ecr, Looked};
 use crate::deploy::call::{CallError, Class};
@@ -61,7 +61,7 @@ struct Subject {
     is_pinned: bool,
 }
 
-impl Step<'_> {
+impl Run<'_> {
     /// Looks at the images that `registration` brings, and at all of its images if they are to be
     /// pinned.
     pub(super) async fn verify_images(&self, registration: &Registration) -> Verified {
@@ -140,7 +140,7 @@ impl Step<'_> {
 
     async fn look_at_image(&self, subject: &Subject, wanted: Option<&Platform>) -> Finding {
         let Subject { image, parsed, .. } = subject;
-        let ecr = self.there.ecr(Some(&parsed.region));
+        let ecr = self.target_account.ecr(Some(&parsed.region));
         let which = match &parsed.reference {
             Reference::Tag(tag) => format!("tag {tag}"),
             Reference::Digest(digest) => format!("digest {digest}"),
@@ -202,7 +202,7 @@ impl Step<'_> {
                 };
                 return Finding::wrong(format!(
                     "{no_image}. Whether it is behind a pull-through cache could not be seen; if it is, {way_out}. {}",
-                    self.words(&error)
+                    self.text(&error)
                 ));
             }
         };

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::super::{Point, ServiceRecord};
 use super::{escaped, offset, table};
 use crate::deploy::text::listed;
-use crate::deploy::time::spoken;
+use crate::deploy::time::human;
 
 /// Lengths are whole tenths of a pixel, and are written as pixels with one decimal.
 const PX: u64 = 10;
@@ -219,7 +219,7 @@ impl<'a> Chart<'a> {
             format!("{name} tasks: {first} at first, {most} at most, {last} at the end.")
         };
         let mut words = vec![
-            format!("A step chart of {}.", spoken(Duration::from_secs(self.end))),
+            format!("A step chart of {}.", human(Duration::from_secs(self.end))),
             told("New", &self.new),
             told("Old", &self.old),
         ];

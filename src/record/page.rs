@@ -6,7 +6,7 @@ mod chart;
 use std::time::Duration;
 
 use super::{EventRecord, ImageRecord, Record, ServiceRecord, StoppedRecord};
-use crate::deploy::time::{Timestamp, spoken};
+use crate::deploy::time::{Timestamp, human};
 
 /// So many services are named in the page's title.
 const TITLE_SERVICES: usize = 3;
@@ -105,12 +105,12 @@ fn job_facts(record: &Record) -> Vec<(String, String)> {
     facts
 }
 
-/// To the second where the spoken form leaves them out.
+/// To the second where the human form leaves them out.
 fn took(duration: Duration) -> String {
-    let spoken = spoken(duration);
+    let human = human(duration);
     match duration.as_secs() {
-        0..60 => spoken,
-        seconds => format!("{spoken} ({})", offset(seconds)),
+        0..60 => human,
+        seconds => format!("{human} ({})", offset(seconds)),
     }
 }
 

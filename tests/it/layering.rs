@@ -26,7 +26,7 @@ fn sources(root: &Path, parts: &[&str]) -> Vec<(String, String)> {
             .into_owned();
         let text = fs::read_to_string(&path).unwrap();
         let code = text
-            .split("#[cfg(test)]")
+            .split("cfg(test)]")
             .next()
             .unwrap_or_default()
             .to_owned();

@@ -492,7 +492,7 @@ async fn a_rollback_that_is_refused_is_told_with_its_reason_and_the_others_go_ba
     let (_, message) = failure(&answer);
     assert!(
         message.starts_with("jobs on prod: worker:2 failed: not complete within 3 min")
-            && message.contains("it could not be taken back")
+            && message.contains("it could not be rolled back")
             && message.contains("Not now")
             && !message.contains("Rolling back has begun"),
         "{message}"

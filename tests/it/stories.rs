@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ecs_deploy_action::deploy::rollout::Look;
+use ecs_deploy_action::deploy::seen::Look;
 use ecs_deploy_action::deploy::spec::Target;
 use ecs_deploy_action::deploy::time::Timestamp;
 use ecs_deploy_action::handler::Invocation;

@@ -1,54 +1,10 @@
-//! From what went wrong before a rollout to the sentence that people read.
+//! A call to AWS that failed: what AWS said no to, and what to do.
 
-use crate::artifact::entry::Unreadable;
-use crate::artifact::location::Location;
-use crate::artifact::{document, image_definitions, task_definition_file};
-use crate::deploy::call::{CallError, Class};
-use crate::deploy::failure::{Failure, FailureKind};
-use crate::deploy::permission::Denial;
-use crate::deploy::spec::Target;
-use crate::deploy::text;
-use crate::job::Artifact;
-
-/// A file of the artifact, by what it is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileKind {
-    /// Image definitions.
-    Images,
-    /// `TaskDefinitionFile`.
-    TaskDefinition,
-    /// `ConfigFile`.
-    Configuration,
-}
-
-impl FileKind {
-    /// What it is called; the first is what the built-in action says, which people search for.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Images => "image definition file",
-            Self::TaskDefinition => "task definition file",
-            Self::Configuration => "configuration file",
-        }
-    }
-
-    /// The parameter that names it.
-    pub fn parameter(self) -> &'static str {
-        match self {
-            Self::Images => "FileName",
-            Self::TaskDefinition => "TaskDefinitionFile",
-            Self::Configuration => "ConfigFile",
-        }
-    }
-
-    /// It may have so many bytes.
-    pub fn limit_bytes(self) -> usize {
-        match self {
-            Self::Images => image_definitions::FILE_LIMIT_BYTES,
-            Self::TaskDefinition => task_definition_file::FILE_LIMIT_BYTES,
-            Self::Configuration => document::FILE_LIMIT_BYTES,
-        }
-    }
-}
+use crate::call::{CallError, Class};
+use crate::failure::{Failure, FailureKind};
+use crate::permission::Denial;
+use crate::spec::{DeploySpec, Target};
+use crate::text;
 
 /// Whose permissions a call needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +18,14 @@ pub enum Caller {
 }
 
 impl Caller {
+    /// Who calls ECS, ECR and Logs for a deployment.
+    pub fn of(spec: &DeploySpec) -> Self {
+        match spec.role {
+            None => Self::Function,
+            Some(_) => Self::Assumed,
+        }
+    }
+
     fn role(self) -> &'static str {
         match self {
             Self::Function => "the function's role",
@@ -173,7 +137,18 @@ fn of_refusal(error: &CallError, caller: Caller) -> Option<String> {
         Class::Unsigned => format!(
             "AWS does not accept the signature of {operation} on {subject}: the credentials of {role} are not a pair, the clock of the machine is wrong, or something on the way (a proxy) changes requests"
         ),
-        _ => return None,
+        Class::Missing
+        | Class::Denied
+        | Class::Expired
+        | Class::Archived
+        | Class::KeyUnusable
+        | Class::Changed
+        | Class::Empty
+        | Class::Throttled
+        | Class::Unavailable
+        | Class::JobOver
+        | Class::Refused
+        | Class::Unsupported => return None,
     };
     let detail = detail.trim_end_matches('.');
     Some(format!(
@@ -183,7 +158,7 @@ fn of_refusal(error: &CallError, caller: Caller) -> Option<String> {
 
 /// A failed call that does not end the deployment, in words: what was denied with the statement
 /// that would allow it.
-pub fn words(error: &CallError, caller: Caller) -> String {
+pub fn call(error: &CallError, caller: Caller) -> String {
     if error.class == Class::Denied {
         of_denial(error, caller)
     } else {
@@ -260,7 +235,7 @@ pub fn of_call(about: &str, error: &CallError, caller: Caller, changed: bool) ->
 }
 
 /// The sentence about a KMS key that nobody can use.
-fn of_key(subject: &str, detail: &str) -> String {
+pub fn of_key(subject: &str, detail: &str) -> String {
     format!(
         "the KMS key of {subject} cannot be used, as if it were disabled, pending deletion or gone: enable it or cancel its deletion; no permission is missing. AWS says: {detail}"
     )
@@ -302,146 +277,6 @@ pub fn of_describing(
 
 fn in_region(region: Option<&str>) -> String {
     region.map_or_else(String::new, |region| format!(" in {region}"))
-}
-
-/// A file could not be read from an artifact.
-pub fn of_artifact(
-    artifact: &Artifact,
-    location: &Location,
-    file: &str,
-    kind: FileKind,
-    unreadable: Unreadable<CallError>,
-    caller: Caller,
-) -> Failure {
-    let name = if artifact.name == location.to_string() {
-        "the artifact".to_owned()
-    } else {
-        format!("the artifact {}", artifact.name)
-    };
-    let about = format!("{file} in {name} ({location})");
-    match unreadable {
-        Unreadable::Source(error) => match error.class {
-            Class::Missing => Failure::new(
-                FailureKind::RevisionUnavailable,
-                format!(
-                    "{name} is not there: {location} does not exist ({}). Release the change again to have it built.",
-                    error.detail
-                ),
-            ),
-            Class::Expired => Failure::new(
-                FailureKind::RevisionUnavailable,
-                format!(
-                    "{name} cannot be read any more: the job's credentials have expired. Retry the action. AWS says: {}",
-                    error.detail
-                ),
-            ),
-            Class::Archived => Failure::new(
-                FailureKind::RevisionUnavailable,
-                format!(
-                    "{name} cannot be read: {location} is in an archive of S3's (Glacier), where a lifecycle rule of its bucket may have put it. Restore it, or release the change again to have it built. AWS says: {}",
-                    error.detail
-                ),
-            ),
-            Class::KeyUnusable => Failure::new(
-                FailureKind::RevisionUnavailable,
-                format!(
-                    "{name} cannot be read: {}",
-                    of_key(&location.to_string(), &error.detail)
-                ),
-            ),
-            Class::Changed => Failure::new(
-                FailureKind::RevisionUnavailable,
-                format!(
-                    "{name} was replaced while it was being read ({location}): retry the action."
-                ),
-            ),
-            _ => of_call(&about, &error, caller, false),
-        },
-        unreadable @ (Unreadable::Empty | Unreadable::Other(_)) => Failure::new(
-            FailureKind::RevisionUnavailable,
-            format!(
-                "{about} cannot be read: {unreadable}. An artifact is a zip; CodeBuild makes it of the files that artifacts.files lists."
-            ),
-        ),
-        unreadable @ (Unreadable::NotZip(_)
-        | Unreadable::DirectoryTooLarge(_)
-        | Unreadable::Encrypted
-        | Unreadable::Method(_)) => Failure::new(
-            FailureKind::RevisionUnavailable,
-            format!("{about} cannot be read: {unreadable}."),
-        ),
-        unreadable @ Unreadable::Absent { .. } => {
-            let remedy = match detail_instead(kind, file, &unreadable) {
-                Some(detail) => format!(
-                    "It has {detail}, as an ECR source action writes it: set FileName to {detail}, and ContainerName to the container that gets the image if there are several"
-                ),
-                None => format!(
-                    "Write it in the build and list it under artifacts.files, or set {}",
-                    kind.parameter()
-                ),
-            };
-            Failure::new(
-                FailureKind::Configuration,
-                format!(
-                    "Did not find the {} {file} in {name} ({location}): {unreadable}. {remedy}.",
-                    kind.name(),
-                ),
-            )
-        }
-        unreadable @ (Unreadable::FileTooLarge { .. }
-        | Unreadable::Twice(_)
-        | Unreadable::NoFile(_)) => Failure::new(
-            FailureKind::Configuration,
-            format!("{about} cannot be used: {unreadable}."),
-        ),
-    }
-}
-
-/// The imageDetail.json that an artifact has where image definitions were expected.
-fn detail_instead<'a>(
-    kind: FileKind,
-    file: &str,
-    unreadable: &'a Unreadable<CallError>,
-) -> Option<&'a str> {
-    let is_detail =
-        text::last_part(file).eq_ignore_ascii_case(image_definitions::IMAGE_DETAIL_FILE);
-    match unreadable {
-        Unreadable::Absent { image_detail, .. } if kind == FileKind::Images && !is_detail => {
-            image_detail.as_deref()
-        }
-        _ => None,
-    }
-}
-
-/// None of several artifacts has the file; `each` says what is with each of them.
-pub fn of_no_artifact(
-    artifacts: &[&str],
-    file: &str,
-    kind: FileKind,
-    failure: FailureKind,
-    each: &[Failure],
-) -> Failure {
-    let each: Vec<&str> = each.iter().map(|one| one.message.as_str()).collect();
-    let about = format!(
-        "Did not find the {} {file} in any of the artifacts {}: set InputArtifact to the one that is meant. ",
-        kind.name(),
-        text::listed(artifacts),
-    );
-    Failure::of_problems(failure, &about, &each)
-}
-
-/// Several failures as one: a single one is itself, several are counted and listed.
-///
-/// The kind is the first one's. `None` if there are none.
-pub fn together(failures: &[Failure]) -> Option<Failure> {
-    match failures {
-        [] => None,
-        [only] => Some(only.clone()),
-        [first, ..] => {
-            let messages: Vec<&str> = failures.iter().map(|one| one.message.as_str()).collect();
-            Some(Failure::of_problems(first.kind, "", &messages))
-        }
-    }
 }
 
 #[cfg(test)]
@@ -488,14 +323,14 @@ mod tests {
             assert!(message.contains("No permission is missing"), "{message}");
             assert!(!message.contains("Effect"), "{message}");
             assert!(
-                message.contains(&words(&error(class), Caller::Assumed)),
+                message.contains(&call(&error(class), Caller::Assumed)),
                 "{message}"
             );
         }
         let mut withheld = error(Class::Denied);
         withheld.detail =
             "not authorized to perform: ecs:UpdateService because no service control policy allows it".to_owned();
-        let message = words(&withheld, Caller::Function);
+        let message = call(&withheld, Caller::Function);
         assert!(
             message.contains("It is the service control policy"),
             "{message}"
@@ -527,83 +362,5 @@ mod tests {
             |changed| of_call("web", &error(Class::Unavailable), Caller::Function, changed).kind;
         assert_eq!(kind(false), FailureKind::SystemUnavailable);
         assert_eq!(kind(true), FailureKind::Job);
-    }
-
-    #[test]
-    fn each_way_not_to_get_an_artifact_has_its_kind() {
-        let location = Location {
-            bucket: "b".to_owned(),
-            key: "k".to_owned(),
-        };
-        let artifact = Artifact {
-            name: "Build".to_owned(),
-            location: Some(location.clone()),
-        };
-        let kind = |unreadable| {
-            let images = FileKind::Images;
-            of_artifact(
-                &artifact,
-                &location,
-                "f.json",
-                images,
-                unreadable,
-                Caller::Pipeline,
-            )
-            .kind
-        };
-        let source = |class| Unreadable::Source(error(class));
-        assert_eq!(
-            kind(source(Class::Missing)),
-            FailureKind::RevisionUnavailable
-        );
-        assert_eq!(
-            kind(source(Class::Expired)),
-            FailureKind::RevisionUnavailable
-        );
-        assert_eq!(
-            kind(source(Class::Changed)),
-            FailureKind::RevisionUnavailable
-        );
-        assert_eq!(
-            kind(source(Class::Archived)),
-            FailureKind::RevisionUnavailable
-        );
-        assert_eq!(
-            kind(source(Class::KeyUnusable)),
-            FailureKind::RevisionUnavailable
-        );
-        assert_eq!(kind(source(Class::Denied)), FailureKind::Permission);
-        assert_eq!(kind(source(Class::Unknown)), FailureKind::Permission);
-        assert_eq!(
-            kind(source(Class::Unavailable)),
-            FailureKind::SystemUnavailable
-        );
-        assert_eq!(kind(Unreadable::Empty), FailureKind::RevisionUnavailable);
-        assert_eq!(
-            kind(Unreadable::NotZip(String::new())),
-            FailureKind::RevisionUnavailable
-        );
-        assert_eq!(
-            kind(Unreadable::Absent {
-                count: 0,
-                near: Vec::new(),
-                image_detail: None,
-            }),
-            FailureKind::Configuration
-        );
-        assert_eq!(
-            kind(Unreadable::FileTooLarge { limit: 1 }),
-            FailureKind::Configuration
-        );
-    }
-
-    #[test]
-    fn several_failures_are_all_told() {
-        assert_eq!(together(&[]), None);
-        let one = Failure::new(FailureKind::Permission, "a");
-        assert_eq!(together(std::slice::from_ref(&one)), Some(one.clone()));
-        let both = together(&[one, Failure::new(FailureKind::Job, "b")]).unwrap();
-        assert_eq!(both.kind, FailureKind::Permission);
-        assert_eq!(both.message, "2 problems: 1) a. 2) b.");
     }
 }

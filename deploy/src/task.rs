@@ -1,13 +1,15 @@
 //! The task before the deployment: what it came to, and the sentence when it failed.
 
-use super::decide::TaskVerdict;
 use super::evidence::{Evidence, StoppedTask};
 use super::failure::{Failure, FailureKind, MESSAGE_LIMIT_BYTES};
 use super::revision::Revision;
+use super::spec::DeploySpec;
 use super::text;
+use super::time::human;
+use super::verdict::TaskVerdict;
 
 /// The last status of a task that is over.
-const STOPPED: &str = "STOPPED";
+pub const STOPPED: &str = "STOPPED";
 
 /// What a task in this `status` came to. The exit code of `container` decides: others of the task
 /// may still run, or have ended in their own ways.
@@ -33,27 +35,48 @@ pub fn end_of(end: &StoppedTask, container: &str) -> StoppedTask {
     of_container
 }
 
-/// How a task that did not succeed ended.
-#[derive(Debug, Clone, Copy)]
-pub enum Ended<'a> {
+/// How the task before the deployment ended the deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TaskEnd {
+    /// The parameters do not name one any more.
+    NotAsked,
+    /// It is not the one that the token's job started, and why.
+    NotOurs(String),
     /// It failed by itself.
     Failed,
-    /// Its time was up. Why it could not be stopped, if it could not.
+    /// Its time was up.
     Late {
-        /// As it is spoken.
-        limit: &'a str,
-        /// Why it was not stopped.
-        not_stopped: Option<&'a str>,
+        /// Why it could not be stopped, if it could not.
+        not_stopped: Option<String>,
     },
     /// ECS does not show it.
     Gone,
-    /// It could not be looked at, and why.
+    /// It could not be looked at.
     Unseen {
         /// Why.
-        why: &'a str,
+        why: String,
         /// ECS was asked to stop it, for its time was up.
-        asked: bool,
+        asked_to_stop: bool,
     },
+    /// It has succeeded, and the services could not be set in time.
+    Blocked(Failure),
+}
+
+impl TaskEnd {
+    /// Whether this job's revisions are of no use to anybody after it. Also if the task may still run, which
+    /// goes on without them
+    /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deregister-task-definition-v2.html>):
+    /// an ACTIVE one would be deployed if the job's event came again. What is not this job's stays.
+    pub fn leaves_revisions_unused(&self) -> bool {
+        match self {
+            Self::NotAsked | Self::NotOurs(_) => false,
+            Self::Failed
+            | Self::Late { .. }
+            | Self::Gone
+            | Self::Unseen { .. }
+            | Self::Blocked(_) => true,
+        }
+    }
 }
 
 /// Why ECS made no task, though it took the request
@@ -149,43 +172,52 @@ pub fn after_task(failure: Failure, container: &str) -> Failure {
     Failure::new(failure.kind, format!("{headline}{stop} {ran}{rest}"))
 }
 
-/// The message of a job whose task before the deployment did not succeed. `about` is the services.
-pub fn failed(about: &str, container: &str, ended: Ended<'_>, evidence: &Evidence) -> Failure {
-    let what = match ended {
-        Ended::Failed => {
+/// The failure of a job whose task before the deployment did not succeed.
+pub fn failed(spec: &DeploySpec, end: &TaskEnd, evidence: Option<&Evidence>) -> Failure {
+    let nothing = Evidence::default();
+    let evidence = evidence.unwrap_or(&nothing);
+    let container = spec
+        .pre_deploy
+        .as_ref()
+        .map_or("", |asked| &asked.container);
+    let limit = spec.pre_deploy.as_ref().map(|asked| human(asked.timeout));
+    let limit = limit.unwrap_or_default();
+    let what = match end {
+        TaskEnd::Blocked(failure) => return failure.clone(),
+        TaskEnd::NotAsked => {
+            "a task before the deployment is under way, and the parameters do not name one any more. It was left alone, and no service was changed".to_owned()
+        }
+        TaskEnd::NotOurs(why) => format!("{why}. It was left alone, and no service was changed"),
+        TaskEnd::Failed => {
             let cause = evidence.only_cause();
             format!(
-                "the task before the deployment failed: {}",
+                "the task before the deployment failed: {}. No service was changed",
                 cause.unwrap_or_else(|| "ECS gave no reason".to_owned())
             )
         }
-        Ended::Late {
-            limit,
-            not_stopped: None,
-        } => format!(
-            "the task before the deployment was not complete within {limit}, and was stopped (container {container})"
+        TaskEnd::Late { not_stopped: None } => format!(
+            "the task before the deployment was not complete within {limit}, and was stopped (container {container}). No service was changed"
         ),
-        Ended::Late {
-            limit,
+        TaskEnd::Late {
             not_stopped: Some(why),
         } => format!(
-            "the task before the deployment was not complete within {limit} and could not be stopped, so it may still run ({})",
+            "the task before the deployment was not complete within {limit} and could not be stopped, so it may still run ({}). No service was changed",
             why.trim_end_matches('.')
         ),
-        Ended::Unseen { why, asked } => format!(
-            "how the task before the deployment ended could not be seen ({}); {}",
+        TaskEnd::Unseen { why, asked_to_stop } => format!(
+            "how the task before the deployment ended could not be seen ({}); {}. No service was changed",
             why.trim_end_matches('.'),
-            if asked {
+            if *asked_to_stop {
                 "ECS was asked to stop it if it still runs"
             } else {
                 "it was not stopped and may still run"
             }
         ),
-        Ended::Gone => format!(
-            "the task before the deployment is not shown by ECS any more, so whether container {container} did its work is not known"
+        TaskEnd::Gone => format!(
+            "the task before the deployment is not shown by ECS any more, so whether container {container} did its work is not known. No service was changed"
         ),
     };
-    let headline = format!("{about}: {what}. No service was changed.");
+    let headline = format!("{}: {what}.", spec.about());
     let room = MESSAGE_LIMIT_BYTES.saturating_sub(headline.len());
     Failure::new(FailureKind::Job, headline + &evidence.details(room))
 }
@@ -194,6 +226,7 @@ pub fn failed(about: &str, container: &str, ended: Ended<'_>, evidence: &Evidenc
 mod tests {
     use super::*;
     use crate::evidence::StoppedContainer;
+    use crate::testing::with_task;
 
     fn end(containers: &[(&str, Option<i32>)]) -> StoppedTask {
         StoppedTask {
@@ -286,26 +319,28 @@ mod tests {
             log: vec!["migrating".to_owned(), "table users is locked".to_owned()],
             ..Evidence::default()
         };
-        let failure = failed("web on prod", "app", Ended::Failed, &evidence);
+        let failure = failed(&with_task(true, 15), &TaskEnd::Failed, Some(&evidence));
         assert_eq!(
             failure.message,
-            "web on prod: the task before the deployment failed: container app exited with code 3; its log ends: table users is locked. No service was changed.\nThe log of the container ends:\n  migrating\n  table users is locked"
+            "s0 on prod: the task before the deployment failed: container app exited with code 3; its log ends: table users is locked. No service was changed.\nThe log of the container ends:\n  migrating\n  table users is locked"
         );
     }
 
     #[test]
     fn each_other_end_says_what_is_known() {
-        let said = |ended| failed("web", "app", ended, &Evidence::default()).message;
-        let stopped = Ended::Late {
-            limit: "15 min",
-            not_stopped: None,
-        };
+        let said = |end: TaskEnd| failed(&with_task(true, 15), &end, None).message;
+        let stopped = TaskEnd::Late { not_stopped: None };
         assert!(said(stopped).contains("within 15 min, and was stopped"));
-        let running = Ended::Late {
-            limit: "15 min",
-            not_stopped: Some("denied."),
-        };
+        let not_stopped = Some("denied.".to_owned());
+        let running = TaskEnd::Late { not_stopped };
         assert!(said(running).contains("may still run (denied)"));
-        assert!(said(Ended::Gone).contains("is not known. No service was changed."));
+        assert!(said(TaskEnd::Gone).contains("is not known. No service was changed."));
+        let left_alone = "It was left alone, and no service was changed.";
+        assert!(said(TaskEnd::NotAsked).ends_with(left_alone));
+        assert!(said(TaskEnd::NotOurs("x".to_owned())).ends_with(left_alone));
+        for (asked_to_stop, told) in [(true, "asked to stop it"), (false, "may still run")] {
+            let why = "503".to_owned();
+            assert!(said(TaskEnd::Unseen { why, asked_to_stop }).contains(told));
+        }
     }
 }

@@ -1,0 +1,361 @@
+//! The one value that a deployment is: what is saved of it, and what only this invocation knows.
+
+use super::evidence::{Evidence, StoppedTask};
+use super::revision::Revision;
+use super::seen::{Look, ServiceSeen};
+use super::spec::Target;
+use super::text;
+use super::time::Timestamp;
+use super::timeline::Timeline;
+use super::verdict::{TaskVerdict, Verdict};
+
+/// A deployment that has been started. There is no stage before the start, which has no state, and
+/// none after the end, which has no next step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deployment {
+    /// The job that started it: the tag of its revisions, and the task's client token.
+    pub job: String,
+    /// When the task was started, or the services were updated. The time limit of the stage counts
+    /// from here.
+    pub started: Timestamp,
+    /// Where it is.
+    pub stage: Stage,
+    /// One for each target, in the targets' order.
+    pub services: Vec<Service>,
+    /// Which version of the artifact the `ConfigFile` was read from.
+    pub config_pin: Option<String>,
+    /// A token says all of this, which is input: ECS must say the same before anything is changed.
+    /// Never saved.
+    pub is_from_token: bool,
+}
+
+/// Where a deployment is. Holds just what the next step needs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stage {
+    /// A task runs on the new revision; no service has been changed.
+    PreDeploy(Task),
+    /// The services are set to the new revision; ECS replaces tasks.
+    RollingOut,
+    /// It failed, and the services are rolled back. Followed to its end, then reported as the failure
+    /// that it is.
+    RollingBack(Rollback),
+}
+
+/// The task before the deployment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Task {
+    /// Its id.
+    pub id: String,
+    /// Which service it took its network from: a place among the services.
+    pub service: usize,
+    /// What only this invocation knows.
+    pub live: TaskLive,
+}
+
+/// What this invocation knows of the task before the deployment. Never saved.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TaskLive {
+    /// The last look.
+    pub seen: Option<TaskSeen>,
+    /// ECS has shown it as the one that this job started, or this invocation started it.
+    pub is_ours: bool,
+    /// ECS was asked to stop it.
+    pub stop: Stop,
+    /// What tells why it failed.
+    pub evidence: Option<Evidence>,
+    /// It has succeeded, and what must be seen before a service is set could not be seen.
+    pub blocked: Option<Blocked>,
+}
+
+/// Whether ECS was asked to stop a task.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Stop {
+    /// It was not.
+    #[default]
+    NotAsked,
+    /// It was.
+    Asked,
+    /// It did not take it, and why.
+    Refused(String),
+}
+
+/// Why the services cannot be set yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blocked {
+    /// The failure to answer with if that does not pass in time.
+    pub failure: super::failure::Failure,
+    /// It may pass.
+    pub may_pass: bool,
+}
+
+/// One look at the task before the deployment.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TaskSeen {
+    /// What ECS shows.
+    Shown {
+        /// What it came to.
+        verdict: TaskVerdict,
+        /// It is over, with all of its containers.
+        is_over: bool,
+        /// Its containers, as far as they have ended.
+        end: StoppedTask,
+        /// Why it is not the one that the token's job started; none if it is.
+        not_ours: Option<String>,
+    },
+    /// ECS does not show it.
+    Missing,
+    /// It could not be looked at.
+    Unseen {
+        /// Why.
+        why: String,
+        /// A later look may see it.
+        may_pass: bool,
+    },
+}
+
+/// A deployment that failed and is rolled back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rollback {
+    /// Who rolls back the service that failed.
+    pub owner: Owner,
+    /// When the rollback was first seen or asked for. Its own time limit counts from here.
+    pub since: Timestamp,
+    /// Which service failed first: a place among the services.
+    pub failed: usize,
+    /// Why, as the headline says it; empty until it is known, and where nothing failed of itself.
+    pub cause: String,
+}
+
+/// Who rolls back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// ECS by itself: its circuit breaker, its alarms, or somebody who told it to.
+    Ecs,
+    /// This function, on behalf of the job.
+    Job,
+}
+
+/// One service of a deployment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Service {
+    /// Which service.
+    pub target: Target,
+    /// The revision that this job registered.
+    pub revision: Revision,
+    /// The revision that a rollback goes to: the one that served before. None if that is not known.
+    pub previous: Option<Revision>,
+    /// `previous` is not what was checked: somebody deployed it between our look and our update.
+    pub overwrote: bool,
+    /// Our deployment of it.
+    pub ours: Ours,
+    /// What was seen so far, for the record.
+    pub timeline: Timeline,
+    /// What only this invocation knows.
+    pub live: Live,
+}
+
+/// Our deployment of a service, as far as ECS has named it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Ours {
+    /// The service was not set to our revision, as far as this job knows.
+    #[default]
+    Untouched,
+    /// It was, or may have been, and ECS lists no deployment of ours by its id yet, or not any more.
+    Unnamed {
+        /// The last part of our service deployment's ARN, if that is known all the same.
+        service_deployment: Option<String>,
+    },
+    /// It was.
+    Named {
+        /// ECS's id of our deployment, `ecs-svc/<digits>`.
+        deployment: String,
+        /// The last part of our service deployment's ARN, once it is known.
+        service_deployment: Option<String>,
+    },
+}
+
+impl Ours {
+    /// ECS's id of our deployment.
+    pub fn deployment(&self) -> Option<&str> {
+        match self {
+            Self::Named { deployment, .. } => Some(deployment),
+            Self::Untouched | Self::Unnamed { .. } => None,
+        }
+    }
+
+    /// The last part of our service deployment's ARN.
+    pub fn service_deployment(&self) -> Option<&str> {
+        match self {
+            Self::Named {
+                service_deployment, ..
+            }
+            | Self::Unnamed { service_deployment } => service_deployment.as_deref(),
+            Self::Untouched => None,
+        }
+    }
+
+    /// The same deployment, whose service deployment is this one, or is not known.
+    #[must_use]
+    pub fn with_service_deployment(self, service_deployment: Option<String>) -> Self {
+        match self {
+            Self::Untouched => Self::Untouched,
+            Self::Unnamed { .. } => Self::Unnamed { service_deployment },
+            Self::Named { deployment, .. } => Self::Named {
+                deployment,
+                service_deployment,
+            },
+        }
+    }
+
+    /// The same deployment, which ECS lists by this id.
+    #[must_use]
+    pub fn named(self, deployment: String) -> Self {
+        let service_deployment = self.service_deployment().map(str::to_owned);
+        Self::Named {
+            deployment,
+            service_deployment,
+        }
+    }
+}
+
+/// What this invocation knows of a service. Never saved.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Live {
+    /// The last look; none before the first.
+    pub look: Option<Look>,
+    /// What it means.
+    pub verdict: Option<Verdict>,
+    /// The last look showed the service as gone or going; it takes two running.
+    pub was_gone: bool,
+    /// Our asking for its rollback.
+    pub rollback: Attempt,
+    /// What was found out about its failure.
+    pub evidence: Option<Evidence>,
+    /// The service as ECS showed it when it was set, which is as good as a look.
+    pub just_set: Option<Box<ServiceSeen>>,
+    /// The ARN of our service deployment, once it was looked up.
+    pub service_deployment: Option<String>,
+}
+
+/// Our asking for the rollback of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Attempt {
+    /// It was not asked for.
+    NotAsked {
+        /// So often it was refused, or could not be asked for.
+        refused: u8,
+    },
+    /// It was refused since the last look, so often in all: the next look comes first.
+    Refused {
+        /// So often in all.
+        times: u8,
+    },
+    /// An earlier invocation has asked for it.
+    AskedBefore,
+    /// This invocation has asked for it, which may not be seen yet.
+    Asked,
+    /// It cannot be had, and why.
+    GivenUp(String),
+}
+
+impl Default for Attempt {
+    fn default() -> Self {
+        Self::NotAsked { refused: 0 }
+    }
+}
+
+impl Service {
+    /// A service that was not set to `revision` yet.
+    pub fn untouched(target: Target, revision: Revision, previous: Option<Revision>) -> Self {
+        Self {
+            target,
+            revision,
+            previous,
+            overwrote: false,
+            ours: Ours::Untouched,
+            timeline: Timeline::default(),
+            live: Live::default(),
+        }
+    }
+
+    /// Whether the service was set to our revision, as far as this job knows.
+    pub fn is_touched(&self) -> bool {
+        self.ours != Ours::Untouched
+    }
+
+    /// Whether this is the id of our deployment.
+    pub fn is_our_deployment(&self, id: &str) -> bool {
+        self.ours.deployment() == Some(id)
+    }
+
+    /// Whether our deployment is what ECS works towards: nobody has set the service since.
+    pub fn is_worked_on(&self, seen: &ServiceSeen) -> bool {
+        seen.status == "ACTIVE"
+            && seen.primary().is_some_and(|primary| {
+                self.is_our_deployment(&primary.id) && self.revision.is(&primary.task_definition)
+            })
+    }
+
+    /// Why its rollback was given up, if it was.
+    pub fn given_up(&self) -> Option<&str> {
+        match &self.live.rollback {
+            Attempt::GivenUp(why) => Some(why),
+            Attempt::NotAsked { .. }
+            | Attempt::Refused { .. }
+            | Attempt::AskedBefore
+            | Attempt::Asked => None,
+        }
+    }
+}
+
+impl Stage {
+    /// The stage's name in logs and metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::PreDeploy(_) => "PreDeploy",
+            Self::RollingOut => "RollingOut",
+            Self::RollingBack(_) => "RollingBack",
+        }
+    }
+}
+
+impl Deployment {
+    /// `web on prod`, or all of them, as messages about the whole deployment begin.
+    pub fn about(&self) -> String {
+        let targets = self.services.iter().map(|one| one.target.to_string());
+        text::listed(&targets.collect::<Vec<_>>())
+    }
+
+    /// This job's revisions, each once.
+    pub fn revisions(&self) -> Vec<Revision> {
+        let mut revisions: Vec<Revision> = Vec::new();
+        for service in &self.services {
+            if !revisions.contains(&service.revision) {
+                revisions.push(service.revision.clone());
+            }
+        }
+        revisions
+    }
+
+    /// The same in a sentence.
+    pub fn revisions_listed(&self) -> String {
+        let revisions = self.revisions();
+        text::listed(
+            &revisions
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>(),
+        )
+    }
+
+    /// ECS's id of the first deployment, or of the task that runs before it.
+    pub fn external_id(&self) -> Option<String> {
+        match &self.stage {
+            Stage::PreDeploy(task) => Some(task.id.clone()),
+            Stage::RollingOut | Stage::RollingBack(_) => {
+                let mut named = self.services.iter().filter_map(|one| one.ours.deployment());
+                named.next().map(str::to_owned)
+            }
+        }
+    }
+}

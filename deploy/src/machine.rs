@@ -1,0 +1,562 @@
+//! The machine: what is due, and what that made of the deployment. Every transition is here.
+//!
+//! | stage | event | becomes |
+//! |---|---|---|
+//! | PreDeploy | the task has succeeded | the services are set: RollingOut, or RollingBack if not all of them could be |
+//! | PreDeploy | the task has failed, is gone, late, cannot be seen, or is not ours | the end, a failure |
+//! | PreDeploy | what must be seen before a service is set cannot be seen | PreDeploy, for half an hour past its limit |
+//! | RollingOut | all services serve our revision | the end, a success |
+//! | RollingOut | one failed, or goes back, and there is something to roll back or to follow | RollingBack |
+//! | RollingOut | one failed, and nothing is to be rolled back | the end, a failure |
+//! | RollingOut | the time limit, and something is to be put right | RollingBack |
+//! | RollingOut | the time limit otherwise | the end, a failure |
+//! | RollingBack | nothing that was asked for was taken | RollingOut: judged anew, for it may have completed |
+//! | RollingBack | all services have come to an end, or their time is up | the end, a failure |
+//! | any | one look shows a service as gone | the same: it takes two running |
+//! | any | a look is no news | the same, until the time limit |
+//!
+//! What is due for a service that is to be rolled back: it is asked for in the step in which the
+//! failure is known, for all services at once, and before anything is asked that only explains. A refusal
+//! is followed by a look; after three it is given up, which the message says. An answer that was lost is
+//! one: the next look tells what came of it. See [`crate::rollback`].
+//!
+//! What is due after a death, a panic or the function's time limit is in [`cut_off`]: a
+//! [`Checkpoint`] claims only what has been done, so whoever goes on from it finds the rest by looking.
+
+use super::deployment::{
+    Attempt, Blocked, Deployment, Ours, Owner, Rollback, Service, Stage, Stop, Task, TaskLive,
+    TaskSeen,
+};
+use super::evidence::Evidence;
+use super::judge::{CONSISTENCY_GRACE, progress_in, verdict};
+use super::rollback::{self, Answer, Left, ROLLBACK_ALLOWANCE, Way};
+use super::rollout::{self, Decision};
+use super::seen::Look;
+use super::spec::{DeploySpec, PreDeployTask};
+use super::task::TaskEnd;
+use super::time::Timestamp;
+use super::verdict::{TaskVerdict, Verdict};
+use super::words;
+
+/// Something that the engine has done or seen.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// All services were looked at, in their order.
+    Looked(Vec<Observed>),
+    /// Rollbacks were asked for; each with its service's place.
+    RollbacksAsked(Vec<(usize, Answer)>),
+    /// What tells why the service at this place failed was gathered.
+    Explained(usize, Evidence),
+    /// The task before the deployment was looked at.
+    TaskLooked(TaskSeen),
+    /// ECS was asked to stop it.
+    TaskStopped(Stop),
+    /// What tells why it failed was gathered.
+    TaskExplained(Evidence),
+    /// It has succeeded, and the services could not be set yet.
+    Blocked(Blocked),
+    /// It has succeeded, and this is the deployment with its services set.
+    Set(Box<Deployment>),
+}
+
+/// One look at a service, and what it told of our deployment's names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observed {
+    /// The look.
+    pub look: Look,
+    /// Our deployment, as far as ECS has named it by now.
+    pub ours: Ours,
+    /// The ARN of our service deployment, where it was looked up.
+    pub service_deployment: Option<String>,
+}
+
+/// What is due.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Next {
+    /// To look: at the services, or at the task before the deployment.
+    Look,
+    /// To wait a while, and to look again.
+    Pause {
+        /// Until then the invocation may end. Not while a later invocation would begin to count anew.
+        may_end: bool,
+    },
+    /// To ask for these rollbacks, all at once.
+    RollBack(Vec<(usize, Way)>),
+    /// To gather what tells why the service at this place failed.
+    Explain(usize),
+    /// To ask ECS to stop the task before the deployment.
+    StopTask(StopReason),
+    /// To gather what tells why the task before the deployment failed.
+    ExplainTask,
+    /// To set the services: the task before the deployment has succeeded.
+    SetServices,
+    /// To answer.
+    End(End),
+}
+
+/// Why a task is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopReason {
+    /// The container that decides has ended; the others have nothing to do any more.
+    Ended,
+    /// Its time is up.
+    Late,
+}
+
+/// How a deployment ends.
+#[derive(Debug, Clone, PartialEq)]
+pub enum End {
+    /// Every service serves this job's revision.
+    Succeeded,
+    /// The service at this place failed.
+    Failed {
+        /// Its place.
+        service: usize,
+        /// Nothing failed of itself: the time was up, and nothing is rolled back.
+        is_late: bool,
+    },
+    /// The task before the deployment did not succeed.
+    TaskFailed(TaskEnd),
+}
+
+/// What is due for `deployment`.
+pub fn next(deployment: &Deployment, spec: &DeploySpec, now: Timestamp) -> Next {
+    match &deployment.stage {
+        Stage::PreDeploy(task) => next_of_task(deployment, task, spec, now),
+        Stage::RollingOut | Stage::RollingBack(_)
+            if deployment
+                .services
+                .iter()
+                .any(|one| one.live.verdict.is_none()) =>
+        {
+            Next::Look
+        }
+        Stage::RollingOut | Stage::RollingBack(_) if is_uncertain(deployment) => {
+            Next::Pause { may_end: false }
+        }
+        Stage::RollingOut => next_of_rollout(deployment, spec, now),
+        Stage::RollingBack(rollback) => next_of_rollback(deployment, rollback, spec, now),
+    }
+}
+
+/// What `event` made of `deployment`.
+#[must_use]
+pub fn record(
+    mut deployment: Deployment,
+    event: Event,
+    spec: &DeploySpec,
+    now: Timestamp,
+) -> Deployment {
+    match event {
+        Event::Looked(all) => {
+            let started = deployment.started;
+            for (service, observed) in deployment.services.iter_mut().zip(all) {
+                look(service, observed, started, now);
+            }
+            if !is_uncertain(&deployment) {
+                judge_anew(&mut deployment);
+                fail(&mut deployment, spec, now);
+                give_up(&mut deployment, spec, now);
+            }
+        }
+        Event::RollbacksAsked(answers) => {
+            for (place, answer) in answers {
+                rollback_answered(&mut deployment, place, answer, now);
+            }
+        }
+        Event::Explained(place, evidence) => explained(&mut deployment, place, evidence, spec, now),
+        Event::TaskLooked(seen) => {
+            if let Stage::PreDeploy(Task { live, .. }) = &mut deployment.stage {
+                live.is_ours |= matches!(seen, TaskSeen::Shown { not_ours: None, .. });
+                live.seen = Some(seen);
+                live.blocked = None;
+            }
+        }
+        Event::TaskStopped(stop) => {
+            if let Stage::PreDeploy(Task { live, .. }) = &mut deployment.stage {
+                live.stop = stop;
+            }
+        }
+        Event::TaskExplained(evidence) => {
+            if let Stage::PreDeploy(Task { live, .. }) = &mut deployment.stage {
+                live.evidence = Some(evidence);
+            }
+        }
+        Event::Blocked(blocked) => {
+            if let Stage::PreDeploy(Task { live, .. }) = &mut deployment.stage {
+                live.blocked = Some(blocked);
+            }
+        }
+        Event::Set(set) => return *set,
+    }
+    deployment
+}
+
+fn next_of_rollout(deployment: &Deployment, spec: &DeploySpec, now: Timestamp) -> Next {
+    match rollout::decide(&deployment.services, spec, deployment.started, now) {
+        Decision::Succeed => Next::End(End::Succeeded),
+        Decision::Fail { service } => failed(deployment, service, false),
+        Decision::Late { service } => failed(deployment, service, true),
+        // A rollback begins with the look that calls for it, in `record`.
+        Decision::KeepWatching | Decision::RollBack { .. } => Next::Pause { may_end: true },
+    }
+}
+
+fn next_of_rollback(
+    deployment: &Deployment,
+    rollback: &Rollback,
+    spec: &DeploySpec,
+    now: Timestamp,
+) -> Next {
+    let left: Vec<Left> = lefts(deployment, rollback, spec, now);
+    let due = deployment.services.iter().zip(&left).enumerate();
+    let due: Vec<(usize, Way)> = due
+        .filter(|(_, (_, left))| **left == Left::Ask)
+        .filter_map(|(place, (service, _))| {
+            let way = rollback::way(service, deployment.started, now).ok()?;
+            Some((place, way))
+        })
+        .collect();
+    if !due.is_empty() {
+        return Next::RollBack(due);
+    }
+    if left
+        .iter()
+        .any(|one| matches!(one, Left::Ask | Left::LookAgain))
+    {
+        return Next::Pause { may_end: false };
+    }
+    // What tells why comes after what must be done.
+    let failed_one = &deployment.services[rollback.failed];
+    if rollback.cause.is_empty() && is_to_be_explained(failed_one) {
+        return Next::Explain(rollback.failed);
+    }
+    if left.contains(&Left::Wait) {
+        return Next::Pause { may_end: true };
+    }
+    failed(deployment, rollback.failed, false)
+}
+
+/// The end of a deployment whose service at `place` failed, once it is known why.
+fn failed(deployment: &Deployment, place: usize, is_late: bool) -> Next {
+    let service = &deployment.services[place];
+    let is_replaced = matches!(service.live.verdict, Some(Verdict::Replaced { .. }));
+    let has_cause = match &deployment.stage {
+        Stage::RollingBack(rollback) => !rollback.cause.is_empty(),
+        Stage::PreDeploy(_) | Stage::RollingOut => false,
+    };
+    let is_wanted = is_to_be_explained(service)
+        || (is_replaced && has_cause && service.live.evidence.is_none());
+    if is_wanted {
+        return Next::Explain(place);
+    }
+    Next::End(End::Failed {
+        service: place,
+        is_late,
+    })
+}
+
+fn is_to_be_explained(service: &Service) -> bool {
+    let verdict = service.live.verdict.as_ref();
+    service.live.evidence.is_none() && verdict.is_some_and(Verdict::has_a_cause)
+}
+
+fn lefts(
+    deployment: &Deployment,
+    rollback: &Rollback,
+    spec: &DeploySpec,
+    now: Timestamp,
+) -> Vec<Left> {
+    let services = deployment.services.iter().enumerate();
+    services
+        .map(|(place, service)| rollback::left(place, service, rollback, spec, now))
+        .collect()
+}
+
+/// Whether a look showed a service as gone for the first time: it may be there in the next.
+fn is_uncertain(deployment: &Deployment) -> bool {
+    deployment.services.iter().any(|service| {
+        service.live.was_gone && !matches!(service.live.verdict, Some(Verdict::Gone { .. }))
+    })
+}
+
+fn look(service: &mut Service, observed: Observed, started: Timestamp, now: Timestamp) {
+    service.ours = observed.ours;
+    service.live.just_set = None;
+    service.live.service_deployment = observed
+        .service_deployment
+        .or(service.live.service_deployment.take());
+    let seen = verdict(service, &observed.look, started, now);
+    if seen != Verdict::Untouched
+        && let Some(progress) = progress_in(service, &observed.look)
+    {
+        service
+            .timeline
+            .add(now.since(started).as_secs(), &progress);
+    }
+    let live = &mut service.live;
+    let seen = match seen {
+        Verdict::Gone { status } if !live.was_gone => {
+            live.was_gone = true;
+            Verdict::NoNews {
+                why: words::gone_once(&status),
+            }
+        }
+        seen => {
+            live.was_gone = matches!(seen, Verdict::Gone { .. });
+            seen
+        }
+    };
+    live.verdict = Some(seen);
+    live.look = Some(observed.look);
+    live.rollback = std::mem::take(&mut live.rollback).looked();
+}
+
+/// A rollback that this job wanted and that nothing has come of has not begun.
+fn judge_anew(deployment: &mut Deployment) {
+    let Stage::RollingBack(rollback) = &deployment.stage else {
+        return;
+    };
+    let is_open = |service: &Service| match service.live.rollback {
+        Attempt::NotAsked { .. } | Attempt::Refused { .. } => true,
+        Attempt::AskedBefore | Attempt::Asked | Attempt::GivenUp(_) => false,
+    };
+    if rollback.owner == Owner::Job && deployment.services.iter().all(is_open) {
+        deployment.stage = Stage::RollingOut;
+    }
+}
+
+/// A rollout of which one service failed begins to be rolled back.
+fn fail(deployment: &mut Deployment, spec: &DeploySpec, now: Timestamp) {
+    if deployment.stage != Stage::RollingOut {
+        return;
+    }
+    let decision = rollout::decide(&deployment.services, spec, deployment.started, now);
+    if let Decision::RollBack { failed, owner } = decision {
+        deployment.stage = Stage::RollingBack(Rollback {
+            owner,
+            since: now,
+            failed,
+            cause: String::new(),
+        });
+    }
+}
+
+/// What is due to be rolled back and cannot be is given up, or waits for another look.
+fn give_up(deployment: &mut Deployment, spec: &DeploySpec, now: Timestamp) {
+    let Stage::RollingBack(rollback) = &deployment.stage else {
+        return;
+    };
+    let left = lefts(deployment, rollback, spec, now);
+    for (service, left) in deployment.services.iter_mut().zip(left) {
+        if left == Left::Ask
+            && let Err(attempt) = rollback::way(service, deployment.started, now)
+        {
+            service.live.rollback = attempt;
+        }
+    }
+    note_given_up(deployment);
+}
+
+fn rollback_answered(deployment: &mut Deployment, place: usize, answer: Answer, now: Timestamp) {
+    let Some(service) = deployment.services.get_mut(place) else {
+        return;
+    };
+    service.live.rollback = service.live.rollback.answered(answer);
+    let is_asked = service.live.rollback == Attempt::Asked;
+    if let Stage::RollingBack(rollback) = &mut deployment.stage
+        && rollback.failed == place
+        && is_asked
+        && rollback.owner == Owner::Ecs
+    {
+        // What ECS owed and has not begun is ours from here on, with its own time.
+        rollback.owner = Owner::Job;
+        rollback.since = now;
+    }
+    note_given_up(deployment);
+}
+
+fn explained(
+    deployment: &mut Deployment,
+    place: usize,
+    evidence: Evidence,
+    spec: &DeploySpec,
+    now: Timestamp,
+) {
+    let started = deployment.started;
+    let Some(service) = deployment.services.get_mut(place) else {
+        return;
+    };
+    service.live.evidence = Some(evidence);
+    if let Stage::RollingBack(rollback) = &mut deployment.stage
+        && rollback.failed == place
+        && rollback.cause.is_empty()
+    {
+        rollback.cause = words::cause(service, spec, started, now);
+    }
+    note_given_up(deployment);
+}
+
+/// A rollback that was given up while others go on is remembered with the cause: the token says nothing
+/// else of it.
+fn note_given_up(deployment: &mut Deployment) {
+    let Stage::RollingBack(rollback) = &mut deployment.stage else {
+        return;
+    };
+    let has_others = deployment
+        .services
+        .iter()
+        .enumerate()
+        .any(|(place, service)| place != rollback.failed && service.is_touched());
+    if has_others
+        && !rollback.cause.is_empty()
+        && let Some(why) = deployment.services[rollback.failed].given_up()
+    {
+        rollback.cause = words::with_given_up(&rollback.cause, why);
+    }
+}
+
+fn next_of_task(deployment: &Deployment, task: &Task, spec: &DeploySpec, now: Timestamp) -> Next {
+    let Some(asked) = &spec.pre_deploy else {
+        return Next::End(End::TaskFailed(TaskEnd::NotAsked));
+    };
+    let live = &task.live;
+    let Some(seen) = &live.seen else {
+        return Next::Look;
+    };
+    let deadline = deployment.started + asked.timeout;
+    if let Some(blocked) = &live.blocked {
+        return if blocked.may_pass && now < deadline + ROLLBACK_ALLOWANCE {
+            Next::Pause { may_end: true }
+        } else {
+            Next::End(End::TaskFailed(TaskEnd::Blocked(blocked.failure.clone())))
+        };
+    }
+    match seen {
+        TaskSeen::Shown {
+            not_ours: Some(why),
+            ..
+        } => Next::End(End::TaskFailed(TaskEnd::NotOurs(why.clone()))),
+        TaskSeen::Shown {
+            verdict, is_over, ..
+        } => match verdict {
+            TaskVerdict::Succeeded | TaskVerdict::Failed
+                if !is_over && live.stop == Stop::NotAsked =>
+            {
+                Next::StopTask(StopReason::Ended)
+            }
+            TaskVerdict::Succeeded => Next::SetServices,
+            TaskVerdict::Failed if live.evidence.is_none() => Next::ExplainTask,
+            TaskVerdict::Failed => Next::End(End::TaskFailed(TaskEnd::Failed)),
+            TaskVerdict::Running => running(live, now >= deadline, None),
+        },
+        // It may not be shown yet.
+        TaskSeen::Missing if now.since(deployment.started) < CONSISTENCY_GRACE => {
+            running(live, now >= deadline, Some(words::TASK_NOT_SHOWN))
+        }
+        TaskSeen::Missing => Next::End(End::TaskFailed(TaskEnd::Gone)),
+        // Who may not look never sees its end. It is not stopped: it may be half-way through what it does.
+        TaskSeen::Unseen {
+            why,
+            may_pass: false,
+        } => Next::End(End::TaskFailed(TaskEnd::Unseen {
+            why: why.clone(),
+            asked_to_stop: false,
+        })),
+        TaskSeen::Unseen {
+            why,
+            may_pass: true,
+        } => running(live, now >= deadline, Some(why)),
+    }
+}
+
+/// What is due for a task that runs, or may run: `unseen` says why that is not known.
+fn running(live: &TaskLive, is_late: bool, unseen: Option<&str>) -> Next {
+    if !is_late {
+        return Next::Pause { may_end: true };
+    }
+    let asked_to_stop = live.stop != Stop::NotAsked;
+    match unseen {
+        // Only the token says that it is this job's.
+        _ if !live.is_ours => Next::End(End::TaskFailed(TaskEnd::Unseen {
+            why: unseen.unwrap_or(words::TASK_NOT_SHOWN).to_owned(),
+            asked_to_stop: false,
+        })),
+        _ if !asked_to_stop => Next::StopTask(StopReason::Late),
+        Some(why) => Next::End(End::TaskFailed(TaskEnd::Unseen {
+            why: why.to_owned(),
+            asked_to_stop,
+        })),
+        None if live.evidence.is_none() => Next::ExplainTask,
+        None => Next::End(End::TaskFailed(TaskEnd::Late {
+            not_stopped: match &live.stop {
+                Stop::Refused(why) => Some(why.clone()),
+                Stop::NotAsked | Stop::Asked => None,
+            },
+        })),
+    }
+}
+
+/// How far an invocation has come, recorded as it goes: who has to answer for one that was cut off reads
+/// it here.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum Checkpoint {
+    /// Nothing has been changed.
+    #[default]
+    Unchanged,
+    /// Something has been or may have been changed, and it is not known what came of it.
+    Changing,
+    /// Where a later invocation can go on.
+    At(Box<Deployment>),
+}
+
+/// Why an invocation did not end by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// A defect of this program.
+    Panic,
+    /// The function's time limit.
+    TimeLimit,
+}
+
+/// What is due after an invocation that was cut off.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum AfterCut<'a> {
+    /// The next invocation looks on.
+    HandBack(&'a Deployment),
+    /// A failure: the deployment could not be looked at until it should long have been over, and must
+    /// not go on for ever.
+    OutOfSight(&'a Deployment),
+    /// A failure: nothing was changed, or it is not known what was, or what panicked once would panic
+    /// again.
+    Fail,
+}
+
+/// What is due after `cut`, at the last `checkpoint`.
+pub fn cut_off<'a>(
+    checkpoint: &'a Checkpoint,
+    cut: Cut,
+    spec: &DeploySpec,
+    now: Timestamp,
+) -> AfterCut<'a> {
+    match (checkpoint, cut) {
+        (Checkpoint::At(deployment), Cut::TimeLimit) if now < last_look(deployment, spec) => {
+            AfterCut::HandBack(deployment)
+        }
+        (Checkpoint::At(deployment), Cut::TimeLimit) => AfterCut::OutOfSight(deployment),
+        (Checkpoint::At(_), Cut::Panic)
+        | (Checkpoint::Unchanged | Checkpoint::Changing, Cut::Panic | Cut::TimeLimit) => {
+            AfterCut::Fail
+        }
+    }
+}
+
+/// When even the rollback should be over.
+fn last_look(deployment: &Deployment, spec: &DeploySpec) -> Timestamp {
+    let limit = match (&deployment.stage, &spec.pre_deploy) {
+        (Stage::PreDeploy(_), Some(PreDeployTask { timeout, .. })) => deployment.started + *timeout,
+        (Stage::PreDeploy(_), None) | (Stage::RollingOut, _) => deployment.started + spec.timeout,
+        (Stage::RollingBack(rollback), _) => rollback.since,
+    };
+    limit + ROLLBACK_ALLOWANCE
+}

@@ -1,0 +1,347 @@
+//! The stage RollingBack: what is left to do for each service after one of them failed. Never a
+//! success: the job has failed, and what is left to learn is what serves now.
+
+use std::time::Duration;
+
+use super::deployment::{Attempt, Owner, Rollback, Service};
+use super::judge::{CONSISTENCY_GRACE, WayBack, way_back};
+use super::revision::Revision;
+use super::spec::DeploySpec;
+use super::time::Timestamp;
+use super::verdict::Verdict;
+
+/// How long a rollback may take before the job fails without having seen its end. It begins when
+/// the rollback is due, so that a rollout that fails in its last minute is still followed. With the
+/// longest rollout, 23 hours, it stays within the action's 24.
+pub const ROLLBACK_ALLOWANCE: Duration = Duration::from_mins(30);
+
+/// How long ECS may take to begin a rollback that it owes, and to show one that we asked for.
+pub const ROLLBACK_BEGINS_WITHIN: Duration = Duration::from_mins(2);
+
+/// What cannot be asked for now is tried again after so many looks in all.
+const ATTEMPTS: u8 = 3;
+
+/// What is left to do for one service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// Nothing: it has come to an end, or never will.
+    Nothing,
+    /// To see how its rollback goes on.
+    Wait,
+    /// To ask for its rollback.
+    Ask,
+    /// To look again before it is asked for.
+    LookAgain,
+}
+
+/// How to ask for a rollback.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// Stop the service deployment with this ARN: ECS then rolls it back.
+    Stop(String),
+    /// Set the service to this revision.
+    Set(Revision),
+}
+
+/// How asking for a rollback went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It was taken.
+    Asked,
+    /// Not now, and why: AWS may take it later, or things have moved on.
+    Refused(String),
+    /// It never will be, and why.
+    Never(String),
+}
+
+/// What is left to do for the service at `place`.
+pub fn left(
+    place: usize,
+    service: &Service,
+    rollback: &Rollback,
+    spec: &DeploySpec,
+    now: Timestamp,
+) -> Left {
+    let Some(verdict) = &service.live.verdict else {
+        return Left::Wait;
+    };
+    let left = if place == rollback.failed {
+        left_of_failed(service, verdict, rollback, spec, now)
+    } else {
+        left_of_other(service, verdict, rollback, spec, now)
+    };
+    match (left, &service.live.rollback) {
+        (Left::Ask, Attempt::Refused { .. }) => Left::LookAgain,
+        (left, _) => left,
+    }
+}
+
+fn left_of_failed(
+    service: &Service,
+    verdict: &Verdict,
+    rollback: &Rollback,
+    spec: &DeploySpec,
+    now: Timestamp,
+) -> Left {
+    let is_in_time = now < rollback.since + ROLLBACK_ALLOWANCE;
+    let is_open = match service.live.rollback {
+        Attempt::NotAsked { .. } | Attempt::Refused { .. } => true,
+        Attempt::AskedBefore | Attempt::Asked | Attempt::GivenUp(_) => false,
+    };
+    match verdict {
+        // It was complete before it could be stopped.
+        Verdict::Serving { .. }
+            if spec.rollback
+                && is_in_time
+                && !matches!(service.live.rollback, Attempt::Asked | Attempt::GivenUp(_)) =>
+        {
+            Left::Ask
+        }
+        _ if matches!(service.live.rollback, Attempt::GivenUp(_)) => Left::Nothing,
+        // This very look has found that it failed, and that nobody else rolls it back.
+        Verdict::Failed { .. } | Verdict::InProgress(_) | Verdict::Unknown { .. }
+            if rollback.owner == Owner::Job && spec.rollback && is_open && is_in_time =>
+        {
+            Left::Ask
+        }
+        // It has not begun. What we asked for may not be seen yet; what ECS owes may stall, if
+        // there is no completed deployment to go back to.
+        Verdict::Failed { .. } if now < rollback.since + ROLLBACK_BEGINS_WITHIN => Left::Wait,
+        Verdict::Failed { .. } if rollback.owner == Owner::Ecs && spec.rollback && is_open => {
+            Left::Ask
+        }
+        verdict if verdict.has_failed() || *verdict == Verdict::Untouched => Left::Nothing,
+        _ if is_in_time => Left::Wait,
+        _ => Left::Nothing,
+    }
+}
+
+fn left_of_other(
+    service: &Service,
+    verdict: &Verdict,
+    rollback: &Rollback,
+    spec: &DeploySpec,
+    now: Timestamp,
+) -> Left {
+    let is_over = now >= rollback.since + ROLLBACK_ALLOWANCE;
+    if is_over || matches!(service.live.rollback, Attempt::GivenUp(_)) {
+        return Left::Nothing;
+    }
+    match verdict {
+        Verdict::Failed {
+            ecs_rolls_back: true,
+            ..
+        } if now < rollback.since + ROLLBACK_BEGINS_WITHIN => Left::Wait,
+        Verdict::RollingBack { .. } => Left::Wait,
+        Verdict::NoNews { .. } if spec.rollback => Left::Wait,
+        Verdict::Untouched
+        | Verdict::RolledBack { .. }
+        | Verdict::RollbackFailed { .. }
+        | Verdict::Replaced { .. }
+        | Verdict::Gone { .. }
+        | Verdict::NoNews { .. } => Left::Nothing,
+        Verdict::Failed { .. }
+        | Verdict::Serving { .. }
+        | Verdict::InProgress(_)
+        | Verdict::Unknown { .. } => match service.live.rollback {
+            _ if !spec.rollback => Left::Nothing,
+            Attempt::Asked => Left::Wait,
+            Attempt::NotAsked { .. }
+            | Attempt::Refused { .. }
+            | Attempt::AskedBefore
+            | Attempt::GivenUp(_) => Left::Ask,
+        },
+    }
+}
+
+/// How a service is to be rolled back whose rollback is due.
+///
+/// # Errors
+/// The attempt that stands for it where it is not asked for: [`Attempt::Refused`] where a later look
+/// may show more, [`Attempt::GivenUp`] where it cannot be had.
+pub fn way(service: &Service, started: Timestamp, now: Timestamp) -> Result<Way, Attempt> {
+    let Some(look) = &service.live.look else {
+        return Err(Attempt::GivenUp("the service could not be seen".to_owned()));
+    };
+    match way_back(service, look) {
+        WayBack::Stop(arn) => Ok(Way::Stop(arn)),
+        WayBack::Set(revision) => Ok(Way::Set(revision)),
+        WayBack::Unknown => Err(Attempt::GivenUp(UNKNOWN_BEFORE.to_owned())),
+        // Probably an answer from before the service was set.
+        WayBack::LeaveAlone if now.since(started) < CONSISTENCY_GRACE => Err(Attempt::Refused {
+            times: service.live.rollback.refused(),
+        }),
+        WayBack::LeaveAlone => Err(Attempt::GivenUp(
+            "it is not what the service is working on any more".to_owned(),
+        )),
+    }
+}
+
+/// Why a service is not rolled back of which it is not known what ran before.
+pub const UNKNOWN_BEFORE: &str = "what ran before is not known";
+
+impl Attempt {
+    /// How often it was refused.
+    pub fn refused(&self) -> u8 {
+        match self {
+            Self::NotAsked { refused } => *refused,
+            Self::Refused { times } => *times,
+            Self::AskedBefore | Self::Asked | Self::GivenUp(_) => 0,
+        }
+    }
+
+    /// What becomes of it with this `answer`: what is refused is tried three times in all.
+    #[must_use]
+    pub fn answered(&self, answer: Answer) -> Self {
+        match answer {
+            Answer::Asked => Self::Asked,
+            Answer::Never(why) => Self::GivenUp(why),
+            Answer::Refused(why) => match self.refused().saturating_add(1) {
+                ATTEMPTS.. => Self::GivenUp(why),
+                times => Self::Refused { times },
+            },
+        }
+    }
+
+    /// What becomes of it with a new look.
+    #[must_use]
+    pub fn looked(self) -> Self {
+        match self {
+            Self::Refused { times } => Self::NotAsked { refused: times },
+            Self::NotAsked { .. } | Self::AskedBefore | Self::Asked | Self::GivenUp(_) => self,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{STARTED, every_verdict, judged, spec};
+
+    const SINCE: Timestamp = STARTED;
+
+    fn rollback(owner: Owner) -> Rollback {
+        Rollback {
+            owner,
+            since: SINCE,
+            failed: 0,
+            cause: String::new(),
+        }
+    }
+
+    fn times() -> [Timestamp; 3] {
+        [
+            SINCE + Duration::from_secs(10),
+            SINCE + ROLLBACK_BEGINS_WITHIN,
+            SINCE + ROLLBACK_ALLOWANCE,
+        ]
+    }
+
+    fn left_at(
+        place: usize,
+        service: &Service,
+        owner: Owner,
+        rollback_is_wanted: bool,
+    ) -> [Left; 3] {
+        times().map(|now| {
+            left(
+                place,
+                service,
+                &rollback(owner),
+                &spec(rollback_is_wanted),
+                now,
+            )
+        })
+    }
+
+    use Left::{Ask as A, Nothing as N, Wait as W};
+
+    #[test]
+    fn the_table_of_the_service_that_failed() {
+        // Soon, after two minutes, after half an hour: what ECS owes, and what an earlier invocation
+        // has asked for; what was just found to have failed, and is asked for by this job.
+        let done = [[N, N, N]; 3];
+        let under_way = [[W, W, N], [W, W, N], [W, W, N]];
+        let open = [[W, W, N], [W, W, N], [A, A, N]];
+        let not_begun = [[W, A, A], [W, N, N], [A, A, N]];
+        let complete = [[A, A, N]; 3];
+        let expected = [
+            complete, open, open, under_way, done, done, not_begun, not_begun, not_begun, done,
+            done, open, under_way,
+        ];
+        for (verdict, expected) in every_verdict().into_iter().zip(expected) {
+            let mut service = judged(0, verdict.clone());
+            let mut seen = vec![left_at(0, &service, Owner::Ecs, true)];
+            service.live.rollback = Attempt::AskedBefore;
+            seen.push(left_at(0, &service, Owner::Job, true));
+            service.live.rollback = Attempt::default();
+            seen.push(left_at(0, &service, Owner::Job, true));
+            assert_eq!(seen, expected, "{verdict:?}");
+            service.live.rollback = Attempt::GivenUp("x".to_owned());
+            assert_eq!(left_at(0, &service, Owner::Job, true), [N, N, N]);
+        }
+    }
+
+    #[test]
+    fn the_table_of_the_others() {
+        let live = [A, A, N];
+        let done = [N, N, N];
+        let expected = [
+            live,
+            live,
+            live,
+            [W, W, N],
+            done,
+            done,
+            live,
+            live,
+            [W, A, N],
+            done,
+            done,
+            live,
+            [W, W, N],
+        ];
+        for (verdict, expected) in every_verdict().into_iter().zip(expected) {
+            let mut service = judged(1, verdict.clone());
+            assert_eq!(
+                left_at(1, &service, Owner::Ecs, true),
+                expected,
+                "{verdict:?}"
+            );
+            service.live.rollback = Attempt::Asked;
+            let asked = expected.map(|left| if left == A { W } else { left });
+            assert_eq!(left_at(1, &service, Owner::Ecs, true), asked, "{verdict:?}");
+            service.live.rollback = Attempt::Refused { times: 1 };
+            let again = expected.map(|left| if left == A { Left::LookAgain } else { left });
+            assert_eq!(left_at(1, &service, Owner::Ecs, true), again, "{verdict:?}");
+            service.live.rollback = Attempt::GivenUp("x".to_owned());
+            assert_eq!(left_at(1, &service, Owner::Ecs, true), done, "{verdict:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_asked_for_that_nobody_wants() {
+        for verdict in every_verdict() {
+            for (place, owner) in [(0, Owner::Ecs), (0, Owner::Job), (1, Owner::Ecs)] {
+                let seen = left_at(place, &judged(place, verdict.clone()), owner, false);
+                assert!(!seen.contains(&A), "{verdict:?}: {seen:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_refused_is_tried_three_times_in_all_each_after_a_look() {
+        let refused = |attempt: Attempt| attempt.answered(Answer::Refused("x".to_owned()));
+        let mut attempt = Attempt::default();
+        for times in 1..ATTEMPTS {
+            attempt = refused(attempt);
+            assert_eq!(attempt, Attempt::Refused { times });
+            attempt = attempt.looked();
+            assert_eq!(attempt, Attempt::NotAsked { refused: times });
+        }
+        assert_eq!(refused(attempt), Attempt::GivenUp("x".to_owned()));
+        let never = Attempt::default().answered(Answer::Never("y".to_owned()));
+        assert_eq!(never.looked(), Attempt::GivenUp("y".to_owned()));
+        assert_eq!(Attempt::default().answered(Answer::Asked), Attempt::Asked);
+    }
+}

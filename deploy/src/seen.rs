@@ -1,0 +1,206 @@
+//! What ECS shows of a service. Texts are kept as they came: AWS adds new ones.
+
+use std::time::Duration;
+
+use super::revision::Revision;
+use super::time::Timestamp;
+
+/// A service as `DescribeServices` shows it. Texts are kept as they came: AWS adds new ones.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ServiceSeen {
+    /// The service's ARN.
+    pub arn: String,
+    /// `ACTIVE`, `DRAINING` or `INACTIVE`.
+    pub status: String,
+    /// The ARN of the revision that the service is set to.
+    pub task_definition: String,
+    /// `ROLLING`, `BLUE_GREEN`, `LINEAR` or `CANARY`; absent means `ROLLING`.
+    pub strategy: Option<String>,
+    /// How many tasks the service wants.
+    pub desired: i32,
+    /// How long, in minutes, a deployment is watched after its traffic is shifted.
+    pub bake_minutes: i32,
+    /// How long, in minutes, the steps take in which its traffic is shifted.
+    pub shift_minutes: i32,
+    /// Whether its circuit breaker, if it has one, rolls back.
+    pub breaker_rolls_back: Option<bool>,
+    /// Whether its deployment alarms, if it has any, roll back.
+    pub alarms_roll_back: Option<bool>,
+    /// Its deployments; the one that ECS works towards is `PRIMARY`.
+    pub deployments: Vec<DeploymentSeen>,
+    /// Its events, newest first.
+    pub events: Vec<EventSeen>,
+}
+
+impl ServiceSeen {
+    /// Whether `rolloutState` COMPLETED is the end: of a rolling update without a bake time. All
+    /// others have stages after it, which can end in a rollback: only their service deployment
+    /// tells.
+    pub fn is_told_by_rollout_state(&self) -> bool {
+        matches!(self.strategy.as_deref(), None | Some("ROLLING")) && self.bake_minutes == 0
+    }
+
+    /// The deployment that ECS works towards.
+    pub fn primary(&self) -> Option<&DeploymentSeen> {
+        self.deployments.iter().find(|one| one.status == "PRIMARY")
+    }
+
+    /// The revisions that it is set to or has deployments of, as far as they can be read.
+    pub fn revisions(&self) -> Vec<Revision> {
+        let deployments = self.deployments.iter();
+        let deployed = deployments.map(|one| &one.task_definition);
+        std::iter::once(&self.task_definition)
+            .chain(deployed)
+            .filter_map(|arn| Revision::parse(arn).ok())
+            .collect()
+    }
+
+    /// The deployments, newest first; those whose time is not told last.
+    pub fn newest_first(&self) -> Vec<&DeploymentSeen> {
+        let mut all: Vec<&DeploymentSeen> = self.deployments.iter().collect();
+        all.sort_by_key(|one| std::cmp::Reverse(one.created_at));
+        all
+    }
+
+    /// The deployment of the revision with the ARN `own`, the first of several.
+    pub fn first_of(&self, own: &str) -> Option<&DeploymentSeen> {
+        let mut newest_first = self.newest_first().into_iter();
+        newest_first.rfind(|one| one.task_definition == own)
+    }
+
+    /// What another revision than `own` it lists a deployment of: the newest complete one, else the newest.
+    pub fn newest_but(&self, own: &str) -> Option<Revision> {
+        let others = self.newest_first().into_iter();
+        let others: Vec<&DeploymentSeen> =
+            others.filter(|one| one.task_definition != own).collect();
+        let complete = others.iter().find(|one| one.was_complete());
+        let other = complete.or(others.first())?;
+        Revision::parse(&other.task_definition).ok()
+    }
+
+    /// The time that every deployment of the service takes, however fast its tasks start.
+    pub fn shortest_rollout(&self) -> Duration {
+        let minutes = self
+            .bake_minutes
+            .max(0)
+            .saturating_add(self.shift_minutes.max(0));
+        Duration::from_mins(u64::try_from(minutes).unwrap_or(0))
+    }
+}
+
+/// One entry of `deployments[]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeploymentSeen {
+    /// `ecs-svc/<digits>`.
+    pub id: String,
+    /// `PRIMARY`, `ACTIVE` or `INACTIVE`.
+    pub status: String,
+    /// The revision's ARN.
+    pub task_definition: String,
+    /// `IN_PROGRESS`, `COMPLETED` or `FAILED`; absent behind a Classic Load Balancer.
+    pub rollout_state: Option<String>,
+    /// ECS's words for the state.
+    pub rollout_state_reason: Option<String>,
+    /// Tasks wanted.
+    pub desired: i32,
+    /// Tasks starting.
+    pub pending: i32,
+    /// Tasks running.
+    pub running: i32,
+    /// Tasks failed in a row; ECS sets it back to 0 once one runs.
+    pub failed: i32,
+    /// When it was created.
+    pub created_at: Option<Timestamp>,
+}
+
+impl DeploymentSeen {
+    /// Whether it was complete, as far as ECS tells: behind a Classic Load Balancer it does not.
+    pub fn was_complete(&self) -> bool {
+        matches!(self.rollout_state.as_deref(), None | Some("COMPLETED"))
+    }
+}
+
+/// One of the service's events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventSeen {
+    /// ECS's id of the event.
+    pub id: String,
+    /// When it happened.
+    pub at: Timestamp,
+    /// ECS's words.
+    pub message: String,
+}
+
+/// A service deployment, as `DescribeServiceDeployments` shows it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ServiceDeploymentSeen {
+    /// Its ARN, as ECS gives it: the ARN of a service made before 2021 does not tell it.
+    pub arn: String,
+    /// The last part of its ARN.
+    pub id: String,
+    /// `PENDING`, `IN_PROGRESS`, `SUCCESSFUL` and six more.
+    pub status: String,
+    /// ECS's words for the status.
+    pub status_reason: Option<String>,
+    /// When it was created.
+    pub created_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// The revision that it brings; absent until it has been looked up.
+    pub task_definition: Option<String>,
+    /// Where a blue/green, linear or canary deployment is, as `BAKE_TIME`.
+    pub lifecycle_stage: Option<String>,
+    /// Share of production traffic on the new revision, in percent.
+    pub new_weight: Option<f64>,
+    /// What a hook waits for, said as `PRE_SCALE_UP waits at hook h-1 until …`.
+    pub waiting: Option<String>,
+    /// Why it is rolled back, in ECS's words.
+    pub rollback_reason: Option<String>,
+    /// The revision that a rollback brings, which need not be the one that was set before
+    /// (`rollback.serviceRevisionArn`).
+    pub rollback_to: Option<String>,
+    /// Names of the alarms that went off.
+    pub alarms: Vec<String>,
+    /// The circuit breaker's count of failed tasks and its threshold.
+    pub breaker: Option<(i32, i32)>,
+}
+
+/// One look at a service.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Look {
+    /// ECS does not know the service any more.
+    Missing,
+    /// What it shows.
+    Seen {
+        /// The service.
+        service: Box<ServiceSeen>,
+        /// Our service deployment, where ECS gives one and it is ours for certain.
+        service_deployment: Option<Box<ServiceDeploymentSeen>>,
+    },
+    /// AWS could not be asked, through all retries.
+    NoNews {
+        /// What went wrong.
+        why: String,
+    },
+}
+
+impl Look {
+    /// The service, if it could be seen.
+    pub fn service(&self) -> Option<&ServiceSeen> {
+        match self {
+            Self::Seen { service, .. } => Some(service),
+            Self::Missing | Self::NoNews { .. } => None,
+        }
+    }
+
+    /// The service and our service deployment, if the service could be seen.
+    pub fn seen(&self) -> Option<(&ServiceSeen, Option<&ServiceDeploymentSeen>)> {
+        match self {
+            Self::Seen {
+                service,
+                service_deployment,
+            } => Some((service, service_deployment.as_deref())),
+            Self::Missing | Self::NoNews { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,395 @@
+//! Setting the services to this job's revisions, each at most once: which of them, in which order, and
+//! what came of it.
+//!
+//! The first goes alone, so that what is refused to one is not done to the others; then all others at
+//! once.
+
+use super::call::{CallError, Class};
+use super::deployment::{Deployment, Ours, Owner, Rollback, Service, Stage};
+use super::failure::{Failure, FailureKind};
+use super::revision::Revision;
+use super::seen::{DeploymentSeen, ServiceSeen};
+use super::spec::Target;
+use super::text;
+use super::time::Timestamp;
+use super::words::{Caller, of_call};
+
+/// A service that is to be set to this job's revision.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TargetService {
+    /// Which service.
+    pub target: Target,
+    /// The service, as it was just seen.
+    pub seen: ServiceSeen,
+    /// When.
+    pub seen_at: Timestamp,
+    /// This job's revision.
+    pub revision: Revision,
+    /// Its ARN.
+    pub own: String,
+    /// What the service was set to when the job came; none if that was this job's revision already, and
+    /// what was before it is not known.
+    pub previous: Option<Revision>,
+    /// What served then, if that was another one.
+    pub served: Option<Revision>,
+    /// This delivery has registered the revision: no other can have deployed it.
+    pub is_fresh: bool,
+}
+
+/// How far an earlier delivery of this job came with a service.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PriorDelivery {
+    /// It is set to our revision; the service as it was seen then.
+    Set(Box<ServiceSeen>),
+    /// It was once, by the service deployment with this ARN, and is not any more.
+    Before {
+        /// Its ARN.
+        arn: String,
+        /// When it was created.
+        created_at: Option<Timestamp>,
+    },
+    /// It was not, as far as can be seen.
+    None,
+}
+
+/// What is due before any service is set by this delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Due {
+    /// These are to be set: the first alone, then the others at once.
+    Set(Vec<usize>),
+    /// One was set once, and is not any more: the job is failing, and the others are not touched.
+    Nothing,
+    /// Somebody has deployed the service at this place since the checks.
+    Conflict(usize),
+}
+
+/// What became of a service.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// It is set to our revision; since when, where an earlier delivery may have done it.
+    Found(Box<Service>, Option<Timestamp>),
+    /// It was not set.
+    NotTouched,
+    /// That was refused for certain.
+    Refused(CallError),
+    /// It may have been carried out.
+    Unknown(CallError),
+}
+
+/// No service was set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotSet {
+    /// The failure to answer with.
+    pub failure: Failure,
+    /// This job's revisions are of no use to anybody.
+    pub is_unused: bool,
+}
+
+impl TargetService {
+    /// The service before it is set.
+    pub fn untouched(&self) -> Service {
+        let previous = self.served.as_ref().or(self.previous.as_ref());
+        Service::untouched(
+            self.target.clone(),
+            self.revision.clone(),
+            previous.cloned(),
+        )
+    }
+
+    /// The service, set to our revision, as it is `seen`.
+    pub fn set(&self, seen: &ServiceSeen) -> Service {
+        let untouched = self.untouched();
+        let service_deployment = None;
+        Service {
+            // One that is not listed yet is named by a later look.
+            ours: match self.own_deployment(seen) {
+                Some(own) => Ours::Named {
+                    deployment: own.id.clone(),
+                    service_deployment,
+                },
+                None => Ours::Unnamed { service_deployment },
+            },
+            ..untouched
+        }
+    }
+
+    /// Our deployment of it, the first of several: who deploys our revision anew comes after this job.
+    pub fn own_deployment<'a>(&self, seen: &'a ServiceSeen) -> Option<&'a DeploymentSeen> {
+        seen.first_of(&self.own)
+    }
+
+    /// What it is set to, as `app:41`.
+    pub fn set_to(&self) -> &str {
+        text::last_part(&self.seen.task_definition)
+    }
+
+    /// Whether somebody has set it to something else than what this job began from.
+    fn is_taken(&self) -> bool {
+        Revision::parse(&self.seen.task_definition)
+            .is_ok_and(|set_to| Some(set_to) != self.previous)
+    }
+}
+
+/// What is due, given how far earlier deliveries came.
+pub fn due(targets: &[TargetService], prior: &[PriorDelivery]) -> Due {
+    if prior
+        .iter()
+        .any(|one| matches!(one, PriorDelivery::Before { .. }))
+    {
+        return Due::Nothing;
+    }
+    let open = targets.iter().zip(prior).enumerate();
+    let open: Vec<(usize, &TargetService)> = open
+        .filter(|(_, (_, prior))| **prior == PriorDelivery::None)
+        .map(|(place, (target, _))| (place, target))
+        .collect();
+    match open.iter().find(|(_, target)| target.is_taken()) {
+        Some((place, _)) => Due::Conflict(*place),
+        None => Due::Set(open.into_iter().map(|(place, _)| place).collect()),
+    }
+}
+
+/// The service that could not be set, what is certain before what is not.
+pub fn not_set(outcomes: &[Outcome]) -> Option<usize> {
+    let is_refused = |one: &Outcome| matches!(one, Outcome::Refused(_));
+    let is_unknown = |one: &Outcome| matches!(one, Outcome::Unknown(_));
+    let refused = outcomes.iter().position(is_refused);
+    refused.or_else(|| outcomes.iter().position(is_unknown))
+}
+
+/// The deployment that this led to.
+///
+/// # Errors
+/// [`NotSet`] if no service was set, or not even that is known.
+pub fn begun(
+    job: &str,
+    targets: &[TargetService],
+    outcomes: Vec<Outcome>,
+    caller: Caller,
+    now: Timestamp,
+) -> Result<Deployment, NotSet> {
+    let Some(place) = not_set(&outcomes) else {
+        return Ok(rolling_out(job, targets, outcomes, now));
+    };
+    let (error, is_unknown) = match &outcomes[place] {
+        Outcome::Unknown(error) => (error.clone(), true),
+        Outcome::Refused(error) => (error.clone(), false),
+        Outcome::Found(..) | Outcome::NotTouched => {
+            return Ok(rolling_out(job, targets, outcomes, now));
+        }
+    };
+    let is_set = |one: &Outcome| matches!(one, Outcome::Found(..));
+    if !outcomes.iter().any(is_set) {
+        return Err(none_set(
+            targets,
+            &targets[place],
+            &error,
+            is_unknown,
+            caller,
+        ));
+    }
+    let all_are_asked = outcomes.iter().all(|one| *one != Outcome::NotTouched);
+    if is_unknown && all_are_asked {
+        // The next looks tell what became of it.
+        return Ok(rolling_out(job, targets, outcomes, now));
+    }
+    let cause = of_call("", &error, caller, true).message;
+    let cause = cause.trim_start_matches(": ").to_owned();
+    Ok(rolling_back(job, targets, outcomes, place, cause, now))
+}
+
+/// The deployment, or the failure, of a job that found its service at `place` deployed by somebody else.
+///
+/// # Errors
+/// [`NotSet`] if no service was set before.
+pub fn conflict(
+    job: &str,
+    targets: &[TargetService],
+    outcomes: Vec<Outcome>,
+    place: usize,
+    now: Timestamp,
+) -> Result<Deployment, NotSet> {
+    let target = &targets[place];
+    let began_from = target.previous.as_ref().unwrap_or(&target.revision);
+    let cause = format!(
+        "it was set to {} by somebody else, or by ECS, after this deployment had begun from {began_from}",
+        target.set_to(),
+    );
+    if outcomes.iter().any(|one| matches!(one, Outcome::Found(..))) {
+        return Ok(rolling_back(job, targets, outcomes, place, cause, now));
+    }
+    Err(NotSet {
+        failure: Failure::new(
+            FailureKind::Job,
+            format!(
+                "{}: {cause}. It was left alone, and no service was changed by this job.",
+                target.target
+            ),
+        ),
+        is_unused: true,
+    })
+}
+
+fn none_set(
+    targets: &[TargetService],
+    target: &TargetService,
+    error: &CallError,
+    is_unknown: bool,
+    caller: Caller,
+) -> NotSet {
+    let failure = of_call(&target.target.to_string(), error, caller, is_unknown);
+    let after = if is_unknown {
+        format!(
+            "{} is registered; look whether the service was set to it.",
+            target.revision
+        )
+    } else {
+        let revisions = text::once(targets.iter().map(|one| one.revision.to_string()));
+        let are = if revisions.len() == 1 { "is" } else { "are" };
+        let no_other = if targets.len() == 1 {
+            ""
+        } else {
+            " No other service was changed."
+        };
+        format!(
+            "The service was not changed: it is set to {}.{no_other} {}, registered for this job, {are} being deregistered.",
+            target.set_to(),
+            text::listed(&revisions)
+        )
+    };
+    NotSet {
+        failure: Failure::new(failure.kind, format!("{} {after}", failure.message)),
+        is_unused: !is_unknown,
+    }
+}
+
+fn services(
+    targets: &[TargetService],
+    outcomes: Vec<Outcome>,
+    now: Timestamp,
+) -> (Vec<Service>, Timestamp) {
+    let mut started: Option<Timestamp> = None;
+    let services = targets.iter().zip(outcomes);
+    let services = services.map(|(target, outcome)| match outcome {
+        Outcome::Found(service, since) => {
+            // The last of them: reads may lag behind that one.
+            started = started.max(since);
+            *service
+        }
+        Outcome::NotTouched | Outcome::Refused(_) => target.untouched(),
+        Outcome::Unknown(_) => Service {
+            ours: Ours::Unnamed {
+                service_deployment: None,
+            },
+            ..target.untouched()
+        },
+    });
+    let services = services.collect();
+    (services, started.unwrap_or(now))
+}
+
+fn rolling_out(
+    job: &str,
+    targets: &[TargetService],
+    outcomes: Vec<Outcome>,
+    now: Timestamp,
+) -> Deployment {
+    // Only while it is rolled back are there services that nobody touched: the one that was deployed
+    // before has failed.
+    let is_untouched = |one: &Outcome| *one == Outcome::NotTouched;
+    if outcomes.iter().any(is_untouched) {
+        let failed_before = |one: &Outcome| match one {
+            Outcome::Found(service, _) => service.ours.service_deployment().is_some(),
+            Outcome::NotTouched | Outcome::Refused(_) | Outcome::Unknown(_) => false,
+        };
+        let failed = outcomes.iter().position(failed_before);
+        let failed = failed.or_else(|| outcomes.iter().position(is_untouched));
+        return rolling_back(
+            job,
+            targets,
+            outcomes,
+            failed.unwrap_or(0),
+            String::new(),
+            now,
+        );
+    }
+    let (services, started) = services(targets, outcomes, now);
+    deployment(job, Stage::RollingOut, services, started)
+}
+
+fn rolling_back(
+    job: &str,
+    targets: &[TargetService],
+    outcomes: Vec<Outcome>,
+    failed: usize,
+    cause: String,
+    now: Timestamp,
+) -> Deployment {
+    let (services, started) = services(targets, outcomes, now);
+    let rollback = Rollback {
+        owner: Owner::Ecs,
+        since: now,
+        failed,
+        cause,
+    };
+    deployment(job, Stage::RollingBack(rollback), services, started)
+}
+
+fn deployment(job: &str, stage: Stage, services: Vec<Service>, started: Timestamp) -> Deployment {
+    Deployment {
+        job: job.to_owned(),
+        started,
+        stage,
+        services,
+        config_pin: None,
+        is_from_token: false,
+    }
+}
+
+/// What our update has replaced, if that is not what was seen before: the newest deployment but ours
+/// in ECS's `answer` is another one than the one that was PRIMARY, with another revision.
+pub fn replaced_unseen(answer: &ServiceSeen, before: &ServiceSeen, own: &str) -> Option<Revision> {
+    let checked = before.primary()?;
+    let mut others = answer.newest_first().into_iter();
+    let replaced = others.find(|one| one.task_definition != own)?;
+    let is_checked =
+        replaced.id == checked.id || replaced.task_definition == before.task_definition;
+    if is_checked {
+        return None;
+    }
+    Revision::parse(&replaced.task_definition).ok()
+}
+
+/// The newest deployment that was complete, of those that the service lists, if the one that it works on
+/// was not: its revision is what served. `None` if it need not be asked for; otherwise what is listed.
+pub fn served(target: &TargetService) -> Option<Served> {
+    let primary = target.seen.primary().filter(|one| !one.was_complete())?;
+    let listed = target
+        .seen
+        .newest_first()
+        .into_iter()
+        .filter(|one| one.id != primary.id && one.was_complete())
+        .find_map(|one| Revision::parse(&one.task_definition).ok());
+    Some(match listed {
+        Some(listed) => Served::Listed(listed),
+        None => Served::NotListed,
+    })
+}
+
+/// See [`served`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Served {
+    /// This revision.
+    Listed(Revision),
+    /// The service does not list it: its service deployments may tell.
+    NotListed,
+}
+
+/// Whether the error is for good, or the update may have been carried out.
+pub fn refused(error: CallError) -> Outcome {
+    if error.class == Class::Unavailable {
+        Outcome::Unknown(error)
+    } else {
+        Outcome::Refused(error)
+    }
+}

@@ -1,0 +1,96 @@
+//! An invocation that did not end by itself, and a deployment that nobody follows any more.
+
+use super::failed;
+use crate::deployment::{Deployment, Stage};
+use crate::failure::{Failure, FailureKind};
+use crate::machine::{Checkpoint, Cut};
+use crate::spec::DeploySpec;
+use crate::time::Timestamp;
+use crate::verdict::Verdict;
+
+/// Why nothing was seen of a deployment.
+const NO_ANSWER: &str = "AWS did not answer within the function's time limit";
+
+/// Why an invocation did not end by itself.
+pub fn cut(cut: Cut) -> &'static str {
+    match cut {
+        Cut::Panic => "the function failed because of a defect of its own (please report it)",
+        Cut::TimeLimit => "the function's time limit came before AWS had answered",
+    }
+}
+
+/// The failure of an invocation that was cut off. True as far as is known: `checkpoint` is its last.
+pub fn cut_off(spec: &DeploySpec, checkpoint: &Checkpoint, why: Cut, request: &str) -> Failure {
+    let about = spec.about();
+    let what = cut(why);
+    let (kind, then) = match checkpoint {
+        Checkpoint::Unchanged => (
+            match why {
+                Cut::Panic => FailureKind::Job,
+                Cut::TimeLimit => FailureKind::SystemUnavailable,
+            },
+            ". Nothing was changed by this invocation.".to_owned(),
+        ),
+        Checkpoint::Changing => (
+            FailureKind::Job,
+            ", while the new revision was being registered or the service updated; whether that happened is not known: look at the service.".to_owned(),
+        ),
+        Checkpoint::At(deployment) => (
+            FailureKind::Job,
+            format!(
+                ". The deployment of {} was started and goes on without being followed: look at the service.",
+                deployment.revisions_listed()
+            ),
+        ),
+    };
+    Failure::new(
+        kind,
+        format!("{about}: {what}{then} The log of request {request} says more."),
+    )
+}
+
+/// The failure of a deployment that could not be looked at until it should long have been over.
+pub fn out_of_sight(deployment: &Deployment, spec: &DeploySpec, now: Timestamp) -> Failure {
+    let mut unseen = deployment.clone();
+    for service in &mut unseen.services {
+        service.live.look = None;
+        service.live.verdict = Some(Verdict::NoNews {
+            why: NO_ANSWER.to_owned(),
+        });
+    }
+    match &deployment.stage {
+        Stage::PreDeploy(_) => Failure::new(
+            FailureKind::Job,
+            format!(
+                "{}: how the task before the deployment ended could not be seen ({NO_ANSWER}). No service was changed.",
+                spec.about()
+            ),
+        ),
+        Stage::RollingOut => failed(&unseen, 0, true, spec, now),
+        Stage::RollingBack(rollback) => failed(&unseen, rollback.failed, false, spec, now),
+    }
+}
+
+/// What goes on of a deployment that CodePipeline does not let be followed, and where to look.
+pub fn unwatched(deployment: &Deployment) -> String {
+    let revisions = deployment.revisions_listed();
+    let what = match &deployment.stage {
+        Stage::PreDeploy(task) => format!(
+            "the task before the deployment of {revisions} ({}) goes on unwatched, and no service is going to be changed: look at the task in ECS.",
+            task.id
+        ),
+        Stage::RollingOut => format!(
+            "the deployment of {revisions} goes on unwatched, and only ECS itself may roll it back: look at the deployments of the service in ECS."
+        ),
+        Stage::RollingBack(rollback) => {
+            let cause = match rollback.cause.trim_end_matches('.') {
+                "" => String::new(),
+                cause => format!(": {cause}"),
+            };
+            format!(
+                "{revisions} failed{cause}. Rolling back goes on unwatched: look at the deployments of the service in ECS."
+            )
+        }
+    };
+    format!("{}: {what}", deployment.about())
+}

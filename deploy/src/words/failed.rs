@@ -1,0 +1,613 @@
+//! Why a rollout failed, what was done about it, and what serves now.
+
+use crate::deployment::{Deployment, Owner, Service, Stage};
+use crate::evidence::{Evidence, REASON_LIMIT_CHARS, cause as cause_of};
+use crate::failure::{Failure, FailureKind, MESSAGE_LIMIT_BYTES};
+use crate::revision::Revision;
+use crate::seen::{Look, ServiceSeen};
+use crate::spec::DeploySpec;
+use crate::text;
+use crate::time::{Timestamp, human};
+use crate::verdict::{Progress, Verdict};
+
+/// The failure of `deployment`, whose service at `place` failed first. `is_late`: only its time was up.
+pub fn failed(
+    deployment: &Deployment,
+    place: usize,
+    is_late: bool,
+    spec: &DeploySpec,
+    now: Timestamp,
+) -> Failure {
+    let service = &deployment.services[place];
+    let nothing = Evidence::default();
+    let no_news = Verdict::NoNews {
+        why: NOT_LOOKED_AT.to_owned(),
+    };
+    let verdict = service.live.verdict.as_ref().unwrap_or(&no_news);
+    let cause = match &deployment.stage {
+        Stage::RollingBack(rollback) if !rollback.cause.is_empty() && rollback.failed == place => {
+            rollback.cause.clone()
+        }
+        Stage::RollingBack(_) | Stage::RollingOut | Stage::PreDeploy(_)
+            if verdict.has_a_cause() =>
+        {
+            cause(service, spec, deployment.started, now)
+        }
+        Stage::RollingBack(_) | Stage::RollingOut | Stage::PreDeploy(_) => String::new(),
+    };
+    let why_not = why_not_rolled_back(&deployment.stage, spec.rollback);
+    let others: Vec<String> = deployment
+        .services
+        .iter()
+        .enumerate()
+        .filter(|(other, _)| *other != place)
+        .map(|(_, other)| of_other(other, why_not))
+        .collect();
+    let target = service.target.to_string();
+    let failed = Failed {
+        target: &target,
+        revision: &service.revision,
+        cause: &cause,
+        verdict,
+        service: service.live.look.as_ref().and_then(Look::service),
+        not_rolled_back: service.given_up().unwrap_or(why_not),
+        given_up: service.given_up(),
+        overwritten: &overwritten(service),
+        others: &others,
+        evidence: service.live.evidence.as_ref().unwrap_or(&nothing),
+    };
+    if is_late && verdict.is_open() {
+        of_late(failed, &human(spec.timeout))
+    } else {
+        of_rollout(failed)
+    }
+}
+
+const NOT_LOOKED_AT: &str = "it was not looked at";
+
+/// Why `service` failed, as the headline says it: what its tasks tell, else what ECS does, else how far
+/// it came.
+pub fn cause(service: &Service, spec: &DeploySpec, started: Timestamp, now: Timestamp) -> String {
+    let nothing = Evidence::default();
+    let evidence = service.live.evidence.as_ref().unwrap_or(&nothing);
+    let limit = human(spec.timeout);
+    match &service.live.verdict {
+        Some(verdict) if verdict.is_open() => late_cause(&limit, verdict, evidence),
+        Some(verdict) => {
+            let is_over = now >= started + spec.timeout;
+            cause_seen(verdict, is_over.then_some(&*limit), evidence)
+        }
+        None => String::new(),
+    }
+}
+
+/// `cause`, and why the service of it could not be rolled back; said once.
+pub fn with_given_up(cause: &str, why: &str) -> String {
+    let given_up = format!(
+        " (and it could not be rolled back: {})",
+        why.trim_end_matches('.')
+    );
+    if cause.ends_with(&given_up) {
+        cause.to_owned()
+    } else {
+        format!("{cause}{given_up}")
+    }
+}
+
+/// Why nothing was rolled back, for those ends of a stage in which nothing was.
+fn why_not_rolled_back(stage: &Stage, may_roll_back: bool) -> &'static str {
+    if !may_roll_back {
+        return "Rollback is false";
+    }
+    match stage {
+        Stage::RollingBack(rollback) => match rollback.owner {
+            Owner::Ecs => "ECS was to do it and has not begun",
+            Owner::Job => "it was asked for and has not begun",
+        },
+        Stage::PreDeploy(_) | Stage::RollingOut => "there is nothing to put right",
+    }
+}
+
+/// What runs now, as `app:41 is serving, 2 of 2 tasks`. Counts are ECS's own.
+pub fn serving_now(service: &ServiceSeen) -> String {
+    let mut running: Vec<String> = service
+        .deployments
+        .iter()
+        .filter(|deployment| deployment.running > 0)
+        .map(|deployment| {
+            format!(
+                "{} is serving, {} of {} tasks",
+                text::last_part(&deployment.task_definition),
+                deployment.running,
+                service.desired,
+            )
+        })
+        .collect();
+    running.dedup();
+    if running.is_empty() {
+        format!(
+            "no task of the service is running (it wants {})",
+            service.desired
+        )
+    } else {
+        running.join("; ")
+    }
+}
+
+/// What our update has replaced without its having been checked, as a sentence with a blank before
+/// it; empty if it was checked.
+pub fn overwritten(service: &Service) -> String {
+    match &service.previous {
+        Some(previous) if service.overwrote => format!(
+            " It had replaced {previous}, which somebody else deployed between the checks and this deployment."
+        ),
+        Some(_) | None => String::new(),
+    }
+}
+
+/// A rollout that failed, and what is known of it.
+#[derive(Debug, Clone, Copy)]
+struct Failed<'a> {
+    /// `web on prod`.
+    target: &'a str,
+    /// Our revision.
+    revision: &'a Revision,
+    /// What [`cause`] said when the failure was first seen; empty if
+    /// nothing failed of itself.
+    cause: &'a str,
+    /// The last verdict.
+    verdict: &'a Verdict,
+    /// The last look at the service, if there was one.
+    service: Option<&'a ServiceSeen>,
+    /// Why nothing was rolled back, if nothing was.
+    not_rolled_back: &'a str,
+    /// Why it could not be taken back, if that was tried.
+    given_up: Option<&'a str>,
+    /// What [`overwritten`] says.
+    overwritten: &'a str,
+    /// A sentence on each of the other services of the deployment, if there are any.
+    others: &'a [String],
+    /// What stands below.
+    evidence: &'a Evidence,
+}
+
+impl Failed<'_> {
+    fn now(&self) -> String {
+        self.service
+            .map_or_else(|| "what serves now is not known".to_owned(), serving_now)
+    }
+
+    fn with_details(&self, headline: String) -> Failure {
+        let others = self.others.iter().map(|other| format!(" {other}"));
+        let headline = headline + self.overwritten + &others.collect::<String>();
+        let room = MESSAGE_LIMIT_BYTES.saturating_sub(headline.len());
+        let details = self.evidence.details(room);
+        Failure::new(FailureKind::Job, headline + &details)
+    }
+}
+
+/// The whole message of a failed rollout: headline, what was done about it, what serves now, and
+/// the evidence below.
+fn of_rollout(failed: Failed<'_>) -> Failure {
+    let Failed {
+        target,
+        revision,
+        cause,
+        not_rolled_back,
+        ..
+    } = failed;
+    let now = || failed.now();
+    let said = format!("{target}: {revision} failed: {cause}.");
+    let message = match failed.verdict {
+        Verdict::RolledBack { .. } => format!("{said} Rolled back: {}.", now()),
+        Verdict::RollbackFailed { reason } => format!(
+            "{said} Rolling back failed too{}: {}.",
+            reason.as_ref().map_or_else(String::new, |reason| format!(
+                " ({})",
+                text::cut(reason.to_string().trim_end_matches('.'), REASON_LIMIT_CHARS)
+            )),
+            now()
+        ),
+        Verdict::Failed { stopped: true, .. } => format!(
+            "{target}: the deployment of {revision} was stopped: {cause}. Not rolled back ({not_rolled_back}): {}.",
+            now()
+        ),
+        Verdict::Failed { .. } => format!(
+            "{said} Not rolled back ({not_rolled_back}), and {revision} is still what the service is set to: {}.",
+            now()
+        ),
+        Verdict::Replaced {
+            by,
+            task_definition,
+            was_complete,
+        } => {
+            let other = text::last_part(task_definition);
+            let what = if cause.is_empty() {
+                match was_complete {
+                    Some(true) => format!(
+                        "{target}: {revision} was complete, and another deployment has taken its place since ({other}, {by})."
+                    ),
+                    Some(false) => format!(
+                        "{target}: {revision} was replaced by another deployment before it was complete ({other}, {by})."
+                    ),
+                    None => format!(
+                        "{target}: {revision} was replaced by another deployment ({other}, {by})."
+                    ),
+                }
+            } else {
+                format!("{said} Another deployment has taken its place since ({other}, {by}).")
+            };
+            format!("{what} It was left alone: {}.", now())
+        }
+        Verdict::Gone { status } => format!(
+            "{target}: the service went away while {revision} rolled out: its status is {status}. Nothing is left to deploy to."
+        ),
+        Verdict::Untouched => format!(
+            "{target}: {}. The service was not changed: {}.",
+            cause.trim_end_matches('.'),
+            now()
+        ),
+        Verdict::InProgress(_) | Verdict::Serving { .. } if failed.given_up.is_some() => format!(
+            "{said} Not rolled back ({}), and {revision} is still what the service is set to: {}.",
+            failed.given_up.unwrap_or_default(),
+            now()
+        ),
+        Verdict::InProgress(_) | Verdict::Serving { .. } => format!(
+            "{said} It was to be rolled back, which was not seen to happen in time: {}.",
+            now()
+        ),
+        Verdict::RollingBack { .. } => {
+            format!(
+                "{said} Rolling back has begun and not finished in time: {}.",
+                now()
+            )
+        }
+        Verdict::Unknown { state, .. } => format!(
+            "{said} Rolling back has begun, and its state is one that this version does not know ({state}): {}.",
+            now()
+        ),
+        Verdict::NoNews { why } => {
+            format!("{said} How the rollback ended could not be seen ({why}).")
+        }
+    };
+    failed.with_details(message)
+}
+
+/// What became of a service because another one of the same deployment failed. `why_not` is why it was not
+/// rolled back, unless it was given up.
+fn of_other(other: &Service, why_not: &str) -> String {
+    let (target, revision) = (&other.target, &other.revision);
+    let not_rolled_back = other.given_up().unwrap_or(why_not);
+    let service = other.live.look.as_ref().and_then(Look::service);
+    let no_news = Verdict::NoNews {
+        why: NOT_LOOKED_AT.to_owned(),
+    };
+    let verdict = other.live.verdict.as_ref().unwrap_or(&no_news);
+    let now = service.map_or_else(|| "what serves now is not known".to_owned(), serving_now);
+    match verdict {
+        Verdict::Untouched => format!("{target} was not changed."),
+        Verdict::RolledBack { .. } => format!("{target} was rolled back, too: {now}."),
+        Verdict::RollbackFailed { .. } => {
+            format!("Rolling back {target}, too, failed: {now}.")
+        }
+        Verdict::Replaced {
+            task_definition, ..
+        } => format!(
+            "{target} has been replaced by another deployment ({}) and was left alone: {now}.",
+            text::last_part(task_definition)
+        ),
+        Verdict::Gone { status } => format!("{target} went away: its status is {status}."),
+        Verdict::RollingBack { .. } => {
+            format!("{target} is being rolled back, too, and that has not finished in time: {now}.")
+        }
+        Verdict::Serving { .. }
+        | Verdict::InProgress(_)
+        | Verdict::Unknown { .. }
+        | Verdict::Failed { .. } => {
+            let set_to = service.map_or_else(
+                || revision.to_string(),
+                |service| text::last_part(&service.task_definition).to_owned(),
+            );
+            format!(
+                "{target} was not rolled back ({not_rolled_back}) and is set to {set_to}: {now}."
+            )
+        }
+        Verdict::NoNews { why } => {
+            format!("What became of {target} could not be seen ({why}).")
+        }
+    }
+}
+
+/// Why a rollout whose time is up failed: what its tasks say, else how far it came.
+fn late_cause(limit: &str, verdict: &Verdict, evidence: &Evidence) -> String {
+    let late = format!("not complete within {limit}");
+    let far = || match verdict {
+        Verdict::Unknown { state, progress } => format!(
+            "ECS shows a state that this version does not know ({state}), {}",
+            running_of(progress)
+        ),
+        Verdict::InProgress(progress) => {
+            let note = progress.note.as_deref().or(progress.stage.as_deref());
+            let note = note.map_or_else(String::new, |note| format!(" ({note})"));
+            format!("{}{note}", running_of(progress))
+        }
+        Verdict::Untouched
+        | Verdict::Serving { .. }
+        | Verdict::RollingBack { .. }
+        | Verdict::RolledBack { .. }
+        | Verdict::RollbackFailed { .. }
+        | Verdict::Failed { .. }
+        | Verdict::Replaced { .. }
+        | Verdict::Gone { .. }
+        | Verdict::NoNews { .. } => String::new(),
+    };
+    let why = evidence.root_cause().unwrap_or_else(far);
+    if why.is_empty() {
+        late
+    } else {
+        format!("{late}: {why}")
+    }
+}
+
+/// Why a rollout failed that is first seen going back.
+///
+/// After its time limit (`late`, in words) that is our own doing, told by nobody, unless ECS
+/// says that its circuit breaker or an alarm did it: an earlier invocation asked for it and died.
+fn cause_seen(verdict: &Verdict, late: Option<&str>, evidence: &Evidence) -> String {
+    let goes_back = matches!(
+        verdict,
+        Verdict::RollingBack { .. } | Verdict::RolledBack { .. }
+    );
+    match late {
+        Some(limit) if goes_back && !verdict.is_ecs_own_doing() => {
+            late_cause(limit, verdict, evidence)
+        }
+        Some(_) | None => cause_of(verdict, evidence),
+    }
+}
+
+fn running_of(progress: &Progress) -> String {
+    format!(
+        "{} of {} new tasks running, {} old",
+        progress.new_running, progress.desired, progress.old_running
+    )
+}
+
+/// The message of a rollout whose time is up and that was not rolled back.
+///
+/// `failed.cause` is what [`late_cause`] said.
+fn of_late(failed: Failed<'_>, limit: &str) -> Failure {
+    let Failed {
+        target,
+        revision,
+        cause,
+        not_rolled_back,
+        ..
+    } = failed;
+    let message = match failed.verdict {
+        Verdict::InProgress(progress) if progress.only_old_ones_drain() => format!(
+            "{target}: {revision} was not complete within {limit}, although all {} new tasks run: {} still draining. Nothing was rolled back.",
+            progress.desired,
+            if progress.old_running == 1 {
+                "1 old task is".to_owned()
+            } else {
+                format!("{} old tasks are", progress.old_running)
+            }
+        ),
+        Verdict::NoNews { why } => format!(
+            "{target}: {revision} was not complete within {limit}, as far as could be seen: {why}. This function rolled nothing back; look at the service's deployments."
+        ),
+        Verdict::Untouched
+        | Verdict::Serving { .. }
+        | Verdict::InProgress(_)
+        | Verdict::RollingBack { .. }
+        | Verdict::RolledBack { .. }
+        | Verdict::RollbackFailed { .. }
+        | Verdict::Failed { .. }
+        | Verdict::Replaced { .. }
+        | Verdict::Gone { .. }
+        | Verdict::Unknown { .. } => format!(
+            "{target}: {revision} failed: {cause}. Not rolled back ({not_rolled_back}): {}.",
+            failed.now()
+        ),
+    };
+    failed.with_details(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seen::DeploymentSeen;
+    use crate::verdict::Reason;
+
+    fn revision() -> Revision {
+        Revision::parse("app:42").unwrap()
+    }
+
+    /// The message of a failed rollout and the sentence that says why nothing was rolled back.
+    fn told(cause: &str, verdict: &Verdict, service: Option<&ServiceSeen>) -> String {
+        of_rollout(failed(
+            cause,
+            verdict,
+            service,
+            &Evidence::default(),
+            &revision(),
+        ))
+        .message
+    }
+
+    fn failed<'a>(
+        cause: &'a str,
+        verdict: &'a Verdict,
+        service: Option<&'a ServiceSeen>,
+        evidence: &'a Evidence,
+        revision: &'a Revision,
+    ) -> Failed<'a> {
+        Failed {
+            target: "web on prod",
+            revision,
+            cause,
+            verdict,
+            service,
+            not_rolled_back: "Rollback is false",
+            others: &[],
+            given_up: None,
+            overwritten: "",
+            evidence,
+        }
+    }
+
+    fn serving(revision: &str, running: i32) -> ServiceSeen {
+        ServiceSeen {
+            status: "ACTIVE".to_owned(),
+            desired: 2,
+            deployments: vec![DeploymentSeen {
+                task_definition: format!("arn:aws:ecs:r:1:task-definition/{revision}"),
+                running,
+                ..DeploymentSeen::default()
+            }],
+            ..ServiceSeen::default()
+        }
+    }
+
+    #[test]
+    fn the_headline_of_a_rolled_back_deployment_suffices_and_the_evidence_stands_below() {
+        let verdict = Verdict::RolledBack { reason: None };
+        let evidence = Evidence {
+            deployment: vec!["ECS says so.".to_owned()],
+            ..Evidence::default()
+        };
+        let (service, revision) = (serving("app:41", 2), revision());
+        let cause = "CannotPullContainerError: repo/app:v9 not found (3 tasks)";
+        let failure = of_rollout(failed(
+            cause,
+            &verdict,
+            Some(&service),
+            &evidence,
+            &revision,
+        ));
+        assert_eq!(failure.kind, FailureKind::Job);
+        assert_eq!(
+            failure.message,
+            "web on prod: app:42 failed: CannotPullContainerError: repo/app:v9 not found (3 tasks). Rolled back: app:41 is serving, 2 of 2 tasks.\nECS on the deployment: ECS says so."
+        );
+    }
+
+    #[test]
+    fn each_end_of_a_rollout_says_what_serves_now() {
+        let old = serving("app:41", 2);
+        let verdict = Verdict::RollbackFailed {
+            reason: Reason::of("no capacity."),
+        };
+        assert!(told("x", &verdict, Some(&serving("app:41", 0))).ends_with(
+            "Rolling back failed too (no capacity): no task of the service is running (it wants 2)."
+        ));
+        let failed = |stopped| Verdict::Failed {
+            reason: None,
+            stopped,
+            ecs_rolls_back: false,
+        };
+        assert_eq!(
+            told("x", &failed(false), Some(&old)),
+            "web on prod: app:42 failed: x. Not rolled back (Rollback is false), and app:42 is still what the service is set to: app:41 is serving, 2 of 2 tasks."
+        );
+        assert_eq!(
+            told("x", &failed(true), Some(&old)),
+            "web on prod: the deployment of app:42 was stopped: x. Not rolled back (Rollback is false): app:41 is serving, 2 of 2 tasks."
+        );
+        let gone = Verdict::Gone {
+            status: "DRAINING".to_owned(),
+        };
+        assert!(told("", &gone, None).contains("its status is DRAINING"));
+        let replaced = Verdict::Replaced {
+            was_complete: Some(false),
+            by: "ecs-svc/3".to_owned(),
+            task_definition: "a/app:43".to_owned(),
+        };
+        assert!(told("x", &replaced, Some(&old)).contains(
+            "app:42 failed: x. Another deployment has taken its place since (app:43, ecs-svc/3)"
+        ));
+        assert!(told("", &replaced, Some(&old)).starts_with("web on prod: app:42 was replaced by another deployment before it was complete (app:43, ecs-svc/3)."));
+        let no_news = Verdict::NoNews {
+            why: "throttled".to_owned(),
+        };
+        assert!(told("x", &no_news, None).contains("could not be seen (throttled)"));
+        let going = Verdict::RollingBack {
+            reason: None,
+            progress: Progress::default(),
+        };
+        assert!(told("x", &going, None).contains("what serves now is not known"));
+    }
+
+    #[test]
+    fn late_with_only_old_tasks_draining_says_so() {
+        let verdict = Verdict::InProgress(Progress {
+            desired: 2,
+            new_running: 2,
+            old_running: 1,
+            ..Progress::default()
+        });
+        let (evidence, revision) = (Evidence::default(), revision());
+        let late = of_late(failed("", &verdict, None, &evidence, &revision), "60 min");
+        assert_eq!(
+            late.message,
+            "web on prod: app:42 was not complete within 60 min, although all 2 new tasks run: 1 old task is still draining. Nothing was rolled back."
+        );
+    }
+
+    #[test]
+    fn late_says_why_its_tasks_end_or_how_far_it_came() {
+        let verdict = Verdict::InProgress(Progress {
+            desired: 2,
+            new_running: 0,
+            old_running: 2,
+            ..Progress::default()
+        });
+        let nothing = Evidence::default();
+        let cause = late_cause("60 min", &verdict, &nothing);
+        assert_eq!(
+            cause,
+            "not complete within 60 min: 0 of 2 new tasks running, 2 old"
+        );
+        let evidence = Evidence {
+            events: vec!["(service web) was unable to place a task.".to_owned()],
+            ..Evidence::default()
+        };
+        assert_eq!(
+            late_cause("60 min", &verdict, &evidence),
+            "not complete within 60 min: (service web) was unable to place a task"
+        );
+        let unknown = Verdict::Unknown {
+            state: "NAPPING".to_owned(),
+            progress: Progress::default(),
+        };
+        assert!(late_cause("1 min", &unknown, &nothing).contains("(NAPPING)"));
+        let (service, revision) = (serving("app:41", 2), revision());
+        let late = of_late(
+            failed(&cause, &verdict, Some(&service), &nothing, &revision),
+            "60 min",
+        );
+        assert_eq!(
+            late.message,
+            "web on prod: app:42 failed: not complete within 60 min: 0 of 2 new tasks running, 2 old. Not rolled back (Rollback is false): app:41 is serving, 2 of 2 tasks."
+        );
+    }
+
+    #[test]
+    fn a_rollback_first_seen_after_the_time_limit_is_our_own_unless_ecs_says_why() {
+        let back = |reason: &str| Verdict::RollingBack {
+            reason: Reason::of(reason),
+            progress: Progress::default(),
+        };
+        let nothing = Evidence::default();
+        let said = |reason: &str, late| cause_seen(&back(reason), late, &nothing);
+        assert_eq!(
+            said("Stopped by a user.", Some("5 min")),
+            "not complete within 5 min"
+        );
+        assert_eq!(said("Stopped by a user.", None), "Stopped by a user");
+        for reason in ["ECS deployment circuit breaker: x", "alarm 5xx went off"] {
+            assert_eq!(said(reason, Some("5 min")), reason);
+        }
+    }
+}

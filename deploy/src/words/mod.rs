@@ -1,0 +1,19 @@
+//! Every sentence that people read about a deployment: typed value in, text out.
+
+mod calls;
+mod cut;
+mod failed;
+mod progress;
+
+pub use calls::{Caller, call, of_call, of_describing, of_key, of_missing_service};
+pub use cut::{cut, cut_off, out_of_sight, unwatched};
+pub use failed::{cause, failed, overwritten, serving_now, with_given_up};
+pub use progress::{progress, success};
+
+/// Why a task that ECS does not show may still run.
+pub const TASK_NOT_SHOWN: &str = "ECS does not show it";
+
+/// A service that one look shows as gone, or going, with this status.
+pub fn gone_once(status: &str) -> String {
+    format!("ECS shows the service as {status}; another look has to say the same")
+}

@@ -1,0 +1,169 @@
+//! What the pipeline's page shows while a deployment goes on, and when it has succeeded.
+
+use std::time::Duration;
+
+use super::overwritten;
+use crate::deployment::{Deployment, Owner, Rollback, Service, Stage};
+use crate::outcome::{Details, SUMMARY_LIMIT_BYTES};
+use crate::spec::DeploySpec;
+use crate::text;
+use crate::time::{Timestamp, human};
+use crate::timeline::percent as whole_percent;
+use crate::verdict::{Progress, Verdict};
+
+/// What is reported while `deployment` goes on: `web: 1 of 2 new tasks running, 2 old; 3 min of 60`.
+pub fn progress(deployment: &Deployment, spec: &DeploySpec, now: Timestamp) -> Details {
+    let minutes = now.since(deployment.started).as_secs() / 60;
+    let summary = match &deployment.stage {
+        Stage::PreDeploy(_) => {
+            let task = spec.pre_deploy.as_ref();
+            format!(
+                "{}: the task before the deployment runs (container {} of {}); {minutes} min of {}",
+                deployment.about(),
+                task.map_or("", |task| &task.container),
+                deployment.revisions_listed(),
+                task.map_or(0, |task| task.timeout.as_secs() / 60),
+            )
+        }
+        Stage::RollingOut => {
+            let services: Vec<String> = deployment.services.iter().map(named).collect();
+            let limit = spec.timeout.as_secs() / 60;
+            format!("{}; {minutes} min of {limit}", services.join("; "))
+        }
+        Stage::RollingBack(rollback) => rolling_back(deployment, rollback, now),
+    };
+    Details {
+        summary: text::cut_bytes(&summary, SUMMARY_LIMIT_BYTES),
+        external_execution_id: deployment.external_id(),
+        percent_complete: Some(percent(deployment)),
+    }
+}
+
+fn rolling_back(deployment: &Deployment, rollback: &Rollback, now: Timestamp) -> String {
+    let who = match rollback.owner {
+        Owner::Ecs => "ECS is rolling back",
+        Owner::Job => "rolling back",
+    };
+    let failed = &deployment.services[rollback.failed];
+    let verdict = failed.live.verdict.as_ref();
+    let tasks = verdict
+        .and_then(Verdict::progress)
+        .map_or_else(String::new, |progress| {
+            format!(
+                ", {} of {} old tasks running",
+                progress.old_running, progress.desired
+            )
+        });
+    let cause = if rollback.cause.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", rollback.cause)
+    };
+    let others = deployment.services.iter().enumerate();
+    let others: Vec<String> = others
+        .filter(|(place, service)| *place != rollback.failed && service.is_touched())
+        .map(|(_, service)| format!("; {}", named(service)))
+        .collect();
+    format!(
+        "{}: {} failed{cause}; {who}{tasks}, for {}{}",
+        failed.target.service_name(),
+        failed.revision,
+        human(now.since(rollback.since)),
+        others.concat()
+    )
+}
+
+/// `web: 1 of 2 new tasks running, 2 old`.
+fn named(service: &Service) -> String {
+    format!("{}: {}", service.target.service_name(), state(service))
+}
+
+fn state(service: &Service) -> String {
+    let Some(verdict) = &service.live.verdict else {
+        return "updated".to_owned();
+    };
+    match verdict {
+        Verdict::InProgress(progress) => tasks(progress),
+        Verdict::Serving { .. } => "complete".to_owned(),
+        Verdict::Unknown { state, progress } => {
+            format!("{} (ECS shows '{state}')", tasks(progress))
+        }
+        Verdict::NoNews { why } => format!("no news: {}", text::cut(why, 200)),
+        Verdict::RollingBack { .. } => "rolling back".to_owned(),
+        Verdict::Untouched => "not changed".to_owned(),
+        Verdict::RolledBack { .. }
+        | Verdict::RollbackFailed { .. }
+        | Verdict::Failed { .. }
+        | Verdict::Replaced { .. }
+        | Verdict::Gone { .. } => "failed".to_owned(),
+    }
+}
+
+fn tasks(progress: &Progress) -> String {
+    let counts = format!(
+        "{} of {} new tasks running, {} old",
+        progress.new_running, progress.desired, progress.old_running
+    );
+    // A rolling update has none; ECS shows a weight all the same.
+    let weight = progress.new_weight.filter(|_| progress.stage.is_some());
+    let weight =
+        weight.map(|weight| format!("{} % of traffic on the new ones", whole_percent(weight)));
+    let bake = (progress.bake_minutes > 0 && progress.stage.as_deref() == Some("BAKE_TIME"))
+        .then(|| format!("watched for {} min", progress.bake_minutes));
+    // A hook's note names the stage itself.
+    let stage = progress.note.clone().or_else(|| progress.stage.clone());
+    let details: Vec<String> = [stage, weight, bake].into_iter().flatten().collect();
+    if details.is_empty() {
+        counts
+    } else {
+        format!("{counts} ({})", details.join(", "))
+    }
+}
+
+/// Share of new tasks that run, over all services; 99 until it is over.
+fn percent(deployment: &Deployment) -> i32 {
+    const NOT_YET_DONE: i32 = 99;
+    match &deployment.stage {
+        Stage::PreDeploy(_) => 0,
+        Stage::RollingBack(_) => NOT_YET_DONE,
+        Stage::RollingOut => {
+            let (mut running, mut desired) = (0, 0);
+            let verdicts = deployment.services.iter();
+            let verdicts = verdicts.filter_map(|service| service.live.verdict.as_ref());
+            for progress in verdicts.filter_map(Verdict::progress) {
+                running += progress.new_running.clamp(0, progress.desired.max(0));
+                desired += progress.desired.max(0);
+            }
+            if desired == 0 {
+                0
+            } else {
+                (running * 100 / desired).min(NOT_YET_DONE)
+            }
+        }
+    }
+}
+
+/// The message of a service that serves this job's revision, `took` after the start.
+pub fn success(service: &Service, took: Duration) -> String {
+    let (desired, running) = match service.live.verdict {
+        Some(Verdict::Serving { desired, running }) => (desired, running),
+        Some(_) | None => (0, 0),
+    };
+    let (target, revision) = (&service.target, &service.revision);
+    let serves = if desired == 0 {
+        format!(
+            "{target}: {revision} is deployed, but no task ran: the service's desired count is 0."
+        )
+    } else {
+        format!(
+            "{target}: {revision} is serving, {}, after {}.",
+            if running == desired {
+                text::counted(usize::try_from(running).unwrap_or(0), "task")
+            } else {
+                format!("{running} of {desired} tasks running")
+            },
+            human(took)
+        )
+    };
+    serves + &overwritten(service)
+}

@@ -1,0 +1,138 @@
+//! How a deployment ends: what is still to be done and asked for its answer.
+
+use super::Run;
+use super::gather::own_arn;
+use super::run::{failed, hand_back};
+use crate::deploy::cleanup::{Cleanup, Prune};
+use crate::deploy::deployment::{Deployment, Service, Stage};
+use crate::deploy::machine::End;
+use crate::deploy::outcome::Outcome;
+use crate::deploy::task::{self, TaskEnd};
+use crate::deploy::text;
+use crate::deploy::time::Timestamp;
+use crate::deploy::variables;
+use crate::deploy::words;
+use crate::report::Report;
+
+impl Run<'_> {
+    /// The report of a deployment that ends.
+    pub(super) async fn end(&self, deployment: Deployment, end: End) -> Report {
+        let now = self.now();
+        let (outcome, cleanup) = match end {
+            End::TaskFailed(end) => {
+                let (outcome, cleanup) = self.task_failed(&deployment, &end, now).await;
+                return self.report(&deployment, outcome, cleanup);
+            }
+            End::Succeeded => self.succeeded(&deployment, now).await,
+            End::Failed { service, is_late } => {
+                let failure = words::failed(&deployment, service, is_late, self.spec, now);
+                let failure = self.after_task(failure);
+                (failed(&deployment, failure), Cleanup::default())
+            }
+        };
+        let keeping = self.keep_record(&deployment, outcome, cleanup, now);
+        let (outcome, cleanup) = Box::pin(keeping).await;
+        self.report(&deployment, outcome, cleanup)
+    }
+
+    async fn task_failed(
+        &self,
+        deployment: &Deployment,
+        end: &TaskEnd,
+        now: Timestamp,
+    ) -> (Outcome, Cleanup) {
+        let evidence = match &deployment.stage {
+            Stage::PreDeploy(task) => task.live.evidence.as_ref(),
+            Stage::RollingOut | Stage::RollingBack(_) => {
+                return (hand_back(deployment, self.spec, now), Cleanup::default());
+            }
+        };
+        let unused = if end.leaves_revisions_unused() {
+            self.unused_revisions(deployment).await
+        } else {
+            Vec::new()
+        };
+        let failure = task::failed(self.spec, end, evidence);
+        let cleanup = Cleanup {
+            unused,
+            ..Cleanup::default()
+        };
+        (failed(deployment, failure), cleanup)
+    }
+
+    async fn succeeded(&self, deployment: &Deployment, now: Timestamp) -> (Outcome, Cleanup) {
+        let scheduled = if self.spec.scheduled_tasks {
+            match Box::pin(self.point_schedules(deployment)).await {
+                Ok(pointed) => Some(pointed),
+                Err(failure) => return (failed(deployment, failure), Cleanup::default()),
+            }
+        } else {
+            None
+        };
+        let took = now.since(deployment.started);
+        let services = deployment.services.iter();
+        let mut messages: Vec<String> = services.map(|one| words::success(one, took)).collect();
+        let mut of_services = Vec::new();
+        for service in &deployment.services {
+            of_services.push(self.variables(service).await);
+        }
+        let (variables, left_out) = variables::output(&of_services);
+        for warning in left_out {
+            self.warn(warning);
+        }
+        if let Some(scheduled) = scheduled {
+            messages.push(format!(
+                "{} on a schedule now {} the new revision.",
+                text::counted(scheduled, "target"),
+                if scheduled == 1 { "runs" } else { "run" }
+            ));
+        }
+        let prune = self.spec.keep_revisions;
+        let outcome = Outcome::Succeeded {
+            message: messages.join(" "),
+            variables,
+            external_execution_id: deployment.external_id(),
+        };
+        let cleanup = Cleanup {
+            prune: prune.map(|keep| Prune::after(deployment, keep)),
+            ..Cleanup::default()
+        };
+        (outcome, cleanup)
+    }
+
+    /// The output variables of one service. An image that cannot be asked any more costs its
+    /// variable, not the success.
+    async fn variables<'t>(&self, service: &'t Service) -> variables::OfService<'t> {
+        let target = &service.target;
+        let own = own_arn(service);
+        let mut facts = vec![
+            ("ClusterName", target.cluster_name().to_owned()),
+            ("ServiceName", target.service_name().to_owned()),
+            ("TaskDefinitionArn", own.clone()),
+        ];
+        if let Some(deployment) = service.ours.deployment() {
+            facts.push(("DeploymentId", deployment.to_owned()));
+        }
+        match &service.previous {
+            Some(previous) => facts.push(("PreviousTaskDefinitionArn", previous.arn_like(&own))),
+            None => self.warn(format!(
+                "{target}: PreviousTaskDefinitionArn is not set, because ECS does not show any more what ran before"
+            )),
+        }
+        let images = match self.ecs.describe_task_definition(&own).await {
+            Ok(described) => described.images(),
+            Err(error) => {
+                self.warn(format!(
+                    "the variables Image-… are not set: {}",
+                    self.text(&error)
+                ));
+                Vec::new()
+            }
+        };
+        variables::OfService {
+            target,
+            facts,
+            images,
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Gathering what tells why a rollout failed. Each source is optional: a call that fails costs its
+//! part of the text and never the answer.
+
+use super::Run;
+use crate::deploy::deployment::{Deployment, Service};
+use crate::deploy::evidence::{self, Evidence};
+use crate::deploy::images;
+use crate::deploy::machine::Event;
+use crate::deploy::region::Region;
+use crate::deploy::seen::Look;
+
+impl Run<'_> {
+    /// The evidence on our deployment of the service at `place`.
+    pub(super) async fn explain(&self, deployment: &Deployment, place: usize) -> Event {
+        let service = &deployment.services[place];
+        let look = service.live.look.as_ref();
+        let mut evidence = look.map_or_else(Evidence::default, |look| {
+            Evidence::seen(look, deployment.started)
+        });
+        let own = own_arn(service);
+        let deployment = service.ours.deployment();
+        let stopped = self
+            .ecs
+            .stopped_tasks(&service.target, deployment, &own)
+            .await;
+        match stopped {
+            Ok(stopped) => evidence.stopped = stopped,
+            Err(error) => self.warn(format!(
+                "what its stopped tasks say is not known: {}",
+                self.text(&error)
+            )),
+        }
+        if let Some((task, container)) = evidence::task_to_read(&evidence.stopped) {
+            let (task, container) = (task.id.clone(), container.name.clone());
+            self.read_log(&mut evidence, &own, &task, &container).await;
+        }
+        Event::Explained(place, evidence)
+    }
+
+    /// The log of `container` in the task with the id `task` of the revision `own`, and the memory that its
+    /// task has.
+    pub(super) async fn read_log(
+        &self,
+        evidence: &mut Evidence,
+        own: &str,
+        task: &str,
+        container: &str,
+    ) {
+        let described = match self.ecs.describe_task_definition(own).await {
+            Ok(described) => described,
+            Err(error) => {
+                self.warn(format!(
+                    "where {container} logs is not known: {}",
+                    self.text(&error)
+                ));
+                return;
+            }
+        };
+        evidence.task_memory = described.memory();
+        let Some(log) = described.log_of(container) else {
+            return;
+        };
+        let most = self.spec.log_lines;
+        if most == 0 {
+            // What is not read stands nowhere: not below the headline, in it, or in the record.
+            return;
+        }
+        // What stands there is whatever somebody wrote: it may be no Region.
+        let region = log
+            .region
+            .as_deref()
+            .map(|text| (text, Region::parse(text)));
+        let logs = match &region {
+            None => self.target_account.logs(None),
+            Some((_, Some(region))) => self.target_account.logs(Some(region)),
+            Some((text, None)) => {
+                self.warn(format!(
+                    "the log of {container} was not read: its awslogs-region '{}' is not a Region's name",
+                    images::shown(text)
+                ));
+                return;
+            }
+        };
+        let stream = format!("{}/{container}/{task}", log.stream_prefix);
+        match logs.last_lines(&log.group, &stream, most).await {
+            Ok(lines) => evidence.log = lines,
+            Err(error) => self.warn(format!(
+                "the log of {container} could not be read: {}",
+                self.text(&error)
+            )),
+        }
+    }
+}
+
+/// The ARN of this job's revision, as far as a look has told its account and Region; else its name.
+pub(super) fn own_arn(service: &Service) -> String {
+    let seen = service.live.look.as_ref().and_then(Look::service);
+    service
+        .revision
+        .arn_like(seen.map_or("", |seen| &seen.task_definition))
+}

@@ -1,0 +1,198 @@
+//! Making a thing once: make it, look what came of it, make it again.
+
+use std::future::Future;
+use std::time::Duration;
+
+use crate::clock::Clock;
+
+/// A call that makes something is tried this often in all.
+pub(super) const ATTEMPTS: u32 = 5;
+
+/// Before it is tried again; twice as long each time. Long enough for what an unanswered call has made to
+/// be seen.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// How an attempt to make something came out, where it was not made.
+pub(super) enum Attempt<T, R> {
+    /// It is made.
+    Made(T),
+    /// It was not made, for certain, and may be at another time.
+    NotNow(R),
+    /// It was not made, for certain, and never will be.
+    Never(R),
+    /// It may have been made.
+    Unknown(R),
+}
+
+/// What a look after an attempt has shown.
+pub(super) enum Looked<T, R> {
+    /// It is made.
+    Made(T),
+    /// It is not made: the next attempt may be.
+    NotMade,
+    /// It must not be made any more; `None`: for the reason of the last attempt.
+    Stop(Option<R>),
+}
+
+/// Why a thing was not made.
+pub(super) struct NotMade<R> {
+    /// Of the last attempt.
+    pub(super) reason: R,
+    /// It may have been made all the same, by whichever attempt.
+    pub(super) is_unknown: bool,
+}
+
+/// When to look before the next attempt.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// After an attempt that may have made it.
+    IfUnknown,
+    /// After each attempt: others may have decided meanwhile.
+    Always,
+}
+
+/// Makes a thing once, in [`ATTEMPTS`] attempts at most.
+///
+/// # Replay
+/// An attempt whose outcome is unknown is looked for before the next. What calls this looks before the first
+/// attempt, too.
+///
+/// # Errors
+/// [`NotMade`].
+pub(super) async fn make<T, R, M, L>(
+    clock: &dyn Clock,
+    when: Look,
+    attempt: impl Fn() -> M,
+    look: impl Fn() -> L,
+) -> Result<T, NotMade<R>>
+where
+    M: Future<Output = Attempt<T, R>>,
+    L: Future<Output = Looked<T, R>>,
+{
+    let mut pause = PAUSE;
+    // An earlier attempt may have made it, whatever becomes of the later ones.
+    let mut is_unknown = false;
+    let mut number = 0;
+    loop {
+        number += 1;
+        let (reason, is_worth_another) = match attempt().await {
+            Attempt::Made(made) => return Ok(made),
+            Attempt::NotNow(reason) => (reason, true),
+            Attempt::Never(reason) => (reason, false),
+            Attempt::Unknown(reason) => {
+                is_unknown = true;
+                (reason, true)
+            }
+        };
+        if !is_worth_another || number == ATTEMPTS {
+            return Err(NotMade { reason, is_unknown });
+        }
+        clock.sleep(pause).await;
+        pause *= 2;
+        if !is_unknown && when == Look::IfUnknown {
+            continue;
+        }
+        match look().await {
+            Looked::Made(made) => return Ok(made),
+            Looked::NotMade => {}
+            Looked::Stop(other) => {
+                return Err(NotMade {
+                    reason: other.unwrap_or(reason),
+                    is_unknown,
+                });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+    use std::future::ready;
+
+    use super::*;
+    use crate::clock::Sleep;
+    use crate::deploy::time::Timestamp;
+
+    /// A clock on which waiting takes no time and is counted.
+    #[derive(Default)]
+    struct Counted(std::sync::Mutex<Duration>);
+
+    impl Clock for Counted {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_secs(0)
+        }
+
+        fn sleep(&self, duration: Duration) -> Sleep<'_> {
+            *self.0.lock().unwrap() += duration;
+            Box::pin(ready(()))
+        }
+    }
+
+    type Made = Result<&'static str, (&'static str, bool)>;
+
+    /// Makes a thing whose attempts and looks come out like this; with it how many of each there were,
+    /// and how long was waited.
+    async fn run(
+        when: Look,
+        attempts: Vec<Attempt<&'static str, &'static str>>,
+        looks: Vec<Looked<&'static str, &'static str>>,
+    ) -> (Made, u32, u32, Duration) {
+        let clock = Counted::default();
+        let (attempts, looks) = (RefCell::new(attempts), RefCell::new(looks));
+        let (made, looked) = (Cell::new(0), Cell::new(0));
+        let result = make(
+            &clock,
+            when,
+            || {
+                made.set(made.get() + 1);
+                ready(attempts.borrow_mut().remove(0))
+            },
+            || {
+                looked.set(looked.get() + 1);
+                ready(looks.borrow_mut().remove(0))
+            },
+        )
+        .await;
+        let result = result.map_err(|error| (error.reason, error.is_unknown));
+        let waited = *clock.0.lock().unwrap();
+        (result, made.get(), looked.get(), waited)
+    }
+
+    #[tokio::test]
+    async fn what_may_have_been_made_is_looked_for_before_it_is_made_again() {
+        let attempts = vec![Attempt::Unknown("lost")];
+        let found = run(Look::IfUnknown, attempts, vec![Looked::Made("a")]).await;
+        assert_eq!(found, (Ok("a"), 1, 1, PAUSE));
+        let attempts = vec![Attempt::Unknown("lost"), Attempt::Made("b")];
+        let again = run(Look::IfUnknown, attempts, vec![Looked::NotMade]).await;
+        assert_eq!(again, (Ok("b"), 2, 1, PAUSE));
+    }
+
+    #[tokio::test]
+    async fn once_it_may_have_been_made_a_later_refusal_does_not_make_that_certain() {
+        let attempts = vec![Attempt::Unknown("lost"), Attempt::Never("refused")];
+        let (made, ..) = run(Look::IfUnknown, attempts, vec![Looked::NotMade]).await;
+        assert_eq!(made, Err(("refused", true)));
+        let attempts = vec![Attempt::NotNow("throttled"), Attempt::Never("refused")];
+        let (made, _, looks, _) = run(Look::IfUnknown, attempts, vec![]).await;
+        assert_eq!((made, looks), (Err(("refused", false)), 0));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_possible_now_is_tried_five_times_with_growing_pauses() {
+        let attempts = (0..ATTEMPTS).map(|_| Attempt::NotNow("full")).collect();
+        let (made, attempts, looks, waited) = run(Look::IfUnknown, attempts, vec![]).await;
+        assert_eq!((made, attempts, looks), (Err(("full", false)), ATTEMPTS, 0));
+        assert_eq!(waited, PAUSE * (1 + 2 + 4 + 8));
+    }
+
+    #[tokio::test]
+    async fn a_look_can_forbid_the_next_attempt() {
+        for (other, reason) in [(Some("unseen"), "unseen"), (None, "throttled")] {
+            let attempts = vec![Attempt::NotNow("throttled")];
+            let (made, attempts, ..) = run(Look::Always, attempts, vec![Looked::Stop(other)]).await;
+            assert_eq!((made, attempts), (Err((reason, false)), 1));
+        }
+    }
+}

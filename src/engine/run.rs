@@ -1,0 +1,120 @@
+//! The loop: observe, record, do what is due, record, until it ends or the invocation has to. What
+//! is due, and what anything makes of the deployment, is [`machine`]'s.
+
+use std::time::Duration;
+
+use super::Run;
+use crate::deploy::cleanup::Cleanup;
+use crate::deploy::deployment::{Deployment, Stage};
+use crate::deploy::failure::{Failure, FailureKind};
+use crate::deploy::machine::{self, Checkpoint, Event, Next, StopReason};
+use crate::deploy::outcome::Outcome;
+use crate::deploy::spec::DeploySpec;
+use crate::deploy::time::Timestamp;
+use crate::deploy::token;
+use crate::deploy::words;
+use crate::report::{self, Report};
+
+/// Between two looks. A failure is reported this long after ECS knows it, and ECS allows twenty
+/// looks each second
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html>).
+pub(super) const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+
+impl Run<'_> {
+    /// Follows `deployment` until it ends, or until `until` has come: then it is handed back. Looks at
+    /// least once.
+    pub(super) async fn follow(&self, mut deployment: Deployment, until: Timestamp) -> Report {
+        let mut due = Next::Look;
+        loop {
+            let event = match due {
+                Next::Look => self.observe(&deployment).await,
+                Next::Pause { may_end } => {
+                    let now = self.now();
+                    if may_end {
+                        self.reached
+                            .set(Checkpoint::At(Box::new(deployment.clone())));
+                        if now + LOOK_INTERVAL > until {
+                            let outcome = hand_back(&deployment, self.spec, now);
+                            return self.report(&deployment, outcome, Cleanup::default());
+                        }
+                    }
+                    self.engine.clock.sleep(LOOK_INTERVAL).await;
+                    self.observe(&deployment).await
+                }
+                Next::RollBack(due) => Box::pin(self.roll_back(&deployment, due)).await,
+                Next::Explain(place) => {
+                    // What has been asked for is not lost if this takes long.
+                    self.reached
+                        .set(Checkpoint::At(Box::new(deployment.clone())));
+                    Box::pin(self.explain(&deployment, place)).await
+                }
+                Next::StopTask(reason) => self.on_task(&deployment, Some(reason)).await,
+                Next::ExplainTask => self.on_task(&deployment, None).await,
+                Next::SetServices => match Box::pin(self.set_after_task(&deployment)).await {
+                    Ok(event) => event,
+                    Err(refused) => {
+                        let outcome = failed(&deployment, refused.failure);
+                        return self.report(&deployment, outcome, refused.cleanup);
+                    }
+                },
+                Next::End(end) => return Box::pin(self.end(deployment, end)).await,
+            };
+            let is_look = matches!(event, Event::Looked(_));
+            let now = self.now();
+            deployment = machine::record(deployment, event, self.spec, now);
+            if is_look {
+                self.log(&deployment);
+            }
+            due = machine::next(&deployment, self.spec, now);
+        }
+    }
+
+    /// Stops the task before the deployment, or explains its failure if there is no reason to stop it.
+    async fn on_task(&self, deployment: &Deployment, stop: Option<StopReason>) -> Event {
+        match (&deployment.stage, stop) {
+            (Stage::PreDeploy(task), Some(reason)) => {
+                self.stop_task(deployment, task, reason).await
+            }
+            (Stage::PreDeploy(task), None) => self.explain_task(deployment, task).await,
+            (Stage::RollingOut | Stage::RollingBack(_), _) => self.observe(deployment).await,
+        }
+    }
+
+    pub(super) fn report(
+        &self,
+        deployment: &Deployment,
+        outcome: Outcome,
+        cleanup: Cleanup,
+    ) -> Report {
+        Report {
+            services: report::services_of(deployment),
+            cleanup,
+            ..Report::of(outcome)
+        }
+    }
+}
+
+pub(super) fn failed(deployment: &Deployment, failure: Failure) -> Outcome {
+    Outcome::Failed {
+        failure,
+        external_execution_id: deployment.external_id(),
+    }
+}
+
+/// The answer that hands `deployment` back to CodePipeline: the failure to answer with if it does not fit
+/// into a token.
+pub(crate) fn hand_back(deployment: &Deployment, spec: &DeploySpec, now: Timestamp) -> Outcome {
+    match token::encode(deployment) {
+        Ok(token) => Outcome::InProgress {
+            token,
+            details: words::progress(deployment, spec, now),
+        },
+        Err(large) => failed(
+            deployment,
+            Failure::new(
+                FailureKind::Job,
+                format!("The deployment cannot be followed any longer: {large}."),
+            ),
+        ),
+    }
+}

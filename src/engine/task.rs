@@ -1,0 +1,467 @@
+//! The task before the deployment: started once, followed through tokens, then the services.
+
+use super::Run;
+use super::at_once::few_at_once;
+use super::claim::Claim;
+use super::gather::own_arn;
+use super::once::{self, Attempt, Looked};
+use super::refused::Refused;
+use super::run::LOOK_INTERVAL;
+use crate::aws::ecs::{Ran, RunSettings, ServiceDescribed, TaskDescribed, TaskToRun};
+use crate::deploy::call::{CallError, Class};
+use crate::deploy::deployment::{Blocked, Deployment, Stage, Stop, Task, TaskLive, TaskSeen};
+use crate::deploy::evidence::Evidence;
+use crate::deploy::failure::{Failure, FailureKind};
+use crate::deploy::machine::{Event, StopReason};
+use crate::deploy::revision::Revision;
+use crate::deploy::setting::TargetService;
+use crate::deploy::spec::{PreDeployTask, Target};
+use crate::deploy::task::{self, NotPlaced};
+use crate::deploy::text;
+use crate::deploy::time::human;
+use crate::deploy::token::short_hash;
+use crate::deploy::words;
+
+/// What ECS takes of each
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html>).
+const CLIENT_TOKEN_LIMIT: usize = 64;
+const STARTED_BY_LIMIT: usize = 128;
+
+/// What the task before the deployment is started with.
+pub(super) struct ToRun<'a> {
+    /// What the user asks for.
+    pub(super) asked: &'a PreDeployTask,
+    /// The service whose network and settings it takes: a place among the services.
+    pub(super) service: usize,
+    /// Those settings.
+    pub(super) settings: &'a RunSettings,
+    /// The volumes of its revision that are configured at launch.
+    pub(super) volumes: Vec<String>,
+}
+
+/// Why no task was run.
+enum NotRun {
+    /// AWS's answer.
+    Call(CallError),
+    /// ECS had no room for it.
+    NotPlaced(Vec<String>),
+}
+
+impl Run<'_> {
+    /// Runs the task on the new revision; the services come when it has succeeded.
+    ///
+    /// # Replay
+    /// ECS runs one task for a job, however often it is asked: all attempts have one client token. A job that
+    /// came to the services before does not ask.
+    pub(super) async fn run_first(
+        &self,
+        task: ToRun<'_>,
+        targets: Vec<TargetService>,
+    ) -> Result<Deployment, Refused> {
+        if self.came_to_the_services(&targets).await? {
+            let set = Box::pin(self.check_and_set(self.job, targets)).await;
+            return set.map_err(|refused| refused.map(|one| self.after_task(one)));
+        }
+        let target = &targets[task.service];
+        let started = self.now();
+        let not_made = match self.run_as_soon_as_placed(&task, target).await {
+            Ok(arn) => {
+                tracing::info!(job = self.job, task = arn, "the task before the deployment");
+                return Ok(Deployment {
+                    job: self.job.to_owned(),
+                    started,
+                    stage: Stage::PreDeploy(Task {
+                        id: text::last_part(&arn).to_owned(),
+                        service: task.service,
+                        live: TaskLive {
+                            is_ours: true,
+                            ..TaskLive::default()
+                        },
+                    }),
+                    services: targets.iter().map(TargetService::untouched).collect(),
+                    config_pin: None,
+                    is_from_token: false,
+                });
+            }
+            Err(not_made) => not_made,
+        };
+        let about = self.spec.about();
+        let is_unknown = not_made.is_unknown;
+        let failure = match not_made.reason {
+            NotRun::Call(error) => self.of_call(&about, &error, is_unknown),
+            NotRun::NotPlaced(reasons) => {
+                let what = NotPlaced::of(&reasons).sentence(&target.revision);
+                Failure::new(FailureKind::Job, format!("{about}: {what}"))
+            }
+        };
+        let failure = Failure::new(
+            failure.kind,
+            format!(
+                "{}. The task before the deployment {}. No service was changed.",
+                failure.message.trim_end_matches('.'),
+                if is_unknown {
+                    "may have been started all the same"
+                } else {
+                    "was not started"
+                }
+            ),
+        );
+        // A task that was started all the same goes on: ECS lets it keep its revision.
+        Err(Refused::with_unused(failure, own_arns(&targets)))
+    }
+
+    /// Runs the task, again and again as long as ECS only lacks the room for it.
+    async fn run_as_soon_as_placed(
+        &self,
+        task: &ToRun<'_>,
+        target: &TargetService,
+    ) -> Result<String, once::NotMade<NotRun>> {
+        let (client_token, started_by) = (client_token(self.job), started_by(self.job));
+        let attempt = || async {
+            let ran = self
+                .ecs
+                .run_task(TaskToRun {
+                    cluster: &target.target.cluster,
+                    task_definition: &target.own,
+                    settings: task.settings,
+                    container: &task.asked.container,
+                    command: &task.asked.command,
+                    client_token: &client_token,
+                    started_by: &started_by,
+                    volumes: &task.volumes,
+                })
+                .await;
+            match ran {
+                Ok(Ran::Task(arn)) => Attempt::Made(arn),
+                Ok(Ran::NotPlaced(reasons)) => not_placed(self.job, reasons),
+                // The account's quota of Fargate tasks is an error, and its room comes back, too.
+                Err(error) if NotPlaced::is_quota(&error.detail) => {
+                    not_placed(self.job, vec![error.detail])
+                }
+                Err(error) => match error.class {
+                    Class::Unavailable => Attempt::Unknown(NotRun::Call(error)),
+                    Class::Throttled => Attempt::NotNow(NotRun::Call(error)),
+                    _ => Attempt::Never(NotRun::Call(error)),
+                },
+            }
+        };
+        // The same request shows what an earlier one has made.
+        let look = || async { Looked::NotMade };
+        let clock = self.engine.clock.as_ref();
+        once::make(clock, once::Look::IfUnknown, attempt, look).await
+    }
+
+    /// A failure that comes after the task before the deployment, if there was one: that it ran
+    /// is said, for nobody takes back what it did.
+    pub(super) fn after_task(&self, failure: Failure) -> Failure {
+        match &self.spec.pre_deploy {
+            None => failure,
+            Some(asked) => task::after_task(failure, &asked.container),
+        }
+    }
+
+    /// Whether an earlier delivery of this job has set one of the services already.
+    async fn came_to_the_services(&self, targets: &[TargetService]) -> Result<bool, Failure> {
+        for target in targets {
+            if target.seen.task_definition == target.own {
+                return Ok(true);
+            }
+            if target.is_fresh {
+                continue;
+            }
+            let before = self.deployed_before(&target.target, &target.own).await;
+            match before {
+                Ok(None) => {}
+                Ok(Some(_)) => return Ok(true),
+                Err(error) => {
+                    return Err(self.of_call(&target.target.to_string(), &error, true));
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// One look at the task.
+    pub(super) async fn look_at_task(&self, deployment: &Deployment, task: &Task) -> TaskSeen {
+        let cluster = &deployment.services[task.service].target.cluster;
+        let container = self.spec.pre_deploy.as_ref().map(|asked| &asked.container);
+        let seen = match self.ecs.describe_task(cluster, &task.id).await {
+            Ok(Some(shown)) => TaskSeen::Shown {
+                verdict: task::verdict(
+                    &shown.status,
+                    &shown.end,
+                    container.map_or("", String::as_str),
+                ),
+                is_over: shown.status == task::STOPPED,
+                not_ours: not_started_by(deployment, task, &shown),
+                end: shown.end,
+            },
+            Ok(None) => TaskSeen::Missing,
+            Err(error) => {
+                let why = self.text(&error);
+                self.warn(format!(
+                    "the task before the deployment could not be seen: {why}"
+                ));
+                TaskSeen::Unseen {
+                    why,
+                    may_pass: !error.is_denial(),
+                }
+            }
+        };
+        let verdict = match &seen {
+            TaskSeen::Shown { verdict, .. } => verdict.name(),
+            TaskSeen::Missing => "Missing",
+            TaskSeen::Unseen { .. } => "Unseen",
+        };
+        tracing::info!(
+            job = self.job,
+            task = task.id,
+            verdict,
+            "looked at the task"
+        );
+        seen
+    }
+
+    /// Asks ECS to stop the task.
+    ///
+    /// # Replay
+    /// A task that is stopped twice is stopped.
+    pub(super) async fn stop_task(
+        &self,
+        deployment: &Deployment,
+        task: &Task,
+        reason: StopReason,
+    ) -> Event {
+        let cluster = &deployment.services[task.service].target.cluster;
+        let limit = self
+            .spec
+            .pre_deploy
+            .as_ref()
+            .map(|asked| human(asked.timeout));
+        let words = match reason {
+            StopReason::Ended => {
+                "ecs-deploy-action: the container that was waited for has ended".to_owned()
+            }
+            StopReason::Late => format!(
+                "ecs-deploy-action: not complete within {}",
+                limit.unwrap_or_default()
+            ),
+        };
+        let error = match self.ecs.stop_task(cluster, &task.id, &words).await {
+            Ok(()) => return Event::TaskStopped(Stop::Asked),
+            Err(error) => error,
+        };
+        let why = self.text(&error);
+        match reason {
+            StopReason::Ended => self.warn(format!(
+                "the other containers of the task before the deployment may still run: {why}"
+            )),
+            StopReason::Late => {}
+        }
+        Event::TaskStopped(Stop::Refused(why))
+    }
+
+    /// What tells why the task failed.
+    pub(super) async fn explain_task(&self, deployment: &Deployment, task: &Task) -> Event {
+        let mut evidence = Evidence::default();
+        if let (Some(TaskSeen::Shown { end, .. }), Some(asked)) =
+            (&task.live.seen, &self.spec.pre_deploy)
+        {
+            evidence.stopped = vec![task::end_of(end, &asked.container)];
+            let own = own_arn(&deployment.services[task.service]);
+            self.read_log(&mut evidence, &own, &end.id, &asked.container)
+                .await;
+        }
+        Event::TaskExplained(evidence)
+    }
+
+    /// The task has succeeded: the services, which nobody else may have set meanwhile.
+    ///
+    /// # Errors
+    /// What to answer, if the services must not be set.
+    pub(super) async fn set_after_task(&self, deployment: &Deployment) -> Result<Event, Refused> {
+        let mut targets = Vec::new();
+        for service in &deployment.services {
+            let target = &service.target;
+            let described = match self.active_service(target).await {
+                Ok(Ok(described)) => described,
+                Ok(Err(failure)) => return Err(self.not_set(deployment, failure).await),
+                Err(error) => return Ok(self.blocked(target, &error)),
+            };
+            match self
+                .claim_service(deployment, service, &described.seen)
+                .await
+            {
+                Claim::Ours => {}
+                Claim::NotOurs(why) => {
+                    let message = format!("{target}: {why}. No service was changed.");
+                    let unused = self.unused_revisions(deployment).await;
+                    let failure = Failure::new(FailureKind::Job, message);
+                    return Err(Refused::with_unused(failure, unused));
+                }
+                Claim::Unseen(error) => return Ok(self.blocked(target, &error)),
+            }
+            let own = service.revision.arn_like(&described.seen.task_definition);
+            if described.seen.task_definition != own && self.is_inactive(&service.revision) {
+                let failure = self.failed_before(&own);
+                return Err(Refused::from(self.after_task(failure)));
+            }
+            targets.push(TargetService {
+                target: target.clone(),
+                revision: service.revision.clone(),
+                own,
+                previous: service.previous.clone(),
+                served: None,
+                seen: described.seen,
+                seen_at: self.now(),
+                is_fresh: false,
+            });
+        }
+        let prior = match self.prior_deliveries(&mut targets).await {
+            Ok(prior) => prior,
+            Err(unseen) => return Ok(self.blocked(&targets[unseen.place].target, &unseen.error)),
+        };
+        self.changing();
+        let set = Box::pin(self.set_services(&deployment.job, targets, prior)).await;
+        set.map(|set| {
+            Event::Set(Box::new(Deployment {
+                is_from_token: deployment.is_from_token,
+                config_pin: deployment.config_pin.clone(),
+                ..set
+            }))
+        })
+        .map_err(|refused| refused.map(|failure| self.after_task(failure)))
+    }
+
+    /// The service, or why nothing can be deployed to it: what one look does not show is looked at
+    /// once more.
+    async fn active_service(
+        &self,
+        target: &Target,
+    ) -> Result<Result<ServiceDescribed, Failure>, CallError> {
+        let mut is_first = true;
+        loop {
+            let seen = self.ecs.describe_service(target).await?;
+            let why = match seen {
+                Some(service) if service.seen.status == "ACTIVE" => return Ok(Ok(service)),
+                _ if is_first => {
+                    is_first = false;
+                    self.engine.clock.sleep(LOOK_INTERVAL).await;
+                    continue;
+                }
+                Some(service) => format!(
+                    "the service is {} now, not ACTIVE: nothing can be deployed to it",
+                    service.seen.status
+                ),
+                None => {
+                    let missing = words::of_missing_service(target, self.region()).message;
+                    return Ok(Err(Failure::new(FailureKind::Job, missing)));
+                }
+            };
+            return Ok(Err(Failure::new(
+                FailureKind::Job,
+                format!("{target}: {why}."),
+            )));
+        }
+    }
+
+    /// What must be seen before a service is set cannot be seen: the task has succeeded and stays
+    /// so until the next look.
+    fn blocked(&self, target: &Target, error: &CallError) -> Event {
+        let about = format!(
+            "{target}: the task before the deployment has succeeded, and the service was not changed"
+        );
+        self.warn(format!("{target}: {}", self.text(error)));
+        Event::Blocked(Blocked {
+            failure: self.of_call(&about, error, true),
+            may_pass: !error.is_denial(),
+        })
+    }
+
+    async fn not_set(&self, deployment: &Deployment, failure: Failure) -> Refused {
+        let unused = self.unused_revisions(deployment).await;
+        Refused::with_unused(self.after_task(failure), unused)
+    }
+
+    /// The revisions of `deployment` that no service will use, unless one does already. What only the
+    /// token says is this job's, and what cannot be seen, stays as it is.
+    pub(super) async fn unused_revisions(&self, deployment: &Deployment) -> Vec<String> {
+        let looking = deployment.services.iter();
+        let looking = looking.map(|service| self.ecs.describe_service(&service.target));
+        let mut used: Vec<Revision> = Vec::new();
+        for looked in few_at_once(looking).await {
+            match looked {
+                Ok(service) => {
+                    used.extend(service.into_iter().flat_map(|one| one.seen.revisions()));
+                }
+                Err(error) => {
+                    self.warn(format!(
+                        "the revision of this job stays ACTIVE, because whether a service uses it cannot be seen: {}",
+                        self.text(&error)
+                    ));
+                    return Vec::new();
+                }
+            }
+        }
+        let mut unused = Vec::new();
+        for revision in deployment.revisions() {
+            if !used.contains(&revision)
+                && let Claim::Ours = self.claim_revision(deployment, &revision).await
+            {
+                unused.push(revision.to_string());
+            }
+        }
+        unused
+    }
+}
+
+fn not_placed(job: &str, reasons: Vec<String>) -> Attempt<String, NotRun> {
+    if NotPlaced::of(&reasons).may_pass() {
+        tracing::info!(job, ?reasons, "no room for the task yet");
+        Attempt::NotNow(NotRun::NotPlaced(reasons))
+    } else {
+        Attempt::Never(NotRun::NotPlaced(reasons))
+    }
+}
+
+/// The ARNs of the services' revisions, each once.
+pub(super) fn own_arns(targets: &[TargetService]) -> Vec<String> {
+    text::once(targets.iter().map(|target| target.own.clone()))
+}
+
+/// A job's id as it is, if it fits; else what stands for it.
+fn client_token(job: &str) -> String {
+    if job.len() <= CLIENT_TOKEN_LIMIT && job.is_ascii() {
+        job.to_owned()
+    } else {
+        short_hash([job])
+    }
+}
+
+fn started_by(job: &str) -> String {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let job: String = job.chars().filter(|c| allowed(*c)).collect();
+    format!("ecs-deploy-action/{job}")
+        .chars()
+        .take(STARTED_BY_LIMIT)
+        .collect()
+}
+
+/// Why the task that the token names is none that its job started for the revision that it names,
+/// if it is not.
+fn not_started_by(deployment: &Deployment, task: &Task, shown: &TaskDescribed) -> Option<String> {
+    let revision = &deployment.services[task.service].revision;
+    let is_started_by_job = shown.started_by == started_by(&deployment.job);
+    (!revision.is(&shown.task_definition) || !is_started_by_job).then(|| {
+        format!(
+            "the task {} that the continuation token names was not started by the token's job on {revision} (ECS shows that it runs {}, started by {})",
+            shown.end.id,
+            text::last_part(&shown.task_definition),
+            if shown.started_by.is_empty() {
+                "nobody named"
+            } else {
+                &shown.started_by
+            }
+        )
+    })
+}
