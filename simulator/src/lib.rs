@@ -9,11 +9,13 @@
 //!
 //! Caveats: what it does not do is refused, not guessed. Nothing of its state outlives it.
 
+mod arn;
 pub mod artifacts;
 mod calls;
 mod clients;
 mod clock;
 mod codepipeline;
+mod credentials;
 mod denial;
 mod ecr;
 pub mod ecs;
@@ -42,12 +44,14 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
+pub use arn::{ACCOUNT, REGION};
 pub use calls::{Call, round_trips};
 pub use clients::client_config;
 pub use clock::{Clock, EPOCH_MS};
-pub use codepipeline::{
-    ARTIFACT_ACCESS_KEY_ID, ARTIFACT_SECRET_ACCESS_KEY, ARTIFACT_SESSION_TOKEN, Answer,
-    CodePipeline, StartAction,
+pub use codepipeline::{Answer, CodePipeline, StartAction};
+pub use credentials::{
+    ARTIFACT_ACCESS_KEY_ID, ARTIFACT_SECRET_ACCESS_KEY, ARTIFACT_SESSION_TOKEN,
+    ASSUMED_ACCESS_KEY_ID, FUNCTION_ACCESS_KEY_ID, FUNCTION_SECRET_ACCESS_KEY,
 };
 pub use ecr::{Ecr, Inaccessible};
 pub use ecs::Ecs;
@@ -57,15 +61,10 @@ pub use hooks::Reply;
 pub use lambda::{Posted, RuntimeApi};
 pub use logs::Logs;
 pub use quotas::QuotaUse;
-pub use s3::{FUNCTION_ACCESS_KEY_ID, FUNCTION_SECRET_ACCESS_KEY, S3};
+pub use s3::S3;
 pub use scheduler::Scheduler;
-pub use sts::{ASSUMED_ACCESS_KEY_ID, Sts};
+pub use sts::Sts;
 pub use tls::TlsEndpoint;
-
-/// The account and Region that it plays.
-pub const ACCOUNT: &str = "111122223333";
-/// See [`ACCOUNT`].
-pub const REGION: &str = "eu-central-1";
 
 /// The simulator. Clones are the same; it stops when the last is dropped.
 #[derive(Clone)]

@@ -4,8 +4,9 @@
 use serde_json::{Value, json};
 
 use super::show::hook_id;
-use super::world::{SECOND_MS, World, arn, last};
+use super::world::{SECOND_MS, World};
 use super::{fit, run};
+use crate::arn::{arn, last_part};
 use crate::wire::{self, ApiError, text};
 
 pub(super) type Answer = Result<Value, ApiError>;
@@ -55,7 +56,7 @@ pub(super) fn invalid(message: impl Into<String>) -> ApiError {
 pub(super) fn cluster_of(request: &Value) -> String {
     match text(request, "cluster") {
         "" => "default".to_owned(),
-        cluster => last(cluster).to_owned(),
+        cluster => last_part(cluster).to_owned(),
     }
 }
 
@@ -93,7 +94,9 @@ fn page(request: &Value, member: &str, all: &[Value], size: usize) -> Answer {
 
 fn list_clusters(world: &World, request: &Value) -> Answer {
     let clusters = world.clusters.keys();
-    let listed: Vec<Value> = clusters.map(|name| json!(arn("cluster", name))).collect();
+    let listed: Vec<Value> = clusters
+        .map(|name| json!(arn("ecs", "cluster", name)))
+        .collect();
     page(request, "clusterArns", &listed, PAGE)
 }
 
@@ -136,7 +139,7 @@ fn describe_services(world: &mut World, request: &Value) -> Answer {
         match world.find(cluster, wanted)? {
             Some(place) => services.push(world.shown_service(place, true)),
             None => failures.push(json!({
-                "arn": arn("service", &format!("{}/{}", cluster_of(request), last(wanted))),
+                "arn": arn("ecs", "service", &format!("{}/{}", cluster_of(request), last_part(wanted))),
                 "reason": "MISSING"})),
         }
     }
@@ -298,7 +301,7 @@ fn list_tasks(world: &mut World, request: &Value) -> Answer {
         .tasks
         .iter()
         .filter(|task| task.cluster == cluster)
-        .filter(|task| service.is_empty() || task.service == last(service))
+        .filter(|task| service.is_empty() || task.service == last_part(service))
         .filter(|task| started_by.is_empty() || task.started_by == started_by)
         .filter(|task| family.is_empty() || task.family() == family)
         .filter(|task| launch_type.is_empty() || task.placement.launch_type == launch_type)

@@ -25,7 +25,6 @@ use crate::faults::Stale;
 use crate::logs::Logs;
 use crate::wire::ApiError;
 use world::World;
-pub(crate) use world::last as last_part;
 
 /// So many earlier states are kept for stale reads.
 const KEPT_STATES: usize = 64;

@@ -4,9 +4,10 @@ use serde_json::Value;
 
 use super::run::{Placement, Run};
 use super::world::{
-    Deployment, SECOND_MS, SIGTERM, Service, ServiceDeployment, Stage, Task, World, arn,
+    Deployment, SECOND_MS, SIGTERM, Service, ServiceDeployment, Stage, Task, World,
 };
 use super::{Behaviour, ServiceSetup, Strategy};
+use crate::arn::{arn, last_part};
 
 /// Old tasks take this long to stop; longer behind a load balancer.
 const DRAIN_SECONDS: i64 = 5;
@@ -120,13 +121,18 @@ impl World {
         let path = service.path();
         let source = service.revisions.last().map(|(arn, _)| arn.clone());
         let target = arn(
+            "ecs",
             "service-revision",
             &format!("{path}/{}", 9_000_000_000 + number),
         );
         service
             .revisions
             .push((target.clone(), task_definition.to_owned()));
-        let new = arn("service-deployment", &format!("{path}/sd{number:020}"));
+        let new = arn(
+            "ecs",
+            "service-deployment",
+            &format!("{path}/sd{number:020}"),
+        );
         service.service_deployments.push(ServiceDeployment {
             arn: new.clone(),
             status: "PENDING".to_owned(),
@@ -740,7 +746,7 @@ impl Task {
                 log_lines,
                 ..
             } => {
-                let id = super::world::last(&self.arn);
+                let id = last_part(&self.arn);
                 let container = deciding.map_or("", |container| container.name.as_str());
                 if let Some((group, prefix)) = &self.fate.log {
                     let stream = format!("{prefix}/{container}/{id}");

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use super::api::{Answer, check_tags, cluster_of, invalid, refuse_parameters};
 use super::fit::check_volumes;
-use super::world::{Task, World, last};
+use super::world::{Task, World};
 use super::{Behaviour, ServiceSetup};
+use crate::arn::last_part;
 use crate::wire::{ApiError, text};
 
 /// One call runs so many tasks
@@ -317,12 +318,12 @@ impl World {
 impl Task {
     /// Whether it is the one on this cluster that has this id or ARN.
     pub(super) fn is_called(&self, cluster: &str, name: &str) -> bool {
-        self.cluster == cluster && last(&self.arn) == last(name)
+        self.cluster == cluster && last_part(&self.arn) == last_part(name)
     }
 
     /// The family of its revision.
     pub(super) fn family(&self) -> &str {
-        let revision = last(&self.task_definition);
+        let revision = last_part(&self.task_definition);
         revision
             .rsplit_once(':')
             .map_or(revision, |(family, _)| family)

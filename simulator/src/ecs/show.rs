@@ -4,8 +4,9 @@ use s3s::crypto::{Checksum, Sha256};
 use serde_json::{Map, Value, json};
 
 use super::rollout::USER_INITIATED;
-use super::world::{Definition, SIGTERM, Service, ServiceDeployment, Task, World, arn};
+use super::world::{Definition, SIGTERM, Service, ServiceDeployment, Task, World};
 use super::{Controller, PauseHook, ServiceSetup, Strategy};
+use crate::arn::{arn, last_part};
 use crate::wire::hex;
 
 /// What a pause hook does when nobody answers it.
@@ -81,7 +82,7 @@ impl World {
         let mut shown = json!({
             "serviceArn": service.arn(),
             "serviceName": setup.name,
-            "clusterArn": arn("cluster", &setup.cluster),
+            "clusterArn": arn("ecs", "cluster", &setup.cluster),
             "status": service.status,
             "desiredCount": service.desired,
             "runningCount": all_running,
@@ -145,7 +146,7 @@ impl World {
         let mut shown = json!({
             "serviceDeploymentArn": one.arn,
             "serviceArn": service.arn(),
-            "clusterArn": arn("cluster", &service.setup.cluster),
+            "clusterArn": arn("ecs", "cluster", &service.setup.cluster),
             "createdAt": time(one.created_at),
             "startedAt": time(one.created_at),
             "updatedAt": time(one.updated_at),
@@ -246,7 +247,7 @@ fn shown_configuration(setup: &ServiceSetup) -> Value {
 
 /// The hook that may hold a service deployment.
 pub(super) fn hook_id(one: &ServiceDeployment) -> String {
-    format!("hook-{}", super::world::last(&one.arn))
+    format!("hook-{}", last_part(&one.arn))
 }
 
 impl Service {
@@ -256,7 +257,7 @@ impl Service {
         let mut shown = json!({
             "serviceRevisionArn": arn_of,
             "serviceArn": self.arn(),
-            "clusterArn": arn("cluster", &self.setup.cluster),
+            "clusterArn": arn("ecs", "cluster", &self.setup.cluster),
             "taskDefinition": definition,
         });
         show_capacity(&self.setup, &mut shown);
@@ -336,7 +337,7 @@ impl Task {
             .collect();
         let mut shown = json!({
             "taskArn": self.arn,
-            "clusterArn": arn("cluster", &self.cluster),
+            "clusterArn": arn("ecs", "cluster", &self.cluster),
             "taskDefinitionArn": self.task_definition,
             "lastStatus": self.status,
             "desiredStatus": if self.is_wanted { "RUNNING" } else { "STOPPED" },

@@ -8,9 +8,9 @@ use serde_json::{Map, Value, json};
 use super::rollout::first_step;
 use super::run::{Placement, Run, Runs};
 use super::{Behaviour, Intervention, ServiceSetup, Strategy};
+use crate::arn::{arn, last_part};
 use crate::logs::Logs;
 use crate::wire::ApiError;
-use crate::{ACCOUNT, REGION};
 
 /// Tasks are healthy after this unless their image says otherwise.
 const START_SECONDS: u32 = 20;
@@ -226,7 +226,7 @@ impl World {
             is_active: true,
             registered_at: self.now,
         });
-        arn("task-definition", &format!("{family}:{number}"))
+        arn("ecs", "task-definition", &format!("{family}:{number}"))
     }
 
     /// By family, `family:number` or ARN.
@@ -319,7 +319,7 @@ impl World {
         let cluster = if cluster.is_empty() {
             "default"
         } else {
-            last(cluster)
+            last_part(cluster)
         };
         if self
             .clusters
@@ -331,7 +331,7 @@ impl World {
                 "Cluster not found.",
             ));
         }
-        let service = last(service);
+        let service = last_part(service);
         Ok(self
             .services
             .iter()
@@ -349,7 +349,7 @@ impl World {
         };
         let revisions = self.services[place].revisions.iter();
         revisions
-            .filter(|(_, definition)| last(definition) == last(task_definition))
+            .filter(|(_, definition)| last_part(definition) == last_part(task_definition))
             .count()
     }
 
@@ -470,7 +470,7 @@ impl World {
         let fate = self.fate_of(task_definition, &run.overrides);
         Task {
             number,
-            arn: arn("task", &format!("{cluster}/{number:032x}")),
+            arn: arn("ecs", "task", &format!("{cluster}/{number:032x}")),
             cluster: cluster.to_owned(),
             service: String::new(),
             deployment: String::new(),
@@ -576,6 +576,7 @@ pub(super) struct Container {
 impl Definition {
     pub(super) fn arn(&self) -> String {
         arn(
+            "ecs",
             "task-definition",
             &format!("{}:{}", self.family, self.number),
         )
@@ -587,9 +588,9 @@ impl Service {
     /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-account-settings.html#ecs-resource-ids>).
     pub(super) fn arn(&self) -> String {
         if self.setup.short_arn {
-            arn("service", &self.setup.name)
+            arn("ecs", "service", &self.setup.name)
         } else {
-            arn("service", &self.path())
+            arn("ecs", "service", &self.path())
         }
     }
 
@@ -604,14 +605,6 @@ impl Service {
     pub(super) fn is_rolling(&self) -> bool {
         self.setup.strategy == Strategy::Rolling
     }
-}
-
-pub(super) fn arn(kind: &str, path: &str) -> String {
-    format!("arn:aws:ecs:{REGION}:{ACCOUNT}:{kind}/{path}")
-}
-
-pub(crate) fn last(name: &str) -> &str {
-    name.rsplit('/').next().unwrap_or(name)
 }
 
 /// What ECS takes
