@@ -7,6 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// Where a driven clock begins: 2026-09-21T14:13:20Z.
 pub const EPOCH_MS: i64 = 1_790_000_000_000;
 
+/// One second.
+pub(crate) const SECOND_MS: i64 = 1000;
+
 /// A clock. Clones tell the same time.
 #[derive(Clone, Debug)]
 pub struct Clock {

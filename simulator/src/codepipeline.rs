@@ -5,15 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value, json};
 
+use crate::credentials::{
+    ARTIFACT_ACCESS_KEY_ID, ARTIFACT_SECRET_ACCESS_KEY, ARTIFACT_SESSION_TOKEN,
+};
 use crate::s3::S3;
 use crate::wire::{ApiError, text};
-
-/// The credentials that every job brings; recognisable, so that a test can look for them.
-pub const ARTIFACT_ACCESS_KEY_ID: &str = "ASIAARTIFACT00000000";
-/// See [`ARTIFACT_ACCESS_KEY_ID`].
-pub const ARTIFACT_SECRET_ACCESS_KEY: &str = "artifact-secret-MARK";
-/// See [`ARTIFACT_ACCESS_KEY_ID`].
-pub const ARTIFACT_SESSION_TOKEN: &str = "artifact-token-MARK";
 
 /// Output variables' names and values together
 /// (<https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html>).

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
+use crate::arn::{ACCOUNT, REGION, last_part};
 use crate::wire::{ApiError, text};
-use crate::{ACCOUNT, REGION};
 
 /// The role of the function under test, as IAM names a session of it.
 pub(crate) const PRINCIPAL: &str =
@@ -59,16 +59,15 @@ pub(crate) fn words(action: &str, resource: Option<&str>) -> String {
 
 /// What the request is about, where IAM knows resources of that kind.
 fn resource(service: &str, operation: &str, request: &Value) -> Option<String> {
-    let arn =
-        |kind: &str, path: &str| format!("arn:aws:{service}:{REGION}:{ACCOUNT}:{kind}/{path}");
+    let arn = |kind: &str, path: &str| crate::arn::arn(service, kind, path);
     let last = |member: &str| match (member, text(request, member)) {
         ("cluster", "") => "default".to_owned(),
-        (_, named) => crate::ecs::last_part(named).to_owned(),
+        (_, named) => last_part(named).to_owned(),
     };
     match (service, operation) {
         ("ecs", "DescribeServices") => {
             let service = request["services"][0].as_str().unwrap_or_default();
-            let service = crate::ecs::last_part(service);
+            let service = last_part(service);
             Some(arn("service", &format!("{}/{service}", last("cluster"))))
         }
         ("ecs", "UpdateService" | "ListServiceDeployments") => Some(arn(
@@ -92,7 +91,7 @@ fn resource(service: &str, operation: &str, request: &Value) -> Option<String> {
         )),
         ("ecs", "DescribeTasks") => {
             let task = request["tasks"][0].as_str().unwrap_or("*");
-            let task = crate::ecs::last_part(task);
+            let task = last_part(task);
             Some(arn("task", &format!("{}/{task}", last("cluster"))))
         }
         ("ecr", _) => Some(arn("repository", text(request, "repositoryName"))),

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
+use crate::arn::ACCOUNT;
 use crate::wire::{ApiError, page, text};
 
 /// Where blobs are served: the first part of the path.
@@ -206,7 +207,7 @@ fn rules(all: &[(String, String)], request: &Value) -> Result<Value, ApiError> {
     let shown: Vec<Value> = shown
         .map(|(prefix, upstream)| {
             json!({"ecrRepositoryPrefix": prefix, "upstreamRegistryUrl": upstream,
-                "registryId": crate::ACCOUNT})
+                "registryId": ACCOUNT})
         })
         .collect();
     if asked.is_some() && shown.is_empty() {

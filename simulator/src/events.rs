@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
+use crate::arn;
 use crate::wire::{ApiError, page, text};
-use crate::{ACCOUNT, REGION};
 
 /// Every account has this bus; it is meant when none is named.
 pub(crate) const DEFAULT_BUS: &str = "default";
@@ -220,7 +220,7 @@ pub(crate) fn bus_of(request: &Value) -> String {
 }
 
 fn arn(kind: &str, name: &str) -> String {
-    format!("arn:aws:events:{REGION}:{ACCOUNT}:{kind}/{name}")
+    arn::arn("events", kind, name)
 }
 
 fn not_found(message: String) -> ApiError {

@@ -14,6 +14,9 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc};
 
+use crate::arn::REGION;
+use crate::credentials::{FUNCTION_ACCESS_KEY_ID, FUNCTION_SECRET_ACCESS_KEY};
+
 /// What the function posted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Posted {
@@ -86,10 +89,10 @@ impl RuntimeApi {
             ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/f"),
             ("AWS_LAMBDA_LOG_STREAM_NAME", "stream"),
             ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
-            ("AWS_REGION", crate::REGION),
-            ("AWS_DEFAULT_REGION", crate::REGION),
-            ("AWS_ACCESS_KEY_ID", crate::FUNCTION_ACCESS_KEY_ID),
-            ("AWS_SECRET_ACCESS_KEY", crate::FUNCTION_SECRET_ACCESS_KEY),
+            ("AWS_REGION", REGION),
+            ("AWS_DEFAULT_REGION", REGION),
+            ("AWS_ACCESS_KEY_ID", FUNCTION_ACCESS_KEY_ID),
+            ("AWS_SECRET_ACCESS_KEY", FUNCTION_SECRET_ACCESS_KEY),
             // Marked, so that a test finds it wherever it is written.
             ("AWS_SESSION_TOKEN", "function-token-MARK"),
         ]

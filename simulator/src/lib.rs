@@ -7,13 +7,20 @@
 //! signatures, CodePipeline takes one answer for each job. Its clock can be driven, so that a
 //! rollout of an hour takes no time; its weather can be made bad ([`Faults`]).
 //!
+//! `server` is the endpoint: `request` takes a request apart, `faults` decides what happens to it,
+//! `cloud` checks it and hands it to its service, a file or folder for each. `arn`, `clock`,
+//! `credentials` and `wire` are at the bottom; no file imports what imports it.
+//!
 //! Caveats: what it does not do is refused, not guessed. Nothing of its state outlives it.
 
+mod arn;
 pub mod artifacts;
 mod calls;
 mod clients;
 mod clock;
+mod cloud;
 mod codepipeline;
+mod credentials;
 mod denial;
 mod ecr;
 pub mod ecs;
@@ -24,6 +31,7 @@ mod lambda;
 mod logs;
 mod model;
 mod quotas;
+mod request;
 mod s3;
 mod scheduler;
 mod server;
@@ -34,20 +42,23 @@ mod tls;
 mod traffic;
 mod wire;
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
+use cloud::Cloud;
+
+pub use arn::{ACCOUNT, REGION};
 pub use calls::{Call, round_trips};
 pub use clients::client_config;
 pub use clock::{Clock, EPOCH_MS};
-pub use codepipeline::{
-    ARTIFACT_ACCESS_KEY_ID, ARTIFACT_SECRET_ACCESS_KEY, ARTIFACT_SESSION_TOKEN, Answer,
-    CodePipeline, StartAction,
+pub use codepipeline::{Answer, CodePipeline, StartAction};
+pub use credentials::{
+    ARTIFACT_ACCESS_KEY_ID, ARTIFACT_SECRET_ACCESS_KEY, ARTIFACT_SESSION_TOKEN,
+    ASSUMED_ACCESS_KEY_ID, FUNCTION_ACCESS_KEY_ID, FUNCTION_SECRET_ACCESS_KEY,
 };
 pub use ecr::{Ecr, Inaccessible};
 pub use ecs::Ecs;
@@ -57,44 +68,20 @@ pub use hooks::Reply;
 pub use lambda::{Posted, RuntimeApi};
 pub use logs::Logs;
 pub use quotas::QuotaUse;
-pub use s3::{FUNCTION_ACCESS_KEY_ID, FUNCTION_SECRET_ACCESS_KEY, S3};
+pub use s3::S3;
 pub use scheduler::Scheduler;
-pub use sts::{ASSUMED_ACCESS_KEY_ID, Sts};
+pub use sts::Sts;
 pub use tls::TlsEndpoint;
-
-/// The account and Region that it plays.
-pub const ACCOUNT: &str = "111122223333";
-/// See [`ACCOUNT`].
-pub const REGION: &str = "eu-central-1";
 
 /// The simulator. Clones are the same; it stops when the last is dropped.
 #[derive(Clone)]
 pub struct Simulator {
-    inner: Arc<Inner>,
+    cloud: Arc<Cloud>,
     address: SocketAddr,
     /// Takes what is to be served besides.
     over_tls: mpsc::UnboundedSender<tls::Listening>,
     /// Dropped with the last clone, which ends the server's thread.
     _stop: Arc<oneshot::Sender<()>>,
-}
-
-pub(crate) struct Inner {
-    clock: Clock,
-    s3: S3,
-    ecs: Ecs,
-    codepipeline: CodePipeline,
-    ecr: Ecr,
-    sts: Sts,
-    logs: Logs,
-    events: Events,
-    scheduler: Scheduler,
-    faults: Faults,
-    traffic: traffic::Traffic,
-    models: model::Models,
-    calls: Mutex<Vec<Call>>,
-    allowed: Mutex<BTreeSet<String>>,
-    /// Of its endpoints over TLS, made with the first.
-    identity: OnceLock<tls::Identity>,
 }
 
 impl Simulator {
@@ -121,29 +108,11 @@ impl Simulator {
     /// # Panics
     /// If this machine has no loopback address to listen on.
     pub fn start_with(clock: Clock) -> Self {
-        let logs = Logs::default();
-        let s3 = S3::default();
-        let inner = Arc::new(Inner {
-            ecs: Ecs::new(clock.clone(), logs.clone()),
-            codepipeline: CodePipeline::new(ACCOUNT.to_owned(), s3.clone()),
-            s3,
-            ecr: Ecr::default(),
-            sts: Sts::default(),
-            logs,
-            events: Events::default(),
-            scheduler: Scheduler::new(clock.clone()),
-            faults: Faults::default(),
-            traffic: traffic::Traffic::default(),
-            models: model::Models::load(),
-            calls: Mutex::default(),
-            allowed: Mutex::default(),
-            identity: OnceLock::new(),
-            clock,
-        });
+        let cloud = Arc::new(Cloud::new(clock));
         let (stop, stopped) = oneshot::channel();
         let (told, address) = std::sync::mpsc::channel();
         let (over_tls, endpoints) = mpsc::unbounded_channel();
-        let serving = inner.clone();
+        let serving = cloud.clone();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -164,9 +133,9 @@ impl Simulator {
             });
         });
         let address = address.recv().expect("the simulator's thread to listen");
-        inner.ecr.serve_blobs_at(&format!("http://{address}"));
+        cloud.ecr.serve_blobs_at(&format!("http://{address}"));
         Self {
-            inner,
+            cloud,
             address,
             over_tls,
             _stop: Arc::new(stop),
@@ -184,7 +153,7 @@ impl Simulator {
     /// # Panics
     /// If this machine has no loopback address to listen on.
     pub fn tls_endpoint(&self) -> TlsEndpoint {
-        let identity = self.inner.identity.get_or_init(tls::Identity::new);
+        let identity = self.cloud.identity.get_or_init(tls::Identity::new);
         let (endpoint, listening) = tls::listen(identity);
         let sent = self.over_tls.send(listening);
         assert!(sent.is_ok(), "the simulator's thread runs");
@@ -193,7 +162,7 @@ impl Simulator {
 
     /// How many connections have been made to [`Simulator::endpoint`].
     pub fn connections(&self) -> usize {
-        self.inner.traffic.connections()
+        self.cloud.traffic.connections()
     }
 
     /// What clients with the function's credentials are made from.
@@ -208,57 +177,57 @@ impl Simulator {
 
     /// Its clock.
     pub fn clock(&self) -> Clock {
-        self.inner.clock.clone()
+        self.cloud.clock.clone()
     }
 
     /// S3.
     pub fn s3(&self) -> S3 {
-        self.inner.s3.clone()
+        self.cloud.s3.clone()
     }
 
     /// ECS.
     pub fn ecs(&self) -> Ecs {
-        self.inner.ecs.clone()
+        self.cloud.ecs.clone()
     }
 
     /// CodePipeline.
     pub fn codepipeline(&self) -> CodePipeline {
-        self.inner.codepipeline.clone()
+        self.cloud.codepipeline.clone()
     }
 
     /// ECR.
     pub fn ecr(&self) -> Ecr {
-        self.inner.ecr.clone()
+        self.cloud.ecr.clone()
     }
 
     /// STS.
     pub fn sts(&self) -> Sts {
-        self.inner.sts.clone()
+        self.cloud.sts.clone()
     }
 
     /// CloudWatch Logs.
     pub fn logs(&self) -> Logs {
-        self.inner.logs.clone()
+        self.cloud.logs.clone()
     }
 
     /// `EventBridge`.
     pub fn events(&self) -> Events {
-        self.inner.events.clone()
+        self.cloud.events.clone()
     }
 
     /// `EventBridge` Scheduler.
     pub fn scheduler(&self) -> Scheduler {
-        self.inner.scheduler.clone()
+        self.cloud.scheduler.clone()
     }
 
     /// The weather.
     pub fn faults(&self) -> Faults {
-        self.inner.faults.clone()
+        self.cloud.faults.clone()
     }
 
     /// All calls so far, in order.
     pub fn calls(&self) -> Vec<Call> {
-        self.inner
+        self.cloud
             .calls
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -274,31 +243,31 @@ impl Simulator {
 
     /// The next time that `operation` is called, `happen` comes first: [`Faults::before`] the next.
     pub fn on_call(&self, operation: &str, happen: impl FnOnce() + Send + 'static) {
-        self.inner.faults.before(operation, 1, happen);
+        self.cloud.faults.before(operation, 1, happen);
     }
 
     /// From now on every request is answered only after so much real time, in which others go on.
     pub fn set_latency(&self, latency: Duration) {
-        self.inner.traffic.set_latency(latency);
+        self.cloud.traffic.set_latency(latency);
     }
 
     /// From now on requests are answered once no more have come for a moment, so that
     /// [`round_trips`] sees which ones are made side by side: a slow machine may take long for all of
     /// them, only not between one and the next.
     pub fn answer_in_waves(&self) {
-        self.inner.traffic.answer_in_waves();
+        self.cloud.traffic.answer_in_waves();
     }
 
     /// The largest number of requests that were on their way at once, since the start or the last
     /// [`Simulator::clear_calls`].
     pub fn max_concurrent(&self) -> usize {
-        self.inner.traffic.most_in_flight()
+        self.cloud.traffic.most_in_flight()
     }
 
     /// Forgets the calls so far, and how many there were at once.
     pub fn clear_calls(&self) {
-        self.inner.traffic.forget();
-        self.inner
+        self.cloud.traffic.forget();
+        self.cloud
             .calls
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -308,7 +277,7 @@ impl Simulator {
     /// Lets a member of this name pass anywhere, though AWS's models do not have it: for a test
     /// that invents a field.
     pub fn allow_unknown(&self, member: &str) {
-        self.inner
+        self.cloud
             .allowed
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -17,12 +17,10 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::stream::DynByteStream;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
-use crate::codepipeline::{ARTIFACT_ACCESS_KEY_ID, ARTIFACT_SECRET_ACCESS_KEY};
-
-/// The credentials of the function under test; whoever signs otherwise is refused.
-pub const FUNCTION_ACCESS_KEY_ID: &str = "AKIAFUNCTION00000000";
-/// See [`FUNCTION_ACCESS_KEY_ID`].
-pub const FUNCTION_SECRET_ACCESS_KEY: &str = "function-secret-MARK";
+use crate::credentials::{
+    ARTIFACT_ACCESS_KEY_ID, ARTIFACT_SECRET_ACCESS_KEY, FUNCTION_ACCESS_KEY_ID,
+    FUNCTION_SECRET_ACCESS_KEY,
+};
 
 /// S3. Clones are the same.
 #[derive(Clone, Debug, Default)]

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hyper::Method;
 use serde_json::{Map, Value, json};
 
+use crate::arn;
 use crate::clock::Clock;
 use crate::wire::{ApiError, page, percent_decoded, text};
-use crate::{ACCOUNT, REGION};
 
 /// The service's name in the signature of its requests, which tells them from S3's.
 pub(crate) const SERVICE: &str = "scheduler";
@@ -181,7 +181,7 @@ pub(crate) fn group_of(request: &Value) -> String {
 
 /// As IAM and the API name it.
 pub(crate) fn arn(group: &str, name: &str) -> String {
-    format!("arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/{group}/{name}")
+    arn::arn(SERVICE, "schedule", &format!("{group}/{name}"))
 }
 
 fn stored(schedule: &Value) -> Map<String, Value> {

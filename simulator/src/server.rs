@@ -1,18 +1,18 @@
-//! The one endpoint: takes a request apart, lets it meet its fault, and hands it to its service.
+//! The one endpoint: lets a request meet its fault, and hands it to its service.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use s3s::service::S3Service;
 use serde_json::{Value, json};
@@ -20,54 +20,51 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use crate::Inner;
 use crate::calls::Call;
+use crate::cloud::Cloud;
 use crate::faults::Fault;
 use crate::hooks::Action;
-use crate::scheduler;
+use crate::request::{Asked, Kind, UNKNOWN, asked, signed};
 use crate::tls::Listening;
-use crate::wire::{ApiError, percent_decoded};
-
-/// Whose target nobody knows.
-const UNKNOWN: &str = "unknown";
+use crate::wire::ApiError;
 
 /// Serves connections until the task is dropped.
-pub(crate) async fn serve(listener: TcpListener, inner: Arc<Inner>) {
-    let s3 = inner.s3.service();
+pub(crate) async fn serve(listener: TcpListener, cloud: Arc<Cloud>) {
+    let s3 = cloud.s3.service();
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             continue;
         };
-        inner.traffic.connected();
-        tokio::spawn(connection(stream, inner.clone(), s3.clone()));
+        cloud.traffic.connected();
+        tokio::spawn(connection(stream, cloud.clone(), s3.clone()));
     }
 }
 
 /// Serves the endpoints over TLS that come, until the task is dropped.
 pub(crate) async fn serve_over_tls(
     mut endpoints: mpsc::UnboundedReceiver<Listening>,
-    inner: Arc<Inner>,
+    cloud: Arc<Cloud>,
 ) {
     while let Some(endpoint) = endpoints.recv().await {
-        let inner = inner.clone();
+        let cloud = cloud.clone();
         tokio::spawn(async move {
-            let s3 = inner.s3.service();
+            let s3 = cloud.s3.service();
             let listener = TcpListener::from_std(endpoint.listener).expect("a socket of a runtime");
             loop {
                 let Ok((stream, _)) = listener.accept().await else {
                     continue;
                 };
-                let (inner, s3) = (inner.clone(), s3.clone());
+                let (cloud, s3) = (cloud.clone(), s3.clone());
                 let (acceptor, connections) =
                     (endpoint.acceptor.clone(), endpoint.connections.clone());
                 tokio::spawn(async move {
                     // One round trip of TCP, one of TLS 1.3.
-                    inner.traffic.pass().await;
-                    inner.traffic.pass().await;
+                    cloud.traffic.pass().await;
+                    cloud.traffic.pass().await;
                     // Who does not trust us goes away.
                     if let Ok(stream) = acceptor.accept(stream).await {
                         connections.fetch_add(1, Ordering::SeqCst);
-                        connection(stream, inner, s3).await;
+                        connection(stream, cloud, s3).await;
                     }
                 });
             }
@@ -77,8 +74,8 @@ pub(crate) async fn serve_over_tls(
     std::future::pending::<()>().await;
 }
 
-async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, inner: Arc<Inner>, s3: S3Service) {
-    let service = service_fn(|request| answer(request, inner.clone(), s3.clone()));
+async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, cloud: Arc<Cloud>, s3: S3Service) {
+    let service = service_fn(|request| answer(request, cloud.clone(), s3.clone()));
     // A connection that breaks off is what some tests are for.
     drop(
         hyper::server::conn::http1::Builder::new()
@@ -114,35 +111,21 @@ impl Body for Answered {
     }
 }
 
-/// What a request asks for.
-struct Asked {
-    service: &'static str,
-    operation: String,
-    request: Value,
-    kind: Kind,
-}
-
-enum Kind {
-    Json,
-    /// JSON about what the path names.
-    Rest,
-    Sts(Vec<(String, String)>),
-    S3,
-    /// A request that is only there to open a connection.
-    Ping,
-    /// A blob of an image, by its digest.
-    Blob(String),
-}
-
 async fn answer(
     request: Request<Incoming>,
-    inner: Arc<Inner>,
+    cloud: Arc<Cloud>,
     s3: S3Service,
 ) -> Result<Response<Answered>, io::Error> {
-    let passage = inner.traffic.enter();
+    let passage = cloud.traffic.enter();
     let (parts, body) = request.into_parts();
     let raw_body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-    let asked = asked(&inner, &parts.headers, &parts.method, &parts.uri, &raw_body);
+    let asked = asked(
+        &cloud.models,
+        &parts.headers,
+        &parts.method,
+        &parts.uri,
+        &raw_body,
+    );
     let mut call = Call {
         service: asked.service,
         operation: asked.operation.clone(),
@@ -152,18 +135,18 @@ async fn answer(
         region: signed(&parts.headers, 2),
         status: 0,
         error: None,
-        at_ms: inner.clock.now_ms(),
+        at_ms: cloud.clock.now_ms(),
         response_bytes: 0,
         began: passage.began,
         ended: 0,
     };
     let (service, operation) = (asked.service, &asked.operation);
-    let faults = &inner.faults;
+    let faults = &cloud.faults;
     let fault = faults.of(service, operation, &asked.request, call.at_ms);
     // What an endless answer needs to know is kept first: nobody comes back from there.
-    inner.record(call.clone());
+    cloud.record(call.clone());
     let (mut after, mut mutations) = (Vec::new(), Vec::new());
-    for action in inner.faults.hooks().due(&asked.operation) {
+    for action in cloud.faults.hooks().due(&asked.operation) {
         match action {
             Action::Before(happen) => happen(),
             Action::After(happen) => after.push(happen),
@@ -176,7 +159,7 @@ async fn answer(
         Some(Fault::Error(error)) => Ok((refused(&asked, error), Some(error.code.clone()))),
         Some(Fault::ResetAfter | Fault::TruncateBody | Fault::None) | None => {
             let request = Request::from_parts(parts, s3s::Body::from(raw_body));
-            carry_out(&inner, &asked, request, s3).await
+            carry_out(&cloud, &asked, request, s3).await
         }
     };
     for happen in after {
@@ -190,13 +173,13 @@ async fn answer(
             call.status = response.status().as_u16();
         }
     }
-    inner.replace(call.clone());
+    cloud.replace(call.clone());
     let (response, _) = done?;
     if fault == Some(Fault::ResetAfter) {
         return Err(io::Error::other("reset on request, after the fact"));
     }
     let breaks_off = fault == Some(Fault::TruncateBody);
-    let mut response = inner.faults.hooks().reply(mutations, &call, response);
+    let mut response = cloud.faults.hooks().reply(mutations, &call, response);
     let length = response.body().len();
     if length > 0 {
         response.headers_mut().insert(CONTENT_LENGTH, length.into());
@@ -209,7 +192,7 @@ async fn answer(
 
 /// The answer, and the code of the error if it is one.
 async fn carry_out(
-    inner: &Inner,
+    cloud: &Cloud,
     asked: &Asked,
     request: Request<s3s::Body>,
     s3: S3Service,
@@ -217,16 +200,16 @@ async fn carry_out(
     let scope = signed(request.headers(), 3);
     let answered = match &asked.kind {
         Kind::Json => well_scoped(asked.service, scope.as_deref())
-            .and_then(|()| inner.call(asked.service, &asked.operation, &asked.request))
+            .and_then(|()| cloud.call(asked.service, &asked.operation, &asked.request))
             .map(|value| json_answer(StatusCode::OK, &value)),
-        Kind::Rest => inner
+        Kind::Rest => cloud
             .call(asked.service, &asked.operation, &asked.request)
             .map(|value| respond(StatusCode::OK, "application/json", value.to_string())),
         Kind::Sts(form) => well_scoped(asked.service, scope.as_deref())
-            .and_then(|()| inner.sts.call(form))
+            .and_then(|()| cloud.sts.call(form))
             .map(|xml| xml_answer(StatusCode::OK, xml)),
         Kind::Blob(digest) => {
-            return Ok(match inner.ecr.blob(digest) {
+            return Ok(match cloud.ecr.blob(digest) {
                 Some(blob) => (json_answer(StatusCode::OK, &blob), None),
                 None => (
                     json_answer(StatusCode::NOT_FOUND, &json!({})),
@@ -260,109 +243,6 @@ fn well_scoped(service: &str, scope: Option<&str>) -> Result<(), ApiError> {
     }
     let message = format!("Credential should be scoped to correct service: '{service}'.");
     Err(ApiError::new("InvalidSignatureException", message))
-}
-
-fn asked(
-    inner: &Inner,
-    headers: &HeaderMap,
-    method: &Method,
-    uri: &hyper::Uri,
-    body: &[u8],
-) -> Asked {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(target) = header("x-amz-target") {
-        let (service, operation) = inner
-            .models
-            .operation_of(target)
-            .unwrap_or((UNKNOWN, target));
-        let request = if body.is_empty() {
-            Ok(json!({}))
-        } else {
-            serde_json::from_slice(body)
-        };
-        return Asked {
-            service,
-            operation: operation.to_owned(),
-            request: request.unwrap_or(Value::Null),
-            kind: Kind::Json,
-        };
-    }
-    let is_form = header("content-type")
-        .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
-    if is_form {
-        let form = form_in(body);
-        let operation = form.iter().find(|(name, _)| name == "Action");
-        return Asked {
-            service: "sts",
-            operation: operation.map_or_else(String::new, |(_, value)| value.clone()),
-            request: form
-                .iter()
-                .map(|(name, value)| (name.clone(), json!(value)))
-                .collect(),
-            kind: Kind::Sts(form),
-        };
-    }
-    if signed(headers, 3).as_deref() == Some(scheduler::SERVICE) {
-        let query = uri.query().unwrap_or_default();
-        let (operation, request) = scheduler::asked(method, uri.path(), query, body);
-        return Asked {
-            service: scheduler::SERVICE,
-            operation,
-            request,
-            kind: Kind::Rest,
-        };
-    }
-    if uri.path() == "/ping" && header("authorization").is_none() {
-        return Asked {
-            service: UNKNOWN,
-            operation: "Ping".to_owned(),
-            request: json!({}),
-            kind: Kind::Ping,
-        };
-    }
-    let path = uri.path().trim_start_matches('/');
-    let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
-    if bucket == crate::ecr::BLOBS {
-        return Asked {
-            service: "ecr",
-            operation: "GetBlob".to_owned(),
-            request: json!({"digest": key}),
-            kind: Kind::Blob(key.to_owned()),
-        };
-    }
-    let version = uri.query().and_then(|query| {
-        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        pairs.find(|(name, _)| *name == "versionId")
-    });
-    let operation = match (method, key.is_empty()) {
-        (&Method::GET, false) => "GetObject",
-        (&Method::HEAD, false) => "HeadObject",
-        (&Method::PUT, false) => "PutObject",
-        _ => "Unknown",
-    };
-    let key = percent_decoded(key);
-    let request = if operation == "PutObject" {
-        let encryption = |rest| header(&format!("x-amz-server-side-encryption{rest}"));
-        json!({
-            "Bucket": bucket, "Key": key,
-            "IfMatch": header("if-match"), "IfNoneMatch": header("if-none-match"),
-            "ServerSideEncryption": encryption(""),
-            "SSEKMSKeyId": encryption("-aws-kms-key-id"),
-            "SSEKMSEncryptionContext": encryption("-context"),
-            "BucketKeyEnabled": encryption("-bucket-key-enabled"),
-        })
-    } else {
-        json!({
-            "Bucket": bucket, "Key": key, "Range": header("range"),
-            "IfMatch": header("if-match"), "VersionId": version.map(|(_, id)| id),
-        })
-    };
-    Asked {
-        service: "s3",
-        operation: operation.to_owned(),
-        request,
-        kind: Kind::S3,
-    }
 }
 
 fn refused(asked: &Asked, error: &ApiError) -> Response<Bytes> {
@@ -414,64 +294,10 @@ fn respond(status: StatusCode, kind: &'static str, body: String) -> Response<Byt
     response
 }
 
-/// A part of `AWS4-HMAC-SHA256 Credential=AKIA…/20260921/REGION/SERVICE/…`: the key's id is the
-/// first.
-fn signed(headers: &HeaderMap, part: usize) -> Option<String> {
-    let authorization = headers.get("authorization")?.to_str().ok()?;
-    let (_, rest) = authorization.split_once("Credential=")?;
-    rest.split('/').nth(part).map(str::to_owned)
-}
-
 fn code_in(xml: &[u8]) -> String {
     let xml = String::from_utf8_lossy(xml);
     let code = xml
         .split_once("<Code>")
         .and_then(|(_, rest)| rest.split_once("</Code>"));
     code.map_or_else(|| "unknown".to_owned(), |(code, _)| code.to_owned())
-}
-
-fn form_in(body: &[u8]) -> Vec<(String, String)> {
-    let body = String::from_utf8_lossy(body);
-    body.split('&')
-        .filter_map(|pair| pair.split_once('='))
-        .map(|(name, value)| (name.to_owned(), percent_decoded(&value.replace('+', " "))))
-        .collect()
-}
-
-impl Inner {
-    /// Checks a request and carries it out.
-    fn call(&self, service: &str, operation: &str, request: &Value) -> Result<Value, ApiError> {
-        if request.is_null() {
-            let message = "The request is not JSON.";
-            return Err(ApiError::new("SerializationException", message));
-        }
-        {
-            let allowed = self.allowed.lock().unwrap_or_else(PoisonError::into_inner);
-            self.models.check(service, operation, request, &allowed)?;
-        }
-        match service {
-            "ecs" => self
-                .ecs
-                .call(operation, request, self.faults.staleness(operation)),
-            "codepipeline" => self.codepipeline.call(operation, request),
-            "ecr" => self.ecr.call(operation, request),
-            "events" => self.events.call(operation, request),
-            scheduler::SERVICE => self.scheduler.call(operation, request),
-            _ => self.logs.call(request),
-        }
-    }
-
-    fn record(&self, call: Call) {
-        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        calls.push(call);
-    }
-
-    fn replace(&self, call: Call) {
-        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        // Not there any more if the record was cleared meanwhile.
-        let mut recorded = calls.iter_mut();
-        if let Some(recorded) = recorded.find(|one| one.began == call.began) {
-            *recorded = call;
-        }
-    }
 }

@@ -3,13 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::ACCOUNT;
+use crate::arn::ACCOUNT;
+use crate::credentials::ASSUMED_ACCESS_KEY_ID;
 use crate::denial::PRINCIPAL;
 use crate::wire::ApiError;
-
-/// The access key of every assumed role: the [`Call::access_key_id`](crate::Call::access_key_id) of
-/// what is asked under one.
-pub const ASSUMED_ACCESS_KEY_ID: &str = "ASIAASSUMED000000000";
 
 /// STS. Clones are the same.
 #[derive(Clone, Debug, Default)]

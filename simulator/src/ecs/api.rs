@@ -3,15 +3,14 @@
 
 use serde_json::{Value, json};
 
-use super::show::hook_id;
-use super::world::{SECOND_MS, World, arn, last};
+use super::answer::{
+    Answer, PAGE, check_tags, cluster_of, invalid, page, refuse_parameters, texts,
+};
+use super::world::{Definition, World};
 use super::{fit, run};
-use crate::wire::{self, ApiError, text};
-
-pub(super) type Answer = Result<Value, ApiError>;
-
-/// Operations that list answer so many at a time unless told otherwise, and never more.
-const PAGE: usize = 100;
+use crate::arn::{arn, last_part};
+use crate::clock::SECOND_MS;
+use crate::wire::{ApiError, text};
 
 /// `ListServices` answers so many at a time unless told otherwise
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListServices.html>).
@@ -47,53 +46,11 @@ pub(super) fn call(world: &mut World, operation: &str, request: &Value) -> Answe
     }
 }
 
-pub(super) fn invalid(message: impl Into<String>) -> ApiError {
-    ApiError::new("InvalidParameterException", message)
-}
-
-/// The name of the cluster that a request is about.
-pub(super) fn cluster_of(request: &Value) -> String {
-    match text(request, "cluster") {
-        "" => "default".to_owned(),
-        cluster => last(cluster).to_owned(),
-    }
-}
-
-/// Refuses parameters that would have to be looked at, and are not.
-pub(super) fn refuse_parameters(request: &Value, names: &[&str]) -> Result<(), ApiError> {
-    match names.iter().find(|name| !request[**name].is_null()) {
-        Some(name) => Err(invalid(format!("The simulator has no {name} here."))),
-        None => Ok(()),
-    }
-}
-
-fn texts<'a>(request: &'a Value, member: &str) -> impl Iterator<Item = &'a str> {
-    let all = request[member].as_array().map_or(&[][..], Vec::as_slice);
-    all.iter().filter_map(Value::as_str)
-}
-
-/// One page of `all`: the answer's member, and where the next page begins. `size` of them unless
-/// the request says otherwise.
-fn page(request: &Value, member: &str, all: &[Value], size: usize) -> Answer {
-    let count = match request["maxResults"].as_i64() {
-        None => size,
-        Some(asked) => usize::try_from(asked)
-            .ok()
-            .filter(|count| (1..=PAGE).contains(count))
-            .ok_or_else(|| invalid("maxResults must be between 1 and 100."))?,
-    };
-    let (shown, next) = wire::page(all, text(request, "nextToken"), count)
-        .ok_or_else(|| invalid("Invalid token."))?;
-    let mut answer = json!({ member: shown });
-    if let Some(next) = next {
-        answer["nextToken"] = json!(next);
-    }
-    Ok(answer)
-}
-
 fn list_clusters(world: &World, request: &Value) -> Answer {
     let clusters = world.clusters.keys();
-    let listed: Vec<Value> = clusters.map(|name| json!(arn("cluster", name))).collect();
+    let listed: Vec<Value> = clusters
+        .map(|name| json!(arn("ecs", "cluster", name)))
+        .collect();
     page(request, "clusterArns", &listed, PAGE)
 }
 
@@ -136,7 +93,7 @@ fn describe_services(world: &mut World, request: &Value) -> Answer {
         match world.find(cluster, wanted)? {
             Some(place) => services.push(world.shown_service(place, true)),
             None => failures.push(json!({
-                "arn": arn("service", &format!("{}/{}", cluster_of(request), last(wanted))),
+                "arn": arn("ecs", "service", &format!("{}/{}", cluster_of(request), last_part(wanted))),
                 "reason": "MISSING"})),
         }
     }
@@ -196,28 +153,8 @@ fn register(world: &mut World, request: &Value) -> Answer {
         return refused("Container.image should not be null or empty.");
     }
     let registered = world.register(request.clone());
-    let definition = world
-        .definition(&registered)
-        .map(super::world::Definition::shown);
+    let definition = world.definition(&registered).map(Definition::shown);
     Ok(json!({"taskDefinition": definition, "tags": request["tags"]}))
-}
-
-/// Refuses tags that ECS refuses.
-pub(super) fn check_tags(request: &Value) -> Result<(), ApiError> {
-    let Some(tags) = request["tags"].as_array() else {
-        return Ok(());
-    };
-    if tags.is_empty() {
-        return Err(invalid("Tags can not be empty."));
-    }
-    if tags.len() > 50 {
-        return Err(invalid("Too many tags."));
-    }
-    if tags.iter().any(|tag| text(tag, "key").starts_with("aws:")) {
-        let message = "aws: prefixed tag key names are not allowed for external use.";
-        return Err(invalid(message));
-    }
-    Ok(())
 }
 
 fn deregister(world: &mut World, request: &Value) -> Answer {
@@ -298,7 +235,7 @@ fn list_tasks(world: &mut World, request: &Value) -> Answer {
         .tasks
         .iter()
         .filter(|task| task.cluster == cluster)
-        .filter(|task| service.is_empty() || task.service == last(service))
+        .filter(|task| service.is_empty() || task.service == last_part(service))
         .filter(|task| started_by.is_empty() || task.started_by == started_by)
         .filter(|task| family.is_empty() || task.family() == family)
         .filter(|task| launch_type.is_empty() || task.placement.launch_type == launch_type)
@@ -461,7 +398,7 @@ fn continue_service_deployment(world: &mut World, request: &Value) -> Answer {
     let wanted = text(request, "serviceDeploymentArn").to_owned();
     let (place, index) = under_way(world, &wanted)?;
     let one = &mut world.services[place].service_deployments[index];
-    if one.held_until.is_none() || hook_id(one) != text(request, "hookId") {
+    if one.held_until.is_none() || one.hook_id() != text(request, "hookId") {
         let message = "No such hook holds the service deployment.";
         return Err(ApiError::new("InvalidParameterException", message));
     }

@@ -1,20 +1,18 @@
-//! Which revisions a service cannot be set to, and which volumes a task must be given. The words are
-//! ECS's where they are known (<https://github.com/aws/aws-cli/issues/3983>,
+//! Which revisions a service cannot be set to, and which network and volumes a task must be given.
+//! The words are ECS's where they are known (<https://github.com/aws/aws-cli/issues/3983>,
 //! <https://github.com/go-to-k/cdkd/pull/811>).
 
 use serde_json::Value;
 
-use super::ServiceSetup;
-use super::api::invalid;
-use super::run::check_network;
-use super::show::network;
+use super::answer::invalid;
+use super::setup::ServiceSetup;
 use super::world::Definition;
 use crate::wire::{ApiError, text};
 
 /// What `UpdateService` says to this revision, if it refuses it.
 pub(super) fn check(setup: &ServiceSetup, definition: &Definition) -> Result<(), ApiError> {
     let mode = definition.body.get("networkMode").and_then(Value::as_str);
-    check_network(&network(setup), mode)?;
+    check_network(&setup.network(), mode)?;
     let is_on_fargate = match &setup.capacity_provider_strategy {
         None => true,
         Some(strategy) => items(strategy)
@@ -66,6 +64,23 @@ fn check_port(wanted: &Value, containers: &Value) -> Result<(), ApiError> {
         )));
     }
     Ok(())
+}
+
+/// A network configuration is given for the network mode `awsvpc`, and for no other.
+pub(super) fn check_network(network: &Value, mode: Option<&str>) -> Result<(), ApiError> {
+    let subnets = network["awsvpcConfiguration"]["subnets"].as_array();
+    let has_subnets = subnets.is_some_and(|subnets| !subnets.is_empty());
+    match mode {
+        Some("awsvpc") if network["awsvpcConfiguration"].is_null() => Err(invalid(
+            "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
+        )),
+        Some("awsvpc") if !has_subnets => Err(invalid("subnets can not be empty.")),
+        Some("awsvpc") => Ok(()),
+        _ if network.is_null() => Ok(()),
+        _ => Err(invalid(
+            "Network Configuration is not valid for the given networkMode of this task definition.",
+        )),
+    }
 }
 
 /// Volumes that are configured at launch are given for each, and no others are.

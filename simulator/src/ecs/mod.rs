@@ -1,17 +1,30 @@
 //! ECS: services whose tasks come up over time, fail with a reason, trip the circuit breaker, roll
 //! back, get replaced.
 //!
-//! `world` is the state, `rollout` how it goes on second by second, `api` what a client may
-//! ask, `run` single tasks, `show` the JSON that it gets. Everything is deterministic: same calls, same times, same
-//! answers.
+//! From the bottom up, nothing importing what is named after it: `setup` is what a test sets up,
+//! `answer` what the operations share; `placement`, `task`, `lifecycle` and `service` are what
+//! `world`, the state, is made of; `fit` is what is refused of a revision, `show` the JSON that a
+//! client gets. `scaling` places and stops a service's tasks, `rollout` is the course of its
+//! deployments, `intervention` what others do to it, and `time` lets all that happen second by
+//! second. `run` is `RunTask`, `api` every operation that a client may ask for. Everything is
+//! deterministic: same calls, same times, same answers.
 
+mod answer;
 mod api;
 mod fit;
+mod intervention;
+mod lifecycle;
+mod placement;
 mod rollout;
 mod run;
+mod scaling;
+mod service;
+mod setup;
 mod show;
+mod task;
 #[cfg(test)]
 mod tests;
+mod time;
 mod world;
 
 use std::collections::VecDeque;
@@ -25,7 +38,8 @@ use crate::faults::Stale;
 use crate::logs::Logs;
 use crate::wire::ApiError;
 use world::World;
-pub(crate) use world::last as last_part;
+
+pub use setup::{Behaviour, Controller, Intervention, PauseHook, ServiceSetup, Strategy};
 
 /// So many earlier states are kept for stale reads.
 const KEPT_STATES: usize = 64;
@@ -43,190 +57,6 @@ struct Shared {
     by_time: VecDeque<(i64, World)>,
     /// The state before each change, oldest first.
     before_writes: VecDeque<World>,
-}
-
-/// What becomes of a task, told by its image or by the command that it is run with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Behaviour {
-    /// Runs after so long, and stays.
-    Healthy {
-        /// From start to running.
-        start_seconds: u32,
-    },
-    /// The registry has no such image.
-    CannotPull,
-    /// The image is for another CPU.
-    WrongArchitecture,
-    /// Runs for a while, then ends. Takes the task with it if its container is essential.
-    Crash {
-        /// The container's exit code.
-        exit_code: i64,
-        /// How long it runs.
-        after_seconds: u32,
-        /// What it writes before it ends.
-        log_lines: Vec<String>,
-    },
-    /// Killed for its memory.
-    OutOfMemory,
-    /// A secret that it needs cannot be read.
-    SecretUnreadable,
-    /// Runs, but the load balancer finds it unhealthy.
-    FailsHealthCheck,
-    /// There is no capacity to place it.
-    NoCapacity,
-    /// Never gets past PENDING.
-    StuckPending,
-}
-
-/// How a service replaces its tasks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Strategy {
-    /// Some at a time.
-    #[default]
-    Rolling,
-    /// All new ones beside the old, then traffic at once.
-    BlueGreen,
-    /// Traffic in equal steps.
-    Linear,
-    /// A little traffic first, then the rest.
-    Canary,
-}
-
-/// Who deploys.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Controller {
-    /// ECS itself.
-    #[default]
-    Ecs,
-    /// CodeDeploy.
-    CodeDeploy,
-    /// Somebody else, with task sets.
-    External,
-}
-
-/// A hook that holds a deployment until somebody lets it go on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PauseHook {
-    /// The lifecycle stage that it holds.
-    pub stage: String,
-    /// After this it rolls back.
-    pub timeout_minutes: u32,
-}
-
-/// A service to begin with.
-#[derive(Clone, Debug)]
-pub struct ServiceSetup {
-    /// Its cluster; made if need be.
-    pub cluster: String,
-    /// Its name.
-    pub name: String,
-    /// `family:number` or an ARN.
-    pub task_definition: String,
-    /// How many tasks it wants.
-    pub desired_count: i64,
-    /// How it replaces them.
-    pub strategy: Strategy,
-    /// The circuit breaker, and whether it rolls back.
-    pub circuit_breaker: Option<bool>,
-    /// Alarms, and whether they roll back.
-    pub alarms: Option<(Vec<String>, bool)>,
-    /// Who deploys.
-    pub controller: Controller,
-    /// Made by Express Mode.
-    pub express_mode: bool,
-    /// Made before 2021 and not migrated: its ARN does not name its cluster.
-    pub short_arn: bool,
-    /// Behind a Classic Load Balancer: no rolloutState.
-    pub classic_load_balancer: bool,
-    /// Behind a load balancer: old tasks take longer to drain.
-    pub load_balancer: bool,
-    /// How long a deployment is watched after it is complete.
-    pub bake_minutes: u32,
-    /// A hook that holds each deployment.
-    pub pause_hook: Option<PauseHook>,
-    /// What it shows as its capacity provider strategy, instead of the launch type FARGATE.
-    pub capacity_provider_strategy: Option<Value>,
-    /// What it shows as its network configuration, instead of a subnet and a security group.
-    pub network: Option<Value>,
-    /// For [`Strategy::Linear`]: percent of the traffic in each step, and how many minutes each
-    /// but the last is watched. Some short steps of 25 % if there is none.
-    pub linear: Option<(f64, u32)>,
-    /// For [`Strategy::Canary`]: percent of the traffic at first, and how many minutes that is
-    /// watched. A short one of 10 % if there is none.
-    pub canary: Option<(f64, u32)>,
-    /// What it shows as its `loadBalancers`.
-    pub load_balancers: Option<Value>,
-    /// What it shows as its `serviceRegistries`.
-    pub service_registries: Option<Value>,
-    /// What its deployments show as their `serviceConnectConfiguration`.
-    pub service_connect: Option<Value>,
-    /// What its deployments show as their `volumeConfigurations`.
-    pub volume_configurations: Option<Value>,
-}
-
-impl Default for ServiceSetup {
-    fn default() -> Self {
-        Self {
-            cluster: String::new(),
-            name: String::new(),
-            task_definition: String::new(),
-            desired_count: 2,
-            strategy: Strategy::Rolling,
-            circuit_breaker: None,
-            alarms: None,
-            controller: Controller::Ecs,
-            express_mode: false,
-            short_arn: false,
-            classic_load_balancer: false,
-            load_balancer: false,
-            bake_minutes: 0,
-            pause_hook: None,
-            capacity_provider_strategy: None,
-            network: None,
-            linear: None,
-            canary: None,
-            load_balancers: None,
-            service_registries: None,
-            service_connect: None,
-            volume_configurations: None,
-        }
-    }
-}
-
-/// What somebody else does to a service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Intervention {
-    /// Sets it to another revision.
-    Deploy {
-        /// `family:number` or an ARN.
-        task_definition: String,
-    },
-    /// Starts its tasks anew.
-    ForceNewDeployment,
-    /// Deletes it: DRAINING, and INACTIVE a minute later.
-    Delete,
-    /// An alarm goes off.
-    TriggerAlarm {
-        /// Its name.
-        name: String,
-    },
-    /// Changes how many tasks it wants.
-    SetDesiredCount {
-        /// That many.
-        count: i64,
-    },
-    /// The PRIMARY deployment shows this rolloutState, and nothing happens to it any more.
-    SetRolloutState {
-        /// Any text.
-        state: String,
-    },
-    /// The current service deployment shows this status, and nothing happens to it any more.
-    SetServiceDeploymentStatus {
-        /// Any text.
-        status: String,
-    },
-    /// Stops the current service deployment with a rollback.
-    StopDeployment,
 }
 
 impl Ecs {

@@ -1,13 +1,13 @@
 //! Tasks that are run by themselves.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
-use super::api::{Answer, check_tags, cluster_of, invalid, refuse_parameters};
-use super::fit::check_volumes;
-use super::world::{Task, World, last};
-use super::{Behaviour, ServiceSetup};
+use super::answer::{Answer, check_tags, cluster_of, invalid, refuse_parameters};
+use super::fit::{check_network, check_volumes};
+use super::placement::Placement;
+use super::setup::Behaviour;
+use super::task::{Run, Task};
+use super::world::World;
 use crate::wire::{ApiError, text};
 
 /// One call runs so many tasks
@@ -18,116 +18,6 @@ const CLIENT_TOKEN_CHARS: usize = 64;
 const STARTED_BY_CHARS: usize = 128;
 /// The overrides as JSON.
 const OVERRIDES_CHARS: usize = 8192;
-
-/// What Fargate runs on if nothing else is asked for.
-const NEWEST_PLATFORM: &str = "1.4.0";
-const OTHER_PLATFORMS: [&str; 4] = ["1.3.0", "1.2.0", "1.1.0", "1.0.0"];
-
-/// By cluster and client token: the request, and the ARNs of its tasks.
-pub(super) type Runs = BTreeMap<(String, String), (Value, Vec<String>)>;
-
-/// What a task runs on.
-#[derive(Clone, Debug)]
-pub(super) struct Placement {
-    pub(super) launch_type: String,
-    pub(super) capacity_provider: Option<String>,
-    /// None but on Fargate.
-    pub(super) platform_version: Option<String>,
-}
-
-/// What `RunTask` asked for.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Run {
-    /// `null` if there are none.
-    pub(super) overrides: Value,
-    pub(super) group: String,
-    pub(super) tags: Vec<Value>,
-    pub(super) allows_commands: bool,
-}
-
-impl Placement {
-    /// Of a service's tasks.
-    pub(super) fn of_service(setup: &ServiceSetup) -> Self {
-        let provider = setup.capacity_provider_strategy.as_ref();
-        match provider.and_then(provider_in) {
-            Some(provider) => Self::with_provider(provider),
-            None => Self::on_fargate(None),
-        }
-    }
-
-    fn on_fargate(capacity_provider: Option<String>) -> Self {
-        Self {
-            launch_type: "FARGATE".to_owned(),
-            capacity_provider,
-            platform_version: Some(NEWEST_PLATFORM.to_owned()),
-        }
-    }
-
-    fn with_provider(provider: String) -> Self {
-        if provider.starts_with("FARGATE") {
-            return Self::on_fargate(Some(provider));
-        }
-        Self {
-            launch_type: "EC2".to_owned(),
-            capacity_provider: Some(provider),
-            platform_version: None,
-        }
-    }
-
-    /// What a request of `RunTask` asks for.
-    fn asked(request: &Value) -> Result<Self, ApiError> {
-        let launch_type = text(request, "launchType");
-        let provider = provider_in(&request["capacityProviderStrategy"]);
-        let mut placement = match (launch_type, provider) {
-            ("", Some(provider)) => Self::with_provider(provider),
-            (_, Some(_)) => {
-                return Err(invalid(
-                    "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again.",
-                ));
-            }
-            ("FARGATE", None) => Self::on_fargate(None),
-            // The simulator's clusters have neither instances nor a strategy of their own, and EC2
-            // is what is meant then.
-            (_, None) => {
-                let message = "No Container Instances were found in your cluster.";
-                return Err(invalid(message));
-            }
-        };
-        match text(request, "platformVersion") {
-            "" => {}
-            _ if placement.platform_version.is_none() => {
-                let message = "The platform version must be null when it is not for Fargate.";
-                return Err(invalid(message));
-            }
-            "LATEST" | NEWEST_PLATFORM => {}
-            known if OTHER_PLATFORMS.contains(&known) => {
-                placement.platform_version = Some(known.to_owned());
-            }
-            unknown => {
-                let message = format!("There is no platform version {unknown}.");
-                return Err(ApiError::new("PlatformUnknownException", message));
-            }
-        }
-        Ok(placement)
-    }
-}
-
-/// The provider that a strategy prefers: the one with a base, else the heaviest.
-fn provider_in(strategy: &Value) -> Option<String> {
-    let items = strategy.as_array()?;
-    let number = |item: &Value, member: &str| item[member].as_i64().unwrap_or(0);
-    let based = items.iter().find(|item| number(item, "base") > 0);
-    let heaviest = || {
-        let mut items = items.iter();
-        let first = items.next()?;
-        Some(items.fold(first, |heaviest, item| {
-            let is_heavier = number(item, "weight") > number(heaviest, "weight");
-            if is_heavier { item } else { heaviest }
-        }))
-    };
-    let chosen = based.or_else(heaviest)?;
-    Some(text(chosen, "capacityProvider").to_owned())
-}
 
 pub(super) fn run_task(world: &mut World, request: &Value) -> Answer {
     world.find(text(request, "cluster"), "")?;
@@ -275,22 +165,6 @@ fn check_overrides(overrides: &Value, containers: &Value) -> Result<(), ApiError
     Ok(())
 }
 
-pub(super) fn check_network(network: &Value, mode: Option<&str>) -> Result<(), ApiError> {
-    let subnets = network["awsvpcConfiguration"]["subnets"].as_array();
-    let has_subnets = subnets.is_some_and(|subnets| !subnets.is_empty());
-    match mode {
-        Some("awsvpc") if network["awsvpcConfiguration"].is_null() => Err(invalid(
-            "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
-        )),
-        Some("awsvpc") if !has_subnets => Err(invalid("subnets can not be empty.")),
-        Some("awsvpc") => Ok(()),
-        _ if network.is_null() => Ok(()),
-        _ => Err(invalid(
-            "Network Configuration is not valid for the given networkMode of this task definition.",
-        )),
-    }
-}
-
 impl World {
     /// Tasks by themselves, the forgotten ones too, oldest first.
     fn run_alone(&self) -> Vec<&Task> {
@@ -311,20 +185,5 @@ impl World {
         let made = all.filter(|task| arns.contains(&task.arn));
         let tasks: Vec<Value> = made.map(|task| task.shown(true)).collect();
         json!({"tasks": tasks, "failures": []})
-    }
-}
-
-impl Task {
-    /// Whether it is the one on this cluster that has this id or ARN.
-    pub(super) fn is_called(&self, cluster: &str, name: &str) -> bool {
-        self.cluster == cluster && last(&self.arn) == last(name)
-    }
-
-    /// The family of its revision.
-    pub(super) fn family(&self) -> &str {
-        let revision = last(&self.task_definition);
-        revision
-            .rsplit_once(':')
-            .map_or(revision, |(family, _)| family)
     }
 }

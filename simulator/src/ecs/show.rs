@@ -3,9 +3,11 @@
 use s3s::crypto::{Checksum, Sha256};
 use serde_json::{Map, Value, json};
 
-use super::rollout::USER_INITIATED;
-use super::world::{Definition, SIGTERM, Service, ServiceDeployment, Task, World, arn};
-use super::{Controller, PauseHook, ServiceSetup, Strategy};
+use super::service::{Deployment, Service, ServiceDeployment};
+use super::setup::{Controller, PauseHook, ServiceSetup, Strategy};
+use super::task::{SIGTERM, Task, USER_INITIATED};
+use super::world::{Definition, World};
+use crate::arn::arn;
 use crate::wire::hex;
 
 /// What a pause hook does when nobody answers it.
@@ -46,33 +48,7 @@ impl World {
             let (pending, running) = self.counts(place, &deployment.id);
             all_pending += pending;
             all_running += running;
-            let mut shown = json!({
-                "id": deployment.id,
-                "status": if deployment.is_primary { "PRIMARY" } else { "ACTIVE" },
-                "taskDefinition": deployment.task_definition,
-                "desiredCount": if deployment.is_primary { service.desired } else { running },
-                "pendingCount": pending,
-                "runningCount": running,
-                "failedTasks": deployment.failed,
-                "createdAt": time(deployment.created_at),
-                "updatedAt": time(deployment.updated_at),
-                "platformVersion": "1.4.0",
-                "platformFamily": "Linux",
-            });
-            show_capacity(setup, &mut shown);
-            for (member, value) in [
-                ("serviceConnectConfiguration", &setup.service_connect),
-                ("volumeConfigurations", &setup.volume_configurations),
-            ] {
-                if let Some(value) = value {
-                    shown[member] = value.clone();
-                }
-            }
-            if !setup.classic_load_balancer {
-                shown["rolloutState"] = json!(deployment.rollout_state);
-                shown["rolloutStateReason"] = json!(deployment.reason);
-            }
-            deployments.push(shown);
+            deployments.push(shown_deployment(service, deployment, pending, running));
         }
         let events = service.events.iter().take(EVENTS_SHOWN);
         let events: Vec<Value> = events
@@ -81,7 +57,7 @@ impl World {
         let mut shown = json!({
             "serviceArn": service.arn(),
             "serviceName": setup.name,
-            "clusterArn": arn("cluster", &setup.cluster),
+            "clusterArn": arn("ecs", "cluster", &setup.cluster),
             "status": service.status,
             "desiredCount": service.desired,
             "runningCount": all_running,
@@ -94,7 +70,7 @@ impl World {
             "createdAt": time(service.created_at),
             "schedulingStrategy": "REPLICA",
         });
-        let network = network(setup);
+        let network = setup.network();
         for (member, value) in [
             (
                 "networkConfiguration",
@@ -145,7 +121,7 @@ impl World {
         let mut shown = json!({
             "serviceDeploymentArn": one.arn,
             "serviceArn": service.arn(),
-            "clusterArn": arn("cluster", &service.setup.cluster),
+            "clusterArn": arn("ecs", "cluster", &service.setup.cluster),
             "createdAt": time(one.created_at),
             "startedAt": time(one.created_at),
             "updatedAt": time(one.updated_at),
@@ -186,19 +162,48 @@ impl World {
         }
         if let Some(until) = one.held_until.filter(|_| !one.hook_is_done) {
             shown["lifecycleHookDetails"] = json!([{
-                "hookId": hook_id(one), "targetType": "PAUSE", "status": "AWAITING_ACTION",
+                "hookId": one.hook_id(), "targetType": "PAUSE", "status": "AWAITING_ACTION",
                 "expiresAt": time(until), "timeoutAction": TIMEOUT_ACTION}]);
         }
         shown
     }
 }
 
-/// The service's network configuration; `null` if it has none.
-pub(super) fn network(setup: &ServiceSetup) -> Value {
-    setup.network.clone().unwrap_or_else(|| {
-        json!({"awsvpcConfiguration": {
-            "subnets": ["subnet-1"], "securityGroups": ["sg-1"], "assignPublicIp": "DISABLED"}})
-    })
+/// One of `DescribeServices`' `deployments`, with so many tasks.
+fn shown_deployment(
+    service: &Service,
+    deployment: &Deployment,
+    pending: i64,
+    running: i64,
+) -> Value {
+    let setup = &service.setup;
+    let mut shown = json!({
+        "id": deployment.id,
+        "status": if deployment.is_primary { "PRIMARY" } else { "ACTIVE" },
+        "taskDefinition": deployment.task_definition,
+        "desiredCount": if deployment.is_primary { service.desired } else { running },
+        "pendingCount": pending,
+        "runningCount": running,
+        "failedTasks": deployment.failed,
+        "createdAt": time(deployment.created_at),
+        "updatedAt": time(deployment.updated_at),
+        "platformVersion": "1.4.0",
+        "platformFamily": "Linux",
+    });
+    show_capacity(setup, &mut shown);
+    for (member, value) in [
+        ("serviceConnectConfiguration", &setup.service_connect),
+        ("volumeConfigurations", &setup.volume_configurations),
+    ] {
+        if let Some(value) = value {
+            shown[member] = value.clone();
+        }
+    }
+    if !setup.classic_load_balancer {
+        shown["rolloutState"] = json!(deployment.rollout_state);
+        shown["rolloutStateReason"] = json!(deployment.reason);
+    }
+    shown
 }
 
 /// What runs a service's tasks.
@@ -244,11 +249,6 @@ fn shown_configuration(setup: &ServiceSetup) -> Value {
     shown
 }
 
-/// The hook that may hold a service deployment.
-pub(super) fn hook_id(one: &ServiceDeployment) -> String {
-    format!("hook-{}", super::world::last(&one.arn))
-}
-
 impl Service {
     /// A service revision of `DescribeServiceRevisions`.
     pub(super) fn shown_revision(&self, wanted: &str) -> Option<Value> {
@@ -256,7 +256,7 @@ impl Service {
         let mut shown = json!({
             "serviceRevisionArn": arn_of,
             "serviceArn": self.arn(),
-            "clusterArn": arn("cluster", &self.setup.cluster),
+            "clusterArn": arn("ecs", "cluster", &self.setup.cluster),
             "taskDefinition": definition,
         });
         show_capacity(&self.setup, &mut shown);
@@ -336,7 +336,7 @@ impl Task {
             .collect();
         let mut shown = json!({
             "taskArn": self.arn,
-            "clusterArn": arn("cluster", &self.cluster),
+            "clusterArn": arn("ecs", "cluster", &self.cluster),
             "taskDefinitionArn": self.task_definition,
             "lastStatus": self.status,
             "desiredStatus": if self.is_wanted { "RUNNING" } else { "STOPPED" },

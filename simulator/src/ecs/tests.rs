@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Behaviour, Ecs, Intervention, PauseHook, ServiceSetup, Strategy};
+use crate::arn::last_part;
 use crate::clock::Clock;
 use crate::logs::Logs;
 use crate::wire::ApiError;
@@ -111,7 +112,7 @@ fn a_run_whose_essential_container_ends_stops_with_its_exit_code_and_its_log() {
     assert_eq!(task["stopCode"], "EssentialContainerExited");
     assert_eq!(each(&task, "lastStatus"), ["STOPPED", "STOPPED"]);
     assert_eq!(each(&task, "exitCode"), [&json!(0), &json!(143)]);
-    let id = super::last_part(task["taskArn"].as_str().unwrap());
+    let id = last_part(task["taskArn"].as_str().unwrap());
     let request = json!({"logGroupName": "/app", "logStreamName": format!("ecs/app/{id}")});
     let events = world.logs.call(&request).unwrap();
     assert_eq!(events["events"][0]["message"], "done");
@@ -138,7 +139,7 @@ fn a_run_goes_on_without_a_container_that_is_not_essential_until_it_is_stopped()
     assert_eq!(each(&task, "lastStatus"), ["STOPPED", "STOPPED"]);
     assert_eq!(each(&task, "exitCode"), [&json!(143), &json!(3)]);
     let logged = json!({"logGroupName": "/sidecar", "logStreamName":
-        format!("ecs/sidecar/{}", super::last_part(task["taskArn"].as_str().unwrap()))});
+        format!("ecs/sidecar/{}", last_part(task["taskArn"].as_str().unwrap()))});
     world.logs.call(&logged).unwrap();
 }
 

@@ -1,25 +1,17 @@
 //! The state of ECS and how it is found and changed.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::rollout::first_step;
-use super::run::{Placement, Run, Runs};
-use super::{Behaviour, Intervention, ServiceSetup, Strategy};
+use super::placement::Placement;
+use super::service::Service;
+use super::setup::{Behaviour, Intervention};
+use super::task::{Container, Fate, Run, START_SECONDS, Task, first_step};
+use crate::arn::{arn, last_part};
+use crate::clock::SECOND_MS;
 use crate::logs::Logs;
 use crate::wire::ApiError;
-use crate::{ACCOUNT, REGION};
-
-/// Tasks are healthy after this unless their image says otherwise.
-const START_SECONDS: u32 = 20;
-
-/// One second, the step of everything.
-pub(super) const SECOND_MS: i64 = 1000;
-
-/// What SIGTERM leaves in a container that does not catch it.
-pub(super) const SIGTERM: i64 = 143;
 
 #[derive(Clone)]
 pub(crate) struct World {
@@ -32,8 +24,8 @@ pub(crate) struct World {
     images: Vec<(String, Behaviour)>,
     /// Behaviours by what the command contains that a container is run with.
     commands: Vec<(String, Behaviour)>,
-    scheduled: Vec<Scheduled>,
-    waiting_for_update: Vec<(String, String, i64, Intervention)>,
+    pub(super) scheduled: Vec<Scheduled>,
+    pub(super) waiting_for_update: Vec<(String, String, i64, Intervention)>,
     pub(super) runs: Runs,
     /// Reasons why `RunTask` makes no task, and how often each is given.
     pub(super) no_room: Vec<(String, usize)>,
@@ -43,12 +35,15 @@ pub(crate) struct World {
     pub(super) logs: Logs,
 }
 
+/// By cluster and client token: the request, and the ARNs of its tasks.
+pub(super) type Runs = BTreeMap<(String, String), (Value, Vec<String>)>;
+
 #[derive(Clone)]
-struct Scheduled {
-    at: i64,
-    cluster: String,
-    service: String,
-    intervention: Intervention,
+pub(super) struct Scheduled {
+    pub(super) at: i64,
+    pub(super) cluster: String,
+    pub(super) service: String,
+    pub(super) intervention: Intervention,
 }
 
 #[derive(Clone)]
@@ -60,115 +55,6 @@ pub(super) struct Definition {
     pub(super) tags: Vec<Value>,
     pub(super) is_active: bool,
     pub(super) registered_at: i64,
-}
-
-#[derive(Clone)]
-pub(super) struct Service {
-    pub(super) setup: ServiceSetup,
-    pub(super) status: String,
-    pub(super) desired: i64,
-    pub(super) task_definition: String,
-    /// What the newest completed deployment brought: rollbacks go to it.
-    pub(super) completed: String,
-    /// Newest first.
-    pub(super) deployments: Vec<Deployment>,
-    /// Oldest first.
-    pub(super) service_deployments: Vec<ServiceDeployment>,
-    /// Newest first: id, time, words.
-    pub(super) events: Vec<(String, i64, String)>,
-    /// ARN and task definition of every service revision.
-    pub(super) revisions: Vec<(String, String)>,
-    pub(super) created_at: i64,
-    pub(super) inactive_at: Option<i64>,
-}
-
-#[derive(Clone)]
-pub(super) struct Deployment {
-    pub(super) id: String,
-    pub(super) is_primary: bool,
-    pub(super) task_definition: String,
-    pub(super) rollout_state: String,
-    pub(super) reason: String,
-    pub(super) created_at: i64,
-    pub(super) updated_at: i64,
-    /// Failed in a row.
-    pub(super) failed: i64,
-    /// What served before: a rollback goes there.
-    pub(super) previous: String,
-    /// Left to go through, the current one first.
-    pub(super) stages: Vec<Stage>,
-    pub(super) stage_since: i64,
-    /// Places tasks; an outdated or failed one does not.
-    pub(super) places: bool,
-    pub(super) is_frozen: bool,
-    /// Its service deployment, also of a rollback's.
-    pub(super) service_deployment: Option<String>,
-    pub(super) is_rollback: bool,
-    pub(super) told_no_capacity: bool,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Stage {
-    pub(super) name: &'static str,
-    /// How long it takes; `SCALE_UP` and `CLEAN_UP` take as long as the tasks do.
-    pub(super) seconds: i64,
-    /// Production traffic on the new revision.
-    pub(super) weight: f64,
-}
-
-#[derive(Clone)]
-pub(super) struct ServiceDeployment {
-    pub(super) arn: String,
-    pub(super) status: String,
-    pub(super) reason: String,
-    pub(super) created_at: i64,
-    pub(super) updated_at: i64,
-    pub(super) finished_at: Option<i64>,
-    pub(super) source: String,
-    pub(super) target: String,
-    pub(super) rollback_reason: Option<String>,
-    /// The service revision that the rollback brings.
-    pub(super) rollback_to: String,
-    pub(super) stage: Option<&'static str>,
-    pub(super) weight: f64,
-    /// When the hook that holds it gives up; `None` if none does.
-    pub(super) held_until: Option<i64>,
-    pub(super) hook_is_done: bool,
-    pub(super) triggered: Vec<String>,
-    pub(super) is_frozen: bool,
-    pub(super) failures: i64,
-    pub(super) threshold: i64,
-}
-
-#[derive(Clone)]
-pub(super) struct Task {
-    pub(super) number: u64,
-    pub(super) arn: String,
-    pub(super) cluster: String,
-    /// Empty for a task of `RunTask`.
-    pub(super) service: String,
-    /// The deployment that counts it.
-    pub(super) deployment: String,
-    pub(super) started_by: String,
-    pub(super) task_definition: String,
-    pub(super) status: &'static str,
-    pub(super) is_wanted: bool,
-    pub(super) created_at: i64,
-    pub(super) running_since: Option<i64>,
-    /// When it goes on: runs, fails, or ends.
-    pub(super) next_at: Option<i64>,
-    pub(super) fate: Fate,
-    pub(super) stopped_at: Option<i64>,
-    pub(super) stop_code: &'static str,
-    pub(super) stopped_reason: String,
-    /// Of the container that decides.
-    pub(super) exit_code: Option<i64>,
-    pub(super) container_reason: Option<String>,
-    /// The container that decides has ended, and the task goes on without it.
-    pub(super) has_lost_container: bool,
-    pub(super) placement: Placement,
-    /// What `RunTask` asked for; nothing for a service's task.
-    pub(super) run: Run,
 }
 
 impl World {
@@ -226,7 +112,7 @@ impl World {
             is_active: true,
             registered_at: self.now,
         });
-        arn("task-definition", &format!("{family}:{number}"))
+        arn("ecs", "task-definition", &format!("{family}:{number}"))
     }
 
     /// By family, `family:number` or ARN.
@@ -267,59 +153,12 @@ impl World {
         self.commands.push((part.to_owned(), behaviour));
     }
 
-    pub(super) fn create_service(&mut self, setup: ServiceSetup) {
-        check_steps(&setup);
-        self.create_cluster(&setup.cluster);
-        let definition = self
-            .definition(&setup.task_definition)
-            .expect("the service's task definition to be registered before")
-            .arn();
-        let place = self.services.len();
-        self.services.push(Service {
-            status: "ACTIVE".to_owned(),
-            desired: setup.desired_count,
-            task_definition: definition.clone(),
-            completed: definition.clone(),
-            deployments: Vec::new(),
-            service_deployments: Vec::new(),
-            events: Vec::new(),
-            revisions: Vec::new(),
-            created_at: self.now,
-            inactive_at: None,
-            setup,
-        });
-        self.begin_deployment(place, &definition, None);
-        // It has been there for long.
-        let now = self.now;
-        let service = &mut self.services[place];
-        let deployment = &mut service.deployments[0];
-        deployment.rollout_state = "COMPLETED".to_owned();
-        deployment.reason = format!("ECS deployment {} completed.", deployment.id);
-        deployment.stages.clear();
-        let id = deployment.id.clone();
-        for one in &mut service.service_deployments {
-            one.status = "SUCCESSFUL".to_owned();
-            one.finished_at = Some(now);
-        }
-        for _ in 0..service.desired {
-            self.place_task(place, &id);
-        }
-        for task in self.tasks.iter_mut().filter(|task| task.deployment == id) {
-            task.status = "RUNNING";
-            task.running_since = Some(task.created_at - 3600 * SECOND_MS);
-            task.next_at = None;
-            task.fate.behaviour = Behaviour::Healthy {
-                start_seconds: START_SECONDS,
-            };
-        }
-    }
-
     /// Where a service is, by names or ARNs. The cluster must exist.
     pub(super) fn find(&self, cluster: &str, service: &str) -> Result<Option<usize>, ApiError> {
         let cluster = if cluster.is_empty() {
             "default"
         } else {
-            last(cluster)
+            last_part(cluster)
         };
         if self
             .clusters
@@ -331,7 +170,7 @@ impl World {
                 "Cluster not found.",
             ));
         }
-        let service = last(service);
+        let service = last_part(service);
         Ok(self
             .services
             .iter()
@@ -349,113 +188,41 @@ impl World {
         };
         let revisions = self.services[place].revisions.iter();
         revisions
-            .filter(|(_, definition)| last(definition) == last(task_definition))
+            .filter(|(_, definition)| last_part(definition) == last_part(task_definition))
             .count()
     }
 
-    pub(super) fn schedule(
-        &mut self,
-        cluster: &str,
-        service: &str,
-        after: Duration,
-        intervention: Intervention,
-    ) {
-        self.scheduled.push(Scheduled {
-            at: self.now + millis(after),
-            cluster: cluster.to_owned(),
-            service: service.to_owned(),
-            intervention,
+    /// Pending and running tasks of a deployment, for the answers.
+    pub(super) fn counts(&self, place: usize, deployment: &str) -> (i64, i64) {
+        (
+            self.count(place, deployment, "PENDING"),
+            self.count(place, deployment, "RUNNING"),
+        )
+    }
+
+    pub(super) fn count(&self, place: usize, deployment: &str, status: &str) -> i64 {
+        self.number(place, deployment, |task| {
+            task.status == status && (task.is_wanted || status == "RUNNING")
+        })
+    }
+
+    pub(super) fn number(&self, place: usize, deployment: &str, of: impl Fn(&Task) -> bool) -> i64 {
+        let setup = &self.services[place].setup;
+        let tasks = self.tasks.iter().filter(|task| {
+            task.cluster == setup.cluster
+                && task.service == setup.name
+                && task.deployment == deployment
+                && of(task)
         });
+        i64::try_from(tasks.count()).unwrap_or(i64::MAX)
     }
 
-    pub(super) fn on_update(
-        &mut self,
-        cluster: &str,
-        service: &str,
-        after: Duration,
-        intervention: Intervention,
-    ) {
-        self.waiting_for_update.push((
-            cluster.to_owned(),
-            service.to_owned(),
-            millis(after),
-            intervention,
-        ));
-    }
-
-    /// The service at `place` was updated through the API: what waited for that is scheduled.
-    pub(super) fn updated_through_api(&mut self, place: usize) {
-        let setup = self.services[place].setup.clone();
-        let waiting = std::mem::take(&mut self.waiting_for_update);
-        for (cluster, service, after, intervention) in waiting {
-            if cluster == setup.cluster && service == setup.name {
-                self.scheduled.push(Scheduled {
-                    at: self.now + after,
-                    cluster,
-                    service,
-                    intervention,
-                });
-            } else {
-                self.waiting_for_update
-                    .push((cluster, service, after, intervention));
-            }
-        }
-    }
-
-    /// What is due by now.
-    pub(super) fn carry_out_scheduled(&mut self) {
+    pub(super) fn event(&mut self, place: usize, words: &str) {
+        let id = format!("00000000-0000-4000-9000-{:012x}", self.next_id());
         let now = self.now;
-        let (due, later) = std::mem::take(&mut self.scheduled)
-            .into_iter()
-            .partition(|one| one.at <= now);
-        self.scheduled = later;
-        let due: Vec<Scheduled> = due;
-        for one in due {
-            self.intervene(&one.cluster, &one.service, &one.intervention);
-        }
-    }
-
-    pub(super) fn intervene(&mut self, cluster: &str, service: &str, what: &Intervention) {
-        let Ok(Some(place)) = self.find(cluster, service) else {
-            return;
-        };
-        match what {
-            Intervention::Deploy { task_definition } => {
-                if let Some(definition) = self.definition(task_definition) {
-                    let arn = definition.arn();
-                    self.begin_deployment(place, &arn, None);
-                }
-            }
-            Intervention::ForceNewDeployment => {
-                let current = self.services[place].task_definition.clone();
-                self.begin_deployment(place, &current, None);
-            }
-            Intervention::Delete => {
-                let now = self.now;
-                let service = &mut self.services[place];
-                service.status = "DRAINING".to_owned();
-                service.desired = 0;
-                service.inactive_at = Some(now + 60 * SECOND_MS);
-            }
-            Intervention::TriggerAlarm { name } => self.alarm(place, name),
-            Intervention::SetDesiredCount { count } => self.services[place].desired = *count,
-            Intervention::SetRolloutState { state } => {
-                if let Some(primary) = self.services[place].primary_mut() {
-                    primary.rollout_state.clone_from(state);
-                    primary.is_frozen = true;
-                }
-            }
-            Intervention::SetServiceDeploymentStatus { status } => {
-                if let Some(current) = self.services[place].service_deployments.last_mut() {
-                    current.status.clone_from(status);
-                    current.is_frozen = true;
-                }
-                if let Some(primary) = self.services[place].primary_mut() {
-                    primary.is_frozen = true;
-                }
-            }
-            Intervention::StopDeployment => self.roll_back(place, "Stopped by a user."),
-        }
+        self.services[place]
+            .events
+            .insert(0, (id, now, words.to_owned()));
     }
 
     /// A task of this revision that is about to start; its service and deployment are left open.
@@ -470,7 +237,7 @@ impl World {
         let fate = self.fate_of(task_definition, &run.overrides);
         Task {
             number,
-            arn: arn("task", &format!("{cluster}/{number:032x}")),
+            arn: arn("ecs", "task", &format!("{cluster}/{number:032x}")),
             cluster: cluster.to_owned(),
             service: String::new(),
             deployment: String::new(),
@@ -552,83 +319,12 @@ impl World {
     }
 }
 
-/// What becomes of a task.
-#[derive(Clone)]
-pub(super) struct Fate {
-    /// As in the task definition.
-    pub(super) containers: Vec<Container>,
-    /// The one whose image or command decides.
-    pub(super) deciding: usize,
-    /// Group and stream prefix of its log, if it has one.
-    pub(super) log: Option<(String, String)>,
-    pub(super) behaviour: Behaviour,
-}
-
-/// A container of a task.
-#[derive(Clone)]
-pub(super) struct Container {
-    pub(super) name: String,
-    pub(super) image: String,
-    /// The task ends with it.
-    pub(super) is_essential: bool,
-}
-
 impl Definition {
     pub(super) fn arn(&self) -> String {
         arn(
+            "ecs",
             "task-definition",
             &format!("{}:{}", self.family, self.number),
         )
     }
-}
-
-impl Service {
-    /// A service made before 2021 and not migrated has its ARN without its cluster
-    /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-account-settings.html#ecs-resource-ids>).
-    pub(super) fn arn(&self) -> String {
-        if self.setup.short_arn {
-            arn("service", &self.setup.name)
-        } else {
-            arn("service", &self.path())
-        }
-    }
-
-    pub(super) fn path(&self) -> String {
-        format!("{}/{}", self.setup.cluster, self.setup.name)
-    }
-
-    pub(super) fn primary_mut(&mut self) -> Option<&mut Deployment> {
-        self.deployments.iter_mut().find(|one| one.is_primary)
-    }
-
-    pub(super) fn is_rolling(&self) -> bool {
-        self.setup.strategy == Strategy::Rolling
-    }
-}
-
-pub(super) fn arn(kind: &str, path: &str) -> String {
-    format!("arn:aws:ecs:{REGION}:{ACCOUNT}:{kind}/{path}")
-}
-
-pub(crate) fn last(name: &str) -> &str {
-    name.rsplit('/').next().unwrap_or(name)
-}
-
-/// What ECS takes
-/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LinearConfiguration.html> and
-/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CanaryConfiguration.html>).
-fn check_steps(setup: &ServiceSetup) {
-    const LONGEST_MINUTES: u32 = 1440;
-    if let Some((percent, minutes)) = setup.linear {
-        assert!((3.0..=100.0).contains(&percent), "steps of {percent} %");
-        assert!(minutes <= LONGEST_MINUTES, "steps of {minutes} minutes");
-    }
-    if let Some((percent, minutes)) = setup.canary {
-        assert!((0.1..=100.0).contains(&percent), "a canary of {percent} %");
-        assert!(minutes <= LONGEST_MINUTES, "a canary of {minutes} minutes");
-    }
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,0 +1,243 @@
+//! A task, and how it goes on.
+
+use serde_json::Value;
+
+use super::placement::Placement;
+use super::setup::Behaviour;
+use crate::arn::last_part;
+use crate::clock::SECOND_MS;
+use crate::logs::Logs;
+
+/// Tasks are healthy after this unless their image says otherwise.
+pub(super) const START_SECONDS: u32 = 20;
+
+/// A task that cannot start takes this long to fail.
+const FAIL_SECONDS: i64 = 10;
+/// A task that will crash runs after this long.
+const CRASH_START_SECONDS: i64 = 5;
+/// A load balancer gives up on a task after this long.
+const HEALTH_SECONDS: i64 = 40;
+
+/// What SIGTERM leaves in a container that does not catch it.
+pub(super) const SIGTERM: i64 = 143;
+
+/// Why a task stops that somebody stopped.
+pub(super) const USER_INITIATED: &str = "UserInitiated";
+
+#[derive(Clone)]
+pub(super) struct Task {
+    pub(super) number: u64,
+    pub(super) arn: String,
+    pub(super) cluster: String,
+    /// Empty for a task of `RunTask`.
+    pub(super) service: String,
+    /// The deployment that counts it.
+    pub(super) deployment: String,
+    pub(super) started_by: String,
+    pub(super) task_definition: String,
+    pub(super) status: &'static str,
+    pub(super) is_wanted: bool,
+    pub(super) created_at: i64,
+    pub(super) running_since: Option<i64>,
+    /// When it goes on: runs, fails, or ends.
+    pub(super) next_at: Option<i64>,
+    pub(super) fate: Fate,
+    pub(super) stopped_at: Option<i64>,
+    pub(super) stop_code: &'static str,
+    pub(super) stopped_reason: String,
+    /// Of the container that decides.
+    pub(super) exit_code: Option<i64>,
+    pub(super) container_reason: Option<String>,
+    /// The container that decides has ended, and the task goes on without it.
+    pub(super) has_lost_container: bool,
+    pub(super) placement: Placement,
+    /// What `RunTask` asked for; nothing for a service's task.
+    pub(super) run: Run,
+}
+
+/// What `RunTask` asked for.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Run {
+    /// `null` if there are none.
+    pub(super) overrides: Value,
+    pub(super) group: String,
+    pub(super) tags: Vec<Value>,
+    pub(super) allows_commands: bool,
+}
+
+/// What becomes of a task.
+#[derive(Clone)]
+pub(super) struct Fate {
+    /// As in the task definition.
+    pub(super) containers: Vec<Container>,
+    /// The one whose image or command decides.
+    pub(super) deciding: usize,
+    /// Group and stream prefix of its log, if it has one.
+    pub(super) log: Option<(String, String)>,
+    pub(super) behaviour: Behaviour,
+}
+
+/// A container of a task.
+#[derive(Clone)]
+pub(super) struct Container {
+    pub(super) name: String,
+    pub(super) image: String,
+    /// The task ends with it.
+    pub(super) is_essential: bool,
+}
+
+/// What a second brought a task that its deployment has to know.
+pub(super) enum Step {
+    Runs,
+    Failed,
+}
+
+/// Seconds until something first happens to a task, if ever.
+pub(super) fn first_step(behaviour: &Behaviour) -> Option<i64> {
+    match behaviour {
+        Behaviour::Healthy { start_seconds } => Some(i64::from(*start_seconds)),
+        Behaviour::CannotPull | Behaviour::WrongArchitecture | Behaviour::SecretUnreadable => {
+            Some(FAIL_SECONDS)
+        }
+        Behaviour::Crash { .. } | Behaviour::OutOfMemory | Behaviour::FailsHealthCheck => {
+            Some(CRASH_START_SECONDS)
+        }
+        Behaviour::NoCapacity | Behaviour::StuckPending => None,
+    }
+}
+
+impl Task {
+    /// Whether it is the one on this cluster that has this id or ARN.
+    pub(super) fn is_called(&self, cluster: &str, name: &str) -> bool {
+        self.cluster == cluster && last_part(&self.arn) == last_part(name)
+    }
+
+    /// The family of its revision.
+    pub(super) fn family(&self) -> &str {
+        let revision = last_part(&self.task_definition);
+        revision
+            .rsplit_once(':')
+            .map_or(revision, |(family, _)| family)
+    }
+
+    pub(super) fn step(&mut self, now: i64, logs: &Logs) -> Option<Step> {
+        if self.status == "STOPPED" || self.next_at.is_none_or(|at| now < at) {
+            return None;
+        }
+        self.next_at = None;
+        if !self.is_wanted {
+            self.stop(now, self.stop_code, "");
+            let has_run = self.running_since.is_some();
+            if has_run && self.exit_code.is_none() && self.container_reason.is_none() {
+                self.exit_code = Some(SIGTERM);
+            }
+            return None;
+        }
+        let deciding = self.fate.containers.get(self.fate.deciding);
+        let image = deciding.map_or("", |container| container.image.as_str());
+        if self.status == "PENDING" {
+            let why = match &self.fate.behaviour {
+                Behaviour::CannotPull => Some(format!(
+                    "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref {image}: {image}: not found"
+                )),
+                Behaviour::WrongArchitecture => Some(format!(
+                    "CannotPullContainerError: pull image manifest has been retried 7 time(s): image Manifest does not contain descriptor matching platform 'linux/amd64': {image}"
+                )),
+                Behaviour::SecretUnreadable => Some(
+                    "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: AccessDeniedException: not authorized to perform: secretsmanager:GetSecretValue"
+                        .to_owned(),
+                ),
+                _ => None,
+            };
+            if let Some(why) = why {
+                self.stop(now, "TaskFailedToStart", &why);
+                if why.starts_with("CannotPull") {
+                    self.container_reason = Some(why);
+                }
+                return Some(Step::Failed);
+            }
+            self.status = "RUNNING";
+            self.running_since = Some(now);
+            self.next_at = match &self.fate.behaviour {
+                Behaviour::Crash { after_seconds, .. } => {
+                    Some(now + i64::from(*after_seconds) * SECOND_MS)
+                }
+                Behaviour::OutOfMemory => Some(now + CRASH_START_SECONDS * SECOND_MS),
+                Behaviour::FailsHealthCheck => Some(now + HEALTH_SECONDS * SECOND_MS),
+                _ => None,
+            };
+            return Some(Step::Runs);
+        }
+        match self.fate.behaviour.clone() {
+            Behaviour::Crash {
+                exit_code,
+                log_lines,
+                ..
+            } => {
+                let id = last_part(&self.arn);
+                let container = deciding.map_or("", |container| container.name.as_str());
+                if let Some((group, prefix)) = &self.fate.log {
+                    let stream = format!("{prefix}/{container}/{id}");
+                    for line in &log_lines {
+                        logs.append(group, &stream, now, line);
+                    }
+                }
+                return self.container_ends(now, exit_code);
+            }
+            Behaviour::OutOfMemory => {
+                self.container_reason =
+                    Some("OutOfMemoryError: Container killed due to memory usage".to_owned());
+                return self.container_ends(now, 137);
+            }
+            Behaviour::FailsHealthCheck => {
+                let group = "arn:aws:elasticloadbalancing:eu-central-1:111122223333:targetgroup/web/0123456789abcdef";
+                let why = format!("Task failed ELB health checks in (target-group {group})");
+                self.stop(now, "ServiceSchedulerInitiated", &why);
+            }
+            _ => return None,
+        }
+        Some(Step::Failed)
+    }
+
+    /// The container that decides has ended, and the task with it if it is essential.
+    fn container_ends(&mut self, now: i64, exit_code: i64) -> Option<Step> {
+        self.exit_code = Some(exit_code);
+        let deciding = self.fate.containers.get(self.fate.deciding);
+        if deciding.is_some_and(|container| !container.is_essential) {
+            self.has_lost_container = true;
+            return None;
+        }
+        let essential = "Essential container in task exited";
+        self.stop(now, "EssentialContainerExited", essential);
+        Some(Step::Failed)
+    }
+
+    fn stop(&mut self, now: i64, code: &'static str, reason: &str) {
+        self.status = "STOPPED";
+        self.is_wanted = false;
+        self.stopped_at = Some(now);
+        self.stop_code = code;
+        if !reason.is_empty() {
+            reason.clone_into(&mut self.stopped_reason);
+        }
+    }
+
+    /// The service wants it no longer; it is gone at `at`.
+    pub(super) fn scale_in(&mut self, at: i64) {
+        self.is_wanted = false;
+        self.next_at = Some(at);
+        self.stop_code = "ServiceSchedulerInitiated";
+        self.stopped_reason = format!(
+            "Scaling activity initiated by (deployment {})",
+            self.deployment
+        );
+    }
+
+    /// Somebody has asked for its end, which comes at `at`.
+    pub(super) fn stop_for_user(&mut self, at: i64, reason: &str) {
+        self.is_wanted = false;
+        self.next_at = Some(at);
+        self.stop_code = USER_INITIATED;
+        reason.clone_into(&mut self.stopped_reason);
+    }
+}
