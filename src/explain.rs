@@ -8,7 +8,7 @@ use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::permission::Denial;
 use crate::deploy::spec::Target;
 use crate::deploy::text;
-use crate::job::Artifact;
+use crate::event::Artifact;
 
 /// A file of the artifact, by what it is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,8 +21,8 @@ use crate::deploy::text;
 use crate::deploy::time::{Timestamp, spoken};
 use crate::deploy::token::{self, LeftOff};
 use crate::engine::{self, Engine, Reached, Stage};
+use crate::event::{self, Incoming, Order};
 use crate::explain;
-use crate::job::{self, Incoming, Order};
 use crate::observer::Finished;
 use crate::parameters;
 use crate::report::{self, Report};
@@ -113,7 +113,7 @@ impl Handler {
         event: &Value,
         invocation: &Invocation,
     ) -> Result<Value, Unanswered> {
-        Box::pin(self.respond(job::read(event), invocation)).await
+        Box::pin(self.respond(event::read(event), invocation)).await
     }
 
     /// The same for an event as it came, which need not be JSON.
@@ -128,7 +128,7 @@ impl Handler {
         event: &[u8],
         invocation: &Invocation,
     ) -> Result<Value, Unanswered> {
-        Box::pin(self.respond(job::read_bytes(event), invocation)).await
+        Box::pin(self.respond(event::read_bytes(event), invocation)).await
     }
 
     async fn respond(

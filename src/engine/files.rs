@@ -12,8 +12,8 @@ use crate::deploy::call::CallError;
 use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::images::ImageSource;
 use crate::deploy::text;
+use crate::event::{Artifact, ArtifactCredentials, Order, Source};
 use crate::explain::{self, Caller, FileKind};
-use crate::job::{Artifact, ArtifactCredentials, Order, Source};
 use crate::parameters::{self, Written};
 
 use crate::deploy::spec::{BaseFrom, ConfigFile};

@@ -38,8 +38,8 @@ use crate::deploy::spec::DeploySpec;
 use crate::deploy::time::Timestamp;
 use crate::deploy::timeline::Timeline;
 use crate::deploy::token::{self, LeftOff};
+use crate::event::Order;
 use crate::explain::{self, Caller};
-use crate::job::Order;
 use crate::observer::Observer;
 use crate::report::Report;
 

@@ -20,7 +20,7 @@ use crate::deploy::phase::{Phase, ServiceRollout};
 use crate::deploy::rollout::{Look, Verdict};
 use crate::deploy::text;
 use crate::deploy::time::{Timestamp, spoken};
-use crate::job::{Artifact, ArtifactCredentials};
+use crate::event::{Artifact, ArtifactCredentials};
 use crate::record::{
     EventRecord, ImageRecord, Record, ServiceRecord, StoppedRecord, VERSION, page,
 };
