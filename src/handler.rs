@@ -14,8 +14,8 @@ use crate::deploy::spec::DeploySpec;
 use crate::deploy::time::Timestamp;
 use crate::deploy::words;
 use crate::engine::{Engine, Reached, hand_back};
+use crate::event::{self, Incoming};
 use crate::guard::guarded;
-use crate::job::{self, Incoming};
 use crate::limits::{LOOK_RESERVE, Limits, limits};
 use crate::observer::Finished;
 use crate::read::{Read, read};
@@ -59,7 +59,7 @@ impl Handler {
         event: &Value,
         invocation: &Invocation,
     ) -> Result<Value, Unanswered> {
-        Box::pin(self.respond(job::read(event), invocation)).await
+        Box::pin(self.respond(event::read(event), invocation)).await
     }
 
     /// The same for an event as it came, which need not be JSON.
@@ -74,7 +74,7 @@ impl Handler {
         event: &[u8],
         invocation: &Invocation,
     ) -> Result<Value, Unanswered> {
-        Box::pin(self.respond(job::read_bytes(event), invocation)).await
+        Box::pin(self.respond(event::read_bytes(event), invocation)).await
     }
 
     /// Reads, runs, answers, cleans up: in this order, and each once.

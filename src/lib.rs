@@ -28,7 +28,7 @@
 //! |---|---|
 //! | when a job is answered, and what happens on a panic or near the time limit | [`handler`] |
 //! | what a job is answered if CodePipeline does not take the answer | `answer` |
-//! | what an event may look like | [`job`], [`parameters`] |
+//! | what an event may look like | [`event`], [`parameters`] |
 //! | what is a success and what is not | [`deploy::rollout`], then [`deploy::decide`] |
 //! | what is sent to ECS | [`deploy::task_definition`] |
 //! | what is remembered between two invocations | [`deploy::phase`], [`deploy::token`] |
@@ -48,10 +48,9 @@ pub mod aws;
 pub mod clock;
 pub use deploy;
 pub mod engine;
+pub mod event;
 mod guard;
 pub mod handler;
-pub mod job;
-mod job_id;
 mod limits;
 pub mod logs;
 pub mod metrics;

@@ -9,8 +9,8 @@ use crate::deploy::time::Timestamp;
 use crate::deploy::token;
 use crate::deploy::words;
 use crate::engine::{Configuration, Engine, bad_token};
+use crate::event::Order;
 use crate::guard::guarded;
-use crate::job::Order;
 use crate::limits::Limits;
 use crate::parameters;
 

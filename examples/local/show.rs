@@ -362,7 +362,7 @@ impl Show {
 
     fn tasks(&self, name: &str, service: &ServiceSeen, own: Option<&ServiceDeploymentSeen>) {
         let primary =
-            |one: &&ecs_deploy_action::deploy::rollout::DeploymentSeen| one.status == "PRIMARY";
+            |one: &&ecs_deploy_action::deploy::seen::DeploymentSeen| one.status == "PRIMARY";
         let Some(new) = service.deployments.iter().find(primary) else {
             return;
         };

@@ -1,15 +1,15 @@
 //! Any bytes as an event: a job with an id is always recognised, whatever the rest is.
 #![no_main]
 
-use ecs_deploy_action::job;
+use ecs_deploy_action::event;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
 fuzz_target!(|bytes: &[u8]| {
     // As it comes, and as the rest of an event that has begun well.
-    let incoming = job::read_bytes(bytes);
+    let incoming = event::read_bytes(bytes);
     let begun = [&br#"{"CodePipeline.job": {"id": "j-1", "data": "#[..], bytes].concat();
-    let of_begun = job::read_bytes(&begun);
+    let of_begun = event::read_bytes(&begun);
     let text = String::from_utf8_lossy(bytes);
     if !text.contains("id") && !text.contains('\\') && !text.contains("job") {
         assert_eq!(of_begun.job.as_deref(), Some("j-1"));

@@ -2,8 +2,8 @@
 //! host but what the grammar and AWS's partitions make one.
 #![no_main]
 
-use ecs_deploy_action::deploy::images::{EcrImage, ImageReference, resembles_ecr};
-use ecs_deploy_action::deploy::region::Region;
+use deploy::images::{EcrImage, ImageReference, resembles_ecr};
+use deploy::region::Region;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

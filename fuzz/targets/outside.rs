@@ -2,7 +2,7 @@
 //! URL in it.
 #![no_main]
 
-use ecs_deploy_action::deploy::outside::shown;
+use deploy::outside::shown;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -2,7 +2,7 @@
 //! more bytes than CodePipeline takes.
 #![no_main]
 
-use ecs_deploy_action::deploy::token::{TOKEN_LIMIT_BYTES, decode, encode, shortest};
+use deploy::token::{TOKEN_LIMIT_BYTES, decode, encode, shortest};
 use libfuzzer_sys::fuzz_target;
 
 const FINGERPRINT: &str = "0a0b0c0d";

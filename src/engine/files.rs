@@ -14,7 +14,7 @@ use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::images::ImageSource;
 use crate::deploy::text;
 use crate::deploy::words::Caller;
-use crate::job::{Artifact, ArtifactCredentials, Order, Source};
+use crate::event::{Artifact, ArtifactCredentials, Order, Source};
 use crate::parameters::{self, Written};
 
 use crate::deploy::spec::{BaseFrom, ConfigFile};

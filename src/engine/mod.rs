@@ -40,7 +40,7 @@ use crate::deploy::spec::DeploySpec;
 use crate::deploy::time::Timestamp;
 use crate::deploy::token;
 use crate::deploy::words::{self, Caller};
-use crate::job::Order;
+use crate::event::Order;
 use crate::observer::Observer;
 use crate::report::Report;
 use refused::Refused;

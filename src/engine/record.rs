@@ -24,7 +24,7 @@ use crate::deploy::text;
 use crate::deploy::time::{Timestamp, human};
 use crate::deploy::verdict::Verdict;
 use crate::deploy::words::{self, Caller};
-use crate::job::{Artifact, ArtifactCredentials};
+use crate::event::{Artifact, ArtifactCredentials};
 use crate::record::{
     EventRecord, ImageRecord, Record, ServiceRecord, StoppedRecord, VERSION, page,
 };

@@ -78,7 +78,7 @@ fn what_parses_parameters_and_image_definitions_knows_nothing_of_what_acts() {
             "crate::aws",
             "crate::engine",
             "crate::clock",
-            "crate::job",
+            "crate::event",
             "crate::handler",
             "crate::report",
             "crate::explain",

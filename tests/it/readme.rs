@@ -1,9 +1,9 @@
 //! The README says what is so.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use ecs_deploy_action::parameters;
+use ecs_deploy_action::parameters::{self, Parameter, Reason, SetBy};
+use regex_lite::Regex;
 use serde_json::{Value, json};
 
 use crate::local::{result_of, run, scenarios, steps};
@@ -80,8 +80,9 @@ fn each_promise_names_tests_that_exist() {
         }
     }
     let mut sources = String::new();
-    collect(root().join("src"), &mut sources);
-    collect(root().join("tests"), &mut sources);
+    for folder in ["src", "deploy/src", "tests"] {
+        collect(root().join(folder), &mut sources);
+    }
     let written = readme();
     let promises = between(&written, "## Promises\n", "\n## ");
     let rows: Vec<&str> = promises
@@ -98,31 +99,136 @@ fn each_promise_names_tests_that_exist() {
     }
 }
 
+/// A row of the README's table of parameters, without backquotes.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Row {
+    name: String,
+    value: String,
+    default: String,
+}
+
+/// The rows of the README's table of parameters, by name.
+fn parameters_in(readme: &str) -> Vec<Row> {
+    let table = between(readme, "### Parameters\n", "\n### ");
+    let rows = table.lines().filter(|line| line.starts_with("| `"));
+    let mut rows: Vec<Row> = rows
+        .map(|line| {
+            let cells: Vec<String> = line
+                .split('|')
+                .map(|it| it.trim().replace('`', ""))
+                .collect();
+            let [_, name, value, default, _] = cells.try_into().unwrap();
+            Row {
+                name,
+                value,
+                default,
+            }
+        })
+        .collect();
+    rows.sort();
+    rows
+}
+
+/// The rows of the code's table, by name.
+fn parameters_in_code() -> Vec<Parameter> {
+    let mut rows = parameters::table();
+    rows.sort_by_key(|row| row.name);
+    rows
+}
+
 #[test]
-fn its_parameters_are_those_that_are_understood() {
+fn its_table_of_parameters_has_the_names_and_defaults_of_the_code_and_no_others() {
+    let readme: Vec<(String, String)> = parameters_in(&readme())
+        .into_iter()
+        .map(|row| (row.name, row.default))
+        .collect();
+    let code: Vec<(String, String)> = parameters_in_code()
+        .into_iter()
+        .map(|row| (row.name.to_owned(), row.default))
+        .collect();
+    assert_eq!(readme, code);
+}
+
+#[test]
+fn the_numeric_bounds_in_its_table_of_parameters_are_those_of_the_code() {
+    let bounds = Regex::new(r"\d+ to \d+|\d+ or more|up to \d+").unwrap();
+    let readme = parameters_in(&readme()).into_iter().map(|row| {
+        let found = bounds.find(&row.value).map(|it| it.as_str().to_owned());
+        (row.name, found)
+    });
+    let code = parameters_in_code()
+        .into_iter()
+        .map(|row| (row.name.to_owned(), row.bounds));
+    assert_eq!(readme.collect::<Vec<_>>(), code.collect::<Vec<_>>());
+}
+
+#[test]
+fn its_row_of_config_file_names_what_would_choose_the_account() {
     let written = readme();
     let table = between(&written, "### Parameters\n", "\n### ");
-    let rows = table.lines().filter(|line| line.starts_with("| `"));
-    let understood: BTreeSet<&str> = rows.map(|row| quoted(row)[0]).collect();
-    let problems_with = |name: &str, value: Value| {
-        let written = vec![(name.to_owned(), value)];
-        let problems = parameters::parse(written).unwrap_err();
-        let sentences: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        sentences.join(" ")
+    let row = table
+        .lines()
+        .find(|line| line.starts_with("| `ConfigFile`"));
+    let mut readme = quoted(row.unwrap()).split_off(1);
+    readme.sort_unstable();
+    let chooses_the_account = SetBy::ActionAlone(Reason::ChoosesTheAccount);
+    let code = parameters_in_code()
+        .into_iter()
+        .filter(|row| row.set_by == chooses_the_account)
+        .map(|row| row.name);
+    assert_eq!(readme, code.collect::<Vec<_>>());
+}
+
+#[test]
+fn each_parameter_in_its_table_is_read() {
+    for Row { name, .. } in parameters_in(&readme()) {
+        // No parameter takes an empty array.
+        let problems = parameters::parse(vec![(name.clone(), json!([]))]).unwrap_err();
+        let reported = problems.iter().map(ToString::to_string);
+        let reported: Vec<String> = reported.collect();
+        let begin = format!("{name} is []: expected ");
+        let is_refused = reported.iter().any(|it| it.starts_with(&begin));
+        assert!(is_refused, "{reported:?}");
+    }
+}
+
+/// Words in the column of defaults that are no value to write.
+const NO_VALUES: [&str; 7] = [
+    "required",
+    "required, or Services",
+    "none",
+    "keep all",
+    "the only container",
+    "the only one that has the file",
+    "the function's own",
+];
+
+#[test]
+fn who_writes_a_default_of_its_table_gets_what_holds_without_it() {
+    let spec_with = |more: Option<(String, Value)>| {
+        let names = [
+            ("ClusterName", json!("prod")),
+            ("ServiceName", json!("web")),
+        ];
+        let names = names.map(|(name, value)| (name.to_owned(), value));
+        parameters::parse(names.into_iter().chain(more).collect()).unwrap()
     };
-    for name in &understood {
-        let said = problems_with(name, json!([]));
-        assert!(said.contains(&format!("{name} is [")), "{said}");
-    }
-    // And the other way round: who writes what does not exist is told all that does.
-    let said = problems_with("Zzzzzzzz", json!(1));
-    let (_, told) = said.split_once("the parameters are ").unwrap();
-    let words = told.split(|one: char| !one.is_ascii_alphanumeric());
-    for name in words {
-        if name.starts_with(char::is_uppercase) {
-            assert!(understood.contains(name), "{name}");
+    let without = spec_with(None);
+    let mut compared = 0;
+    for Row { name, default, .. } in parameters_in(&readme()) {
+        if NO_VALUES.contains(&default.as_str()) {
+            continue;
         }
+        let mut with = spec_with(Some((name.clone(), json!(default))));
+        if name == "FileName" {
+            // The one difference: an error says whose choice the file's name was.
+            assert!(with.file_is_named);
+            with.file_is_named = false;
+        }
+        assert_eq!(with, without, "{name}");
+        compared += 1;
     }
+    assert!(compared >= 9, "{compared}");
 }
 
 #[test]

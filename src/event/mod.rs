@@ -5,6 +5,8 @@
 //! cannot be printed. Shape of the event:
 //! <https://docs.aws.amazon.com/codepipeline/latest/userguide/actions-invoke-lambda-function.html#actions-invoke-lambda-function-json-event-example>.
 
+mod id;
+
 use std::fmt;
 
 use aws_credential_types::Credentials;
@@ -12,7 +14,6 @@ use serde_json::{Map, Value};
 
 use crate::artifact::location::Location;
 use crate::deploy::text;
-use crate::job_id;
 use crate::parameters::{self, Written};
 
 const JOB: &str = "CodePipeline.job";
@@ -102,7 +103,7 @@ pub fn read_bytes(event: &[u8]) -> Incoming {
     match serde_json::from_slice(event) {
         Ok(event) => read(&event),
         Err(error) => Incoming {
-            job: job_id::find(event, JOB, event.len()).id,
+            job: id::find(event, JOB, event.len()).id,
             order: Err(vec![unreadable(event, &error)]),
         },
     }
@@ -115,7 +116,7 @@ fn unreadable(event: &[u8], error: &serde_json::Error) -> String {
     let line_begins: usize = lines.take(lines_before).map(<[u8]>::len).sum();
     // The first byte of a line is its column 1.
     let place = line_begins + error.column().saturating_sub(1);
-    let path = job_id::find(event, JOB, place).path;
+    let path = id::find(event, JOB, place).path;
     let member = if path.is_empty() {
         String::new()
     } else {

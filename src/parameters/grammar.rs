@@ -1,0 +1,160 @@
+//! What names, ARNs and paths are made of. Each rule gives what the text means, or what is expected
+//! instead.
+
+use crate::deploy::partition::Partition;
+use crate::deploy::region::Region;
+use crate::deploy::spec::BaseFrom;
+
+/// Any text.
+#[expect(clippy::unnecessary_wraps, reason = "a rule like the others")]
+pub(super) fn any(written: &str) -> Result<String, String> {
+    Ok(written.to_owned())
+}
+
+/// A cluster's name or ARN.
+pub(super) fn cluster(written: &str) -> Result<String, String> {
+    named("a cluster", is_cluster, written)
+}
+
+/// A service's name or ARN.
+pub(super) fn service(written: &str) -> Result<String, String> {
+    named("a service", is_service, written)
+}
+
+/// A container's name.
+pub(super) fn container(written: &str) -> Result<String, String> {
+    named("a container", is_name, written)
+}
+
+/// A path inside the artifact, with `/` and without a leading `./`.
+pub(super) fn path_in_artifact(written: &str) -> Result<String, String> {
+    let path = written.replace('\\', "/");
+    let path = path.trim_start_matches("./").trim_start_matches('/');
+    if path.is_empty() || path.ends_with('/') {
+        Err("a path to a file inside the artifact, as imagedefinitions.json".to_owned())
+    } else {
+        Ok(path.to_owned())
+    }
+}
+
+/// `service` or `latest`.
+pub(super) fn base_revision(written: &str) -> Result<BaseFrom, String> {
+    match written {
+        "service" => Ok(BaseFrom::Service),
+        "latest" => Ok(BaseFrom::Latest),
+        _ => Err("service or latest".to_owned()),
+    }
+}
+
+/// Any text but a variable that CodePipeline has not resolved.
+pub(super) fn pipeline_execution_id(written: &str) -> Result<String, String> {
+    if written.contains("#{") {
+        Err(
+            "#{codepipeline.PipelineExecutionId}, which CodePipeline resolves; it did not"
+                .to_owned(),
+        )
+    } else {
+        Ok(written.to_owned())
+    }
+}
+
+/// A Region of a partition that exists.
+pub(super) fn region(written: &str) -> Result<Region, String> {
+    Region::parse(written).ok_or_else(|| "a Region's code, as eu-central-1".to_owned())
+}
+
+/// The ARN of an IAM role.
+pub(super) fn role_arn(written: &str) -> Result<String, String> {
+    if is_role_arn(written) {
+        Ok(written.to_owned())
+    } else {
+        Err("a role's ARN, as arn:aws:iam::111122223333:role/deploy".to_owned())
+    }
+}
+
+/// The text itself if it `is_sound`, else what is expected.
+fn named(what: &str, is_sound: fn(&str) -> bool, written: &str) -> Result<String, String> {
+    if is_sound(written) {
+        Ok(written.to_owned())
+    } else if written.contains("#{") || written.contains('$') {
+        Err(format!(
+            "the name of {what}; a variable in it was not resolved"
+        ))
+    } else {
+        Err(format!(
+            "the name of {what} (letters, digits, - and _) or its ARN"
+        ))
+    }
+}
+
+/// 1 to 255 letters, digits, hyphens and underscores
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html>).
+pub(super) fn is_name(written: &str) -> bool {
+    (1..=255).contains(&written.len())
+        && written
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+fn is_cluster(written: &str) -> bool {
+    is_name(written) || ecs_resource(written, "cluster/").is_some_and(is_name)
+}
+
+/// A service's long ARN has its cluster's name in it, a short one, from before 2021, has not.
+fn is_service(written: &str) -> bool {
+    is_name(written)
+        || ecs_resource(written, "service/").is_some_and(|path| match path.split_once('/') {
+            Some((cluster, service)) => is_name(cluster) && is_name(service),
+            None => is_name(path),
+        })
+}
+
+/// What follows `kind` in `arn:PARTITION:ecs:REGION:ACCOUNT:KIND/…`.
+fn ecs_resource<'a>(written: &'a str, kind: &str) -> Option<&'a str> {
+    let parts: Vec<&str> = written.splitn(6, ':').collect();
+    let ["arn", partition, "ecs", region, account, resource] = parts.as_slice() else {
+        return None;
+    };
+    let is_of_partition = Region::parse(region)?.partition().id == *partition;
+    let is_account = !account.is_empty() && account.bytes().all(|b| b.is_ascii_digit());
+    let path = resource.strip_prefix(kind)?;
+    (is_of_partition && is_account).then_some(path)
+}
+
+/// The cluster of a service's long ARN, `…:service/cluster/service`.
+pub(super) fn cluster_in_service_arn(service: &str) -> Option<&str> {
+    let (_, path) = service.strip_prefix("arn:")?.split_once(":service/")?;
+    path.split_once('/').map(|(cluster, _)| cluster)
+}
+
+/// Parts of an ARN behind `arn:`: partition, service, Region, account, resource.
+pub(super) const PARTITION_PART: usize = 0;
+pub(super) const REGION_PART: usize = 2;
+pub(super) const ACCOUNT_PART: usize = 3;
+
+pub(super) fn part_of_arn(written: &str, part: usize) -> Option<&str> {
+    written.strip_prefix("arn:")?.split(':').nth(part)
+}
+
+/// `arn:PARTITION:iam::ACCOUNT:role/…`
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html>).
+fn is_role_arn(written: &str) -> bool {
+    let parts: Vec<&str> = written.splitn(6, ':').collect();
+    match parts.as_slice() {
+        ["arn", partition, "iam", "", account, resource] => {
+            Partition::named(partition).is_some()
+                && account.len() == 12
+                && account.bytes().all(|b| b.is_ascii_digit())
+                && resource
+                    .strip_prefix("role/")
+                    .is_some_and(|name| !name.is_empty() && name.chars().all(is_path_character))
+        }
+        _ => false,
+    }
+}
+
+/// What IAM's names and paths are made of
+/// (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html>).
+fn is_path_character(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "_+=,.@/-".contains(c)
+}

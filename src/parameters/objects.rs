@@ -1,0 +1,181 @@
+//! The parameters that are objects or arrays, also as a text that holds one, because CodePipeline's
+//! configuration has only texts.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::grammar;
+use super::kinds::{Kind, whole_number};
+use super::problems::Problems;
+use crate::deploy::spec::{PreDeployTask, SERVICES_LIMIT, TIMEOUT_MAX_MINUTES};
+
+/// The default of a task's `Timeout`, and of `DeploymentTimeout`.
+pub(super) const TIMEOUT_DEFAULT_MINUTES: u64 = 60;
+
+const ENTRY_MEMBERS: [&str; 2] = ["ServiceName", "ClusterName"];
+const TASK_MEMBERS: [&str; 3] = ["Container", "Command", "Timeout"];
+
+const TASK: &str =
+    r#"an object, as {"Container": "app", "Command": ["migrate", "up"], "Timeout": 15}"#;
+
+/// An entry of `Services`, as written.
+pub(super) struct Entry {
+    pub(super) service: String,
+    /// Its cluster, if it is not that of `ClusterName`.
+    pub(super) cluster: Option<String>,
+}
+
+/// An array of services: a name, or an object with its cluster's. Entries that cannot be read are
+/// reported and left out.
+pub(super) struct Services;
+
+impl Kind<Vec<Entry>> for Services {
+    fn read(
+        &self,
+        place: &'static str,
+        written: &Value,
+        problems: &mut Problems,
+    ) -> Option<Vec<Entry>> {
+        let expected = format!(
+            r#"an array of 1 to {SERVICES_LIMIT} services, as ["web", {{"ServiceName": "worker", "ClusterName": "jobs"}}]"#
+        );
+        let value = json(place, written, &expected, problems)?;
+        match &value {
+            Value::Array(entries) if (1..=SERVICES_LIMIT).contains(&entries.len()) => {
+                let entries = entries.iter().enumerate();
+                let read = entries
+                    .filter_map(|(index, it)| entry(&format!("{place}[{index}]"), it, problems));
+                Some(read.collect())
+            }
+            _ => problems.accepted(place, &value, Err(expected)),
+        }
+    }
+
+    fn bounds(&self) -> Option<String> {
+        Some(format!("up to {SERVICES_LIMIT}"))
+    }
+}
+
+fn entry(place: &str, written: &Value, problems: &mut Problems) -> Option<Entry> {
+    let (service, cluster) = match written {
+        Value::Object(members) => {
+            problems.known_members(place, members, &ENTRY_MEMBERS);
+            let cluster = members.get("ClusterName");
+            let service = members.get("ServiceName");
+            (service, cluster.filter(|value| !value.is_null()))
+        }
+        _ => (Some(written), None),
+    };
+    let cluster = match cluster {
+        Some(value) => Some(name(place, value, grammar::cluster, problems)?),
+        None => None,
+    };
+    let Some(service) = service else {
+        problems.report(format!("{place} has no ServiceName"));
+        return None;
+    };
+    let service = name(place, service, grammar::service, problems)?;
+    Some(Entry { service, cluster })
+}
+
+fn name(
+    place: &str,
+    written: &Value,
+    rule: fn(&str) -> Result<String, String>,
+    problems: &mut Problems,
+) -> Option<String> {
+    let outcome = match written {
+        Value::String(text) => rule(text.trim()),
+        _ => Err("a name in double quotes".to_owned()),
+    };
+    problems.accepted(place, written, outcome)
+}
+
+/// A task to run: container, command and time limit.
+pub(super) struct Task;
+
+impl Kind<PreDeployTask> for Task {
+    fn read(
+        &self,
+        place: &'static str,
+        written: &Value,
+        problems: &mut Problems,
+    ) -> Option<PreDeployTask> {
+        let value = json(place, written, TASK, problems)?;
+        let Value::Object(members) = &value else {
+            return problems.accepted(place, &value, Err(TASK.to_owned()));
+        };
+        problems.known_members(place, members, &TASK_MEMBERS);
+        let [container, command, timeout] =
+            TASK_MEMBERS.map(|member| members.get(member).unwrap_or(&Value::Null));
+        let mut accepted = Member { place, problems };
+        let container = accepted.of(
+            "Container",
+            container,
+            container_name(container).ok_or("the name of the container whose exit code decides"),
+        );
+        let command = accepted.of(
+            "Command",
+            command,
+            texts(command).ok_or(r#"an array of texts, as ["migrate", "up"]"#),
+        );
+        let minutes = accepted.of(
+            "Timeout",
+            timeout,
+            minutes(timeout).ok_or("a whole number of minutes"),
+        );
+        Some(PreDeployTask {
+            container: container?,
+            command: command?,
+            timeout: Duration::from_mins(minutes?),
+        })
+    }
+}
+
+/// Accepts or refuses the members of the object at `place`.
+struct Member<'a> {
+    place: &'static str,
+    problems: &'a mut Problems,
+}
+
+impl Member<'_> {
+    fn of<T>(&mut self, name: &str, written: &Value, outcome: Result<T, &str>) -> Option<T> {
+        let place = format!("{}.{name}", self.place);
+        let outcome = outcome.map_err(str::to_owned);
+        self.problems.accepted(&place, written, outcome)
+    }
+}
+
+fn container_name(written: &Value) -> Option<String> {
+    let name = written.as_str()?.trim();
+    grammar::is_name(name).then(|| name.to_owned())
+}
+
+/// The texts of an array that has some and nothing else.
+fn texts(written: &Value) -> Option<Vec<String>> {
+    let entries = written.as_array().filter(|entries| !entries.is_empty())?;
+    let texts = entries
+        .iter()
+        .map(|entry| entry.as_str().map(str::to_owned));
+    texts.collect()
+}
+
+/// A task's time limit; one minute at least is left to the deployment.
+fn minutes(written: &Value) -> Option<u64> {
+    if written.is_null() {
+        return Some(TIMEOUT_DEFAULT_MINUTES);
+    }
+    whole_number(written).filter(|minutes| (1..TIMEOUT_MAX_MINUTES).contains(minutes))
+}
+
+/// The value itself, or the one that its text holds.
+fn json(place: &str, written: &Value, expected: &str, problems: &mut Problems) -> Option<Value> {
+    match written {
+        Value::String(text) => {
+            let parsed = serde_json::from_str(text).map_err(|_| expected.to_owned());
+            problems.accepted(place, written, parsed)
+        }
+        _ => Some(written.clone()),
+    }
+}
