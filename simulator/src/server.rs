@@ -128,8 +128,6 @@ enum Kind {
     Rest,
     Sts(Vec<(String, String)>),
     S3,
-    /// A request that is only there to open a connection.
-    Ping,
     /// A blob of an image, by its digest.
     Blob(String),
 }
@@ -234,11 +232,6 @@ async fn carry_out(
                 ),
             });
         }
-        // What AWS answers is not documented; nobody may depend on it.
-        Kind::Ping => {
-            let body = "healthy".to_owned();
-            return Ok((respond(StatusCode::OK, "text/plain", body), None));
-        }
         Kind::S3 => {
             let response = s3.call(request).await.map_err(|_| io::Error::other("s3"))?;
             let (parts, body) = response.into_parts();
@@ -312,14 +305,6 @@ fn asked(
             kind: Kind::Rest,
         };
     }
-    if uri.path() == "/ping" && header("authorization").is_none() {
-        return Asked {
-            service: UNKNOWN,
-            operation: "Ping".to_owned(),
-            request: json!({}),
-            kind: Kind::Ping,
-        };
-    }
     let path = uri.path().trim_start_matches('/');
     let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
     if bucket == crate::ecr::BLOBS {
@@ -384,7 +369,6 @@ fn refused(asked: &Asked, error: &ApiError) -> Response<Bytes> {
                 "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error><RequestId>sts</RequestId></ErrorResponse>"
             ),
         ),
-        Kind::Ping => respond(status, "text/plain", message.clone()),
         Kind::S3 => xml_answer(
             status,
             format!(
