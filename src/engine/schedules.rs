@@ -13,7 +13,7 @@ use crate::deploy::call::CallError;
 use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::phase::Phase;
 use crate::deploy::revision::Revision;
-use crate::deploy::schedules::{Pointed, RUN_TASK_TARGET, pointed, restarted, revision_of};
+use crate::deploy::schedules::{Pointed, RUN_TASK_TARGET, pointed, revision_of};
 use crate::deploy::text;
 use crate::explain;
 
@@ -118,26 +118,6 @@ pub(super) async fn find(
 }
 
 impl Step<'_> {
-    /// Sends the schedule as it came, and only if its past start is refused with another one.
-    async fn update_schedule(&self, schedule: &Schedule) -> Result<(), CallError> {
-        let scheduler = self.there.scheduler();
-        let error = match scheduler.update(schedule).await {
-            Ok(()) => return Ok(()),
-            Err(error) => error,
-        };
-        let restarted = restarted(&schedule.fields, self.now());
-        match restarted.filter(|_| error.detail.contains("StartDate")) {
-            Some(fields) => {
-                let schedule = Schedule {
-                    fields,
-                    ..schedule.clone()
-                };
-                scheduler.update(&schedule).await
-            }
-            None => Err(error),
-        }
-    }
-
     pub(super) async fn scheduled(&self, families: &[String]) -> Result<Vec<Scheduled>, CallError> {
         find(&self.there, &self.ecs, families).await
     }
@@ -201,7 +181,7 @@ impl Step<'_> {
             };
             let put = match &changed {
                 Scheduled::Rule(rule) => self.there.events().put_target(rule).await,
-                Scheduled::Schedule(schedule) => self.update_schedule(schedule).await,
+                Scheduled::Schedule(schedule) => self.there.scheduler().update(schedule).await,
             };
             match put {
                 Ok(()) => pointed += 1,
