@@ -6,10 +6,10 @@
 
 use std::time::Duration;
 
-use super::super::{Point, ServiceRecord};
-use super::{escaped, offset, table};
-use crate::deploy::text::listed;
-use crate::deploy::time::spoken;
+use crate::page::{escaped, offset, table};
+use crate::{Point, ServiceRecord};
+use deploy::text::listed;
+use deploy::time::spoken;
 
 /// Lengths are whole tenths of a pixel, and are written as pixels with one decimal.
 const PX: u64 = 10;
@@ -119,7 +119,7 @@ struct Chart<'a> {
 
 /// The figure of a service that was deployed to in `seconds`: legend, both drawings, the stages as
 /// a list and the numbers as a table. `number` tells the figures of a page apart.
-pub(super) fn figure(service: &ServiceRecord, seconds: u64, number: usize) -> String {
+pub(crate) fn figure(service: &ServiceRecord, seconds: u64, number: usize) -> String {
     if service.timeline.is_empty() {
         return "<p class=\"unseen\">Nothing was seen over time.</p>\n".to_owned();
     }

@@ -1,12 +1,10 @@
 //! `deployment.html`: one page that needs nothing else.
 
-#[path = "chart.rs"]
-mod chart;
-
 use std::time::Duration;
 
-use super::{EventRecord, ImageRecord, Record, ServiceRecord, StoppedRecord};
-use crate::deploy::time::{Timestamp, spoken};
+use crate::chart;
+use crate::{EventRecord, ImageRecord, Record, ServiceRecord, StoppedRecord};
+use deploy::time::{Timestamp, spoken};
 
 /// So many services are named in the page's title.
 const TITLE_SERVICES: usize = 3;
@@ -228,7 +226,7 @@ fn listing(record: &Record, heading: &str, heads: &[&str], rows: &[String]) -> S
 }
 
 /// `heads` are our own words; `rows` are cells, as markup.
-fn table(class: &str, heads: &[&str], rows: &[String]) -> String {
+pub(crate) fn table(class: &str, heads: &[&str], rows: &[String]) -> String {
     let heads: Vec<String> = heads
         .iter()
         .map(|head| format!("<th scope=\"col\">{head}</th>"))
@@ -304,7 +302,7 @@ fn when(started: Timestamp, at: Timestamp) -> String {
 }
 
 /// Seconds as `1:05`, or as `2:01:05` from an hour on.
-fn offset(seconds: u64) -> String {
+pub(crate) fn offset(seconds: u64) -> String {
     let (hours, minutes) = (seconds / SECS_PER_HOUR, seconds / 60 % 60);
     let seconds = seconds % 60;
     if hours == 0 {
@@ -318,7 +316,7 @@ fn offset(seconds: u64) -> String {
 ///
 /// Control characters, as of a log's colours, have no place in HTML; what shows them says that
 /// something was there.
-fn escaped(words: &str) -> String {
+pub(crate) fn escaped(words: &str) -> String {
     let mut html = String::with_capacity(words.len());
     for character in words.chars() {
         match character {
@@ -337,127 +335,12 @@ fn escaped(words: &str) -> String {
 }
 
 /// Colours are told apart without red and green, and letters keep a contrast of 4.5 in both themes.
-const STYLE: &str = r#":root {
-  color-scheme: light;
-  --page: #ffffff; --raised: #f5f6f7; --line: #dfe2e5; --axis: #8a929a;
-  --text: #1b1f23; --quiet: #586069; --link: #0a5ab8;
-  --good: #0b5f34; --good-back: #dff3e6; --bad: #98170f; --bad-back: #fde7e5;
-  --new: #0b62b5; --old: #b84e00; --weight: #6b3fa0;
-}
-@media screen and (prefers-color-scheme: dark) {
-  :root {
-    color-scheme: dark;
-    --page: #14171a; --raised: #1e2327; --line: #31373d; --axis: #77808a;
-    --text: #e4e7ea; --quiet: #a3abb3; --link: #7ab8ff;
-    --good: #86dfab; --good-back: #12341f; --bad: #ffb0a8; --bad-back: #451814;
-    --new: #62b5f5; --old: #f0a04b; --weight: #c3a1f0;
-  }
-}
-* { box-sizing: border-box; }
-html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
-body {
-  margin: 0 auto; padding: 2.5rem 1.5rem; max-width: 48rem;
-  background: var(--page); color: var(--text);
-  font: 1rem/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
-  font-variant-numeric: tabular-nums; overflow-wrap: anywhere;
-}
-h1 { margin: .75rem 0 1rem; font-size: 1.375rem; line-height: 1.35; font-weight: 650; text-wrap: pretty; }
-h2 { display: flex; flex-wrap: wrap; align-items: center; gap: .25rem .75rem; margin: 0 0 .75rem; font-size: 1.1875rem; line-height: 1.35; }
-h3 { margin: 2rem 0 .25rem; font-size: 1rem; }
-section { margin-top: 2.5rem; padding-top: 2rem; border-top: 1px solid var(--line); }
-p { margin: 0 0 1rem; }
-a { color: var(--link); text-underline-offset: .15em; }
-code, pre { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace; font-size: .8667em; }
-pre {
-  margin: 0 0 1.25rem; padding: .75rem 1rem; border-radius: .375rem;
-  background: var(--raised); line-height: 1.55; white-space: pre-wrap;
-}
-.quiet { color: var(--quiet); }
-.unseen { margin: 1.5rem 0 0; color: var(--quiet); }
-.badge {
-  display: inline-block; margin: 0; padding: .125rem .625rem; border: 1px solid currentColor; border-radius: 1rem;
-  font-size: .8125rem; line-height: 1.4; font-weight: 600;
-}
-.good { color: var(--good); background: var(--good-back); }
-.bad { color: var(--bad); background: var(--bad-back); }
-.plain { color: var(--quiet); }
-table { width: 100%; border-collapse: collapse; font-size: .9375rem; }
-th, td { padding: .375rem 1rem .375rem 0; text-align: left; vertical-align: baseline; }
-th:last-child, td:last-child { padding-right: 0; }
-th { color: var(--quiet); font-weight: 500; }
-thead th { font-size: .8125rem; white-space: nowrap; }
-thead th, .happened td { border-bottom: 1px solid var(--line); }
-.facts th { width: 9.75rem; }
-.facts th, .facts td { padding-top: .1875rem; padding-bottom: .1875rem; }
-.when { width: 1%; white-space: nowrap; }
-.when span { display: inline-block; min-width: 3.75em; }
-.long .when span { min-width: 5.5em; }
-.when time { color: var(--quiet); }
-.happened tr:last-child td { border-bottom: 0; }
-.task { width: 30%; }
-.numbers { width: auto; margin-top: .5rem; }
-.numbers .number, .numbers th { text-align: right; }
-.numbers.staged th:last-child { text-align: left; }
-.numbers td { padding-top: .125rem; padding-bottom: .125rem; }
-details { margin-top: 1rem; font-size: .9375rem; }
-summary { color: var(--quiet); cursor: pointer; }
-figure { margin: 1.75rem 0 0; }
-figcaption { display: flex; flex-wrap: wrap; justify-content: space-between; gap: .25rem 1.5rem; margin-bottom: .75rem; font-weight: 600; }
-.legend { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: 0; padding: 0; list-style: none; font-size: .875rem; font-weight: 400; }
-.legend li::before { content: ""; display: inline-block; width: 1.25rem; margin-right: .5rem; vertical-align: .25em; border-top: 3px solid; }
-.legend .new::before { border-color: var(--new); }
-.legend .old::before { border-color: var(--old); }
-.legend .desired::before { border-top: 2px dashed var(--axis); }
-.stages { columns: 2; margin: .5rem 0 0; padding-left: 1.5rem; font-size: .875rem; }
-.stages li { break-inside: avoid; padding-left: .25rem; }
-.stages li::marker { color: var(--quiet); }
-svg { display: block; width: 100%; height: auto; }
-svg.narrow { display: none; max-width: 27rem; }
-svg text { fill: var(--quiet); font-size: 12px; }
-svg .middle { text-anchor: middle; }
-svg .end { text-anchor: end; }
-svg text.new, svg text.old, svg text.weight { font-weight: 600; }
-text.new, circle.new { fill: var(--new); }
-text.old, circle.old { fill: var(--old); }
-text.weight { fill: var(--weight); }
-line { stroke-width: 1; }
-.grid { stroke: var(--line); }
-.axis { stroke: var(--axis); }
-path { fill: none; stroke-width: 2; }
-path.new { stroke: var(--new); }
-path.old { stroke: var(--old); }
-path.area { fill: var(--new); fill-opacity: .09; }
-path.desired { stroke: var(--axis); stroke-width: 1.5; stroke-dasharray: 5 4; }
-path.weight { stroke: var(--weight); stroke-width: 1.5; }
-.stage rect { fill: var(--raised); stroke: var(--axis); stroke-width: 1; }
-.stage text { fill: var(--text); }
-footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line); color: var(--quiet); font-size: .875rem; }
-@media (max-width: 43.75rem) {
-  body { padding: 1.25rem 1rem; }
-  h1 { font-size: 1.1875rem; }
-  .facts th { width: 7.5rem; }
-  th, td { padding-right: .75rem; }
-  .when span { min-width: 0; }
-  .when time { display: block; white-space: normal; }
-  .task { width: 5rem; }
-  .stages { columns: 1; }
-  svg.wide { display: none; }
-  svg.narrow { display: block; }
-}
-@media print {
-  body { max-width: none; padding: 0; font-size: .875rem; }
-  figure, tr, .badge { break-inside: avoid; }
-  h2, h3, thead { break-after: avoid; }
-  details { display: none; }
-  a::after { content: " (" attr(href) ")"; }
-  .badge, pre, path, rect { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-}
-"#;
+const STYLE: &str = include_str!("page.css");
 
 #[cfg(test)]
 mod tests {
-    use super::super::Point;
     use super::*;
+    use crate::Point;
 
     fn started() -> Timestamp {
         Timestamp::from_secs(1_795_550_709)
