@@ -3,6 +3,7 @@
 
 mod chart;
 pub mod page;
+mod parts;
 
 use serde_json::{Value, json};
 

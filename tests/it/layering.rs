@@ -123,7 +123,7 @@ fn the_core_has_three_dependencies_and_neither_waits_nor_looks_at_clock_disk_or_
 
 #[test]
 fn the_record_is_made_of_the_core_and_what_writes_text_and_looks_at_nothing_else() {
-    assert_only_computes("record", &["deploy", "serde_json"]);
+    assert_only_computes("record", &["deploy", "maud", "serde_json"]);
 }
 
 #[test]
