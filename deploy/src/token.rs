@@ -681,6 +681,47 @@ mod tests {
         }
 
         #[test]
+        fn what_was_seen_over_time_takes_no_room_from_what_decides(
+            families in proptest::collection::vec("[A-Za-z0-9_-]{1,200}", 1..=10),
+            points in proptest::collection::vec((0..90_000u64, any::<i32>(), any::<i32>()), 0..80),
+            cause in "\\PC{0,700}",
+            is_rolling_back: bool,
+            config_pin in proptest::option::of("[a-f0-9]{32}"),
+        ) {
+            let services: Vec<ServiceRollout> =
+                families.iter().map(|family| rollout(family, 999_999)).collect();
+            let job = "11111111-2222-4333-8444-555555555555".to_owned();
+            let started = Timestamp::from_secs(1_790_000_000);
+            let phase = if is_rolling_back {
+                Phase::RollingBack {
+                    job, started, owner: Owner::Job, since: started, failed: 0, cause, services,
+                }
+            } else {
+                Phase::RollingOut { job, started, services }
+            };
+            let mut timeline = Timeline::default();
+            for (at, new_running, old_running) in points {
+                timeline.add(at, &crate::rollout::Progress {
+                    new_running,
+                    old_running,
+                    stage: Some("POST_PRODUCTION_TRAFFIC_SHIFT".to_owned()),
+                    new_weight: Some(100.0),
+                    ..Default::default()
+                });
+            }
+            let without = LeftOff { phase, timelines: Vec::new(), config_pin };
+            let with = LeftOff { timelines: vec![timeline; families.len()], ..without.clone() };
+            match (encode(&without, "f"), encode(&with, "f")) {
+                (Ok(without), Ok(with)) => {
+                    let (without, with) = (decode(&without, "f").unwrap(), decode(&with, "f").unwrap());
+                    prop_assert_eq!(with.phase, without.phase);
+                    prop_assert_eq!(with.config_pin, without.config_pin);
+                }
+                (without, with) => prop_assert_eq!(with.is_ok(), without.is_ok()),
+            }
+        }
+
+        #[test]
         fn every_phase_of_up_to_ten_services_reads_back_as_it_was_written(
             services in proptest::collection::vec(any_rollout(), 1..=10),
             job in "[0-9a-f-]{36}",
