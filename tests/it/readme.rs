@@ -80,8 +80,9 @@ fn each_promise_names_tests_that_exist() {
         }
     }
     let mut sources = String::new();
-    collect(root().join("src"), &mut sources);
-    collect(root().join("tests"), &mut sources);
+    for folder in ["src", "deploy/src", "record/src", "tests"] {
+        collect(root().join(folder), &mut sources);
+    }
     let written = readme();
     let promises = between(&written, "## Promises\n", "\n## ");
     let rows: Vec<&str> = promises
