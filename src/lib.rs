@@ -39,7 +39,7 @@
 //! | what is kept of a deployment for later | [`record`] |
 //! | which calls are made | [`aws`] |
 //!
-//! [`deploy`] and [`parameters`] decide: values in, values out. [`aws`] acts and decides nothing.
+//! [`deploy`] and [`parameters`] decide: values in, values out; [`record`] writes. [`aws`] acts and decides nothing.
 //! [`engine`] looks, asks `deploy` what to do, and does it. `tests/it/layering.rs` keeps it so.
 
 mod answer;
@@ -57,6 +57,6 @@ pub mod metrics;
 pub mod observer;
 pub mod parameters;
 mod read;
-pub mod record;
+pub use record;
 pub mod report;
 pub mod settings;

@@ -28,7 +28,7 @@ async fn main() -> ExitCode {
         tracing::error!("the function could not be started again: {error}");
     }
     let aws = Aws::from_environment(environment);
-    aws.connect_ahead();
+    aws.read_certificates();
     let engine = Engine {
         aws,
         clock: Arc::new(SystemClock),

@@ -3,7 +3,6 @@
 use serde_json::{Map, Value};
 
 use super::revision::Revision;
-use super::time::Timestamp;
 
 /// What the ARN of `EventBridge Scheduler`'s universal target for `RunTask` ends in
 /// (<https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html>).
@@ -56,53 +55,6 @@ pub fn pointed(target: &Map<String, Value>, revision: &Revision) -> Pointed {
     let input = input.replacen(&quoted_old, &quoted_new, 1);
     pointed.insert("Input".to_owned(), Value::String(input));
     Pointed::To(pointed)
-}
-
-/// The schedule with a start that is not past, in the same beat; `None` if its start is not past
-/// or it has none.
-///
-/// Some accounts are told by `UpdateSchedule` that a `StartDate` may not lie more than five minutes
-/// back, so that a schedule that has begun cannot be sent as it came. A `cron` needs no start any
-/// more; a `rate` counts from it.
-pub fn restarted(schedule: &Map<String, Value>, now: Timestamp) -> Option<Map<String, Value>> {
-    let start = schedule.get("StartDate")?.as_f64()?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "seconds until the year 9999 fit"
-    )]
-    let start = start as i64;
-    let since = now
-        .as_secs()
-        .checked_sub(start)
-        .filter(|since| *since > 0)?;
-    let mut restarted = schedule.clone();
-    let expression = schedule.get("ScheduleExpression").and_then(Value::as_str);
-    match expression.and_then(every_seconds) {
-        Some(every) => {
-            let next = start + (since / every + 1) * every;
-            restarted.insert("StartDate".to_owned(), Value::from(next));
-        }
-        None => {
-            restarted.remove("StartDate");
-        }
-    }
-    Some(restarted)
-}
-
-/// The beat of `rate(5 minutes)`.
-fn every_seconds(expression: &str) -> Option<i64> {
-    let (value, unit) = expression
-        .strip_prefix("rate(")?
-        .strip_suffix(')')?
-        .split_once(' ')?;
-    let unit = match unit.trim().trim_end_matches('s') {
-        "minute" => 60,
-        "hour" => 3600,
-        "day" => 86_400,
-        _ => return None,
-    };
-    let value: i64 = value.trim().parse().ok()?;
-    value.checked_mul(unit).filter(|every| *every > 0)
 }
 
 /// The task definition as the target names it.
@@ -169,22 +121,6 @@ mod tests {
         );
         assert_eq!(revision_of(&of(ARN)), Some(revision("app:41")));
         assert_eq!(revision_of(&of(newest)), None);
-    }
-
-    #[test]
-    fn a_start_that_is_past_goes_on_in_its_beat() {
-        let now = Timestamp::from_secs(10_000);
-        let with = |expression: &str, start: f64| {
-            object(json!({"ScheduleExpression": expression, "StartDate": start, "EndDate": 1}))
-        };
-        let rate = restarted(&with("rate(5 minutes)", 100.0), now).unwrap();
-        assert_eq!(rate["StartDate"], 10_300, "100 + 34 × 300");
-        let rate = restarted(&with("rate(1 day)", 100.0), now).unwrap();
-        assert_eq!(rate["StartDate"], 86_500);
-        let cron = restarted(&with("cron(0 3 * * ? *)", 100.0), now).unwrap();
-        assert!(!cron.contains_key("StartDate") && cron.contains_key("EndDate"));
-        assert_eq!(restarted(&with("rate(1 hour)", 20_000.0), now), None);
-        assert_eq!(restarted(&object(json!({})), now), None);
     }
 
     #[test]

@@ -148,15 +148,15 @@ impl Timeline {
     }
 }
 
-/// A share of traffic as whole percent.
+/// A share of traffic as whole percent; 0 for what is no number.
 pub fn percent(weight: f64) -> u32 {
-    const ALL: u32 = 100;
-    (0..=ALL)
-        .min_by(|a, b| {
-            let distance = |percent: u32| (f64::from(percent) - weight).abs();
-            distance(*a).total_cmp(&distance(*b))
-        })
-        .unwrap_or(0)
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "0 to 100, and Rust casts NaN to 0"
+    )]
+    let percent = weight.clamp(0.0, 100.0).round() as u32;
+    percent
 }
 
 fn number(mut value: u64) -> String {
@@ -212,6 +212,23 @@ mod tests {
         assert_eq!(kept, [0, 2, 4, 6, 8]);
         while timeline.thin() {}
         assert!(timeline.points().is_empty());
+    }
+
+    #[test]
+    fn a_share_of_traffic_is_the_nearest_whole_percent_from_0_to_100() {
+        for (weight, whole) in [
+            (0.0, 0),
+            (0.4, 0),
+            (12.5, 13),
+            (33.3, 33),
+            (99.6, 100),
+            (-1.0, 0),
+            (250.0, 100),
+            (f64::INFINITY, 100),
+            (f64::NAN, 0),
+        ] {
+            assert_eq!(percent(weight), whole, "{weight}");
+        }
     }
 
     #[test]

@@ -762,6 +762,40 @@ mod tests {
         }
 
         #[test]
+        fn what_was_seen_over_time_takes_no_room_from_what_decides(
+            families in proptest::collection::vec("[A-Za-z0-9_-]{1,200}", 1..=10),
+            points in proptest::collection::vec((0..90_000u64, any::<i32>(), any::<i32>()), 0..80),
+            cause in "\\PC{0,700}",
+            is_rolling_back: bool,
+            config_pin in proptest::option::of("[a-f0-9]{32}"),
+        ) {
+            let count = families.len();
+            let stage = if is_rolling_back { rolling_back(0, &cause) } else { Stage::RollingOut };
+            let without = Deployment { config_pin, ..deployment(stage, services(&families, 999_999)) };
+            let mut timeline = Timeline::default();
+            for (at, new_running, old_running) in points {
+                timeline.add(at, &crate::verdict::Progress {
+                    new_running,
+                    old_running,
+                    stage: Some("POST_PRODUCTION_TRAFFIC_SHIFT".to_owned()),
+                    new_weight: Some(100.0),
+                    ..Default::default()
+                });
+            }
+            let mut with = without.clone();
+            for service in &mut with.services {
+                service.timeline = timeline.clone();
+            }
+            match (encode(&without), encode(&with)) {
+                (Ok(without), Ok(with)) => {
+                    let with = without_timelines(read(&with, count).unwrap());
+                    prop_assert_eq!(with, read(&without, count).unwrap());
+                }
+                (without, with) => prop_assert_eq!(with.is_ok(), without.is_ok()),
+            }
+        }
+
+        #[test]
         fn every_stage_of_up_to_ten_services_reads_back_as_it_was_written(
             mut services in proptest::collection::vec(any_service(), 1..=10),
             job in "[0-9a-f-]{36}",

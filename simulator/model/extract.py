@@ -135,8 +135,8 @@ def partition_table():
     return "\n".join(lines + ["];"]) + "\n"
 
 
-# The services whose requests we sign by hand; CodePipeline is connected to ahead.
-ENDPOINTS = ["codepipeline", "ecr", "ecs", "events", "logs", "scheduler"]
+# The services whose requests we sign by hand.
+ENDPOINTS = ["ecr", "events", "logs", "scheduler"]
 
 
 def endpoints():

@@ -9,7 +9,7 @@ use serde_json::Value;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
     /// `s3`, `ecs`, `codepipeline`, `ecr`, `sts`, `logs`, `events` or `scheduler`; `unknown` for
-    /// operations of none, as `Ping`, which only opens a connection.
+    /// operations of none.
     pub service: &'static str,
     /// The operation's name, as `UpdateService`.
     pub operation: String,

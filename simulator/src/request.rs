@@ -27,8 +27,6 @@ pub(crate) enum Kind {
     Rest,
     Sts(Vec<(String, String)>),
     S3,
-    /// A request that is only there to open a connection.
-    Ping,
     /// A blob of an image, by its digest.
     Blob(String),
 }
@@ -57,14 +55,6 @@ pub(crate) fn asked(
             operation,
             request,
             kind: Kind::Rest,
-        };
-    }
-    if uri.path() == "/ping" && header(headers, "authorization").is_none() {
-        return Asked {
-            service: UNKNOWN,
-            operation: "Ping".to_owned(),
-            request: json!({}),
-            kind: Kind::Ping,
         };
     }
     let path = uri.path().trim_start_matches('/');

@@ -217,11 +217,6 @@ async fn carry_out(
                 ),
             });
         }
-        // What AWS answers is not documented; nobody may depend on it.
-        Kind::Ping => {
-            let body = "healthy".to_owned();
-            return Ok((respond(StatusCode::OK, "text/plain", body), None));
-        }
         Kind::S3 => {
             let response = s3.call(request).await.map_err(|_| io::Error::other("s3"))?;
             let (parts, body) = response.into_parts();
@@ -264,7 +259,6 @@ fn refused(asked: &Asked, error: &ApiError) -> Response<Bytes> {
                 "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error><RequestId>sts</RequestId></ErrorResponse>"
             ),
         ),
-        Kind::Ping => respond(status, "text/plain", message.clone()),
         Kind::S3 => xml_answer(
             status,
             format!(

@@ -7,7 +7,6 @@ use std::time::Duration;
 use s3s::crypto::{Checksum, Sha256};
 use serde_json::{Value, json};
 
-use crate::wire::hex;
 use crate::{Call, Clock, FUNCTION_ACCESS_KEY_ID, FUNCTION_SECRET_ACCESS_KEY, REGION, Simulator};
 
 const ROLE: &str = "arn:aws:iam::111122223333:role/scheduled";
@@ -469,13 +468,13 @@ fn put(
     let canonical = format!("PUT\n{path}\n\n{lines}\n{names}\n{payload}");
     let date = &now[..8];
     let scope = format!("{date}/{REGION}/s3/aws4_request");
-    let hash = hex(&Sha256::checksum(canonical.as_bytes()));
+    let hash = hex::encode(Sha256::checksum(canonical.as_bytes()));
     let to_sign = format!("AWS4-HMAC-SHA256\n{now}\n{scope}\n{hash}");
     let secret = format!("AWS4{FUNCTION_SECRET_ACCESS_KEY}");
     let key = [date, REGION, "s3", "aws4_request"]
         .iter()
         .fold(secret.into_bytes(), |key, part| hmac(&key, part));
-    let signature = hex(&hmac(&key, &to_sign));
+    let signature = hex::encode(hmac(&key, &to_sign));
     headers.push((
         "authorization".to_owned(),
         format!("AWS4-HMAC-SHA256 Credential={FUNCTION_ACCESS_KEY_ID}/{scope}, SignedHeaders={names}, Signature={signature}"),

@@ -114,9 +114,7 @@ mod tests {
         let facts = include_str!("../../simulator/model/endpoints.json");
         let facts: Value = serde_json::from_str(facts).unwrap();
         let services = [
-            ("codepipeline", super::super::CODEPIPELINE),
             ("ecr", super::super::ecr::SERVICE),
-            ("ecs", super::super::ECS),
             ("events", super::super::events::SERVICE),
             ("logs", super::super::logs::SERVICE),
             ("scheduler", super::super::scheduler::SERVICE),
@@ -139,12 +137,16 @@ mod tests {
     fn no_host_is_made_from_a_region_that_is_none() {
         for text in ["x@127.0.0.1:443/", "eu-central-1.evil.example/", ""] {
             assert!(
-                of(&in_region(text, false, false), &super::super::ECS).is_err(),
+                of(
+                    &in_region(text, false, false),
+                    &super::super::events::SERVICE
+                )
+                .is_err(),
                 "{text}"
             );
         }
         let none = SdkConfig::builder().build();
-        assert!(of(&none, &super::super::ECS).is_err());
+        assert!(of(&none, &super::super::events::SERVICE).is_err());
     }
 
     #[test]
@@ -153,7 +155,7 @@ mod tests {
             let config = in_region("eu-central-1", fips, dual_stack).into_builder();
             of(
                 &config.endpoint_url("http://127.0.0.1:1").build(),
-                &super::super::ECS,
+                &super::super::events::SERVICE,
             )
         };
         assert_eq!(set(false, false).unwrap(), "http://127.0.0.1:1");

@@ -1,5 +1,4 @@
-//! HTTP: one pool of connections and one set of root certificates for all clients, and connections
-//! that are there before the first call needs them.
+//! HTTP: one pool of connections and one set of root certificates for all clients.
 
 use std::sync::{Arc, OnceLock};
 
@@ -8,11 +7,9 @@ use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorSettings, SharedHttpConnector,
+    HttpClient, HttpConnectorSettings, SharedHttpConnector,
 };
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::byte_stream::ByteStream;
 
 use super::{CONNECT_TIMEOUT, READ_TIMEOUT};
 
@@ -30,8 +27,8 @@ use super::{CONNECT_TIMEOUT, READ_TIMEOUT};
 pub(super) struct OneConnector(Arc<OnceLock<SharedHttpConnector>>);
 
 impl OneConnector {
-    /// Made when it is first needed.
-    fn made(&self) -> &SharedHttpConnector {
+    /// Made when it is first needed. Who needs it while it is being made waits, blocking.
+    pub(super) fn made(&self) -> &SharedHttpConnector {
         self.0.get_or_init(Self::make)
     }
 
@@ -48,41 +45,6 @@ impl OneConnector {
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
             .build();
         SharedHttpConnector::new(connector)
-    }
-
-    /// Makes it on another thread. A call that comes meanwhile waits for it, blocking.
-    pub(super) async fn ready(&self) {
-        let one = self.clone();
-        let making = tokio::task::spawn_blocking(move || {
-            one.made();
-        });
-        // Who needs it after a panic sees that panic.
-        drop(making.await);
-    }
-
-    /// Opens a connection to `endpoint`, which then waits in the pool for the first call. Without
-    /// TLS there is little to gain, and nothing is done. Given up after [`READ_TIMEOUT`].
-    ///
-    /// The pool opens connections for requests only, so this makes one: `GET /ping`, unsigned,
-    /// without a word about us. Whatever is answered, or nothing, is fine: who finds no connection
-    /// in the pool opens one, as ever.
-    pub(super) async fn connect(&self, endpoint: &str) {
-        if !endpoint.starts_with("https://") {
-            return;
-        }
-        let Ok(request) = HttpRequest::get(format!("{endpoint}/ping")) else {
-            return;
-        };
-        let answered = async {
-            let answer = self.made().call(request).await.ok()?;
-            let status = answer.status().as_u16();
-            // A connection goes back to the pool when its answer has been read.
-            let body = ByteStream::new(answer.into_body());
-            body.collect().await.ok().map(|_| status)
-        };
-        let status = tokio::time::timeout(READ_TIMEOUT, answered).await;
-        let status = status.ok().flatten();
-        tracing::debug!(endpoint, status, "connected ahead");
     }
 }
 
@@ -105,9 +67,10 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use aws_smithy_runtime_api::client::http::HttpConnectorFuture;
-    use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+    use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
+    use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
     use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::retry::RetryConfig;
 
     use super::super::{Aws, environment};
     use super::*;
@@ -158,7 +121,13 @@ mod tests {
     async fn who_is_not_trusted_is_not_talked_to() {
         let simulator = simulator::Simulator::start();
         let endpoint = simulator.tls_endpoint();
-        OneConnector::default().connect(endpoint.url()).await;
+        let config = environment::read(in_lambda).into_builder();
+        let config = config
+            .http_client(OneConnector::default())
+            .endpoint_url(endpoint.url())
+            .retry_config(RetryConfig::disabled());
+        let aws = Aws::new(config.build());
+        aws.ecs(None).clusters().await.unwrap_err();
         assert_eq!(endpoint.connections(), 0);
         assert_eq!(simulator.calls(), []);
     }

@@ -34,7 +34,7 @@ impl Logs {
     /// The last lines of a stream, `count` at most, oldest first, each fit to be shown.
     ///
     /// # Errors
-    /// [`CallError`]; [`Class::Missing`](super::error::Class::Missing) if the container never
+    /// [`CallError`]; [`Class::Missing`](crate::deploy::call::Class::Missing) if the container never
     /// wrote anything.
     pub async fn last_lines(
         &self,

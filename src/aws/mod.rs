@@ -22,11 +22,9 @@ use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
-use futures_util::future::join_all;
 
 use crate::deploy::region::Region;
 use crate::deploy::spec::AssumedRole;
-use endpoint::{Hosts, Service};
 use http::OneConnector;
 
 /// A connection that is not there after this long will not come.
@@ -39,26 +37,6 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(45);
 /// How often one call is tried in all.
 const ATTEMPTS: u32 = 4;
-
-/// What is connected to ahead; the SDK's own clients find it by themselves.
-const ECS: Service = Service {
-    id: "ECS",
-    name: "ecs",
-    hosts: Hosts::usual("ecs", "ecs-fips"),
-    target: "AmazonEC2ContainerServiceV20141113",
-};
-/// See [`ECS`].
-const CODEPIPELINE: Service = Service {
-    id: "CodePipeline",
-    name: "codepipeline",
-    hosts: Hosts::usual("codepipeline", "codepipeline-fips"),
-    target: "CodePipeline_20150709",
-};
-
-/// So many connections to ECS are opened ahead. A start with one service mostly makes four calls at
-/// once: its revision and the two around it are described and the family's newest listed. The
-/// call before those mostly comes before these connections are there, and opens the fourth.
-const ECS_AHEAD: usize = 3;
 
 /// One attempt of an answer to CodePipeline. It comes at the end, when the network may be what
 /// ended the rest: a connection that hangs must leave time for another.
@@ -110,29 +88,17 @@ impl Aws {
         }
     }
 
-    /// Reads the root certificates and opens connections to the services that nearly every job
-    /// needs, in tasks of this runtime: a connection takes two or three round trips and some of a
-    /// small function's CPU time, which pass while the event and the artifact are on their way.
-    /// Where S3 is only the event tells, and where else a job may deploy.
-    ///
-    /// # Replay
-    /// Opens more connections, which wait unused until the pool closes them.
+    /// Reads the machine's root certificates on another thread of this runtime, so that neither the
+    /// first poll nor the first call has to wait for all of it.
     ///
     /// # Panics
     /// Outside a runtime.
-    pub fn connect_ahead(&self) {
-        let Some(connector) = self.connector.clone() else {
-            return;
-        };
-        let endpoint = |service| endpoint::of(&self.config, service).ok();
-        let mut endpoints = vec![endpoint(&ECS); ECS_AHEAD];
-        endpoints.push(endpoint(&CODEPIPELINE));
-        let endpoints: Vec<String> = endpoints.into_iter().flatten().collect();
-        tokio::spawn(async move {
-            connector.ready().await;
-            let all = endpoints.iter().map(|endpoint| connector.connect(endpoint));
-            join_all(all).await;
-        });
+    pub fn read_certificates(&self) {
+        if let Some(connector) = self.connector.clone() {
+            tokio::task::spawn_blocking(move || {
+                connector.made();
+            });
+        }
     }
 
     /// The function's own Region, if one is set.

@@ -1,6 +1,7 @@
 //! `EventBridge` Scheduler: schedules that run tasks.
 
 use aws_types::SdkConfig;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use super::endpoint::{Hosts, Service};
@@ -13,6 +14,13 @@ const PAGES: usize = 100;
 /// What `GetSchedule` returns and `UpdateSchedule` does not take in its body
 /// (API models of both operations; the name stands in the path).
 const READ_ONLY: [&str; 4] = ["Arn", "CreationDate", "LastModificationDate", "Name"];
+
+/// All but the characters that RFC 3986 calls unreserved.
+const NOT_UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// A schedule, every member as it came.
 #[derive(Debug, Clone, PartialEq)]
@@ -161,17 +169,9 @@ fn path_of(group: &str, name: &str) -> String {
     format!("/schedules/{}?groupName={}", encoded(name), encoded(group))
 }
 
-/// Percent-encoded but for letters, digits and `-_.~` (RFC 3986, unreserved).
-fn encoded(text: &str) -> String {
-    let mut encoded = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
+/// Percent-encoded.
+fn encoded(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, NOT_UNRESERVED)
 }
 
 #[cfg(test)]
@@ -181,5 +181,9 @@ mod tests {
     #[test]
     fn names_are_encoded_for_paths_and_queries() {
         assert_eq!(path_of("a b", "x/y"), "/schedules/x%2Fy?groupName=a%20b");
+        assert_eq!(
+            path_of("a-b_c.d~e", "ü&+?"),
+            "/schedules/%C3%BC%26%2B%3F?groupName=a-b_c.d~e"
+        );
     }
 }

@@ -13,7 +13,7 @@ use crate::deploy::call::CallError;
 use crate::deploy::deployment::Deployment;
 use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::revision::Revision;
-use crate::deploy::schedules::{Pointed, RUN_TASK_TARGET, pointed, restarted, revision_of};
+use crate::deploy::schedules::{Pointed, RUN_TASK_TARGET, pointed, revision_of};
 
 /// Something that runs a task at its time.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,26 +116,6 @@ pub(super) async fn find(
 }
 
 impl Run<'_> {
-    /// Sends the schedule as it came, and only if its past start is refused with another one.
-    async fn update_schedule(&self, schedule: &Schedule) -> Result<(), CallError> {
-        let scheduler = self.target_account.scheduler();
-        let error = match scheduler.update(schedule).await {
-            Ok(()) => return Ok(()),
-            Err(error) => error,
-        };
-        let restarted = restarted(&schedule.fields, self.now());
-        match restarted.filter(|_| error.detail.contains("StartDate")) {
-            Some(fields) => {
-                let schedule = Schedule {
-                    fields,
-                    ..schedule.clone()
-                };
-                scheduler.update(&schedule).await
-            }
-            None => Err(error),
-        }
-    }
-
     pub(super) async fn scheduled(&self, families: &[String]) -> Result<Vec<Scheduled>, CallError> {
         find(&self.target_account, &self.ecs, families).await
     }
@@ -192,7 +172,9 @@ impl Run<'_> {
             };
             let put = match &changed {
                 Scheduled::Rule(rule) => self.target_account.events().put_target(rule).await,
-                Scheduled::Schedule(schedule) => self.update_schedule(schedule).await,
+                Scheduled::Schedule(schedule) => {
+                    self.target_account.scheduler().update(schedule).await
+                }
             };
             match put {
                 Ok(()) => pointed += 1,

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use serde_json::json;
 use simulator::{RuntimeApi, TlsEndpoint};
@@ -44,25 +43,6 @@ impl Hosts {
     }
 }
 
-/// One line for each connection that is made ahead, whatever came of it.
-const CONNECTED: &str = "connected ahead";
-
-/// To ECS and to CodePipeline.
-const AHEAD: [usize; 2] = [3, 1];
-const ALL_AHEAD: usize = AHEAD[0] + AHEAD[1];
-
-/// Waits until it is so.
-async fn until(mut is_so: impl FnMut() -> bool) {
-    /// Nothing takes so long; whatever does hangs.
-    const PATIENCE: Duration = Duration::from_mins(2);
-    let waiting = async {
-        while !is_so() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, waiting).await.unwrap();
-}
-
 /// Starts a deployment, which is answered and goes on.
 async fn start(world: &World, runtime_api: &mut RuntimeApi) {
     let start = world.start(json!({}));
@@ -73,47 +53,30 @@ async fn start(world: &World, runtime_api: &mut RuntimeApi) {
 }
 
 #[tokio::test]
-async fn ecs_and_codepipeline_are_connected_to_before_the_event_and_the_job_uses_that() {
+async fn the_clients_of_one_service_share_its_connections() {
     let world = World::new();
-    let hosts = Hosts::of(&world, "connected-ahead");
+    let hosts = Hosts::of(&world, "shared");
     let mut runtime_api = RuntimeApi::start().await;
-    let mut function = hosts.start(&world, &runtime_api);
-    let connections = || [&hosts.ecs, &hosts.codepipeline, &hosts.s3].map(TlsEndpoint::connections);
-    function.has_written(CONNECTED, ALL_AHEAD).await;
-    until(|| connections() == [AHEAD[0], AHEAD[1], 0]).await;
-
+    let function = hosts.start(&world, &runtime_api);
     start(&world, &mut runtime_api).await;
-    let [ecs, codepipeline, s3] = connections();
+    let [ecs, codepipeline, s3] =
+        [&hosts.ecs, &hosts.codepipeline, &hosts.s3].map(TlsEndpoint::connections);
     let calls = world.simulator.calls();
     let of_ecs = calls.iter().filter(|call| call.service == "ecs").count();
     assert!(ecs < of_ecs, "{ecs} connections for {of_ecs} calls");
-    assert_eq!([codepipeline, s3], [AHEAD[1], 1], "no other is needed");
-    assert_eq!(world.count("Ping"), ALL_AHEAD);
+    assert_eq!([codepipeline, s3], [1, 1]);
     function.stop().await;
 }
 
 #[tokio::test]
-async fn who_cannot_be_connected_to_ahead_is_connected_to_by_the_first_call() {
+async fn every_request_of_a_start_is_signed() {
     let world = World::new();
-    let hosts = Hosts::of(&world, "not-connected-ahead");
+    let hosts = Hosts::of(&world, "unsigned");
     let mut runtime_api = RuntimeApi::start().await;
-    world.simulator.faults().reset("Ping", ALL_AHEAD);
-    let mut function = hosts.start(&world, &runtime_api);
-    function.has_written(CONNECTED, ALL_AHEAD).await;
-    start(&world, &mut runtime_api).await;
-    function.stop().await;
-}
-
-#[tokio::test]
-async fn nobody_waits_for_a_host_that_does_not_answer_ahead() {
-    let world = World::new();
-    let hosts = Hosts::of(&world, "silent-ahead");
-    let mut runtime_api = RuntimeApi::start().await;
-    world.simulator.faults().hang("Ping", ALL_AHEAD);
     let function = hosts.start(&world, &runtime_api);
-    until(|| world.count("Ping") == ALL_AHEAD).await;
     start(&world, &mut runtime_api).await;
-    let pings = world.simulator.calls_of("Ping");
-    assert!(pings.iter().all(|ping| ping.ended == 0), "{pings:?}");
+    for call in world.simulator.calls() {
+        assert!(call.access_key_id.is_some(), "{call:?}");
+    }
     function.stop().await;
 }

@@ -86,18 +86,18 @@ fn what_parses_parameters_and_image_definitions_knows_nothing_of_what_acts() {
     );
 }
 
-/// The compiler keeps the core from calling anything; this keeps it from what needs no crate.
-#[test]
-fn the_core_has_three_dependencies_and_neither_waits_nor_looks_at_clock_disk_or_environment() {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("deploy");
+/// The compiler keeps it from calling anything; this keeps it from what needs no crate.
+#[track_caller]
+fn assert_only_computes(package: &str, dependencies: &[&str]) {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(package);
     let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
-    let (_, dependencies) = manifest.split_once("[dependencies]\n").unwrap();
-    let (dependencies, _) = dependencies.split_once("\n[").unwrap();
-    let names: Vec<&str> = dependencies
+    let (_, listed) = manifest.split_once("[dependencies]\n").unwrap();
+    let (listed, _) = listed.split_once("\n[").unwrap();
+    let names: Vec<&str> = listed
         .lines()
         .filter_map(|line| Some(line.split_once(" = ")?.0))
         .collect();
-    assert_eq!(names, ["serde", "serde_json", "thiserror"]);
+    assert_eq!(names, dependencies);
     assert_none_of(
         &root.join("src"),
         &[""],
@@ -114,6 +114,16 @@ fn the_core_has_three_dependencies_and_neither_waits_nor_looks_at_clock_disk_or_
             "println!(",
         ],
     );
+}
+
+#[test]
+fn the_core_has_three_dependencies_and_neither_waits_nor_looks_at_clock_disk_or_environment() {
+    assert_only_computes("deploy", &["serde", "serde_json", "thiserror"]);
+}
+
+#[test]
+fn the_record_is_made_of_the_core_and_what_writes_text_and_looks_at_nothing_else() {
+    assert_only_computes("record", &["deploy", "maud", "serde_json"]);
 }
 
 #[test]
@@ -169,7 +179,7 @@ fn an_sdk_error_is_taken_apart_in_one_place() {
 #[test]
 fn nothing_in_the_function_panics_on_purpose() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for folder in ["src", "deploy/src"] {
+    for folder in ["src", "deploy/src", "record/src"] {
         assert_none_of(
             &root.join(folder),
             &[""],

@@ -80,7 +80,7 @@ fn each_promise_names_tests_that_exist() {
         }
     }
     let mut sources = String::new();
-    for folder in ["src", "deploy/src", "tests"] {
+    for folder in ["src", "deploy/src", "record/src", "tests"] {
         collect(root().join(folder), &mut sources);
     }
     let written = readme();

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use simulator::{Answer, Posted, RuntimeApi};
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
-use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::support::{World, id_of, success};
@@ -18,8 +17,6 @@ use crate::support::{World, id_of, success};
 pub(crate) struct Function {
     child: Child,
     written: Arc<Mutex<Vec<u8>>>,
-    /// Told of all that is written, and of the end.
-    has_more: Arc<Notify>,
     readers: Vec<JoinHandle<()>>,
 }
 
@@ -46,40 +43,19 @@ impl Function {
             Box::new(child.stdout.take().unwrap()),
             Box::new(child.stderr.take().unwrap()),
         ];
-        let has_more = Arc::<Notify>::default();
         let readers = streams.into_iter().map(|mut stream| {
-            let (written, has_more) = (written.clone(), has_more.clone());
+            let written = written.clone();
             tokio::spawn(async move {
                 let mut part = [0; 4096];
                 while let Ok(length @ 1..) = stream.read(&mut part).await {
                     written.lock().unwrap().extend_from_slice(&part[..length]);
-                    has_more.notify_one();
                 }
             })
         });
         Self {
             readers: readers.collect(),
-            has_more,
             child,
             written,
-        }
-    }
-
-    /// Waits until it has written `what` so many times.
-    pub(crate) async fn has_written(&mut self, what: &str, times: usize) {
-        /// Nothing takes so long; whatever does hangs.
-        const PATIENCE: Duration = Duration::from_mins(2);
-        loop {
-            let written = String::from_utf8_lossy(&self.written.lock().unwrap()).into_owned();
-            if written.matches(what).count() >= times {
-                return;
-            }
-            tokio::select! {
-                more = tokio::time::timeout(PATIENCE, self.has_more.notified()) => {
-                    assert!(more.is_ok(), "no {what} {times} times in: {written}");
-                }
-                status = self.child.wait() => unreachable!("ended with {status:?}: {written}"),
-            }
         }
     }
 

@@ -431,32 +431,31 @@ async fn a_schedule_that_cannot_be_changed_alone_is_refused_before_anything_is_c
 }
 
 #[tokio::test]
-async fn a_past_start_is_sent_as_it_came_and_only_if_refused_in_the_same_beat() {
+async fn a_schedule_keeps_its_past_start_and_one_that_is_refused_for_it_is_told_with_the_reason() {
+    let words = "The StartDate you specify cannot be earlier than 5 minutes ago.";
     for is_refused in [false, true] {
         let world = World::new();
-        let now = world.simulator.clock().now_ms() / 1000;
         let mut hourly = schedule(ecs_target("prod", &arn("app:1")));
-        hourly["StartDate"] = json!(now - 5000);
+        let start = world.simulator.clock().now_ms() / 1000 - 5000;
+        hourly["StartDate"] = json!(start);
         let scheduler = world.simulator.scheduler();
         scheduler.put("default", "hourly", hourly);
         if is_refused {
-            let words = "The StartDate you specify cannot be earlier than 5 minutes ago.";
-            world
-                .simulator
-                .faults()
-                .fail("UpdateSchedule", 1, 400, "ValidationException", words);
+            let faults = world.simulator.faults();
+            faults.fail("UpdateSchedule", 1, 400, "ValidationException", words);
         }
-        success(&world.deploy(json!({"ScheduledTasks": true})).await);
-        let after = scheduler.schedule("default", "hourly").unwrap();
-        let expected = if is_refused {
-            now - 5000 + 2 * 3600
+        let answer = world.deploy(json!({"ScheduledTasks": true})).await;
+        if is_refused {
+            let (_, message) = failure(&answer);
+            assert!(message.contains("app:2 is serving"), "{message}");
+            assert!(message.contains(words), "{message}");
         } else {
-            now - 5000
-        };
-        assert_eq!(after["StartDate"], expected);
-        assert_eq!(
-            after["Target"]["EcsParameters"]["TaskDefinitionArn"],
-            arn("app:2")
-        );
+            success(&answer);
+        }
+        let after = scheduler.schedule("default", "hourly").unwrap();
+        assert_eq!(after["StartDate"], start);
+        let runs = arn(if is_refused { "app:1" } else { "app:2" });
+        assert_eq!(after["Target"]["EcsParameters"]["TaskDefinitionArn"], runs);
+        assert_eq!(world.count("UpdateSchedule"), 1, "it is sent once");
     }
 }

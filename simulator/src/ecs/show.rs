@@ -8,7 +8,6 @@ use super::setup::{Controller, PauseHook, ServiceSetup, Strategy};
 use super::task::{SIGTERM, Task, USER_INITIATED};
 use super::world::{Definition, World};
 use crate::arn::arn;
-use crate::wire::hex;
 
 /// What a pause hook does when nobody answers it.
 const TIMEOUT_ACTION: &str = "ROLLBACK";
@@ -385,5 +384,5 @@ fn digest_of(image: &str) -> String {
         return digest.to_owned();
     }
     let hash = Sha256::checksum(image.as_bytes());
-    format!("sha256:{}", hex(&hash))
+    format!("sha256:{}", hex::encode(hash))
 }

@@ -1,12 +1,14 @@
 //! The record of a deployment that ended: `deployment.json`, and the page that shows the same to
-//! people.
+//! people. Values in, text out.
 
+mod chart;
 pub mod page;
+mod parts;
 
 use serde_json::{Value, json};
 
-use crate::deploy::time::Timestamp;
-pub use crate::deploy::timeline::Point;
+use deploy::time::Timestamp;
+pub use deploy::timeline::Point;
 
 /// The version of the JSON's shape; grows when a member changes its meaning.
 pub const VERSION: u32 = 1;

@@ -6,10 +6,12 @@
 
 use std::time::Duration;
 
-use super::super::{Point, ServiceRecord};
-use super::{escaped, offset, table};
-use crate::deploy::text::listed;
-use crate::deploy::time::human;
+use deploy::text::listed;
+use deploy::time::human;
+use maud::{Markup, html};
+
+use crate::parts::{offset, table};
+use crate::{Point, ServiceRecord};
 
 /// Lengths are whole tenths of a pixel, and are written as pixels with one decimal.
 const PX: u64 = 10;
@@ -119,22 +121,19 @@ struct Chart<'a> {
 
 /// The figure of a service that was deployed to in `seconds`: legend, both drawings, the stages as
 /// a list and the numbers as a table. `number` tells the figures of a page apart.
-pub(super) fn figure(service: &ServiceRecord, seconds: u64, number: usize) -> String {
+pub(crate) fn figure(service: &ServiceRecord, seconds: u64, number: usize) -> Markup {
     if service.timeline.is_empty() {
-        return "<p class=\"unseen\">Nothing was seen over time.</p>\n".to_owned();
+        return html! { p class="unseen" { "Nothing was seen over time." } };
     }
     let chart = Chart::new(service, seconds);
-    let drawings: Vec<String> = FORMATS
-        .iter()
-        .map(|format| Drawing::new(&chart, format).svg(number))
-        .collect();
-    format!(
-        "<figure>\n<figcaption>Running tasks over time{}</figcaption>\n{}{}</figure>\n{}",
-        chart.legend(),
-        drawings.concat(),
-        chart.stage_list(),
-        numbers(&service.timeline),
-    )
+    html! {
+        figure {
+            figcaption { "Running tasks over time" (chart.legend()) }
+            @for format in &FORMATS { (Drawing::new(&chart, format).svg(number)) }
+            (chart.stage_list())
+        }
+        (numbers(&service.timeline))
+    }
 }
 
 impl<'a> Chart<'a> {
@@ -161,38 +160,30 @@ impl<'a> Chart<'a> {
         seen.chain(self.desired).max().unwrap_or(0)
     }
 
-    fn legend(&self) -> String {
-        let named = |class: &str, what: &str, revision: Option<&str>| {
-            let revision = revision.map_or_else(String::new, |revision| {
-                format!(" <code>{}</code>", escaped(revision))
-            });
-            format!("<li class=\"{class}\">{what}{revision}</li>")
-        };
-        let mut items = named("new", "new", Some(&self.service.revision));
-        items += &named("old", "old", self.service.previous.as_deref());
-        if let Some(desired) = self.desired {
-            items += &named("desired", &format!("desired: {desired}"), None);
+    fn legend(&self) -> Markup {
+        let ServiceRecord {
+            revision, previous, ..
+        } = self.service;
+        html! {
+            ul class="legend" {
+                li class="new" { "new " code { (revision) } }
+                li class="old" { "old" @if let Some(revision) = previous { " " code { (revision) } } }
+                @if let Some(desired) = self.desired { li class="desired" { "desired: " (desired) } }
+            }
         }
-        format!("<ul class=\"legend\">{items}</ul>")
     }
 
     /// The stages in words, because the band has no room for the names of short ones.
-    fn stage_list(&self) -> String {
-        if self.stages.is_empty() {
-            return String::new();
+    fn stage_list(&self) -> Markup {
+        html! {
+            @if !self.stages.is_empty() {
+                ol class="stages" {
+                    @for span in &self.stages {
+                        li { (stage_name(span.value)) " " span class="quiet" { (span.when()) } }
+                    }
+                }
+            }
         }
-        let items: Vec<String> = self
-            .stages
-            .iter()
-            .map(|span| {
-                format!(
-                    "<li>{} <span class=\"quiet\">{}</span></li>",
-                    escaped(&stage_name(span.value)),
-                    span.when(),
-                )
-            })
-            .collect();
-        format!("<ol class=\"stages\">{}</ol>\n", items.concat())
     }
 
     /// What stands at the ends of the lines of new and old tasks.
@@ -278,31 +269,32 @@ impl<'a> Drawing<'a> {
         }
     }
 
-    fn svg(&self, number: usize) -> String {
+    fn svg(&self, number: usize) -> Markup {
         let Self { chart, format, .. } = self;
-        let mut body = self.count_axis() + &self.time_axis() + &self.task_lines();
-        let mut height = self.bottom + GAP + LINE;
+        let stages_top = self.bottom + GAP + LINE;
+        let mut weights_top = stages_top;
         if !chart.stages.is_empty() {
-            body += &self.stage_band(height + GAP);
-            height += GAP + LINE + STAGES_HEIGHT;
+            weights_top += GAP + LINE + STAGES_HEIGHT;
         }
+        let mut height = weights_top;
         if !chart.weights.is_empty() {
-            body += &self.weight_strip(height + GAP);
             height += GAP + LINE + GAP + WEIGHT_HEIGHT + GAP;
         }
         let id = format!("chart-{number}-{}", format.name);
-        format!(
-            "<svg class=\"{}\" viewBox=\"0 0 {} {}\" role=\"img\" \
-             aria-labelledby=\"{id}-title\" aria-describedby=\"{id}-desc\">\n\
-             <title id=\"{id}-title\">Running tasks of {} on {} over time</title>\n\
-             <desc id=\"{id}-desc\">{}</desc>\n{body}</svg>\n",
-            format.name,
-            px(format.width),
-            px(height),
-            escaped(&chart.service.service),
-            escaped(&chart.service.cluster),
-            escaped(&chart.description()),
-        )
+        html! {
+            svg class=(format.name) viewBox={ "0 0 " (px(format.width)) " " (px(height)) } role="img"
+                aria-labelledby={ (id) "-title" } aria-describedby={ (id) "-desc" } {
+                title id={ (id) "-title" } {
+                    "Running tasks of " (chart.service.service) " on " (chart.service.cluster) " over time"
+                }
+                desc id={ (id) "-desc" } { (chart.description()) }
+                (self.count_axis())
+                (self.time_axis())
+                (self.task_lines())
+                @if !chart.stages.is_empty() { (self.stage_band(stages_top + GAP)) }
+                @if !chart.weights.is_empty() { (self.weight_strip(weights_top + GAP)) }
+            }
+        }
     }
 
     fn plot_width(&self) -> u64 {
@@ -319,60 +311,63 @@ impl<'a> Drawing<'a> {
         self.bottom - share(count, self.count_top, self.format.height)
     }
 
-    fn count_axis(&self) -> String {
-        ticks(self.count_step, self.count_top)
-            .map(|count| self.level(count == 0, self.y(count), &count.to_string()))
-            .collect()
+    fn count_axis(&self) -> Markup {
+        html! {
+            @for count in ticks(self.count_step, self.count_top) {
+                (self.level(count == 0, self.y(count), &count.to_string()))
+            }
+        }
     }
 
     /// A line from the left to the right and what it stands for.
-    fn level(&self, is_axis: bool, y: u64, words: &str) -> String {
+    fn level(&self, is_axis: bool, y: u64, words: &str) -> Markup {
         let class = if is_axis { "axis" } else { "grid" };
-        line(class, (self.left, y), (self.right, y)) + &text("end", self.left - GAP, y, words)
-    }
-
-    fn time_axis(&self) -> String {
-        let (unit, step) = time_step(self.chart.end, self.plot_width() / TICK_ROOM);
-        let mut axis = String::new();
-        for at in ticks(step, self.chart.end) {
-            let x = self.x(at);
-            let words = match at {
-                0 => "0".to_owned(),
-                at => format!("{} {}", at / unit.seconds, unit.name),
-            };
-            axis += &line("axis", (x, self.bottom), (x, self.bottom + GAP / 2));
-            axis += &text("middle", x, self.bottom + GAP + LINE / 2, &words);
+        html! {
+            (line(class, (self.left, y), (self.right, y)))
+            (text("end", self.left - GAP, y, words))
         }
-        axis
     }
 
-    fn task_lines(&self) -> String {
+    fn time_axis(&self) -> Markup {
+        let (unit, step) = time_step(self.chart.end, self.plot_width() / TICK_ROOM);
+        let words = |at: u64| match at {
+            0 => "0".to_owned(),
+            at => format!("{} {}", at / unit.seconds, unit.name),
+        };
+        html! {
+            @for at in ticks(step, self.chart.end) {
+                @let x = self.x(at);
+                (line("axis", (x, self.bottom), (x, self.bottom + GAP / 2)))
+                (text("middle", x, self.bottom + GAP + LINE / 2, &words(at)))
+            }
+        }
+    }
+
+    fn task_lines(&self) -> Markup {
         let Chart {
             new, old, desired, ..
         } = self.chart;
         let y_new = |count: u32| self.y(u64::from(count)) - APART;
         let y_old = |count: u32| self.y(u64::from(count)) + APART;
         let steps = self.steps(new, y_new);
-        let mut lines = String::new();
-        if let Some(first) = new.first() {
-            let (bottom, back) = (px(self.bottom), px(self.x(first.from)));
-            lines += &path("area", &format!("{steps}V{bottom}H{back}Z"));
+        html! {
+            @if let Some(first) = new.first() {
+                (path("area", &format!("{steps}V{}H{}Z", px(self.bottom), px(self.x(first.from)))))
+            }
+            @if let Some(desired) = desired {
+                @let y = self.y(u64::from(*desired));
+                (path("desired", &format!("M{} {}H{}", px(self.left), px(y), px(self.right))))
+            }
+            (path("old", &self.steps(old, y_old)))
+            (path("new", &steps))
+            @if let (Some(new), Some(old)) = (new.last(), old.last()) {
+                (self.line_ends(y_new(new.value), y_old(old.value)))
+            }
         }
-        if let Some(desired) = desired {
-            let (left, right) = (px(self.left), px(self.right));
-            let y = px(self.y(u64::from(*desired)));
-            lines += &path("desired", &format!("M{left} {y}H{right}"));
-        }
-        lines += &path("old", &self.steps(old, y_old));
-        lines += &path("new", &steps);
-        if let (Some(new), Some(old)) = (new.last(), old.last()) {
-            lines += &self.line_ends(y_new(new.value), y_old(old.value));
-        }
-        lines
     }
 
     /// Dots and labels, the labels moved apart where they would overlap.
-    fn line_ends(&self, y_new: u64, y_old: u64) -> String {
+    fn line_ends(&self, y_new: u64, y_old: u64) -> Markup {
         let [new, old] = self.chart.end_labels();
         let (label_new, label_old) = if y_new <= y_old {
             moved_apart(y_new, y_old, self.bottom)
@@ -381,10 +376,12 @@ impl<'a> Drawing<'a> {
             (label_new, label_old)
         };
         let x = self.right + GAP;
-        dot("old", self.right, y_old)
-            + &dot("new", self.right, y_new)
-            + &text("new", x, label_new, &new)
-            + &text("old", x, label_old, &old)
+        html! {
+            (dot("old", self.right, y_old))
+            (dot("new", self.right, y_new))
+            (text("new", x, label_new, &new))
+            (text("old", x, label_old, &old))
+        }
     }
 
     /// A path's data. Where nothing was told the line is interrupted.
@@ -404,14 +401,17 @@ impl<'a> Drawing<'a> {
         data
     }
 
-    fn stage_band(&self, top: u64) -> String {
-        let stages = self.chart.stages.iter().zip(1..);
-        let stages = stages.map(|(span, number)| self.stage(top + LINE, span, number));
-        self.heading(top, "Lifecycle stages") + &stages.collect::<String>()
+    fn stage_band(&self, top: u64) -> Markup {
+        html! {
+            (self.heading(top, "Lifecycle stages"))
+            @for (span, number) in self.chart.stages.iter().zip(1..) {
+                (self.stage(top + LINE, span, number))
+            }
+        }
     }
 
     /// A stage with its number in the list below and its name, as far as they fit.
-    fn stage(&self, top: u64, span: &Span<&str>, number: u32) -> String {
+    fn stage(&self, top: u64, span: &Span<&str>, number: u32) -> Markup {
         let from = self.x(span.from);
         let width = self.x(span.until).saturating_sub(from);
         let labels = [
@@ -419,60 +419,56 @@ impl<'a> Drawing<'a> {
             number.to_string(),
         ];
         let label = labels.iter().find(|words| width_of(words) <= width);
-        let label = label.map_or_else(String::new, |words| {
-            text("middle", from + width / 2, top + STAGES_HEIGHT / 2, words)
-        });
-        format!(
-            "<g class=\"stage\"><title>{}, {}</title>\
-             <rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/>{label}</g>\n",
-            escaped(span.value),
-            span.when(),
-            px(from),
-            px(top),
-            px(width),
-            px(STAGES_HEIGHT),
-        )
+        html! {
+            g class="stage" {
+                title { (span.value) ", " (span.when()) }
+                rect x=(px(from)) y=(px(top)) width=(px(width)) height=(px(STAGES_HEIGHT)) {}
+                @if let Some(words) = label {
+                    (text("middle", from + width / 2, top + STAGES_HEIGHT / 2, words))
+                }
+            }
+        }
     }
 
-    fn weight_strip(&self, top: u64) -> String {
+    fn weight_strip(&self, top: u64) -> Markup {
         let weights = &self.chart.weights;
         let bottom = top + LINE + GAP + WEIGHT_HEIGHT;
         let y = |weight: u32| bottom - share(weight.into(), PERCENT.into(), WEIGHT_HEIGHT);
-        let mut strip = self.heading(top, "Traffic on the new tasks");
-        strip += &self.level(false, y(PERCENT), "100 %");
-        strip += &self.level(true, y(0), "0 %");
-        strip += &path("weight", &self.steps(weights, y));
-        if let (Some(words), Some(last)) = (self.chart.weight_label(), weights.last()) {
-            strip += &text("weight", self.right + GAP, y(last.value), &words);
+        html! {
+            (self.heading(top, "Traffic on the new tasks"))
+            (self.level(false, y(PERCENT), "100 %"))
+            (self.level(true, y(0), "0 %"))
+            (path("weight", &self.steps(weights, y)))
+            @if let (Some(words), Some(last)) = (self.chart.weight_label(), weights.last()) {
+                (text("weight", self.right + GAP, y(last.value), &words))
+            }
         }
-        strip
     }
 
-    fn heading(&self, top: u64, words: &str) -> String {
+    fn heading(&self, top: u64, words: &str) -> Markup {
         // Counts of many digits leave a plot that is narrower than its headings.
         let left = self.left.min(self.right.saturating_sub(width_of(words)));
         text("start", left, top + LINE / 2, words)
     }
 }
 
+// In HTML an SVG element without content is closed like any other: `{}`, not `;`.
+
 /// Letters whose middle is at the height `y`.
-fn text(class: &str, x: u64, y: u64, words: &str) -> String {
-    let (x, y, words) = (px(x), px(y + TO_BASELINE), escaped(words));
-    format!("<text class=\"{class}\" x=\"{x}\" y=\"{y}\">{words}</text>\n")
+fn text(class: &str, x: u64, y: u64, words: &str) -> Markup {
+    html! { text class=(class) x=(px(x)) y=(px(y + TO_BASELINE)) { (words) } }
 }
 
-fn line(class: &str, (x1, y1): (u64, u64), (x2, y2): (u64, u64)) -> String {
-    let (x1, y1, x2, y2) = (px(x1), px(y1), px(x2), px(y2));
-    format!("<line class=\"{class}\" x1=\"{x1}\" y1=\"{y1}\" x2=\"{x2}\" y2=\"{y2}\"/>\n")
+fn line(class: &str, (x1, y1): (u64, u64), (x2, y2): (u64, u64)) -> Markup {
+    html! { line class=(class) x1=(px(x1)) y1=(px(y1)) x2=(px(x2)) y2=(px(y2)) {} }
 }
 
-fn path(class: &str, data: &str) -> String {
-    format!("<path class=\"{class}\" d=\"{data}\"/>\n")
+fn path(class: &str, data: &str) -> Markup {
+    html! { path class=(class) d=(data) {} }
 }
 
-fn dot(class: &str, x: u64, y: u64) -> String {
-    let (x, y) = (px(x), px(y));
-    format!("<circle class=\"{class}\" cx=\"{x}\" cy=\"{y}\" r=\"3\"/>\n")
+fn dot(class: &str, x: u64, y: u64) -> Markup {
+    html! { circle class=(class) cx=(px(x)) cy=(px(y)) r="3" {} }
 }
 
 /// At least the width of `words`. Characters beyond ASCII may be twice as wide.
@@ -563,39 +559,40 @@ fn time_step(end: u64, most: u64) -> (Unit, u64) {
 }
 
 /// The points as a table, for whoever wants the numbers.
-fn numbers(points: &[Point]) -> String {
+fn numbers(points: &[Point]) -> Markup {
     let has_stages = points.iter().any(|point| point.stage.is_some());
     let has_weights = points.iter().any(|point| point.weight.is_some());
     let mut heads = vec!["Since start", "New", "Old"];
     heads.extend(has_weights.then_some("Traffic on new"));
     heads.extend(has_stages.then_some("Stage"));
-    let rows: Vec<String> = points
-        .iter()
-        .map(|point| {
-            let number = |words: String| format!("<td class=\"number\">{words}</td>");
-            let mut row = number(format!("+{}", offset(point.at)))
-                + &number(point.new.to_string())
-                + &number(point.old.to_string());
-            if has_weights {
-                row += &number(point.weight.map_or_else(String::new, |w| format!("{w} %")));
+    let rows = points.iter().map(|point| {
+        html! {
+            td class="number" { "+" (offset(point.at)) }
+            td class="number" { (point.new) }
+            td class="number" { (point.old) }
+            @if has_weights {
+                td class="number" { @if let Some(weight) = point.weight { (weight) " %" } }
             }
-            if has_stages {
-                let stage = point.stage.as_deref().unwrap_or_default();
-                let stage = escaped(stage).replace('_', "_<wbr>");
-                row += &format!("<td><code>{stage}</code></td>");
+            @if has_stages {
+                td { code {
+                    @for part in point.stage.as_deref().unwrap_or_default().split_inclusive('_') {
+                        (part) @if part.ends_with('_') { wbr; }
+                    }
+                } }
             }
-            row
-        })
-        .collect();
+        }
+    });
     let class = if has_stages {
         "numbers staged"
     } else {
         "numbers"
     };
-    format!(
-        "<details>\n<summary>The numbers of the chart</summary>\n{}</details>\n",
-        table(class, &heads, &rows)
-    )
+    html! {
+        details {
+            summary { "The numbers of the chart" }
+            (table(class, &heads, rows.collect()))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -750,7 +747,7 @@ mod tests {
             service.desired = i32::try_from(most).ok();
             let chart = Chart::new(&service, end);
             for format in &FORMATS {
-                let svg = Drawing::new(&chart, format).svg(1);
+                let svg = Drawing::new(&chart, format).svg(1).into_string();
                 let (_, view) = svg.split_once("viewBox=\"0 0 ").unwrap();
                 let (view, body) = view.split_once("</desc>").unwrap();
                 let mut size = view.split(['"', ' ']).map(str::parse::<f64>);
@@ -770,7 +767,7 @@ mod tests {
     fn points_in_a_wrong_order_and_a_negative_count_draw_something() {
         let mut service = service(vec![point(50, 1, 1), point(10, 2, 0)]);
         service.desired = Some(-1);
-        let figure = figure(&service, 20, 1);
+        let figure = figure(&service, 20, 1).into_string();
         assert_eq!(figure.matches("<svg").count(), FORMATS.len());
         assert!(!figure.contains("desired"));
     }
@@ -786,7 +783,7 @@ mod tests {
             staged(1, "SCALE_UP"),
             staged(40, "BAKE_TIME"),
         ]);
-        let figure = figure(&service, 500, 1);
+        let figure = figure(&service, 500, 1).into_string();
         assert!(figure.contains(">3 bake time</text>"));
         assert!(figure.contains(">2</text>"));
         assert!(!figure.contains(">1</text></g>"));
@@ -796,7 +793,7 @@ mod tests {
 
     #[test]
     fn bands_are_drawn_only_for_what_was_told() {
-        let plain = figure(&service(vec![point(0, 1, 1)]), 60, 1);
+        let plain = figure(&service(vec![point(0, 1, 1)]), 60, 1).into_string();
         for words in ["Lifecycle stages", "Traffic", "class=\"stages\""] {
             assert!(!plain.contains(words), "{words}");
         }

@@ -1,0 +1,563 @@
+//! `deployment.html`: one page that needs nothing else.
+
+use std::time::Duration;
+
+use deploy::time::{Timestamp, human};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use crate::chart;
+use crate::parts::{SECS_PER_HOUR, offset, table};
+use crate::{EventRecord, ImageRecord, Record, ServiceRecord, StoppedRecord};
+
+/// So many services are named in the page's title.
+const TITLE_SERVICES: usize = 3;
+
+/// What a service that serves the new revision is said to be.
+const SERVING: &str = "serving";
+
+/// Colours are told apart without red and green, and letters keep a contrast of 4.5 in both themes.
+const STYLE: &str = include_str!("page.css");
+
+/// The page as HTML text.
+///
+/// # Guarantees
+/// It is complete in itself: no script, no font, no image, and no address but those of the
+/// services' consoles. Every text of `record` is shown as text: none can become markup. The same
+/// record gives the same page.
+pub fn page(record: &Record) -> String {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy"
+                    content="default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="referrer" content="no-referrer";
+                title { (title(record)) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                main {
+                    (header(record))
+                    @for (service, number) in record.services.iter().zip(1..) {
+                        (section(record, service, number))
+                    }
+                }
+                footer {
+                    "Recorded by ecs-deploy-action from what ECS showed; between two looks "
+                    "(5 s or more) nothing is known."
+                }
+            }
+        }
+    };
+    printable(&page.into_string())
+}
+
+/// Control characters, as of a log's colours, have no place in HTML; what shows them says that
+/// something was there.
+fn printable(html: &str) -> String {
+    let shown = |character: char| match character {
+        '\n' | '\t' => character,
+        control if control.is_control() => char::REPLACEMENT_CHARACTER,
+        plain => plain,
+    };
+    html.chars().filter(|c| *c != '\r').map(shown).collect()
+}
+
+fn outcome(record: &Record) -> &'static str {
+    if record.succeeded {
+        "Succeeded"
+    } else {
+        "Failed"
+    }
+}
+
+fn target(service: &ServiceRecord) -> String {
+    format!("{} on {}", service.service, service.cluster)
+}
+
+fn title(record: &Record) -> String {
+    let named = record.services.iter().take(TITLE_SERVICES).map(target);
+    let mut named: Vec<String> = named.collect();
+    let others = record.services.len().saturating_sub(named.len());
+    if others > 0 {
+        named.push(format!("{others} more"));
+    }
+    if named.is_empty() {
+        outcome(record).to_owned()
+    } else {
+        format!("{}: {}", outcome(record), named.join(", "))
+    }
+}
+
+fn header(record: &Record) -> Markup {
+    let message = record.message.trim();
+    let (headline, rest) = message.split_once('\n').unwrap_or((message, ""));
+    let headline = match headline.trim() {
+        "" => outcome(record),
+        headline => headline,
+    };
+    let rest = rest.trim_matches(['\r', '\n']);
+    html! {
+        header {
+            p class={ "badge " (if record.succeeded { "good" } else { "bad" }) } { (outcome(record)) }
+            h1 { (headline) }
+            @if !rest.is_empty() { pre { (rest) } }
+            table class="facts" {
+                tbody {
+                    (fact("Job", code(&record.job)))
+                    @if let Some(id) = &record.pipeline_execution_id {
+                        (fact("Pipeline execution", code(id)))
+                    }
+                    (fact("Started", moment(record.started)))
+                    (fact("Ended", moment(record.ended)))
+                    (fact("Took", took(record.ended.since(record.started))))
+                }
+            }
+        }
+    }
+}
+
+/// To the second where the spoken form leaves them out.
+fn took(duration: Duration) -> String {
+    let human = human(duration);
+    match duration.as_secs() {
+        0..60 => human,
+        seconds => format!("{human} ({})", offset(seconds)),
+    }
+}
+
+fn section(record: &Record, service: &ServiceRecord, number: usize) -> Markup {
+    let was_touched = !service.deployment.is_empty();
+    let end = match service.end.as_str() {
+        _ if !was_touched => "plain",
+        SERVING => "good",
+        _ => "bad",
+    };
+    let seconds = record.ended.since(record.started).as_secs();
+    html! {
+        section aria-labelledby={ "service-" (number) } {
+            h2 id={ "service-" (number) } {
+                (target(service)) " " span class={ "badge " (end) } { (service.end) }
+            }
+            @if was_touched {
+                (service_facts(service))
+                (chart::figure(service, seconds, number))
+                (stopped_tasks(record, &service.stopped))
+                (events(record, &service.events))
+            } @else {
+                p { "Nothing was deployed to this service." }
+            }
+        }
+    }
+}
+
+fn service_facts(service: &ServiceRecord) -> Markup {
+    let revision = html! {
+        @if let Some(previous) = &service.previous { (code(previous)) " → " }
+        (code(&service.revision))
+    };
+    html! {
+        table class="facts" {
+            tbody {
+                (fact("Revision", revision))
+                (fact("Deployment", code(&service.deployment)))
+                @if let Some(count) = service.desired { (fact("Desired tasks", count)) }
+                @for image in &service.images {
+                    (fact(&format!("Image of {}", image.container), image_of(image)))
+                }
+                @if let Some(address) = &service.console { (fact("Console", console(address))) }
+            }
+        }
+    }
+}
+
+fn image_of(image: &ImageRecord) -> Markup {
+    let digest = image.digest.as_ref();
+    let digest = digest.filter(|digest| !image.image.ends_with(digest.as_str()));
+    html! {
+        (code(&image.image))
+        @if let Some(digest) = digest { br; (code(digest)) }
+    }
+}
+
+/// Anything but `https://` stays text: a link could be a script.
+fn console(address: &str) -> Markup {
+    if address.starts_with("https://") {
+        html! { a href=(address) rel="noreferrer" { "Open in the ECS console" } }
+    } else {
+        code(address)
+    }
+}
+
+fn stopped_tasks(record: &Record, stopped: &[StoppedRecord]) -> Markup {
+    let rows = stopped.iter().map(|task| {
+        html! {
+            @match task.at {
+                Some(at) => (when(record.started, at)),
+                None => td class="when" { "not known" },
+            }
+            td class="task" { (code(&task.task)) }
+            td { (task.reason) }
+        }
+    });
+    listing(record, "Stopped tasks", &["Task", "Reason"], rows.collect())
+}
+
+fn events(record: &Record, events: &[EventRecord]) -> Markup {
+    let rows = events.iter().map(|event| {
+        html! { (when(record.started, event.at)) td { (event.message) } }
+    });
+    listing(record, "Events", &["Message"], rows.collect())
+}
+
+/// A heading and a table of what happened when; nothing at all if nothing did.
+fn listing(record: &Record, heading: &str, heads: &[&str], rows: Vec<Markup>) -> Markup {
+    let is_long = record.ended.since(record.started).as_secs() >= SECS_PER_HOUR;
+    let class = if is_long { "happened long" } else { "happened" };
+    let heads = [&["When (UTC)"], heads].concat();
+    html! {
+        @if !rows.is_empty() {
+            h3 { (heading) }
+            (table(class, &heads, rows))
+        }
+    }
+}
+
+fn fact(name: &str, value: impl maud::Render) -> Markup {
+    html! { tr { th scope="row" { (name) } td { (value) } } }
+}
+
+fn code(words: &str) -> Markup {
+    html! { code { (words) } }
+}
+
+/// Date and clock, `2026-11-24` and `20:05:09`.
+fn date_and_clock(at: Timestamp) -> (String, String) {
+    let written = at.rfc3339();
+    let (date, clock) = written.split_once('T').unwrap_or((&written, ""));
+    (date.to_owned(), clock.trim_end_matches('Z').to_owned())
+}
+
+fn moment(at: Timestamp) -> Markup {
+    let (date, clock) = date_and_clock(at);
+    html! { time datetime=(at.rfc3339()) { (date) " " (clock) " UTC" } }
+}
+
+/// The cell of a time: since the start, and on the clock, with the date if it is another day.
+fn when(started: Timestamp, at: Timestamp) -> Markup {
+    let since = if at < started {
+        format!("−{}", offset(started.since(at).as_secs()))
+    } else {
+        format!("+{}", offset(at.since(started).as_secs()))
+    };
+    let (date, clock) = date_and_clock(at);
+    let is_same_day = date == date_and_clock(started).0;
+    html! {
+        td class="when" {
+            span { (since) } " "
+            time datetime=(at.rfc3339()) { @if !is_same_day { (date) " " } (clock) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Point;
+
+    fn started() -> Timestamp {
+        Timestamp::from_secs(1_795_550_709)
+    }
+
+    fn after(seconds: u64) -> Timestamp {
+        started() + Duration::from_secs(seconds)
+    }
+
+    /// A record in which every text is `words`.
+    fn saying(words: &str) -> Record {
+        let all = || words.to_owned();
+        let point = |at, weight| Point {
+            at,
+            new: 1,
+            old: 2,
+            stage: Some(all()),
+            weight: Some(weight),
+        };
+        let service = ServiceRecord {
+            cluster: all(),
+            service: all(),
+            revision: all(),
+            previous: Some(all()),
+            deployment: all(),
+            end: all(),
+            desired: Some(2),
+            images: vec![ImageRecord {
+                container: all(),
+                image: all(),
+                digest: Some(format!("sha256:{words}")),
+            }],
+            timeline: vec![point(0, 0), point(50, 100)],
+            events: vec![EventRecord {
+                at: after(65),
+                message: all(),
+            }],
+            stopped: vec![StoppedRecord {
+                task: all(),
+                at: Some(after(65)),
+                reason: all(),
+            }],
+            console: Some(format!("https://example.com/{words}")),
+        };
+        let untouched = ServiceRecord {
+            deployment: String::new(),
+            ..service.clone()
+        };
+        Record {
+            succeeded: false,
+            message: format!("{words}\n{words}"),
+            job: all(),
+            pipeline_execution_id: Some(all()),
+            started: started(),
+            ended: after(100),
+            services: vec![service, untouched],
+        }
+    }
+
+    fn with(change: impl FnOnce(&mut Record)) -> String {
+        let mut record = saying("words");
+        change(&mut record);
+        page(&record)
+    }
+
+    /// What stands between `<` and `>`, in order.
+    fn tags(html: &str) -> Vec<&str> {
+        let parts = html.split('<').skip(1);
+        parts.map(|part| part.split_once('>').unwrap().0).collect()
+    }
+
+    /// The tags' names, in order: `p`, `/p`.
+    fn names(html: &str) -> Vec<&str> {
+        let first = |tag: &'_ str| tag.find([' ', '\n']).unwrap_or(tag.len());
+        tags(html)
+            .into_iter()
+            .map(|tag| &tag[..first(tag)])
+            .collect()
+    }
+
+    #[test]
+    fn nothing_of_a_message_can_become_markup() {
+        let plain = page(&saying("words"));
+        for evil in [
+            "<script>alert(1)</script>",
+            "</pre></title></style></svg><img src=x onerror=alert(1)>",
+            "\" onclick=\"alert(1)",
+            "' onclick='alert(1)",
+            "&lt;b&gt; & &#60;i>",
+            "<!-- <![CDATA[ ]]> -->",
+            "\u{0}\u{1b}[31m<\u{7f}",
+        ] {
+            let html = page(&saying(evil));
+            assert_eq!(names(&html), names(&plain), "{evil}");
+            let attributes = |html: &str| html.matches("=\"").count();
+            assert_eq!(attributes(&html), attributes(&plain), "{evil}");
+            for tag in tags(&html) {
+                // Every second part stands in double quotes.
+                let mut outside = tag.split('"').step_by(2);
+                assert!(outside.all(|part| !part.contains('\'')), "{evil}: {tag}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_shown_as_it_was_written() {
+        let shown = |words: &str| printable(&code(words).into_string());
+        assert_eq!(
+            shown("a < b && \"c\" > 'd'\n\te"),
+            "<code>a &lt; b &amp;&amp; &quot;c&quot; &gt; 'd'\n\te</code>"
+        );
+        assert_eq!(shown("\u{1b}[31mred\r\n"), "<code>\u{fffd}[31mred\n</code>");
+        assert_eq!(shown("日本語 …"), "<code>日本語 …</code>");
+    }
+
+    #[test]
+    fn every_element_is_closed_in_its_place() {
+        const EMPTY: [&str; 4] = ["!DOCTYPE", "meta", "br", "wbr"];
+        let html = page(&saying("words"));
+        let mut open = Vec::new();
+        for name in names(&html) {
+            match name.strip_prefix('/') {
+                Some(closed) => assert_eq!(open.pop(), Some(closed)),
+                None if EMPTY.contains(&name) => {}
+                None => open.push(name),
+            }
+        }
+        assert_eq!(open, [""; 0]);
+    }
+
+    #[test]
+    fn the_page_runs_nothing_and_loads_nothing() {
+        let html = page(&saying("words"));
+        for name in ["script", "link", "img", "iframe", "object", "base", "form"] {
+            assert!(!names(&html).contains(&name), "{name}");
+        }
+        for words in ["url(", "@import", "src=", "javascript"] {
+            assert!(!html.contains(words), "{words}");
+        }
+        assert_eq!(html.matches("://").count(), 1, "the console's address");
+        assert!(
+            html.contains(
+                "content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\""
+            )
+        );
+    }
+
+    #[test]
+    fn only_an_https_address_becomes_a_link() {
+        let shown = |address: &str| console(address).into_string();
+        assert_eq!(
+            shown("https://example.com/a?b=1&c"),
+            "<a href=\"https://example.com/a?b=1&amp;c\" rel=\"noreferrer\">Open in the ECS console</a>"
+        );
+        for other in [
+            "javascript:alert(1)",
+            "http://example.com/",
+            " https://a/",
+            "HTTPS:",
+        ] {
+            assert_eq!(shown(other), code(other).into_string());
+        }
+    }
+
+    #[test]
+    fn the_headline_is_the_first_line_and_the_rest_stands_below_it() {
+        let html = with(|record| "why\r\n\n  log 1\nlog 2\n".clone_into(&mut record.message));
+        assert!(html.contains("<h1>why</h1><pre>  log 1\nlog 2</pre>"));
+        let html = with(|record| "why".clone_into(&mut record.message));
+        assert!(html.contains("<h1>why</h1><table"));
+        let html = with(|record| record.message.clear());
+        assert!(html.contains("<h1>Failed</h1><table"));
+    }
+
+    #[test]
+    fn the_outcome_is_said_in_words() {
+        let html = with(|record| record.succeeded = true);
+        assert!(html.contains("<p class=\"badge good\">Succeeded</p>"));
+        let html = with(|record| record.succeeded = false);
+        assert!(html.contains("<p class=\"badge bad\">Failed</p>"));
+    }
+
+    #[test]
+    fn the_title_names_three_services_and_counts_the_others() {
+        let mut record = saying("x");
+        assert_eq!(title(&record), "Failed: x on x, x on x");
+        let service = record.services[0].clone();
+        record.services = vec![service; 5];
+        assert_eq!(title(&record), "Failed: x on x, x on x, x on x, 2 more");
+        record.services.clear();
+        assert_eq!(title(&record), "Failed");
+    }
+
+    #[test]
+    fn a_service_that_was_not_touched_is_one_sentence() {
+        let html = with(|record| {
+            record.services.remove(0);
+        });
+        assert!(html.contains("Nothing was deployed to this service."));
+        assert!(!html.contains("<figure>"));
+        assert!(!html.contains("Revision"));
+    }
+
+    #[test]
+    fn a_service_of_which_nothing_was_seen_says_so_instead_of_a_chart() {
+        let html = with(|record| record.services[0].timeline.clear());
+        assert!(html.contains("Nothing was seen over time."));
+        assert!(!html.contains("<svg"));
+    }
+
+    #[test]
+    fn what_is_not_known_is_left_out() {
+        let html = with(|record| {
+            record.pipeline_execution_id = None;
+            let service = &mut record.services[0];
+            service.previous = None;
+            service.desired = None;
+            service.console = None;
+            service.events.clear();
+            service.stopped.clear();
+            service.images[0].digest = None;
+        });
+        for words in [
+            "Pipeline execution",
+            "→",
+            "Desired tasks",
+            "desired: ",
+            "Console",
+            "Events",
+            "Stopped tasks",
+            "sha256",
+        ] {
+            assert!(!html.contains(words), "{words}");
+        }
+    }
+
+    #[test]
+    fn a_digest_that_the_image_names_already_is_not_repeated() {
+        let image = ImageRecord {
+            container: "app".to_owned(),
+            image: "shop@sha256:12".to_owned(),
+            digest: Some("sha256:12".to_owned()),
+        };
+        assert_eq!(
+            image_of(&image).into_string(),
+            "<code>shop@sha256:12</code>"
+        );
+    }
+
+    #[test]
+    fn times_are_told_since_the_start_and_on_the_clock() {
+        let cell = when(started(), after(65)).into_string();
+        assert!(cell.contains("<span>+1:05</span>"), "{cell}");
+        assert!(cell.contains(">20:06:14</time>"), "{cell}");
+        let tomorrow = when(started(), after(5 * 3600)).into_string();
+        assert!(tomorrow.contains("<span>+5:00:00</span>"), "{tomorrow}");
+        assert!(
+            tomorrow.contains(">2026-11-25 01:05:09</time>"),
+            "{tomorrow}"
+        );
+        let before = when(after(3), started()).into_string();
+        assert!(before.contains("<span>−0:03</span>"), "{before}");
+        let unknown = with(|record| record.services[0].stopped[0].at = None);
+        assert!(unknown.contains("<td class=\"when\">not known</td>"));
+    }
+
+    #[test]
+    fn how_long_it_took_is_told_to_the_second() {
+        assert_eq!(took(Duration::from_secs(59)), "59 s");
+        assert_eq!(took(Duration::from_secs(252)), "4 min (4:12)");
+        assert_eq!(took(Duration::from_hours(23)), "1380 min (23:00:00)");
+        assert_eq!(offset(3600), "1:00:00");
+        assert_eq!(offset(3599), "59:59");
+    }
+
+    #[test]
+    fn every_colour_is_set_in_both_themes() {
+        let set = |css: &str| {
+            let mut names: Vec<String> = css
+                .split("--")
+                .skip(1)
+                .filter_map(|part| part.split_once(": #").map(|(name, _)| name.to_owned()))
+                .collect();
+            names.sort();
+            names
+        };
+        let (light, rest) = STYLE.split_once("@media").unwrap();
+        let (dark, rules) = rest.split_once("* {").unwrap();
+        assert_eq!(set(light), set(dark));
+        for used in rules.split("var(--").skip(1) {
+            let (name, _) = used.split_once(')').unwrap();
+            assert!(set(light).iter().any(|known| known == name), "{name}");
+        }
+    }
+}
