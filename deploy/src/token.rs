@@ -96,9 +96,12 @@ struct SavedTask {
 struct SavedRollback {
     /// Epoch seconds when it was first seen or asked for.
     t: i64,
-    /// We asked for it.
+    /// It is ours to ask for, and was asked for.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     o: bool,
+    /// It is ours to ask for, and was not, or could not be: it is tried again.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    w: bool,
     /// Which service failed first.
     n: usize,
     /// Why.
@@ -150,7 +153,10 @@ pub fn encode(deployment: &Deployment) -> Result<String, TooLarge> {
         let (task, rollback) = match &deployment.stage {
             Stage::PreDeploy(task) => (Some(saved_task(task)), None),
             Stage::RollingOut => (None, None),
-            Stage::RollingBack(rollback) => (None, Some(saved_rollback(rollback, room))),
+            Stage::RollingBack(rollback) => {
+                let failed = &services[rollback.failed];
+                (None, Some(saved_rollback(rollback, failed, room)))
+            }
         };
         let saved = Saved {
             f: fingerprint(services.iter().map(|one| &one.target)),
@@ -198,10 +204,16 @@ fn saved_task(task: &Task) -> SavedTask {
     }
 }
 
-fn saved_rollback(rollback: &Rollback, room: usize) -> SavedRollback {
+fn saved_rollback(rollback: &Rollback, failed: &Service, room: usize) -> SavedRollback {
+    let is_asked = match failed.live.rollback {
+        Attempt::Asked | Attempt::AskedBefore => true,
+        Attempt::NotAsked { .. } | Attempt::Refused { .. } | Attempt::GivenUp(_) => false,
+    };
+    let is_ours = rollback.owner == Owner::Job;
     SavedRollback {
         t: rollback.since.as_secs(),
-        o: rollback.owner == Owner::Job,
+        o: is_ours && is_asked,
+        w: is_ours && !is_asked,
         n: rollback.failed,
         c: text::cut_bytes(&rollback.cause, room),
     }
@@ -263,6 +275,10 @@ pub fn decode(token: &str, targets: &[Target]) -> Result<Deployment, BadToken> {
     let read = read.map(|(saved, target)| service(saved, target));
     let mut services = read.collect::<Result<Vec<Service>, BadToken>>()?;
     let is_one = |place: usize| place < targets.len();
+    let asked = saved.b.as_ref().filter(|rollback| rollback.o);
+    if let Some(failed) = asked.and_then(|rollback| services.get_mut(rollback.n)) {
+        failed.live.rollback = Attempt::AskedBefore;
+    }
     let stage = match (saved.p, saved.b) {
         (None, None) if !services.iter().all(Service::is_touched) => {
             return Err(damaged("a deployment id is missing"));
@@ -274,21 +290,17 @@ pub fn decode(token: &str, targets: &[Target]) -> Result<Deployment, BadToken> {
             live: TaskLive::default(),
         }),
         (None, Some(rollback)) if is_one(rollback.n) => Stage::RollingBack(Rollback {
-            owner: if rollback.o { Owner::Job } else { Owner::Ecs },
+            owner: if rollback.o || rollback.w {
+                Owner::Job
+            } else {
+                Owner::Ecs
+            },
             since: time(rollback.t)?,
             failed: rollback.n,
             cause: rollback.c,
         }),
         _ => return Err(damaged("what it points to is not one of its services")),
     };
-    if let Stage::RollingBack(Rollback {
-        owner: Owner::Job,
-        failed,
-        ..
-    }) = stage
-    {
-        services[failed].live.rollback = Attempt::AskedBefore;
-    }
     let timelines = saved.l.split(';').map(Timeline::decode);
     let timelines: Option<Vec<Timeline>> = timelines.collect();
     let timelines = timelines
@@ -801,7 +813,8 @@ mod tests {
             job in "[0-9a-f-]{36}",
             started in 0..4_000_000_000i64,
             back in proptest::option::of((0..4_000_000_000i64, 0..10usize, "\\PC{0,40}")),
-            is_ours: bool,
+            (is_ours, is_asked) in (any::<bool>(), any::<bool>())
+                .prop_map(|(is_ours, is_asked)| (is_ours, is_ours && is_asked)),
             task in proptest::option::of("[0-9a-f]{32}"),
         ) {
             let count = services.len();
@@ -816,7 +829,7 @@ mod tests {
                 ),
                 (Some((since, failed, cause)), _) => {
                     let failed = failed % count;
-                    if is_ours {
+                    if is_asked {
                         services[failed].live.rollback = Attempt::AskedBefore;
                     }
                     let stage = Stage::RollingBack(Rollback {

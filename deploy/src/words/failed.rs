@@ -71,12 +71,10 @@ pub fn cause(service: &Service, spec: &DeploySpec, started: Timestamp, now: Time
     let nothing = Evidence::default();
     let evidence = service.live.evidence.as_ref().unwrap_or(&nothing);
     let limit = human(spec.timeout);
+    let is_over = now >= started + spec.timeout;
     match &service.live.verdict {
-        Some(verdict) if verdict.is_open() => late_cause(&limit, verdict, evidence),
-        Some(verdict) => {
-            let is_over = now >= started + spec.timeout;
-            cause_seen(verdict, is_over.then_some(&*limit), evidence)
-        }
+        Some(verdict) if is_over && verdict.is_open() => late_cause(&limit, verdict, evidence),
+        Some(verdict) => cause_seen(verdict, is_over.then_some(&*limit), evidence),
         None => String::new(),
     }
 }
@@ -247,11 +245,15 @@ fn of_rollout(failed: Failed<'_>) -> Failure {
             cause.trim_end_matches('.'),
             now()
         ),
-        Verdict::InProgress(_) | Verdict::Serving { .. } if failed.given_up.is_some() => format!(
-            "{said} Not rolled back ({}), and {revision} is still what the service is set to: {}.",
-            failed.given_up.unwrap_or_default(),
-            now()
-        ),
+        Verdict::InProgress(_) | Verdict::Serving { .. } | Verdict::Unknown { .. }
+            if failed.given_up.is_some() =>
+        {
+            format!(
+                "{said} Not rolled back ({}), and {revision} is still what the service is set to: {}.",
+                failed.given_up.unwrap_or_default(),
+                now()
+            )
+        }
         Verdict::InProgress(_) | Verdict::Serving { .. } => format!(
             "{said} It was to be rolled back, which was not seen to happen in time: {}.",
             now()
