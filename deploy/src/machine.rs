@@ -154,7 +154,7 @@ pub fn record(
                 look(service, observed, started, now);
             }
             if !is_uncertain(&deployment) {
-                judge_anew(&mut deployment);
+                judge_anew(&mut deployment, spec, now);
                 fail(&mut deployment, spec, now);
                 give_up(&mut deployment, spec, now);
             }
@@ -312,8 +312,9 @@ fn look(service: &mut Service, observed: Observed, started: Timestamp, now: Time
     live.rollback = std::mem::take(&mut live.rollback).looked();
 }
 
-/// A rollback that this job wanted and that nothing has come of has not begun.
-fn judge_anew(deployment: &mut Deployment) {
+/// A rollback that this job wanted and that nothing has come of has not begun. It keeps its time as
+/// long as it is due.
+fn judge_anew(deployment: &mut Deployment, spec: &DeploySpec, now: Timestamp) {
     let Stage::RollingBack(rollback) = &deployment.stage else {
         return;
     };
@@ -321,8 +322,16 @@ fn judge_anew(deployment: &mut Deployment) {
         Attempt::NotAsked { .. } | Attempt::Refused { .. } => true,
         Attempt::AskedBefore | Attempt::Asked | Attempt::GivenUp(_) => false,
     };
-    if rollback.owner == Owner::Job && deployment.services.iter().all(is_open) {
-        deployment.stage = Stage::RollingOut;
+    if rollback.owner == Owner::Ecs || !deployment.services.iter().all(is_open) {
+        return;
+    }
+    let services = &deployment.services;
+    match rollout::decide(services, spec, deployment.started, now) {
+        Decision::RollBack { .. } => {}
+        Decision::KeepWatching
+        | Decision::Succeed
+        | Decision::Fail { .. }
+        | Decision::Late { .. } => deployment.stage = Stage::RollingOut,
     }
 }
 

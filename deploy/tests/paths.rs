@@ -111,6 +111,10 @@ struct Path {
     /// Refusals of each service in this invocation, and the last one's text.
     refused: Vec<(u8, String)>,
     was_set: bool,
+    /// In a world in which nothing moves, what each look shows for ever.
+    stuck: Option<Vec<Observed>>,
+    stuck_task: Option<TaskSeen>,
+    is_stuck: bool,
 }
 
 impl Path {
@@ -185,6 +189,9 @@ impl Path {
             asked_now: BTreeSet::new(),
             refused: vec![(0, String::new()); services],
             was_set: false,
+            stuck: None,
+            stuck_task: None,
+            is_stuck: dice.is(3),
             spec,
             dice,
         }
@@ -221,7 +228,7 @@ impl Path {
             let before = self.deployment.stage.clone();
             self.deployment = record(self.deployment.clone(), event, &self.spec, self.now);
             self.check_asked_at_once(&before);
-            if self.dice.is(40) {
+            if self.dice.is(if self.is_stuck { 400 } else { 40 }) {
                 self.die();
             }
         }
@@ -285,10 +292,21 @@ impl Path {
 
     fn look(&mut self) -> Event {
         if matches!(self.deployment.stage, Stage::PreDeploy(_)) {
-            return Event::TaskLooked(self.look_at_task());
+            let seen = self.stuck_task.clone();
+            let seen = seen.unwrap_or_else(|| self.look_at_task());
+            self.stuck_task = self.is_stuck.then(|| seen.clone());
+            return Event::TaskLooked(seen);
         }
         let services = self.deployment.services.clone();
-        Event::Looked(services.iter().map(|one| self.look_at(one)).collect())
+        let mut all = match &self.stuck {
+            Some(stuck) => stuck.clone(),
+            None => services.iter().map(|one| self.look_at(one)).collect(),
+        };
+        self.stuck = self.is_stuck.then(|| all.clone());
+        for (observed, service) in all.iter_mut().zip(services) {
+            observed.ours = service.ours;
+        }
+        Event::Looked(all)
     }
 
     fn look_at_task(&mut self) -> TaskSeen {
@@ -468,9 +486,9 @@ impl Path {
 }
 
 /// A stage that began at `started` has ended by then: its limit, a rollback that ECS owes and one that
-/// we ask for then; the pauses between, and what dies.
+/// we ask for then, and the pauses in which each of them runs out.
 fn last_of(started: Timestamp) -> Timestamp {
-    started + LIMIT + ROLLBACK_ALLOWANCE * 3 + LONGEST_PAUSE * 40
+    started + LIMIT + ROLLBACK_ALLOWANCE * 2 + LONGEST_PAUSE * 10
 }
 
 /// What is saved of a deployment.
