@@ -8,6 +8,7 @@ use ecs_deploy_action::observer::Unobserved;
 
 use serde_json::{Value, json};
 use simulator::Answer;
+use simulator::Call;
 use simulator::ecs::{Behaviour, Intervention, ServiceSetup};
 
 use crate::support::{World, app, failure, service_of, success};
@@ -499,5 +500,45 @@ async fn a_rollback_that_is_refused_is_told_with_its_reason_and_the_others_go_ba
     );
     for service in ["web", "api"] {
         assert_eq!(runs(&world, service), "app:1", "{message}");
+    }
+}
+
+#[tokio::test]
+async fn all_services_are_rolled_back_in_the_step_in_which_the_failure_is_known_and_before_anybody_asks_why()
+ {
+    for is_throttled in [false, true] {
+        let world = world_of_three();
+        world
+            .simulator
+            .ecs()
+            .image("repo/worker:v2", Behaviour::StuckPending);
+        let mut parameters = all_three();
+        parameters["DeploymentTimeout"] = json!(3);
+        if is_throttled {
+            world.simulator.faults().throttle("ListTasks", 1000);
+        }
+        let answer = world.deploy(parameters).await;
+        let (_, message) = failure(&answer);
+        assert!(
+            message.starts_with("jobs on prod: worker:2 failed: not complete within 3 min"),
+            "{message}"
+        );
+        let calls = world.simulator.calls();
+        let is_rollback = |call: &Call| match call.operation.as_str() {
+            "StopServiceDeployment" => true,
+            "UpdateService" => {
+                let wanted = call.request["taskDefinition"].as_str().unwrap();
+                wanted.ends_with(":1")
+            }
+            _ => false,
+        };
+        let rollbacks: Vec<usize> = (0..calls.len())
+            .filter(|place| is_rollback(&calls[*place]))
+            .collect();
+        assert_eq!(rollbacks.len(), 3, "throttled: {is_throttled}: {message}");
+        let (first, last) = (rollbacks[0], rollbacks[2]);
+        let seen = calls.iter().position(|call| call.operation == "ListTasks");
+        assert!(seen.is_none_or(|why| why > last), "evidence comes after");
+        assert_eq!(calls[first].at_ms, calls[last].at_ms, "at once");
     }
 }
