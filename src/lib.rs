@@ -26,21 +26,25 @@
 //! # Where to read
 //! | to learn | read |
 //! |---|---|
+//! | what the states are, and what leads from one to the next | [`deploy::machine`] |
+//! | when it is a success | [`deploy::judge`] |
+//! | what a deployment is | [`deploy::deployment`] |
+//! | what each stage calls for | [`deploy::task`], [`deploy::rollout`], [`deploy::rollback`] |
+//! | what is remembered between two invocations | [`deploy::token`] |
+//! | what is sent to ECS | [`deploy::task_definition`] |
+//! | which services are set, and what came of it | [`deploy::setting`] |
 //! | when a job is answered, and what happens on a panic or near the time limit | [`handler`] |
 //! | what a job is answered if CodePipeline does not take the answer | `answer` |
 //! | what an event may look like | [`event`], [`parameters`] |
-//! | what is a success and what is not | [`deploy::rollout`], then [`deploy::decide`] |
-//! | what is sent to ECS | [`deploy::task_definition`] |
-//! | what is remembered between two invocations | [`deploy::phase`], [`deploy::token`] |
-//! | what is done, in which order, and what if it is done twice | [`engine`] |
-//! | the sentence that people read | [`deploy::failure`], [`explain`] |
+//! | what is performed, and what if it is done twice | [`engine`] |
+//! | the sentence that people read | [`deploy::words`] |
 //! | what of a text from outside is shown | [`deploy::outside`] |
 //! | how one file is read out of a large zip | [`artifact::entry`], [`artifact::ranged`] |
 //! | what is kept of a deployment for later | [`record`] |
 //! | which calls are made | [`aws`] |
 //!
-//! [`deploy`] and [`parameters`] decide: values in, values out; [`record`] writes. [`aws`] acts and decides nothing.
-//! [`engine`] looks, asks `deploy` what to do, and does it. `tests/it/layering.rs` keeps it so.
+//! [`deploy`] decides: values in, values out; its manifest proves it. [`engine`] performs what is due,
+//! and [`aws`] translates. `tests/it/layering.rs` keeps the rest so.
 
 mod answer;
 pub mod artifact;

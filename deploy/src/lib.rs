@@ -1,4 +1,6 @@
-//! DECIDES: values in, values out. No async, clock, environment or SDK in here.
+//! Decides: values in, values out. No async, clock, environment or SDK in here.
+//!
+//! [`machine`] has the states and what leads from one to the next, [`judge`] when it is a success.
 
 pub mod call;
 pub mod cleanup;
