@@ -122,8 +122,10 @@ pub struct Rollback {
     pub since: Timestamp,
     /// Which service failed first: a place among the services.
     pub failed: usize,
-    /// Why, as the headline says it; empty until it is known, and where nothing failed of itself.
+    /// Why, as the headline says it; empty where nothing failed of itself.
     pub cause: String,
+    /// What tells why was asked for. Until then the cause is what the look alone has told.
+    pub is_explained: bool,
 }
 
 /// Who rolls back.
@@ -229,6 +231,10 @@ pub struct Live {
     pub was_gone: bool,
     /// Our asking for its rollback.
     pub rollback: Attempt,
+    /// An answer to that was lost: it may have been taken.
+    pub may_be_asked: bool,
+    /// It was given up, and tried once more when the rollout completed.
+    pub was_tried_again: bool,
     /// What was found out about its failure.
     pub evidence: Option<Evidence>,
     /// The service as ECS showed it when it was set, which is as good as a look.

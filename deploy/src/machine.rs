@@ -168,8 +168,11 @@ pub fn record(
         Event::TaskLooked(seen) => {
             if let Stage::PreDeploy(Task { live, .. }) = &mut deployment.stage {
                 live.is_ours |= matches!(seen, TaskSeen::Shown { not_ours: None, .. });
-                live.seen = Some(seen);
                 live.blocked = None;
+                // A success stays one if it cannot be seen any more.
+                if !(has_succeeded(live) && is_unseen(&seen)) {
+                    live.seen = Some(seen);
+                }
             }
         }
         Event::TaskStopped(stop) => {
@@ -190,6 +193,24 @@ pub fn record(
         Event::Set(set) => return *set,
     }
     deployment
+}
+
+fn has_succeeded(live: &TaskLive) -> bool {
+    matches!(
+        live.seen,
+        Some(TaskSeen::Shown {
+            verdict: TaskVerdict::Succeeded,
+            not_ours: None,
+            ..
+        })
+    )
+}
+
+fn is_unseen(seen: &TaskSeen) -> bool {
+    match seen {
+        TaskSeen::Missing | TaskSeen::Unseen { .. } => true,
+        TaskSeen::Shown { .. } => false,
+    }
 }
 
 fn next_of_rollout(deployment: &Deployment, spec: &DeploySpec, now: Timestamp) -> Next {
@@ -228,7 +249,9 @@ fn next_of_rollback(
     }
     // What tells why comes after what must be done.
     let failed_one = &deployment.services[rollback.failed];
-    if rollback.cause.is_empty() && is_to_be_explained(failed_one) {
+    let verdict = failed_one.live.verdict.as_ref();
+    let is_early = now < deployment.started + spec.timeout && verdict.is_some_and(Verdict::is_open);
+    if !rollback.is_explained && !is_early && is_to_be_explained(failed_one) {
         return Next::Explain(rollback.failed);
     }
     if left.contains(&Left::Wait) {
@@ -307,9 +330,13 @@ fn look(service: &mut Service, observed: Observed, started: Timestamp, now: Time
             seen
         }
     };
+    let serves = |verdict: &Verdict| matches!(verdict, Verdict::Serving { .. });
+    let is_complete = live.verdict.as_ref().is_some_and(serves);
+    let has_completed = serves(&seen) && !is_complete && !live.was_tried_again;
+    live.was_tried_again |= has_completed && matches!(live.rollback, Attempt::GivenUp(_));
+    live.rollback = std::mem::take(&mut live.rollback).looked(has_completed);
     live.verdict = Some(seen);
     live.look = Some(observed.look);
-    live.rollback = std::mem::take(&mut live.rollback).looked();
 }
 
 /// A rollback that this job wanted and that nothing has come of has not begun. It keeps its time as
@@ -318,14 +345,18 @@ fn judge_anew(deployment: &mut Deployment, spec: &DeploySpec, now: Timestamp) {
     let Stage::RollingBack(rollback) = &deployment.stage else {
         return;
     };
-    let is_open = |service: &Service| match service.live.rollback {
-        Attempt::NotAsked { .. } | Attempt::Refused { .. } => true,
-        Attempt::AskedBefore | Attempt::Asked | Attempt::GivenUp(_) => false,
+    let services = &deployment.services;
+    let has_begun = |service: &Service| {
+        service.live.may_be_asked
+            || match service.live.rollback {
+                Attempt::AskedBefore | Attempt::Asked => true,
+                Attempt::NotAsked { .. } | Attempt::Refused { .. } | Attempt::GivenUp(_) => false,
+            }
     };
-    if rollback.owner == Owner::Ecs || !deployment.services.iter().all(is_open) {
+    let is_given_up = services[rollback.failed].given_up().is_some();
+    if rollback.owner == Owner::Ecs || is_given_up || services.iter().any(has_begun) {
         return;
     }
-    let services = &deployment.services;
     match rollout::decide(services, spec, deployment.started, now) {
         Decision::RollBack { .. } => {}
         Decision::KeepWatching
@@ -342,11 +373,19 @@ fn fail(deployment: &mut Deployment, spec: &DeploySpec, now: Timestamp) {
     }
     let decision = rollout::decide(&deployment.services, spec, deployment.started, now);
     if let Decision::RollBack { failed, owner } = decision {
+        let service = &deployment.services[failed];
+        let verdict = service.live.verdict.as_ref();
+        let cause = if verdict.is_some_and(Verdict::has_a_cause) {
+            words::cause(service, spec, deployment.started, now)
+        } else {
+            String::new()
+        };
         deployment.stage = Stage::RollingBack(Rollback {
             owner,
             since: now,
             failed,
-            cause: String::new(),
+            cause,
+            is_explained: false,
         });
     }
 }
@@ -371,6 +410,7 @@ fn rollback_answered(deployment: &mut Deployment, place: usize, answer: Answer, 
     let Some(service) = deployment.services.get_mut(place) else {
         return;
     };
+    service.live.may_be_asked |= matches!(answer, Answer::Lost(_));
     service.live.rollback = service.live.rollback.answered(answer);
     let is_asked = service.live.rollback == Attempt::Asked;
     if let Stage::RollingBack(rollback) = &mut deployment.stage
@@ -399,9 +439,10 @@ fn explained(
     service.live.evidence = Some(evidence);
     if let Stage::RollingBack(rollback) = &mut deployment.stage
         && rollback.failed == place
-        && rollback.cause.is_empty()
+        && !rollback.is_explained
     {
         rollback.cause = words::cause(service, spec, started, now);
+        rollback.is_explained = true;
     }
     note_given_up(deployment);
 }
@@ -569,3 +610,6 @@ fn last_look(deployment: &Deployment, spec: &DeploySpec) -> Timestamp {
     };
     limit + ROLLBACK_ALLOWANCE
 }
+
+#[cfg(test)]
+mod tests;

@@ -50,6 +50,8 @@ pub enum Answer {
     Asked,
     /// Not now, and why: AWS may take it later, or things have moved on.
     Refused(String),
+    /// Its answer was lost, and why: it may have been taken, which the next look tells.
+    Lost(String),
     /// It never will be, and why.
     Never(String),
 }
@@ -196,18 +198,22 @@ impl Attempt {
         match answer {
             Answer::Asked => Self::Asked,
             Answer::Never(why) => Self::GivenUp(why),
-            Answer::Refused(why) => match self.refused().saturating_add(1) {
+            Answer::Refused(why) | Answer::Lost(why) => match self.refused().saturating_add(1) {
                 ATTEMPTS.. => Self::GivenUp(why),
                 times => Self::Refused { times },
             },
         }
     }
 
-    /// What becomes of it with a new look.
+    /// What becomes of it with a new look. `has_completed`: the rollout was not complete before, and is.
+    /// What was given up is tried once more then, because it is another thing that is asked for.
     #[must_use]
-    pub fn looked(self) -> Self {
+    pub fn looked(self, has_completed: bool) -> Self {
         match self {
             Self::Refused { times } => Self::NotAsked { refused: times },
+            Self::GivenUp(_) if has_completed => Self::NotAsked {
+                refused: ATTEMPTS - 1,
+            },
             Self::NotAsked { .. } | Self::AskedBefore | Self::Asked | Self::GivenUp(_) => self,
         }
     }
@@ -226,6 +232,7 @@ mod tests {
             since: SINCE,
             failed: 0,
             cause: String::new(),
+            is_explained: false,
         }
     }
 
@@ -336,12 +343,16 @@ mod tests {
         for times in 1..ATTEMPTS {
             attempt = refused(attempt);
             assert_eq!(attempt, Attempt::Refused { times });
-            attempt = attempt.looked();
+            attempt = attempt.looked(false);
             assert_eq!(attempt, Attempt::NotAsked { refused: times });
         }
         assert_eq!(refused(attempt), Attempt::GivenUp("x".to_owned()));
         let never = Attempt::default().answered(Answer::Never("y".to_owned()));
-        assert_eq!(never.looked(), Attempt::GivenUp("y".to_owned()));
+        assert_eq!(never.clone().looked(false), never);
+        let once_more = never.looked(true);
+        assert_eq!(refused(once_more), Attempt::GivenUp("x".to_owned()));
+        let lost = Attempt::default().answered(Answer::Lost("z".to_owned()));
+        assert_eq!(lost, Attempt::Refused { times: 1 });
         assert_eq!(Attempt::default().answered(Answer::Asked), Attempt::Asked);
     }
 }

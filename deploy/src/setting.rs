@@ -330,6 +330,7 @@ fn rolling_back(
         owner: Owner::Ecs,
         since: now,
         failed,
+        is_explained: !cause.is_empty(),
         cause,
     };
     deployment(job, Stage::RollingBack(rollback), services, started)

@@ -106,6 +106,9 @@ struct SavedRollback {
     n: usize,
     /// Why.
     c: String,
+    /// What tells why was not asked for yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    u: bool,
 }
 
 /// Revision, previous revision (`41` if of the same family), deployment and service deployment
@@ -192,6 +195,7 @@ pub fn shortest(token: &str) -> Option<String> {
     saved.l.clear();
     if let Some(rollback) = &mut saved.b {
         rollback.c.clear();
+        rollback.u = false;
     }
     let body = serde_json::to_string(&saved).ok()?;
     Some(format!("{VERSION} {body}")).filter(|shortest| shortest.len() < token.len())
@@ -216,6 +220,7 @@ fn saved_rollback(rollback: &Rollback, failed: &Service, room: usize) -> SavedRo
         w: is_ours && !is_asked,
         n: rollback.failed,
         c: text::cut_bytes(&rollback.cause, room),
+        u: !rollback.is_explained && !rollback.cause.is_empty() && room > 0,
     }
 }
 
@@ -297,6 +302,7 @@ pub fn decode(token: &str, targets: &[Target]) -> Result<Deployment, BadToken> {
             },
             since: time(rollback.t)?,
             failed: rollback.n,
+            is_explained: !rollback.u && !rollback.c.is_empty(),
             cause: rollback.c,
         }),
         _ => return Err(damaged("what it points to is not one of its services")),
@@ -458,6 +464,7 @@ mod tests {
             since: Timestamp::from_secs(1_790_000_100),
             failed,
             cause: cause.to_owned(),
+            is_explained: !cause.is_empty(),
         })
     }
 
@@ -836,6 +843,7 @@ mod tests {
                         owner: if is_ours { Owner::Job } else { Owner::Ecs },
                         since: Timestamp::from_secs(since),
                         failed,
+                        is_explained: !cause.is_empty() && since % 2 == 0,
                         cause,
                     });
                     (stage, services)
@@ -856,6 +864,7 @@ mod tests {
                     // Where there is no room even for the mark there is none.
                     prop_assert!(after.cause.ends_with('…') || before.cause.starts_with(after.cause.as_str()));
                     after.cause = before.cause.clone();
+                    after.is_explained = before.is_explained;
                 }
                 prop_assert_eq!(after, before);
             }

@@ -168,6 +168,7 @@ impl Path {
                     since: STARTED,
                     failed,
                     cause: cause.to_owned(),
+                    is_explained: !cause.is_empty(),
                 })
             }
             _ => Stage::RollingOut,
@@ -381,14 +382,15 @@ impl Path {
                 "nothing is rolled back twice: {service:?}"
             );
             let (refused, _) = self.refused[place];
-            assert!(refused < 3, "after three refusals it is given up");
+            // Three times, and once more when the rollout completes after that.
+            assert!(refused < 4, "after three refusals it is given up");
             answers.push((place, self.answer(place)));
         }
         Event::RollbacksAsked(answers)
     }
 
     fn answer(&mut self, place: usize) -> Answer {
-        match self.dice.roll(6) {
+        match self.dice.roll(8) {
             0 | 1 => {
                 let (times, text) = &mut self.refused[place];
                 *times += 1;
@@ -396,6 +398,14 @@ impl Path {
                 Answer::Refused(text.clone())
             }
             2 => Answer::Never(format!("never of {place}")),
+            3 => {
+                let (times, text) = &mut self.refused[place];
+                *times += 1;
+                *text = format!("lost {times} of {place}");
+                // Whether it was taken nobody can tell.
+                self.asked.insert(place);
+                Answer::Lost(text.clone())
+            }
             _ => {
                 self.asked.insert(place);
                 self.asked_now.insert(place);

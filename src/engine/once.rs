@@ -30,7 +30,7 @@ pub(super) enum Looked<T, R> {
     Made(T),
     /// It is not made: the next attempt may be.
     NotMade,
-    /// It must not be made any more; `None`: for the reason of the last attempt.
+    /// It must not be made any more, and why, if not for the last attempt's reason alone.
     Stop(Option<R>),
 }
 
@@ -38,6 +38,8 @@ pub(super) enum Looked<T, R> {
 pub(super) struct NotMade<R> {
     /// Of the last attempt.
     pub(super) reason: R,
+    /// Why the look after it forbids another.
+    pub(super) forbidden: Option<R>,
     /// It may have been made all the same, by whichever attempt.
     pub(super) is_unknown: bool,
 }
@@ -85,7 +87,11 @@ where
             }
         };
         if !is_worth_another || number == ATTEMPTS {
-            return Err(NotMade { reason, is_unknown });
+            return Err(NotMade {
+                reason,
+                forbidden: None,
+                is_unknown,
+            });
         }
         clock.sleep(pause).await;
         pause *= 2;
@@ -95,9 +101,10 @@ where
         match look().await {
             Looked::Made(made) => return Ok(made),
             Looked::NotMade => {}
-            Looked::Stop(other) => {
+            Looked::Stop(forbidden) => {
                 return Err(NotMade {
-                    reason: other.unwrap_or(reason),
+                    reason,
+                    forbidden,
                     is_unknown,
                 });
             }
@@ -154,7 +161,10 @@ mod tests {
             },
         )
         .await;
-        let result = result.map_err(|error| (error.reason, error.is_unknown));
+        let result = result.map_err(|error| {
+            let reason = error.forbidden.unwrap_or(error.reason);
+            (reason, error.is_unknown)
+        });
         let waited = *clock.0.lock().unwrap();
         (result, made.get(), looked.get(), waited)
     }

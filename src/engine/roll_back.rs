@@ -56,7 +56,12 @@ impl Run<'_> {
             Err(error) => error,
         };
         if !cannot_be_asked(&error) {
-            return Answer::Refused(format!("{} failed: {}", error.operation, error.detail));
+            let why = format!("{} failed: {}", error.operation, error.detail);
+            return if error.class == Class::Unavailable {
+                Answer::Lost(why)
+            } else {
+                Answer::Refused(why)
+            };
         }
         self.warn(self.of_call(&target.to_string(), &error, true).message);
         match &service.previous {
@@ -96,7 +101,7 @@ impl Run<'_> {
                 Answer::Asked
             }
             // It may be on its way, or somebody has set the service since: the next look tells.
-            Err(error) if error.class == Class::Unavailable => Answer::Refused(format!(
+            Err(error) if error.class == Class::Unavailable => Answer::Lost(format!(
                 "whether it was set back to {previous} is not known: {}",
                 error.detail
             )),

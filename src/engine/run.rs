@@ -60,10 +60,15 @@ impl Run<'_> {
                 Next::End(end) => return Box::pin(self.end(deployment, end)).await,
             };
             let is_look = matches!(event, Event::Looked(_));
+            let is_set = matches!(event, Event::Set(_));
             let now = self.now();
             deployment = machine::record(deployment, event, self.spec, now);
             if is_look {
                 self.log(&deployment);
+            }
+            if is_set {
+                self.reached
+                    .set(Checkpoint::At(Box::new(deployment.clone())));
             }
             due = machine::next(&deployment, self.spec, now);
         }

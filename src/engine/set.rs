@@ -368,6 +368,9 @@ impl Run<'_> {
         let made = once::make(clock, from.when_to_look(), attempt, look).await;
         made.map_err(|not_made| {
             let mut error = not_made.reason;
+            if let Some(unseen) = not_made.forbidden {
+                error.detail = format!("{}, and then {unseen}", error.detail);
+            }
             if not_made.is_unknown {
                 error.class = Class::Unavailable;
             }

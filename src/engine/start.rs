@@ -651,6 +651,7 @@ impl Run<'_> {
                 since: self.now(),
                 failed: services.len().saturating_sub(1),
                 cause: String::new(),
+                is_explained: false,
             }),
             services,
             config_pin: self.config_pin.clone(),
@@ -820,10 +821,12 @@ impl Run<'_> {
         };
         let clock = self.engine.clock.as_ref();
         let made = once::make(clock, once::Look::IfUnknown, attempt, look).await;
-        made.map_err(|not_made| match not_made.reason {
-            Why::Call(error) => self.of_call(&self.spec.about(), &error, not_made.is_unknown),
-            Why::FailedBefore(arn) => self.failed_before(&arn),
-        })
+        made.map_err(
+            |not_made| match not_made.forbidden.unwrap_or(not_made.reason) {
+                Why::Call(error) => self.of_call(&self.spec.about(), &error, not_made.is_unknown),
+                Why::FailedBefore(arn) => self.failed_before(&arn),
+            },
+        )
     }
 
     /// Of several revisions of this job the first: two deliveries at once have each registered one

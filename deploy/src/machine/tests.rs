@@ -1,0 +1,397 @@
+use std::time::Duration;
+
+use super::*;
+use crate::failure::{Failure, FailureKind};
+use crate::seen::{DeploymentSeen, ServiceSeen};
+use crate::testing::{LIMIT, STARTED, deployment, revision, service, spec, with_task};
+use crate::token::{decode, encode};
+
+fn soon() -> Timestamp {
+    STARTED + Duration::from_mins(5)
+}
+
+fn late() -> Timestamp {
+    STARTED + LIMIT
+}
+
+/// The service lists these deployments, the first of which is PRIMARY.
+fn shows(deployments: &[(&str, u64, &str)]) -> Observed {
+    let listed = deployments.iter().enumerate();
+    let listed = listed.map(|(place, (id, number, state))| DeploymentSeen {
+        id: (*id).to_owned(),
+        status: if place == 0 { "PRIMARY" } else { "ACTIVE" }.to_owned(),
+        task_definition: format!("arn/{}", revision(*number)),
+        rollout_state: Some((*state).to_owned()),
+        desired: 2,
+        running: 2,
+        created_at: Some(STARTED),
+        ..DeploymentSeen::default()
+    });
+    let seen = ServiceSeen {
+        status: "ACTIVE".to_owned(),
+        task_definition: format!("arn/{}", revision(deployments[0].1)),
+        desired: 2,
+        deployments: listed.collect(),
+        ..ServiceSeen::default()
+    };
+    observed(Look::Seen {
+        service: Box::new(seen),
+        service_deployment: None,
+    })
+}
+
+fn observed(look: Look) -> Observed {
+    Observed {
+        look,
+        ours: service(0).ours,
+        service_deployment: None,
+    }
+}
+
+/// One of our two tasks runs.
+fn in_progress() -> Observed {
+    let mut seen = shows(&[
+        ("ecs-svc/2", 42, "IN_PROGRESS"),
+        ("ecs-svc/1", 41, "COMPLETED"),
+    ]);
+    if let Look::Seen { service, .. } = &mut seen.look {
+        service.deployments[0].running = 1;
+    }
+    seen
+}
+
+fn complete() -> Observed {
+    shows(&[("ecs-svc/2", 42, "COMPLETED")])
+}
+
+fn failed_one() -> Observed {
+    shows(&[("ecs-svc/2", 42, "FAILED"), ("ecs-svc/1", 41, "COMPLETED")])
+}
+
+fn rolled_back() -> Observed {
+    shows(&[("ecs-svc/1", 41, "COMPLETED"), ("ecs-svc/2", 42, "FAILED")])
+}
+
+fn unseen() -> Observed {
+    observed(Look::NoNews {
+        why: "throttled".to_owned(),
+    })
+}
+
+/// Rolling out, of which nothing was seen yet.
+fn rolling_out(services: usize) -> Deployment {
+    deployment(Stage::RollingOut, (0..services).map(service).collect())
+}
+
+fn looked(deployment: Deployment, looks: Vec<Observed>, now: Timestamp) -> Deployment {
+    record(deployment, Event::Looked(looks), &spec(true), now)
+}
+
+fn asked(deployment: Deployment, answers: &[(usize, Answer)], now: Timestamp) -> Deployment {
+    let event = Event::RollbacksAsked(answers.to_vec());
+    record(deployment, event, &spec(true), now)
+}
+
+fn due(deployment: &Deployment, now: Timestamp) -> Next {
+    next(deployment, &spec(true), now)
+}
+
+fn places(next: Next) -> Vec<usize> {
+    match next {
+        Next::RollBack(due) => due.into_iter().map(|(place, _)| place).collect(),
+        other => panic!("a rollback is due: {other:?}"),
+    }
+}
+
+fn refused() -> Answer {
+    Answer::Refused("AWS says no".to_owned())
+}
+
+/// The next invocation's, by the token.
+fn handed_back(deployment: &Deployment) -> Deployment {
+    let targets: Vec<_> = deployment
+        .services
+        .iter()
+        .map(|one| one.target.clone())
+        .collect();
+    decode(&encode(deployment).unwrap(), &targets).unwrap()
+}
+
+#[test]
+fn nothing_is_due_but_a_look_until_all_services_were_looked_at() {
+    assert_eq!(due(&rolling_out(2), soon()), Next::Look);
+    let all = looked(rolling_out(2), vec![complete(), complete()], soon());
+    assert_eq!(due(&all, soon()), Next::End(End::Succeeded));
+}
+
+#[test]
+fn all_services_are_asked_to_roll_back_in_the_step_in_which_one_failed_and_then_it_is_explained() {
+    let all = looked(
+        rolling_out(3),
+        vec![complete(), failed_one(), in_progress()],
+        soon(),
+    );
+    assert_eq!(places(due(&all, soon())), [0, 1, 2]);
+    let taken = [0, 1, 2].map(|place| (place, Answer::Asked));
+    let all = asked(all, &taken, soon());
+    assert_eq!(due(&all, soon()), Next::Explain(1));
+    let all = record(
+        all,
+        Event::Explained(1, Evidence::default()),
+        &spec(true),
+        soon(),
+    );
+    assert_eq!(due(&all, soon()), Next::Pause { may_end: true });
+}
+
+#[test]
+fn one_look_that_shows_a_service_as_gone_decides_nothing_and_hands_nothing_back() {
+    let gone = || vec![observed(Look::Missing)];
+    let once = looked(rolling_out(1), gone(), soon());
+    assert_eq!(due(&once, soon()), Next::Pause { may_end: false });
+    let back = looked(once.clone(), vec![complete()], soon());
+    assert_eq!(due(&back, soon()), Next::End(End::Succeeded));
+    let twice = looked(once, gone(), soon());
+    assert!(matches!(due(&twice, soon()), Next::End(End::Failed { .. })));
+}
+
+#[test]
+fn a_rollback_that_was_refused_is_asked_for_again_by_the_next_invocation_too() {
+    let all = looked(rolling_out(2), vec![failed_one(), in_progress()], soon());
+    let all = asked(all, &[(0, refused()), (1, Answer::Asked)], soon());
+    assert_eq!(due(&all, soon()), Next::Pause { may_end: false });
+    // The next look sees nothing of it, so that the invocation may end.
+    let all = looked(all, vec![unseen(), rolled_back()], soon());
+    assert_eq!(due(&all, soon()), Next::Pause { may_end: true });
+    let next_one = looked(handed_back(&all), vec![failed_one(), rolled_back()], soon());
+    assert_eq!(places(due(&next_one, soon())), [0]);
+}
+
+#[test]
+fn a_rollback_that_was_given_up_is_not_waited_for_by_the_next_invocation() {
+    let all = looked(rolling_out(1), vec![in_progress()], late());
+    let all = asked(all, &[(0, Answer::Never("denied".to_owned()))], late());
+    assert_eq!(due(&all, late()), Next::Explain(0));
+    // The invocation is cut off while it asks why.
+    let next_one = looked(handed_back(&all), vec![in_progress()], late());
+    assert_eq!(places(due(&next_one, late())), [0]);
+}
+
+#[test]
+fn a_rollout_that_completes_before_its_rollback_was_taken_is_a_success_whatever_else_was_given_up()
+{
+    let mut all = rolling_out(2);
+    // What ran before the second is not known: its rollback cannot be had.
+    all.services[1].previous = None;
+    let all = looked(all, vec![in_progress(), complete()], late());
+    assert_eq!(places(due(&all, late())), [0]);
+    let all = asked(all, &[(0, refused())], late());
+    let all = looked(all, vec![complete(), complete()], late());
+    assert_eq!(due(&all, late()), Next::End(End::Succeeded));
+}
+
+#[test]
+fn a_rollback_whose_answer_was_lost_is_not_taken_for_one_that_has_not_begun() {
+    let all = looked(rolling_out(1), vec![in_progress()], late());
+    let lost = Answer::Lost("reset".to_owned());
+    let all = asked(all, &[(0, lost)], late());
+    let all = looked(all, vec![complete()], late());
+    assert_eq!(places(due(&all, late())), [0]);
+}
+
+#[test]
+fn a_service_that_completes_after_its_rollback_was_given_up_is_asked_once_more() {
+    let mut all = looked(rolling_out(2), vec![failed_one(), complete()], soon());
+    all = asked(all, &[(0, refused()), (1, Answer::Asked)], soon());
+    for _ in 0..2 {
+        all = looked(all, vec![failed_one(), rolled_back()], soon());
+        all = asked(all, &[(0, refused())], soon());
+    }
+    assert_eq!(all.services[0].given_up(), Some("AWS says no"));
+    let all = looked(all, vec![complete(), rolled_back()], soon());
+    assert_eq!(places(due(&all, soon())), [0]);
+    let all = asked(all, &[(0, refused())], soon());
+    let all = looked(all, vec![complete(), rolled_back()], soon());
+    let all = record(
+        all,
+        Event::Explained(0, Evidence::default()),
+        &spec(true),
+        soon(),
+    );
+    assert!(matches!(
+        due(&all, soon()),
+        Next::End(End::Failed { service: 0, .. })
+    ));
+}
+
+#[test]
+fn the_cause_that_a_look_has_told_is_kept_until_evidence_tells_more() {
+    let mut failed = failed_one();
+    if let Look::Seen { service, .. } = &mut failed.look {
+        let reason = "ECS deployment circuit breaker: tasks failed to start.";
+        service.deployments[0].rollout_state_reason = Some(reason.to_owned());
+    }
+    let all = looked(rolling_out(1), vec![failed], soon());
+    let all = asked(all, &[(0, Answer::Asked)], soon());
+    // Cut off before anybody could ask why, and then nothing is seen any more.
+    let over = soon() + ROLLBACK_ALLOWANCE;
+    let unseen = looked(handed_back(&all), vec![unseen()], over);
+    let Next::End(End::Failed { service, is_late }) = due(&unseen, over) else {
+        panic!("{:?}", due(&unseen, over))
+    };
+    let failure = words::failed(&unseen, service, is_late, &spec(true), over);
+    assert!(
+        failure
+            .message
+            .contains("app:42 failed: ECS deployment circuit breaker"),
+        "{}",
+        failure.message
+    );
+    let seen = looked(handed_back(&all), vec![rolled_back()], soon());
+    assert_eq!(
+        due(&seen, soon()),
+        Next::Explain(0),
+        "and it is asked for again"
+    );
+}
+
+#[test]
+fn a_rollback_is_given_up_with_the_reason_that_people_read() {
+    let all = looked(rolling_out(1), vec![failed_one()], soon());
+    let all = asked(all, &[(0, Answer::Never("denied".to_owned()))], soon());
+    let all = record(
+        all,
+        Event::Explained(0, Evidence::default()),
+        &spec(true),
+        soon(),
+    );
+    let Next::End(End::Failed { service, is_late }) = due(&all, soon()) else {
+        panic!("{:?}", due(&all, soon()))
+    };
+    let message = words::failed(&all, service, is_late, &spec(true), soon()).message;
+    assert!(message.contains("Not rolled back (denied)"), "{message}");
+}
+
+fn before(live: TaskLive) -> Deployment {
+    let task = Task {
+        id: "t".to_owned(),
+        service: 0,
+        live,
+    };
+    deployment(Stage::PreDeploy(task), vec![service(0)])
+}
+
+fn task(verdict: TaskVerdict, is_over: bool) -> Event {
+    Event::TaskLooked(TaskSeen::Shown {
+        verdict,
+        is_over,
+        end: crate::evidence::StoppedTask::default(),
+        not_ours: None,
+    })
+}
+
+fn after(deployment: Deployment, event: Event, now: Timestamp) -> (Deployment, Next) {
+    let spec = with_task(true, 15);
+    let deployment = record(deployment, event, &spec, now);
+    let due = next(&deployment, &spec, now);
+    (deployment, due)
+}
+
+#[test]
+fn the_services_are_set_when_the_task_has_succeeded_and_its_other_containers_were_stopped() {
+    let (_, due) = after(
+        before(TaskLive::default()),
+        task(TaskVerdict::Succeeded, true),
+        soon(),
+    );
+    assert_eq!(due, Next::SetServices);
+    let (all, due) = after(
+        before(TaskLive::default()),
+        task(TaskVerdict::Succeeded, false),
+        soon(),
+    );
+    assert_eq!(due, Next::StopTask(StopReason::Ended));
+    for stop in [Stop::Asked, Stop::Refused("denied".to_owned())] {
+        let (_, due) = after(all.clone(), Event::TaskStopped(stop), soon());
+        assert_eq!(due, Next::SetServices);
+    }
+}
+
+#[test]
+fn a_task_that_has_succeeded_has_succeeded_though_it_cannot_be_seen_any_more() {
+    let limit = STARTED + Duration::from_mins(15);
+    let (all, _) = after(
+        before(TaskLive::default()),
+        task(TaskVerdict::Succeeded, true),
+        soon(),
+    );
+    let blocked = Event::Blocked(Blocked {
+        failure: Failure::new(FailureKind::Job, "throttled"),
+        may_pass: true,
+    });
+    let (all, due) = after(all, blocked.clone(), limit);
+    assert_eq!(due, Next::Pause { may_end: true });
+    let unseen = TaskSeen::Unseen {
+        why: "503".to_owned(),
+        may_pass: true,
+    };
+    for seen in [unseen, TaskSeen::Missing] {
+        let (_, due) = after(all.clone(), Event::TaskLooked(seen), limit);
+        assert_eq!(due, Next::SetServices);
+    }
+    let (_, due) = after(all, blocked, limit + ROLLBACK_ALLOWANCE);
+    assert!(matches!(
+        due,
+        Next::End(End::TaskFailed(TaskEnd::Blocked(_)))
+    ));
+}
+
+#[test]
+fn a_late_task_is_stopped_only_if_ecs_has_shown_that_it_is_ours() {
+    let limit = STARTED + Duration::from_mins(15);
+    let running = || task(TaskVerdict::Running, false);
+    let (_, due) = after(before(TaskLive::default()), running(), limit);
+    assert_eq!(due, Next::StopTask(StopReason::Late));
+    let unseen = || {
+        Event::TaskLooked(TaskSeen::Unseen {
+            why: "503".to_owned(),
+            may_pass: true,
+        })
+    };
+    let (_, due) = after(before(TaskLive::default()), unseen(), limit);
+    let end = TaskEnd::Unseen {
+        why: "503".to_owned(),
+        asked_to_stop: false,
+    };
+    assert_eq!(due, Next::End(End::TaskFailed(end)));
+    let ours = TaskLive {
+        is_ours: true,
+        ..TaskLive::default()
+    };
+    let (_, due) = after(before(ours), unseen(), limit);
+    assert_eq!(due, Next::StopTask(StopReason::Late));
+}
+
+#[test]
+fn an_invocation_that_was_cut_off_is_handed_back_until_even_a_rollback_should_be_over() {
+    let at = |now: Timestamp, cut| {
+        let checkpoint = Checkpoint::At(Box::new(rolling_out(1)));
+        match cut_off(&checkpoint, cut, &spec(true), now) {
+            AfterCut::HandBack(_) => "handed back",
+            AfterCut::OutOfSight(_) => "out of sight",
+            AfterCut::Fail => "failed",
+        }
+    };
+    assert_eq!(at(soon(), Cut::TimeLimit), "handed back");
+    assert_eq!(
+        at(late() + ROLLBACK_ALLOWANCE, Cut::TimeLimit),
+        "out of sight"
+    );
+    assert_eq!(at(soon(), Cut::Panic), "failed");
+    for checkpoint in [Checkpoint::Unchanged, Checkpoint::Changing] {
+        for cut in [Cut::Panic, Cut::TimeLimit] {
+            let after = cut_off(&checkpoint, cut, &spec(true), soon());
+            assert_eq!(after, AfterCut::Fail);
+        }
+    }
+}
