@@ -419,3 +419,41 @@ async fn the_tokens_that_follow_name_the_job_that_started_it() {
         "{tokens:?}"
     );
 }
+
+#[tokio::test]
+async fn near_the_time_limit_a_service_that_was_set_after_its_task_is_followed_by_the_next_invocation()
+ {
+    let setup = ServiceSetup {
+        desired_count: 0,
+        ..ServiceSetup::default()
+    };
+    let mut world = world_with(setup, ends_with(0));
+    let start = world.start(parameters());
+    // So near that it hands back what goes on as soon as it can.
+    world.time_limit = Duration::from_millis(5600);
+    world.invoke(&start).await;
+    let pipeline = world.simulator.codepipeline();
+    let next = pipeline.next_event(&id_of(&start)).unwrap();
+    world.simulator.clock().advance(Duration::from_secs(30));
+    let faults = world.simulator.faults().clone();
+    let hang = {
+        let faults = faults.clone();
+        move || faults.hang("DescribeServices", 1)
+    };
+    // The look that follows the update never ends.
+    faults.after("UpdateService", 1, hang);
+    world.invoke(&next).await;
+    assert_eq!(world.done("UpdateService"), 1);
+    let Some(Answer::Success {
+        continuation_token: Some(token),
+        ..
+    }) = pipeline.answer(&id_of(&next))
+    else {
+        unreachable!("handed back: {:?}", pipeline.answers());
+    };
+    assert!(!token.contains("\"p\""), "the task is over: {token}");
+    world.time_limit = Duration::from_mins(5);
+    let next = pipeline.next_event(&id_of(&next)).unwrap();
+    success(world.run(next).await.last().unwrap());
+    assert_eq!(world.done("UpdateService"), 1);
+}
