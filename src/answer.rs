@@ -99,7 +99,18 @@ pub(crate) async fn answer(
         Class::Refused | Class::Unsupported => {
             format!("CodePipeline took no answer to the job {job}, however plain: {error}")
         }
-        _ => {
+        Class::Denied
+        | Class::Expired
+        | Class::Unknown
+        | Class::Unsigned
+        | Class::Clock
+        | Class::Account
+        | Class::Archived
+        | Class::KeyUnusable
+        | Class::Changed
+        | Class::Empty
+        | Class::Throttled
+        | Class::Unavailable => {
             let unanswered = Unanswered(error);
             tracing::error!(job, "{unanswered}");
             return Err(unanswered);

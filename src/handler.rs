@@ -19,7 +19,7 @@ use crate::guard::guarded;
 use crate::limits::{LOOK_RESERVE, Limits, limits};
 use crate::observer::Finished;
 use crate::read::{Read, read};
-use crate::report::{self, Report};
+use crate::report::Report;
 use crate::settings::Settings;
 
 /// What Lambda says of an invocation.
@@ -198,12 +198,9 @@ impl Handler {
             AfterCut::OutOfSight(deployment) => failed(words::out_of_sight(deployment, &spec, now)),
             AfterCut::Fail => failed(words::cut_off(&spec, &checkpoint, cut, request)),
         };
-        Report {
-            services: match &checkpoint {
-                Checkpoint::At(deployment) => report::services_of(deployment),
-                Checkpoint::Unchanged | Checkpoint::Changing => Vec::new(),
-            },
-            ..Report::of(outcome)
+        match &checkpoint {
+            Checkpoint::At(deployment) => Report::on(deployment, outcome, Cleanup::default()),
+            Checkpoint::Unchanged | Checkpoint::Changing => Report::of(outcome),
         }
     }
 

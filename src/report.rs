@@ -59,6 +59,15 @@ impl Report {
         Self::of(failure.into())
     }
 
+    /// What became of `deployment`, and what is left to clean up.
+    pub fn on(deployment: &Deployment, outcome: Outcome, cleanup: Cleanup) -> Self {
+        Self {
+            services: services_of(deployment),
+            cleanup,
+            ..Self::of(outcome)
+        }
+    }
+
     /// An outcome with nothing else to say.
     pub fn of(outcome: Outcome) -> Self {
         Self {

@@ -44,6 +44,41 @@ pub enum Class {
     Unsupported,
 }
 
+/// What a call that makes something has made, where it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing, and it may at another time.
+    NotNow,
+    /// Nothing, and it never will.
+    Never,
+    /// It may have been carried out.
+    Unknown,
+}
+
+impl Class {
+    /// What a call that makes something has made, where it failed so.
+    pub fn effect(self) -> Effect {
+        match self {
+            Self::Throttled => Effect::NotNow,
+            Self::Unavailable => Effect::Unknown,
+            Self::Missing
+            | Self::Denied
+            | Self::Expired
+            | Self::Unknown
+            | Self::Unsigned
+            | Self::Clock
+            | Self::Account
+            | Self::Archived
+            | Self::KeyUnusable
+            | Self::Changed
+            | Self::Empty
+            | Self::JobOver
+            | Self::Refused
+            | Self::Unsupported => Effect::Never,
+        }
+    }
+}
+
 /// A call that failed, through all its retries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallError {

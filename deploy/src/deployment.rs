@@ -33,7 +33,7 @@ pub struct Deployment {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stage {
     /// A task runs on the new revision; no service has been changed.
-    PreDeploy(Task),
+    PreDeploy(Box<Task>),
     /// The services are set to the new revision; ECS replaces tasks.
     RollingOut,
     /// It failed, and the services are rolled back. Followed to its end, then reported as the failure
@@ -326,6 +326,14 @@ impl Stage {
 }
 
 impl Deployment {
+    /// What this invocation knows of the task before the deployment, while it is in that stage.
+    pub(crate) fn task_live(&mut self) -> Option<&mut TaskLive> {
+        match &mut self.stage {
+            Stage::PreDeploy(task) => Some(&mut task.live),
+            Stage::RollingOut | Stage::RollingBack(_) => None,
+        }
+    }
+
     /// `web on prod`, or all of them, as messages about the whole deployment begin.
     pub fn about(&self) -> String {
         let targets = self.services.iter().map(|one| one.target.to_string());

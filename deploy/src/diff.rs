@@ -191,7 +191,9 @@ impl Change {
     pub fn to_json(&self) -> Value {
         match &self.what {
             What::Values { old, new } => json!({"path": self.path, "old": old, "new": new}),
-            hidden => json!({"path": self.path, "change": hidden.word()}),
+            hidden @ (What::Added | What::Removed | What::Changed) => {
+                json!({"path": self.path, "change": hidden.word()})
+            }
         }
     }
 }
@@ -211,7 +213,9 @@ impl std::fmt::Display for Change {
             What::Values { old, new } => {
                 write!(f, "{}: {} → {}", self.path, said(old), said(new))
             }
-            hidden => write!(f, "{}: {} (value not shown)", self.path, hidden.word()),
+            hidden @ (What::Added | What::Removed | What::Changed) => {
+                write!(f, "{}: {} (value not shown)", self.path, hidden.word())
+            }
         }
     }
 }
@@ -459,7 +463,7 @@ impl<'a> Keyed<'a> {
         let name = |item: &Value| match &item[key] {
             Value::String(name) => Some(name.clone()),
             Value::Number(number) => Some(number.to_string()),
-            _ => None,
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
         };
         let named = items.iter().map(|item| Some((name(item)?, item)));
         let items: Vec<(String, &Value)> = named.collect::<Option<_>>()?;

@@ -80,14 +80,16 @@ pub struct ImageMistake {
 impl fmt::Display for ImageMistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { image, wrong } = self;
-        match wrong {
-            Wrong::LineBreak => write!(
+        if *wrong == Wrong::LineBreak {
+            return write!(
                 f,
                 "has a line break in it (\"{image}\"): remove it, for example with tr -d '\\n'"
-            ),
-            Wrong::Space => write!(f, "has a space in it: '{image}'"),
-            wrong => write!(f, "is '{image}', {wrong}"),
+            );
         }
+        if *wrong == Wrong::Space {
+            return write!(f, "has a space in it: '{image}'");
+        }
+        write!(f, "is '{image}', {wrong}")
     }
 }
 

@@ -440,8 +440,8 @@ mod tests {
         }
     }
 
-    fn other(words: &str) -> Option<Reason> {
-        Some(Reason::Other(words.to_owned()))
+    fn other(text: &str) -> Option<Reason> {
+        Reason::of(text)
     }
 
     fn deployment(id: &str, status: &str, revision: &str, state: Option<&str>) -> DeploymentSeen {

@@ -2,6 +2,8 @@
 //!
 //! [`machine`] has the states and what leads from one to the next, [`judge`] when it is a success.
 
+#![cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
+
 pub mod call;
 pub mod cleanup;
 pub mod deployment;

@@ -2,16 +2,16 @@
 //!
 //! | stage | event | becomes |
 //! |---|---|---|
-//! | PreDeploy | the task has succeeded | the services are set: RollingOut, or RollingBack if not all of them could be |
-//! | PreDeploy | the task has failed, is gone, late, cannot be seen, or is not ours | the end, a failure |
-//! | PreDeploy | what must be seen before a service is set cannot be seen | PreDeploy, for half an hour past its limit |
-//! | RollingOut | all services serve our revision | the end, a success |
-//! | RollingOut | one failed, or goes back, and there is something to roll back or to follow | RollingBack |
-//! | RollingOut | one failed, and nothing is to be rolled back | the end, a failure |
-//! | RollingOut | the time limit, and something is to be put right | RollingBack |
-//! | RollingOut | the time limit otherwise | the end, a failure |
-//! | RollingBack | nothing that was asked for was taken | RollingOut: judged anew, for it may have completed |
-//! | RollingBack | all services have come to an end, or their time is up | the end, a failure |
+//! | `PreDeploy` | the task has succeeded | the services are set: `RollingOut`, or `RollingBack` if not all of them could be |
+//! | `PreDeploy` | the task has failed, is gone, late, cannot be seen, or is not ours | the end, a failure |
+//! | `PreDeploy` | what must be seen before a service is set cannot be seen | `PreDeploy`, for half an hour past its limit |
+//! | `RollingOut` | all services serve our revision | the end, a success |
+//! | `RollingOut` | one failed, or goes back, and there is something to roll back or to follow | `RollingBack` |
+//! | `RollingOut` | one failed, and nothing is to be rolled back | the end, a failure |
+//! | `RollingOut` | the time limit, and something is to be put right | `RollingBack` |
+//! | `RollingOut` | the time limit otherwise | the end, a failure |
+//! | `RollingBack` | nothing that was asked for was taken | `RollingOut`: judged anew, for it may have completed |
+//! | `RollingBack` | all services have come to an end, or their time is up | the end, a failure |
 //! | any | one look shows a service as gone | the same: it takes two running |
 //! | any | a look is no news | the same, until the time limit |
 //!
@@ -165,34 +165,34 @@ pub fn record(
             }
         }
         Event::Explained(place, evidence) => explained(&mut deployment, place, evidence, spec, now),
-        Event::TaskLooked(seen) => {
-            if let Stage::PreDeploy(Task { live, .. }) = &mut deployment.stage {
-                live.is_ours |= matches!(seen, TaskSeen::Shown { not_ours: None, .. });
-                live.blocked = None;
-                // A success stays one if it cannot be seen any more.
-                if !(has_succeeded(live) && is_unseen(&seen)) {
-                    live.seen = Some(seen);
-                }
-            }
-        }
-        Event::TaskStopped(stop) => {
-            if let Stage::PreDeploy(Task { live, .. }) = &mut deployment.stage {
-                live.stop = stop;
-            }
-        }
-        Event::TaskExplained(evidence) => {
-            if let Stage::PreDeploy(Task { live, .. }) = &mut deployment.stage {
-                live.evidence = Some(evidence);
-            }
-        }
-        Event::Blocked(blocked) => {
-            if let Stage::PreDeploy(Task { live, .. }) = &mut deployment.stage {
-                live.blocked = Some(blocked);
-            }
-        }
         Event::Set(set) => return *set,
+        Event::TaskLooked(_)
+        | Event::TaskStopped(_)
+        | Event::TaskExplained(_)
+        | Event::Blocked(_) => {
+            if let Some(live) = deployment.task_live() {
+                record_task(live, event);
+            }
+        }
     }
     deployment
+}
+
+fn record_task(live: &mut TaskLive, event: Event) {
+    match event {
+        Event::TaskLooked(seen) => {
+            live.is_ours |= matches!(seen, TaskSeen::Shown { not_ours: None, .. });
+            live.blocked = None;
+            // A success stays one if it cannot be seen any more.
+            if !(has_succeeded(live) && is_unseen(&seen)) {
+                live.seen = Some(seen);
+            }
+        }
+        Event::TaskStopped(stop) => live.stop = stop,
+        Event::TaskExplained(evidence) => live.evidence = Some(evidence),
+        Event::Blocked(blocked) => live.blocked = Some(blocked),
+        Event::Looked(_) | Event::RollbacksAsked(_) | Event::Explained(..) | Event::Set(_) => {}
+    }
 }
 
 fn has_succeeded(live: &TaskLive) -> bool {
@@ -318,17 +318,16 @@ fn look(service: &mut Service, observed: Observed, started: Timestamp, now: Time
             .add(now.since(started).as_secs(), &progress);
     }
     let live = &mut service.live;
-    let seen = match seen {
-        Verdict::Gone { status } if !live.was_gone => {
-            live.was_gone = true;
-            Verdict::NoNews {
-                why: words::gone_once(&status),
-            }
+    let was_gone = live.was_gone;
+    live.was_gone = matches!(seen, Verdict::Gone { .. });
+    let seen = if let Verdict::Gone { status } = &seen
+        && !was_gone
+    {
+        Verdict::NoNews {
+            why: words::gone_once(status),
         }
-        seen => {
-            live.was_gone = matches!(seen, Verdict::Gone { .. });
-            seen
-        }
+    } else {
+        seen
     };
     let serves = |verdict: &Verdict| matches!(verdict, Verdict::Serving { .. });
     let is_complete = live.verdict.as_ref().is_some_and(serves);

@@ -1,4 +1,4 @@
-//! The stage RollingBack: what is left to do for each service after one of them failed. Never a
+//! The stage `RollingBack`: what is left to do for each service after one of them failed. Never a
 //! success: the job has failed, and what is left to learn is what serves now.
 
 use std::time::Duration;
@@ -86,35 +86,43 @@ fn left_of_failed(
     now: Timestamp,
 ) -> Left {
     let is_in_time = now < rollback.since + ROLLBACK_ALLOWANCE;
-    let is_open = match service.live.rollback {
-        Attempt::NotAsked { .. } | Attempt::Refused { .. } => true,
-        Attempt::AskedBefore | Attempt::Asked | Attempt::GivenUp(_) => false,
+    let (was_asked_now, is_given_up, is_open) = match service.live.rollback {
+        Attempt::Asked => (true, false, false),
+        Attempt::GivenUp(_) => (false, true, false),
+        Attempt::AskedBefore => (false, false, false),
+        Attempt::NotAsked { .. } | Attempt::Refused { .. } => (false, false, true),
     };
+    let wait = if is_in_time {
+        Left::Wait
+    } else {
+        Left::Nothing
+    };
+    // This very look has found that it failed, and that nobody else rolls it back.
+    let is_due = rollback.owner == Owner::Job && spec.rollback && is_open && is_in_time;
     match verdict {
+        _ if is_given_up => Left::Nothing,
         // It was complete before it could be stopped.
+        Verdict::Serving { .. } if spec.rollback && is_in_time && !was_asked_now => Left::Ask,
+        Verdict::Failed { .. } | Verdict::InProgress(_) | Verdict::Unknown { .. } if is_due => {
+            Left::Ask
+        }
         Verdict::Serving { .. }
-            if spec.rollback
-                && is_in_time
-                && !matches!(service.live.rollback, Attempt::Asked | Attempt::GivenUp(_)) =>
-        {
-            Left::Ask
-        }
-        _ if matches!(service.live.rollback, Attempt::GivenUp(_)) => Left::Nothing,
-        // This very look has found that it failed, and that nobody else rolls it back.
-        Verdict::Failed { .. } | Verdict::InProgress(_) | Verdict::Unknown { .. }
-            if rollback.owner == Owner::Job && spec.rollback && is_open && is_in_time =>
-        {
-            Left::Ask
-        }
+        | Verdict::InProgress(_)
+        | Verdict::RollingBack { .. }
+        | Verdict::Unknown { .. }
+        | Verdict::NoNews { .. } => wait,
         // It has not begun. What we asked for may not be seen yet; what ECS owes may stall, if
         // there is no completed deployment to go back to.
         Verdict::Failed { .. } if now < rollback.since + ROLLBACK_BEGINS_WITHIN => Left::Wait,
         Verdict::Failed { .. } if rollback.owner == Owner::Ecs && spec.rollback && is_open => {
             Left::Ask
         }
-        verdict if verdict.has_failed() || *verdict == Verdict::Untouched => Left::Nothing,
-        _ if is_in_time => Left::Wait,
-        _ => Left::Nothing,
+        Verdict::Failed { .. }
+        | Verdict::RolledBack { .. }
+        | Verdict::RollbackFailed { .. }
+        | Verdict::Replaced { .. }
+        | Verdict::Gone { .. }
+        | Verdict::Untouched => Left::Nothing,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The stage RollingOut: what its services' verdicts call for.
+//! The stage `RollingOut`: what its services' verdicts call for.
 
 use super::deployment::{Owner, Service};
 use super::spec::DeploySpec;
@@ -47,25 +47,37 @@ pub fn decide(
         return Decision::KeepWatching;
     };
     if let Some(service) = failed_first(&verdicts) {
+        let by = |owner| Decision::RollBack {
+            failed: service,
+            owner,
+        };
         return match verdicts[service] {
             Verdict::RollingBack { .. }
             | Verdict::Failed {
                 ecs_rolls_back: true,
                 ..
-            } => Decision::RollBack {
-                failed: service,
-                owner: Owner::Ecs,
-            },
-            Verdict::Failed { .. } if spec.rollback => Decision::RollBack {
-                failed: service,
-                owner: Owner::Job,
-            },
+            } => by(Owner::Ecs),
+            Verdict::Failed { .. } if spec.rollback => by(Owner::Job),
             // It is over; the others are not.
-            _ if spec.rollback && others_are_live(&verdicts, service) => Decision::RollBack {
-                failed: service,
-                owner: Owner::Ecs,
-            },
-            _ => Decision::Fail { service },
+            Verdict::RolledBack { .. }
+            | Verdict::RollbackFailed { .. }
+            | Verdict::Replaced { .. }
+            | Verdict::Gone { .. }
+                if spec.rollback && others_are_live(&verdicts, service) =>
+            {
+                by(Owner::Ecs)
+            }
+            Verdict::Failed { .. }
+            | Verdict::RolledBack { .. }
+            | Verdict::RollbackFailed { .. }
+            | Verdict::Replaced { .. }
+            | Verdict::Gone { .. }
+            // No failures: `failed_first` names none of them.
+            | Verdict::Untouched
+            | Verdict::Serving { .. }
+            | Verdict::InProgress(_)
+            | Verdict::Unknown { .. }
+            | Verdict::NoNews { .. } => Decision::Fail { service },
         };
     }
     let serves = |verdict: &&Verdict| matches!(verdict, Verdict::Serving { .. });
@@ -150,7 +162,7 @@ mod tests {
     }
 
     fn before() -> Timestamp {
-        STARTED + (LIMIT - Duration::from_millis(1))
+        STARTED + LIMIT - Duration::from_millis(1)
     }
 
     fn rolled_back(reason: &str) -> Verdict {

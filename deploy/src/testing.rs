@@ -13,7 +13,7 @@ use std::time::Duration;
 pub(crate) const STARTED: Timestamp = Timestamp::from_secs(1_000_000);
 
 /// The time limit of a rollout.
-pub(crate) const LIMIT: Duration = Duration::from_mins(60);
+pub(crate) const LIMIT: Duration = Duration::from_hours(1);
 
 pub(crate) fn spec(rollback: bool) -> DeploySpec {
     DeploySpec {

@@ -289,11 +289,13 @@ pub fn decode(token: &str, targets: &[Target]) -> Result<Deployment, BadToken> {
             return Err(damaged("a deployment id is missing"));
         }
         (None, None) => Stage::RollingOut,
-        (Some(task), None) if is_one(task.n) && !task.k.is_empty() => Stage::PreDeploy(Task {
-            id: task.k,
-            service: task.n,
-            live: TaskLive::default(),
-        }),
+        (Some(task), None) if is_one(task.n) && !task.k.is_empty() => {
+            Stage::PreDeploy(Box::new(Task {
+                id: task.k,
+                service: task.n,
+                live: TaskLive::default(),
+            }))
+        }
         (None, Some(rollback)) if is_one(rollback.n) => Stage::RollingBack(Rollback {
             owner: if rollback.o || rollback.w {
                 Owner::Job
@@ -746,7 +748,7 @@ mod tests {
             }
             let task = Task { id: "f".repeat(32), service: 9, live: TaskLive::default() };
             for (stage, services) in [
-                (Stage::PreDeploy(task), untouched(all.clone())),
+                (Stage::PreDeploy(Box::new(task)), untouched(all.clone())),
                 (Stage::RollingOut, all.clone()),
                 (rolling_back(9, &cause), all),
             ] {
@@ -831,7 +833,7 @@ mod tests {
             let (stage, services) = match (back, task) {
                 (None, None) => (Stage::RollingOut, services),
                 (None, Some(id)) => (
-                    Stage::PreDeploy(Task { id, service: count - 1, live: TaskLive::default() }),
+                    Stage::PreDeploy(Box::new(Task { id, service: count - 1, live: TaskLive::default() })),
                     untouched(services),
                 ),
                 (Some((since, failed, cause)), _) => {

@@ -145,14 +145,14 @@ impl Path {
                 for service in &mut all {
                     service.ours = Ours::Untouched;
                 }
-                Stage::PreDeploy(Task {
+                Stage::PreDeploy(Box::new(Task {
                     id: "0123456789abcdef0123456789abcdef".to_owned(),
                     service: 0,
                     live: TaskLive {
                         is_ours: dice.is(2),
                         ..TaskLive::default()
                     },
-                })
+                }))
             }
             1 => {
                 let owner = dice.of(&[Owner::Ecs, Owner::Job]);
@@ -220,10 +220,7 @@ impl Path {
                 }
                 Next::StopTask(reason) => self.stop_task(reason),
                 Next::ExplainTask => Event::TaskExplained(Evidence::default()),
-                Next::SetServices => match self.set_services() {
-                    Some(event) => event,
-                    None => return None,
-                },
+                Next::SetServices => self.set_services()?,
                 Next::End(end) => return Some(end),
             };
             let before = self.deployment.stage.clone();
@@ -517,7 +514,7 @@ fn saved(deployment: &Deployment) -> Deployment {
 }
 
 fn deployment_seen(dice: &mut Dice, id: &str, status: &str, revision: &str) -> DeploymentSeen {
-    let states = [
+    let rollouts = [
         Some("COMPLETED"),
         Some("IN_PROGRESS"),
         Some("IN_PROGRESS"),
@@ -530,7 +527,7 @@ fn deployment_seen(dice: &mut Dice, id: &str, status: &str, revision: &str) -> D
         id: id.to_owned(),
         status: status.to_owned(),
         task_definition: arn(revision),
-        rollout_state: dice.of(&states).map(str::to_owned),
+        rollout_state: dice.of(&rollouts).map(str::to_owned),
         rollout_state_reason: None,
         desired: 2,
         pending: i32::from(dice.is(3)),
@@ -629,17 +626,13 @@ fn serves(service: &Service) -> bool {
     let is_set_to = shown.task_definition == arn("app:42");
     let is_rolling = shown.strategy.is_none() && shown.bake_minutes == 0;
     let ours = service_deployment.filter(|one| one.task_definition == Some(arn("app:42")));
-    let is_complete = match ours {
-        Some(one) => one.status == "SUCCESSFUL",
-        None => {
-            let is_full = primary.running == primary.desired && primary.pending == 0;
-            match primary.rollout_state.as_deref() {
-                Some("COMPLETED") => is_rolling,
-                Some(_) => false,
-                None => is_rolling && shown.deployments.len() == 1 && is_full,
-            }
-        }
+    let is_full = primary.running == primary.desired && primary.pending == 0;
+    let by_itself = match primary.rollout_state.as_deref() {
+        Some("COMPLETED") => is_rolling,
+        Some(_) => false,
+        None => is_rolling && shown.deployments.len() == 1 && is_full,
     };
+    let is_complete = ours.map_or(by_itself, |one| one.status == "SUCCESSFUL");
     shown.status == "ACTIVE" && is_ours && is_set_to && is_complete
 }
 

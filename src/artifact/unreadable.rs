@@ -99,7 +99,17 @@ pub fn of_artifact(
                     "{name} was replaced while it was being read ({location}): retry the action."
                 ),
             ),
-            _ => of_call(&about, &error, caller, false),
+            Class::Denied
+            | Class::Unknown
+            | Class::Unsigned
+            | Class::Clock
+            | Class::Account
+            | Class::Empty
+            | Class::Throttled
+            | Class::Unavailable
+            | Class::JobOver
+            | Class::Refused
+            | Class::Unsupported => of_call(&about, &error, caller, false),
         },
         unreadable @ (Unreadable::Empty | Unreadable::Other(_)) => Failure::new(
             FailureKind::RevisionUnavailable,
@@ -149,12 +159,13 @@ fn detail_instead<'a>(
 ) -> Option<&'a str> {
     let is_detail =
         text::last_part(file).eq_ignore_ascii_case(image_definitions::IMAGE_DETAIL_FILE);
-    match unreadable {
-        Unreadable::Absent { image_detail, .. } if kind == FileKind::Images && !is_detail => {
-            image_detail.as_deref()
-        }
-        _ => None,
+    if let Unreadable::Absent { image_detail, .. } = unreadable
+        && kind == FileKind::Images
+        && !is_detail
+    {
+        return image_detail.as_deref();
     }
+    None
 }
 
 /// None of several artifacts has the file; `each` says what is with each of them.

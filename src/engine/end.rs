@@ -21,7 +21,7 @@ impl Run<'_> {
         let (outcome, cleanup) = match end {
             End::TaskFailed(end) => {
                 let (outcome, cleanup) = self.task_failed(&deployment, &end, now).await;
-                return self.report(&deployment, outcome, cleanup);
+                return Report::on(&deployment, outcome, cleanup);
             }
             End::Succeeded => self.succeeded(&deployment, now).await,
             End::Failed { service, is_late } => {
@@ -32,7 +32,7 @@ impl Run<'_> {
         };
         let keeping = self.keep_record(&deployment, outcome, cleanup, now);
         let (outcome, cleanup) = Box::pin(keeping).await;
-        self.report(&deployment, outcome, cleanup)
+        Report::on(&deployment, outcome, cleanup)
     }
 
     async fn task_failed(

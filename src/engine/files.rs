@@ -286,10 +286,14 @@ impl Engine {
                 caller,
             )
         };
-        let content = |looked: &Looked, unreadable: Unreadable<CallError>| match unreadable {
-            Unreadable::Absent { .. } => Content::Absent(told(looked, unreadable)),
-            unreadable if unreadable.is_no_zip() => Content::NoZip(told(looked, unreadable)),
-            unreadable => Content::Unusable(told(looked, unreadable)),
+        let content = |looked: &Looked, unreadable: Unreadable<CallError>| {
+            if matches!(unreadable, Unreadable::Absent { .. }) {
+                Content::Absent(told(looked, unreadable))
+            } else if unreadable.is_no_zip() {
+                Content::NoZip(told(looked, unreadable))
+            } else {
+                Content::Unusable(told(looked, unreadable))
+            }
         };
         match (read, looked.first()) {
             (Ok((Ok(contents), pin)), _) => Opened {

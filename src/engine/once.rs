@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::deploy::call::{Class, Effect};
 
 /// A call that makes something is tried this often in all.
 pub(super) const ATTEMPTS: u32 = 5;
@@ -22,6 +23,17 @@ pub(super) enum Attempt<T, R> {
     Never(R),
     /// It may have been made.
     Unknown(R),
+}
+
+impl<T, R> Attempt<T, R> {
+    /// The attempt of a call that failed, whose class says what it has made.
+    pub(super) fn failed(class: Class, reason: R) -> Self {
+        match class.effect() {
+            Effect::NotNow => Self::NotNow(reason),
+            Effect::Never => Self::Never(reason),
+            Effect::Unknown => Self::Unknown(reason),
+        }
+    }
 }
 
 /// What a look after an attempt has shown.

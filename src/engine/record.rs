@@ -192,7 +192,7 @@ impl Run<'_> {
                 external_execution_id,
                 ..
             } => (message, external_execution_id),
-            other => return other,
+            Outcome::Failed { .. } | Outcome::InProgress { .. } => return outcome,
         };
         Outcome::Failed {
             failure: Failure::new(
@@ -265,7 +265,20 @@ impl Run<'_> {
             ),
             kind: match class {
                 Class::Denied | Class::Expired => FailureKind::Permission,
-                _ => FailureKind::Job,
+                Class::Missing
+                | Class::Unknown
+                | Class::Unsigned
+                | Class::Clock
+                | Class::Account
+                | Class::Archived
+                | Class::KeyUnusable
+                | Class::Changed
+                | Class::Empty
+                | Class::Throttled
+                | Class::Unavailable
+                | Class::JobOver
+                | Class::Refused
+                | Class::Unsupported => FailureKind::Job,
             },
             may_pass: matches!(class, Class::Throttled | Class::Unavailable),
         })

@@ -13,7 +13,7 @@ use crate::deploy::spec::DeploySpec;
 use crate::deploy::time::Timestamp;
 use crate::deploy::token;
 use crate::deploy::words;
-use crate::report::{self, Report};
+use crate::report::Report;
 
 /// Between two looks. A failure is reported this long after ECS knows it, and ECS allows twenty
 /// looks each second
@@ -35,7 +35,7 @@ impl Run<'_> {
                             .set(Checkpoint::At(Box::new(deployment.clone())));
                         if now + LOOK_INTERVAL > until {
                             let outcome = hand_back(&deployment, self.spec, now);
-                            return self.report(&deployment, outcome, Cleanup::default());
+                            return Report::on(&deployment, outcome, Cleanup::default());
                         }
                     }
                     self.engine.clock.sleep(LOOK_INTERVAL).await;
@@ -54,7 +54,7 @@ impl Run<'_> {
                     Ok(event) => event,
                     Err(refused) => {
                         let outcome = failed(&deployment, refused.failure);
-                        return self.report(&deployment, outcome, refused.cleanup);
+                        return Report::on(&deployment, outcome, refused.cleanup);
                     }
                 },
                 Next::End(end) => return Box::pin(self.end(deployment, end)).await,
@@ -82,19 +82,6 @@ impl Run<'_> {
             }
             (Stage::PreDeploy(task), None) => self.explain_task(deployment, task).await,
             (Stage::RollingOut | Stage::RollingBack(_), _) => self.observe(deployment).await,
-        }
-    }
-
-    pub(super) fn report(
-        &self,
-        deployment: &Deployment,
-        outcome: Outcome,
-        cleanup: Cleanup,
-    ) -> Report {
-        Report {
-            services: report::services_of(deployment),
-            cleanup,
-            ..Report::of(outcome)
         }
     }
 }

@@ -347,11 +347,7 @@ impl Run<'_> {
         let attempt = || async {
             match self.ecs.update_service(target, wanted).await {
                 Ok(service) => Attempt::Made(service.seen),
-                Err(error) => match error.class {
-                    Class::Unavailable => Attempt::Unknown(error),
-                    Class::Throttled => Attempt::NotNow(error),
-                    _ => Attempt::Never(error),
-                },
+                Err(error) => Attempt::failed(error.class, error),
             }
         };
         let look = || async {

@@ -8,7 +8,7 @@ use super::once::{self, Attempt, Looked};
 use super::refused::Refused;
 use super::run::LOOK_INTERVAL;
 use crate::aws::ecs::{Ran, RunSettings, ServiceDescribed, TaskDescribed, TaskToRun};
-use crate::deploy::call::{CallError, Class};
+use crate::deploy::call::CallError;
 use crate::deploy::deployment::{Blocked, Deployment, Stage, Stop, Task, TaskLive, TaskSeen};
 use crate::deploy::evidence::Evidence;
 use crate::deploy::failure::{Failure, FailureKind};
@@ -70,14 +70,14 @@ impl Run<'_> {
                 return Ok(Deployment {
                     job: self.job.to_owned(),
                     started,
-                    stage: Stage::PreDeploy(Task {
+                    stage: Stage::PreDeploy(Box::new(Task {
                         id: text::last_part(&arn).to_owned(),
                         service: task.service,
                         live: TaskLive {
                             is_ours: true,
                             ..TaskLive::default()
                         },
-                    }),
+                    })),
                     services: targets.iter().map(TargetService::untouched).collect(),
                     config_pin: None,
                     is_from_token: false,
@@ -138,11 +138,7 @@ impl Run<'_> {
                 Err(error) if NotPlaced::is_quota(&error.detail) => {
                     not_placed(self.job, vec![error.detail])
                 }
-                Err(error) => match error.class {
-                    Class::Unavailable => Attempt::Unknown(NotRun::Call(error)),
-                    Class::Throttled => Attempt::NotNow(NotRun::Call(error)),
-                    _ => Attempt::Never(NotRun::Call(error)),
-                },
+                Err(error) => Attempt::failed(error.class, NotRun::Call(error)),
             }
         };
         // The same request shows what an earlier one has made.

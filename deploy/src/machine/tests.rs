@@ -278,7 +278,7 @@ fn before(live: TaskLive) -> Deployment {
         service: 0,
         live,
     };
-    deployment(Stage::PreDeploy(task), vec![service(0)])
+    deployment(Stage::PreDeploy(Box::new(task)), vec![service(0)])
 }
 
 fn task(verdict: TaskVerdict, is_over: bool) -> Event {
