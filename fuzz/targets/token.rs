@@ -1,24 +1,43 @@
-//! Any text as a continuation token: refused, or a state that is written down as it was read, in no
-//! more bytes than CodePipeline takes.
+//! Any text as a continuation token: refused, or a deployment that is written down as it was read, in
+//! no more bytes than CodePipeline takes.
 #![no_main]
 
+use deploy::deployment::Service;
+use deploy::spec::Target;
 use deploy::token::{TOKEN_LIMIT_BYTES, decode, encode, shortest};
 use libfuzzer_sys::fuzz_target;
 
-const FINGERPRINT: &str = "0a0b0c0d";
+/// What a token has of a service besides what gives way.
+fn kept(service: &Service) -> impl PartialEq + std::fmt::Debug + use<> {
+    (
+        service.revision.clone(),
+        service.previous.clone(),
+        service.overwrote,
+        service.ours.clone(),
+    )
+}
 
 fuzz_target!(|text: &str| {
-    let Ok(left_off) = decode(text, FINGERPRINT) else {
+    // Their fingerprint is that of the seeds.
+    let targets = [Target {
+        cluster: "prod".to_owned(),
+        service: "web".to_owned(),
+    }];
+    let Ok(deployment) = decode(text, &targets) else {
         return;
     };
-    let Ok(written) = encode(&left_off, FINGERPRINT) else {
+    let Ok(written) = encode(&deployment) else {
         return;
     };
     assert!(written.len() <= TOKEN_LIMIT_BYTES);
     for token in [shortest(&written), Some(written)].into_iter().flatten() {
-        let read = decode(&token, FINGERPRINT).expect("what we write can be read");
-        assert_eq!(read.phase.services(), left_off.phase.services());
-        assert_eq!(read.phase.started(), left_off.phase.started());
-        assert_eq!(read.phase.name(), left_off.phase.name());
+        let read = decode(&token, &targets).expect("what we write can be read");
+        let services = read.services.iter().zip(&deployment.services);
+        for (read, written) in services {
+            assert_eq!(kept(read), kept(written));
+        }
+        assert_eq!(read.services.len(), deployment.services.len());
+        assert_eq!(read.started, deployment.started);
+        assert_eq!(read.stage.name(), deployment.stage.name());
     }
 });
