@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::log_line::error_line;
 use super::outside::shown;
 use super::region::Region;
 use super::seen::{EventSeen, Look, ServiceDeploymentSeen};
@@ -12,7 +13,7 @@ use super::verdict::{Reason, Verdict};
 /// One quoted reason takes at most this much of the headline.
 pub(super) const REASON_LIMIT_CHARS: usize = 300;
 
-/// A container's last log line takes at most this much of the headline.
+/// The line of a container's log that says the error takes at most this much of the headline.
 const LOG_LINE_LIMIT_CHARS: usize = 200;
 
 /// So many groups of stopped tasks, and so many events, are told.
@@ -268,7 +269,6 @@ impl Evidence {
     }
 
     fn advice(&self, group: &Group<'_>) -> Option<String> {
-        let last_line = || self.log.iter().rev().find(|line| !line.trim().is_empty());
         match group.depth {
             Depth::Image if group.words.contains("descriptor matching platform") => Some(
                 "the image is for another CPU architecture or operating system than the task definition's runtimePlatform".to_owned(),
@@ -281,7 +281,8 @@ impl Evidence {
                 "its log says 'exec format error': the image is for another CPU architecture than the task definition's runtimePlatform".to_owned(),
             ),
             Depth::ExitCode | Depth::Other => {
-                let line = text::cut(plain(last_line()?).trim(), LOG_LINE_LIMIT_CHARS);
+                let line = error_line(&self.log)?;
+                let line = text::cut(plain(&line).trim(), LOG_LINE_LIMIT_CHARS);
                 Some(format!("its log ends: {line}"))
             }
             Depth::Health => Some(

@@ -14,6 +14,7 @@ pub mod failure;
 pub mod fit;
 pub mod images;
 pub mod judge;
+pub mod log_line;
 pub mod machine;
 pub mod outcome;
 pub mod outside;
