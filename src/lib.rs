@@ -32,6 +32,7 @@
 //! | what each stage calls for | [`deploy::task`], [`deploy::rollout`], [`deploy::rollback`] |
 //! | what is remembered between two invocations | [`deploy::token`] |
 //! | what is sent to ECS | [`deploy::task_definition`] |
+//! | what a start asks and decides, and what it can be refused for | [`deploy::plan`], [`deploy::refusal`] |
 //! | which services are set, and what came of it | [`deploy::setting`] |
 //! | when a job is answered, and what happens on a panic or near the time limit | [`handler`] |
 //! | what a job is answered if CodePipeline does not take the answer | `answer` |

@@ -44,15 +44,109 @@ pub struct PortNameNeeded {
     pub name: String,
 }
 
-/// Why the service cannot run `revision`: one sentence for each reason, without its stop.
+/// Why a service cannot run a revision. Each is one sentence, without its stop.
 ///
 /// Sources: <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LoadBalancer.html>,
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ServiceConnectService.html>,
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_NetworkConfiguration.html>,
 /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html>,
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ServiceVolumeConfiguration.html>.
-pub fn misfits(needs: &Needs, revision: &Map<String, Value>) -> Vec<String> {
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Misfit {
+    /// The service's tasks have networks of their own, which another network mode does not give them.
+    #[error(
+        "the new revision {}, and the service {}: write \"networkMode\": \"awsvpc\"",
+        .mode.as_ref().map_or_else(
+            || "has no networkMode, which means bridge".to_owned(),
+            |mode| format!("has the networkMode {mode}"),
+        ),
+        if *.is_on_fargate { "runs on Fargate" } else { "has a network configuration (awsvpcConfiguration)" }
+    )]
+    NotAwsvpc {
+        /// The revision's network mode.
+        mode: Option<String>,
+        /// The service runs on Fargate.
+        is_on_fargate: bool,
+    },
+    /// The revision's tasks would have networks of their own, which the service does not configure.
+    #[error(
+        "the new revision has the networkMode awsvpc, and the service has no network configuration (awsvpcConfiguration): keep the networkMode that it has, or give the service one"
+    )]
+    NoNetwork,
+    /// The revision is made for something else than Fargate.
+    #[error(
+        "the service runs on Fargate, which the new revision's requiresCompatibilities does not name: add \"FARGATE\""
+    )]
+    NotForFargate,
+    /// The whole task has no size, which Fargate needs.
+    #[error(
+        "the service runs on Fargate, and the new revision does not say how much {what} the whole task has: add {what}",
+        what = .missing.join(" and ")
+    )]
+    NoSize {
+        /// `cpu`, `memory` or both.
+        missing: Vec<&'static str>,
+    },
+    /// The container that something sends traffic to is missing.
+    #[error(
+        "{} sends traffic to port {} of the container '{}', which the new revision does not have; its containers are {}",
+        .needed.by, .needed.port, .needed.container, text::listed(.known)
+    )]
+    NoContainer {
+        /// What is needed.
+        needed: PortNeeded,
+        /// The containers that there are.
+        known: Vec<String>,
+    },
+    /// The container does not map the port that something sends traffic to.
+    #[error(
+        "{} sends traffic to port {port} of the container '{}', which {} in the new revision: add {{\"containerPort\": {port}}} to its portMappings",
+        .needed.by, .needed.container, said_of_ports(.mapped), port = .needed.port
+    )]
+    NoPort {
+        /// What is needed.
+        needed: PortNeeded,
+        /// The ports and ranges that it maps.
+        mapped: Vec<String>,
+    },
+    /// No port mapping has the name that something calls.
+    #[error(
+        "{} uses the port mapping named '{}', which the new revision does not have ({}): give a container's port mapping that name",
+        .needed.by, .needed.name,
+        if .known.is_empty() { "it names none".to_owned() } else { format!("it has {}", text::listed(.known)) }
+    )]
+    NoPortName {
+        /// What is needed.
+        needed: PortNameNeeded,
+        /// The names that there are.
+        known: Vec<String>,
+    },
+    /// The service configures a volume that the revision does not leave to it.
+    #[error(
+        "the service configures the volume '{0}' at launch, and the new revision has no volume of that name with \"configuredAtLaunch\": true"
+    )]
+    NoVolume(String),
+    /// The revision leaves a volume to the service, which does not configure it.
+    #[error(
+        "the new revision has the volume '{0}', which is configured at launch, and the service has no volumeConfigurations for it"
+    )]
+    VolumeNotConfigured(String),
+}
+
+fn said_of_ports(mapped: &[String]) -> String {
+    if mapped.is_empty() {
+        "has no portMappings".to_owned()
+    } else {
+        format!("maps {} only", text::listed(mapped))
+    }
+}
+
+/// Every reason why the service cannot run `revision`.
+pub fn misfits(needs: &Needs, revision: &Map<String, Value>) -> Vec<Misfit> {
     let mut misfits = network(needs, revision);
+    if needs.is_on_fargate {
+        misfits.extend(fargate(revision));
+    }
     misfits.extend(needs.ports.iter().filter_map(|one| port(one, revision)));
     let names = needs.port_names.iter();
     misfits.extend(names.filter_map(|one| port_name(one, revision)));
@@ -60,87 +154,62 @@ pub fn misfits(needs: &Needs, revision: &Map<String, Value>) -> Vec<String> {
     misfits
 }
 
-fn network(needs: &Needs, revision: &Map<String, Value>) -> Vec<String> {
+fn network(needs: &Needs, revision: &Map<String, Value>) -> Vec<Misfit> {
     let mode = revision.get("networkMode").and_then(Value::as_str);
     let is_awsvpc = mode == Some("awsvpc");
-    let said = mode.map_or_else(
-        || "has no networkMode, which means bridge".to_owned(),
-        |mode| format!("has the networkMode {mode}"),
-    );
     let mut misfits = Vec::new();
     if !is_awsvpc && (needs.has_network || needs.is_on_fargate) {
-        let why = if needs.is_on_fargate {
-            "runs on Fargate"
-        } else {
-            "has a network configuration (awsvpcConfiguration)"
-        };
-        misfits.push(format!(
-            "the new revision {said}, and the service {why}: write \"networkMode\": \"awsvpc\""
-        ));
+        misfits.push(Misfit::NotAwsvpc {
+            mode: mode.map(str::to_owned),
+            is_on_fargate: needs.is_on_fargate,
+        });
     }
     if is_awsvpc && !needs.has_network {
-        misfits.push(
-            "the new revision has the networkMode awsvpc, and the service has no network configuration (awsvpcConfiguration): keep the networkMode that it has, or give the service one"
-                .to_owned(),
-        );
-    }
-    if needs.is_on_fargate {
-        let listed = revision.get("requiresCompatibilities");
-        let is_listed = listed
-            .and_then(Value::as_array)
-            .is_some_and(|listed| !listed.is_empty());
-        if is_listed && !platform::is_for_fargate(revision) {
-            misfits.push(
-                "the service runs on Fargate, which the new revision's requiresCompatibilities does not name: add \"FARGATE\""
-                    .to_owned(),
-            );
-        }
-        let is_missing = |member: &&str| revision.get(*member).is_none_or(Value::is_null);
-        let missing: Vec<&str> = ["cpu", "memory"].into_iter().filter(is_missing).collect();
-        if !missing.is_empty() {
-            misfits.push(format!(
-                "the service runs on Fargate, and the new revision does not say how much {} the whole task has: add {}",
-                missing.join(" and "),
-                missing.join(" and ")
-            ));
-        }
+        misfits.push(Misfit::NoNetwork);
     }
     misfits
 }
 
-fn port(needed: &PortNeeded, revision: &Map<String, Value>) -> Option<String> {
-    let PortNeeded {
-        by,
-        container,
-        port,
-    } = needed;
+fn fargate(revision: &Map<String, Value>) -> Vec<Misfit> {
+    let mut misfits = Vec::new();
+    let listed = revision.get("requiresCompatibilities");
+    let is_listed = listed
+        .and_then(Value::as_array)
+        .is_some_and(|listed| !listed.is_empty());
+    if is_listed && !platform::is_for_fargate(revision) {
+        misfits.push(Misfit::NotForFargate);
+    }
+    let is_missing = |member: &&str| revision.get(*member).is_none_or(Value::is_null);
+    let missing: Vec<&str> = ["cpu", "memory"].into_iter().filter(is_missing).collect();
+    if !missing.is_empty() {
+        misfits.push(Misfit::NoSize { missing });
+    }
+    misfits
+}
+
+fn port(needed: &PortNeeded, revision: &Map<String, Value>) -> Option<Misfit> {
     let all = containers(revision);
-    let Some(found) = all.iter().find(|one| one["name"] == **container) else {
-        let names: Vec<&str> = all.iter().filter_map(|one| one["name"].as_str()).collect();
-        return Some(format!(
-            "{by} sends traffic to port {port} of the container '{container}', which the new revision does not have; its containers are {}",
-            text::listed(&names)
-        ));
+    let Some(found) = all.iter().find(|one| one["name"] == *needed.container) else {
+        let names = all.iter().filter_map(|one| one["name"].as_str());
+        return Some(Misfit::NoContainer {
+            needed: needed.clone(),
+            known: names.map(str::to_owned).collect(),
+        });
     };
     let mapped = mappings(found);
-    if mapped.iter().any(|mapping| maps(mapping, *port)) {
+    if mapped.iter().any(|mapping| maps(mapping, needed.port)) {
         return None;
     }
-    let ports: Vec<String> = mapped
+    let ports = mapped
         .iter()
         .map(|mapping| match mapping["containerPortRange"].as_str() {
             Some(range) => range.to_owned(),
             None => mapping["containerPort"].to_string(),
-        })
-        .collect();
-    let has = if ports.is_empty() {
-        "has no portMappings".to_owned()
-    } else {
-        format!("maps {} only", text::listed(&ports))
-    };
-    Some(format!(
-        "{by} sends traffic to port {port} of the container '{container}', which {has} in the new revision: add {{\"containerPort\": {port}}} to its portMappings"
-    ))
+        });
+    Some(Misfit::NoPort {
+        needed: needed.clone(),
+        mapped: ports.collect(),
+    })
 }
 
 fn maps(mapping: &Value, port: i32) -> bool {
@@ -153,46 +222,34 @@ fn maps(mapping: &Value, port: i32) -> bool {
     in_range || mapping["containerPort"].as_i64() == Some(port)
 }
 
-fn port_name(needed: &PortNameNeeded, revision: &Map<String, Value>) -> Option<String> {
-    let PortNameNeeded { by, name } = needed;
-    let named: Vec<&str> = containers(revision)
+fn port_name(needed: &PortNameNeeded, revision: &Map<String, Value>) -> Option<Misfit> {
+    let named = containers(revision)
         .iter()
         .flat_map(mappings)
-        .filter_map(|mapping| mapping["name"].as_str())
-        .collect();
-    if named.contains(&name.as_str()) {
+        .filter_map(|mapping| mapping["name"].as_str());
+    let known: Vec<String> = named.map(str::to_owned).collect();
+    if known.contains(&needed.name) {
         return None;
     }
-    let known = if named.is_empty() {
-        "it names none".to_owned()
-    } else {
-        format!("it has {}", text::listed(&named))
-    };
-    Some(format!(
-        "{by} uses the port mapping named '{name}', which the new revision does not have ({known}): give a container's port mapping that name"
-    ))
+    Some(Misfit::NoPortName {
+        needed: needed.clone(),
+        known,
+    })
 }
 
-fn volumes(needs: &Needs, revision: &Map<String, Value>) -> Vec<String> {
+fn volumes(needs: &Needs, revision: &Map<String, Value>) -> Vec<Misfit> {
     let at_launch = volumes_at_launch(revision);
     let lacking = needs
         .volumes
         .iter()
         .filter(|name| !at_launch.contains(name));
-    let lacking = lacking.map(|name| {
-        format!(
-            "the service configures the volume '{name}' at launch, and the new revision has no volume of that name with \"configuredAtLaunch\": true"
-        )
-    });
     let open = at_launch
         .iter()
         .filter(|name| !needs.volumes.contains(name));
-    let open = open.map(|name| {
-        format!(
-            "the new revision has the volume '{name}', which is configured at launch, and the service has no volumeConfigurations for it"
-        )
-    });
-    lacking.chain(open).collect()
+    let lacking = lacking.map(|name| Misfit::NoVolume(name.clone()));
+    lacking
+        .chain(open.map(|name| Misfit::VolumeNotConfigured(name.clone())))
+        .collect()
 }
 
 /// The names of the volumes that are configured when a task is started.
@@ -256,7 +313,8 @@ mod tests {
     }
 
     fn of(needs: &Needs, revision: &Value) -> Vec<String> {
-        misfits(needs, revision.as_object().unwrap())
+        let misfits = misfits(needs, revision.as_object().unwrap());
+        misfits.iter().map(Misfit::to_string).collect()
     }
 
     #[test]

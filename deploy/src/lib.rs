@@ -24,6 +24,7 @@ pub mod permission;
 pub mod plan;
 pub mod platform;
 pub mod prior;
+pub mod refusal;
 pub mod region;
 pub mod revision;
 pub mod rollback;

@@ -8,7 +8,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::task_definition::Described;
+use super::revision::Revision;
+use super::task_definition::{Described, Registration};
 use super::time::Timestamp;
 
 /// A revision of this job is no older than this when the job's event is delivered: an action lives
@@ -81,8 +82,87 @@ pub enum Due {
     Nothing,
 }
 
+/// What is known of a family's revisions.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Known {
+    active: Listing,
+    inactive: Listing,
+    looked: BTreeMap<u64, Looked>,
+}
+
+impl Known {
+    /// The family's newest number that is known; 0 if there is none.
+    pub fn newest(&self) -> u64 {
+        let lists = [&self.active, &self.inactive].into_iter();
+        let listed = lists.filter_map(|list| list.numbers.first().copied());
+        let looked = self.looked.keys().next_back().copied();
+        listed.chain(looked).max().unwrap_or(0)
+    }
+
+    /// Adds a page of the `family`'s ACTIVE or INACTIVE revisions, by their ARNs, and where the next
+    /// one begins. Those of other families are passed over.
+    pub fn add_page(
+        &mut self,
+        family: &str,
+        is_active: bool,
+        arns: &[String],
+        next: Option<String>,
+    ) {
+        let list = if is_active {
+            &mut self.active
+        } else {
+            &mut self.inactive
+        };
+        list.numbers.extend(
+            arns.iter()
+                .filter_map(|arn| Revision::parse(arn).ok())
+                .filter(|revision| revision.family() == family)
+                .map(|revision| revision.number()),
+        );
+        list.next = next;
+    }
+
+    /// Where the next page of the ACTIVE or of the INACTIVE revisions begins.
+    pub fn next_page(&self, is_active: bool) -> Option<&str> {
+        let list = if is_active {
+            &self.active
+        } else {
+            &self.inactive
+        };
+        list.next.as_deref()
+    }
+
+    /// Adds a revision that was described, for `job`.
+    pub fn add_described(&mut self, described: &Described, job: &str) {
+        if let Ok(revision) = Revision::parse(described.arn()) {
+            self.add(revision.number(), Looked::of(described, job));
+        }
+    }
+
+    /// Adds what a look at a number has told.
+    pub fn add(&mut self, number: u64, looked: Looked) {
+        self.looked.insert(number, looked);
+    }
+
+    /// What the search needs next: no more than `width` looks.
+    pub fn due(&self, bounds: Bounds, width: usize) -> Due {
+        due(&self.active, &self.inactive, &self.looked, bounds, width)
+    }
+
+    /// The revisions of this job, oldest first.
+    pub fn into_own(self) -> Vec<Described> {
+        let looked = self.looked.into_values();
+        looked
+            .filter_map(|looked| match looked {
+                Looked::Own(described) => Some(*described),
+                Looked::Other { .. } | Looked::Deleted => None,
+            })
+            .collect()
+    }
+}
+
 /// What the search needs next, of which `looked` is known: no more than `width` looks.
-pub fn due(
+fn due(
     active: &Listing,
     inactive: &Listing,
     looked: &BTreeMap<u64, Looked>,
@@ -150,9 +230,13 @@ pub enum Prior {
 /// What an earlier delivery has left, by the `own` revisions, oldest first. Two deliveries at once
 /// may each have registered one: the first is the job's.
 ///
-/// `fits` tells whether a revision runs what is asked for now: one that does not belongs to an
-/// event that somebody changed and sent again.
-pub fn prior(own: &[Described], fits: impl Fn(&Described) -> bool) -> Prior {
+/// One that does not run what `registration` would belongs to an event that somebody changed and
+/// sent again; with `pins`, as [`Described::runs_what`] has it.
+pub fn prior(own: &[Described], registration: &Registration, pins: bool) -> Prior {
+    first_of(own, |described| described.runs_what(registration, pins))
+}
+
+fn first_of(own: &[Described], fits: impl Fn(&Described) -> bool) -> Prior {
     let mut own = own.iter();
     let first = own.find(|one| !one.is_active() || fits(one));
     match first {
@@ -272,7 +356,7 @@ mod tests {
     #[test]
     fn the_first_revision_of_a_job_is_the_jobs_and_if_it_is_inactive_the_job_is_over() {
         let arn = |number: u64| format!("arn:x/app:{number}");
-        let found = |own: &[Described]| prior(own, |_| true);
+        let found = |own: &[Described]| first_of(own, |_| true);
         assert_eq!(found(&[]), Prior::Nothing);
         // The second was registered at the same time and is left over.
         let both = [own(4, "ACTIVE"), own(5, "ACTIVE")];
@@ -284,6 +368,6 @@ mod tests {
         let deleted = [own(4, "DELETE_IN_PROGRESS")];
         assert_eq!(found(&deleted), Prior::Over(arn(4)));
         // Another image was asked for.
-        assert_eq!(prior(&both, |_| false), Prior::Nothing);
+        assert_eq!(first_of(&both, |_| false), Prior::Nothing);
     }
 }

@@ -1,66 +1,11 @@
 //! Looking for what earlier deliveries of this job's event have registered.
 
-use std::collections::BTreeMap;
-
 use super::Run;
 use super::at_once::few_at_once;
-use crate::aws::ecs::RevisionPage;
 use crate::deploy::call::{CallError, Class};
-use crate::deploy::prior::{self, Bounds, Due, Listing, Looked, OLDEST};
+use crate::deploy::prior::{self, Bounds, Due, Known, Looked, OLDEST};
 use crate::deploy::revision::Revision;
 use crate::deploy::task_definition::Described;
-
-/// What is known of a family's revisions.
-#[derive(Debug, Default)]
-pub(super) struct Known {
-    active: Listing,
-    inactive: Listing,
-    looked: BTreeMap<u64, Looked>,
-}
-
-impl Known {
-    /// The family's newest number that is known; 0 if there is none.
-    pub(super) fn newest(&self) -> u64 {
-        let lists = [&self.active, &self.inactive].into_iter();
-        let listed = lists.filter_map(|list| list.numbers.first().copied());
-        let looked = self.looked.keys().next_back().copied();
-        listed.chain(looked).max().unwrap_or(0)
-    }
-
-    /// Adds a revision that was looked at.
-    pub(super) fn add(&mut self, described: &Described, job: &str) {
-        if let Ok(revision) = Revision::parse(described.arn()) {
-            self.looked
-                .insert(revision.number(), Looked::of(described, job));
-        }
-    }
-
-    fn list(&mut self, family: &str, is_active: bool, page: RevisionPage) {
-        let list = if is_active {
-            &mut self.active
-        } else {
-            &mut self.inactive
-        };
-        let arns = page.arns.iter();
-        list.numbers.extend(
-            arns.filter_map(|arn| Revision::parse(arn).ok())
-                .filter(|revision| revision.family() == family)
-                .map(|revision| revision.number()),
-        );
-        list.next = page.next;
-    }
-
-    /// The revisions of this job, oldest first.
-    fn own(self) -> Vec<Described> {
-        let looked = self.looked.into_values();
-        looked
-            .filter_map(|looked| match looked {
-                Looked::Own(described) => Some(*described),
-                Looked::Other { .. } | Looked::Deleted => None,
-            })
-            .collect()
-    }
-}
 
 impl Run<'_> {
     /// The first page of both of a family's lists.
@@ -70,8 +15,9 @@ impl Run<'_> {
             self.ecs.revisions(family, false, None)
         );
         let mut known = Known::default();
-        known.list(family, true, active?);
-        known.list(family, false, inactive?);
+        for (is_active, page) in [(true, active?), (false, inactive?)] {
+            known.add_page(family, is_active, &page.arns, page.next);
+        }
         Ok(known)
     }
 
@@ -121,17 +67,12 @@ impl Run<'_> {
         mut width: usize,
     ) -> Result<Vec<Described>, CallError> {
         loop {
-            match prior::due(&known.active, &known.inactive, &known.looked, bounds, width) {
-                Due::Nothing => return Ok(known.own()),
+            match known.due(bounds, width) {
+                Due::Nothing => return Ok(known.into_own()),
                 Due::Page(is_active) => {
-                    let list = if is_active {
-                        &known.active
-                    } else {
-                        &known.inactive
-                    };
-                    let next = list.next.clone();
+                    let next = known.next_page(is_active).map(str::to_owned);
                     let page = self.ecs.revisions(family, is_active, next).await?;
-                    known.list(family, is_active, page);
+                    known.add_page(family, is_active, &page.arns, page.next);
                 }
                 Due::Look(numbers) => {
                     let looking = numbers.iter().map(|number| async move {
@@ -139,7 +80,7 @@ impl Run<'_> {
                         self.looked_at(&name).await
                     });
                     for (number, looked) in numbers.iter().zip(few_at_once(looking).await) {
-                        known.looked.insert(*number, looked?);
+                        known.add(*number, looked?);
                     }
                     width = (width * 2).min(prior::AT_ONCE);
                 }
@@ -171,12 +112,5 @@ impl Run<'_> {
         let number = before.number() - 1;
         let name = format!("{}:{number}", before.family());
         Ok(Some((number, self.looked_at(&name).await?)))
-    }
-}
-
-impl Known {
-    /// Adds what a look has told.
-    pub(super) fn add_looked(&mut self, looked: Option<(u64, Looked)>) {
-        self.looked.extend(looked);
     }
 }

@@ -19,6 +19,7 @@ use crate::deploy::deployment::{Deployment, Service};
 use crate::deploy::evidence::console_link;
 use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::outcome::Outcome;
+use crate::deploy::refusal::Refusal;
 use crate::deploy::seen::Look;
 use crate::deploy::text;
 use crate::deploy::time::{Timestamp, human};
@@ -55,14 +56,8 @@ impl Run<'_> {
     pub(super) fn check_outputs(&self) -> Result<(), Failure> {
         let nowhere = self.order.outputs.iter().find(|one| one.location.is_none());
         nowhere.map_or(Ok(()), |output| {
-            Err(Failure::new(
-                FailureKind::Configuration,
-                format!(
-                    "{}: {}, and CodePipeline requires it of an action that succeeds. Nothing was changed by this invocation.",
-                    self.spec.about(),
-                    without_location(&output.name)
-                ),
-            ))
+            let name = output.name.clone();
+            Err(self.refused(&[Refusal::OutputWithoutLocation { name }]))
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod calls;
 mod cut;
+mod dry_run;
 mod failed;
 mod progress;
 

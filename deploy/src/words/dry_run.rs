@@ -1,70 +1,8 @@
-//! What a deployment would do, in sentences: the dry run.
+//! A deployment that was checked and not begun, in sentences: the dry run.
 
-use super::diff::Changes;
-use super::task_definition::ImageChange;
-use super::text;
-
-/// A deployment that was checked and not begun.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Plan {
-    /// The task definition families.
-    pub families: Vec<FamilyPlan>,
-    /// The services, in the order of the parameters.
-    pub services: Vec<ServicePlan>,
-    /// The task that would run first.
-    pub pre_deploy: Option<TaskPlan>,
-    /// What would be pointed at the new revision, as `rule nightly, target 1`.
-    pub scheduled: Vec<String>,
-    /// How many revisions would be kept.
-    pub keep_revisions: Option<usize>,
-    /// Whether a failure would be rolled back.
-    pub rollback: bool,
-    /// The time limit, spoken.
-    pub limit: String,
-}
-
-/// One family.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FamilyPlan {
-    /// Its name.
-    pub name: String,
-    /// What the new revision is made from: `app:41`, or a file's name.
-    pub base: String,
-    /// What would differ from what its services run.
-    pub changes: Changes,
-    /// The images asked for.
-    pub images: Vec<ImageChange>,
-    /// The roles that ECS would be handed: member and ARN.
-    pub roles: Vec<(String, String)>,
-    /// The images that were looked for in ECR, as far as they are there.
-    pub verified: Vec<String>,
-}
-
-/// One service.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ServicePlan {
-    /// `web on prod`.
-    pub target: String,
-    /// What it runs, `app:41`.
-    pub runs: String,
-    /// `ROLLING`, `BLUE_GREEN`, `LINEAR` or `CANARY`.
-    pub strategy: String,
-    /// How many tasks it wants.
-    pub desired: i32,
-    /// Its place among the families.
-    pub family: usize,
-}
-
-/// The task before the deployment.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TaskPlan {
-    /// The container whose exit code would decide.
-    pub container: String,
-    /// What it would run.
-    pub command: String,
-    /// Its time limit, spoken.
-    pub limit: String,
-}
+use crate::plan::Plan;
+use crate::text;
+use crate::time::human;
 
 impl Plan {
     /// The headline: each family's images in one sentence.
@@ -74,7 +12,8 @@ impl Plan {
             .iter()
             .map(|family| {
                 let images: Vec<String> = family
-                    .images
+                    .registration
+                    .changes
                     .iter()
                     .map(|change| {
                         format!("{} from {} to {}", change.container, change.from, change.to)
@@ -86,8 +25,9 @@ impl Plan {
                     text::listed(&images)
                 };
                 let roles: Vec<String> = family
-                    .roles
-                    .iter()
+                    .registration
+                    .roles()
+                    .into_iter()
                     .map(|(member, arn)| format!("{} ({member})", text::last_part(arn)))
                     .collect();
                 let roles = if roles.is_empty() {
@@ -113,15 +53,15 @@ impl Plan {
             format!(
                 "{} is ACTIVE, deployed by ECS ({}) and runs {} with {} wanted",
                 service.target,
-                service.strategy,
-                service.runs,
-                text::counted(usize::try_from(service.desired).unwrap_or(0), "task")
+                service.seen.strategy.as_deref().unwrap_or("ROLLING"),
+                text::last_part(&service.seen.task_definition),
+                text::counted(usize::try_from(service.seen.desired).unwrap_or(0), "task")
             )
         });
         let mut checked: Vec<String> = services.collect();
         for family in &self.families {
             checked.extend(
-                family.images.iter().map(|change| {
+                family.registration.changes.iter().map(|change| {
                     format!("{} has the container {}", family.base, change.container)
                 }),
             );
@@ -159,7 +99,9 @@ impl Plan {
         if let Some(task) = &self.pre_deploy {
             calls.push(format!(
                 "ecs:RunTask: container {} with the command '{}' on the new revision, for {} at most; the rest follows if it exits with 0",
-                task.container, task.command, task.limit
+                task.asked.container,
+                task.asked.command.join(" "),
+                human(task.asked.timeout)
             ));
         }
         calls.extend(self.services.iter().map(|service| {
@@ -167,13 +109,13 @@ impl Plan {
             format!(
                 "ecs:UpdateService: {} from {} to the new revision of {}",
                 service.target,
-                service.runs,
+                text::last_part(&service.seen.task_definition),
                 family.map_or("", |family| &family.name)
             )
         }));
         calls.push(format!(
             "then the rollout is followed for {} at most; if it fails and ECS does not go back by itself, {}",
-            self.limit,
+            human(self.limit),
             if self.rollback {
                 "ecs:StopServiceDeployment or ecs:UpdateService does"
             } else {

@@ -1,0 +1,132 @@
+//! What was seen → what is to be registered, or every refusal.
+
+use serde_json::Value;
+
+use super::Asked;
+use super::observed::{DefinitionFile, Observed, ObservedFamily};
+use crate::fit;
+use crate::refusal::{self, Refusal};
+use crate::spec::{BaseFrom, DeploySpec};
+use crate::task_definition::{Base, Described, Registration, registrations};
+
+/// What is to be registered, as far as that is known before its images are looked at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draft {
+    /// What each family's new revision is made from.
+    pub bases: Vec<Base>,
+    /// Those revisions.
+    pub registrations: Vec<Registration>,
+}
+
+/// The new revisions.
+///
+/// # Errors
+/// Every [`Refusal`]: of the bases, else of the images, else of what the revisions are for.
+pub fn draft(asked: Asked<'_>, observed: &Observed) -> Result<Draft, Vec<Refusal>> {
+    let bases = bases(asked, observed)?;
+    let named: Vec<&Base> = bases.iter().collect();
+    let registrations = registrations(&named, observed.images.as_ref(), asked.job)
+        .map_err(|misfits| misfits.into_iter().map(Refusal::from).collect::<Vec<_>>())?;
+    let mut refusals: Vec<Refusal> = no_container_for_task(asked.spec, &registrations)
+        .into_iter()
+        .collect();
+    refusals.extend(unfit(asked.spec, observed, &registrations));
+    let stuck = observed.schedules.iter().filter(|one| one.is_stuck);
+    refusals.extend(stuck.map(|one| Refusal::StuckSchedule(one.name.clone())));
+    if refusals.is_empty() {
+        Ok(Draft {
+            bases,
+            registrations,
+        })
+    } else {
+        Err(refusals)
+    }
+}
+
+fn bases(asked: Asked<'_>, observed: &Observed) -> Result<Vec<Base>, Vec<Refusal>> {
+    let made = observed.families.iter().enumerate().map(|(place, family)| {
+        match (&asked.spec.base, &family.latest, &observed.file) {
+            (BaseFrom::Latest, Some(latest), _) => Ok(Base::of_revision(latest.clone())),
+            (BaseFrom::File(path), _, Some(file)) => Ok(of_file(path, family, file)),
+            (BaseFrom::Latest | BaseFrom::File(_) | BaseFrom::Service, _, _) => {
+                run_by_all(asked, observed, place, family).map_err(|refusal| vec![refusal])
+            }
+        }
+    });
+    refusal::all(made)
+}
+
+/// A file as base of the family, whose tags are the file's, else those that it has.
+fn of_file(path: &str, family: &ObservedFamily, file: &DefinitionFile) -> Base {
+    let mut fields = file.fields.clone();
+    fields
+        .entry("family".to_owned())
+        .or_insert_with(|| Value::String(family.name.clone()));
+    let run = family.current.first();
+    let tags = file.tags.clone().or_else(|| Some(run?.tags.clone()));
+    Base {
+        described: Described {
+            task_definition: fields,
+            tags: tags.unwrap_or_default(),
+        },
+        name: path.to_owned(),
+        is_file: true,
+    }
+}
+
+/// The revision that the services of the family at `place` run: the base, unless this job has set
+/// some of them to its own already.
+fn run_by_all(
+    asked: Asked<'_>,
+    observed: &Observed,
+    place: usize,
+    family: &ObservedFamily,
+) -> Result<Base, Refusal> {
+    let is_own = |one: &&Described| one.registered_by_job() == Some(asked.job);
+    let mut others = family.current.iter().filter(|one| !is_own(one));
+    let base = others.next().or_else(|| family.current.first());
+    let base = base.cloned().ok_or(Refusal::NoBase)?;
+    if others.next().is_none() {
+        return Ok(Base::of_revision(base));
+    }
+    let of_family = observed.services.iter().zip(&observed.places);
+    let of_family = of_family.filter(|(_, own)| **own == place);
+    let runs = of_family.map(|(service, _)| {
+        let arn = service.seen.task_definition.clone();
+        (service.target.clone(), arn)
+    });
+    Err(Refusal::DifferentRevisions(runs.collect()))
+}
+
+fn no_container_for_task(spec: &DeploySpec, registrations: &[Registration]) -> Option<Refusal> {
+    let container = &spec.pre_deploy.as_ref()?.container;
+    if registrations.iter().any(|one| one.has_container(container)) {
+        return None;
+    }
+    let known = registrations
+        .iter()
+        .map(|one| format!("{} of {}", one.containers_listed(), one.family()));
+    Some(Refusal::NoContainerForTask {
+        container: container.clone(),
+        known: known.collect(),
+    })
+}
+
+/// What ECS would refuse once the revision is registered and the task before the deployment has
+/// run. A revision that differs from what the service runs in its images alone fits as that does.
+fn unfit(spec: &DeploySpec, observed: &Observed, registrations: &[Registration]) -> Vec<Refusal> {
+    if spec.base == BaseFrom::Service {
+        return Vec::new();
+    }
+    let services = observed.services.iter().zip(&observed.places);
+    let refusals = services.filter_map(|(service, place)| {
+        let registration = registrations.get(*place)?;
+        let misfits = fit::misfits(&service.needs, &registration.body).into_iter();
+        Some(misfits.map(|misfit| Refusal::Unfit {
+            base: spec.base.clone(),
+            target: service.target.clone(),
+            misfit: Box::new(misfit),
+        }))
+    });
+    refusals.flatten().collect()
+}

@@ -1,0 +1,204 @@
+//! What a start has seen before it makes anything of it, and which services it can deploy to.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::fit::Needs;
+use crate::images::ImageSource;
+use crate::refusal::{Refusal, ShortestRollout};
+use crate::revision::Revision;
+use crate::seen::ServiceSeen;
+use crate::spec::{BaseFrom, DeploySpec, LONGEST_TIMEOUT, Target};
+use crate::task_definition::Described;
+use crate::time::Timestamp;
+
+/// All that a start has seen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observed {
+    /// When the services were looked at.
+    pub at: Timestamp,
+    /// The services, in the order of the parameters.
+    pub services: Vec<ObservedService>,
+    /// Each one's place among the families.
+    pub places: Vec<usize>,
+    /// Their families, each once.
+    pub families: Vec<ObservedFamily>,
+    /// The images asked for; `None` if a task definition brings its own.
+    pub images: Option<ImageSource>,
+    /// The task definition in the artifact, if one was asked for.
+    pub file: Option<DefinitionFile>,
+    /// What runs the families on a schedule, if that is to be changed.
+    pub schedules: Vec<ObservedSchedule>,
+}
+
+/// A service, and what decides whether it can be deployed to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObservedService {
+    /// Which.
+    pub target: Target,
+    /// What ECS shows of it.
+    pub seen: ServiceSeen,
+    /// `ECS`, `CODE_DEPLOY` or `EXTERNAL`; absent means `ECS`.
+    pub controller: Option<String>,
+    /// `ECS` for services of Express Mode, else absent or `CUSTOMER`.
+    pub resource_management: Option<String>,
+    /// The ARN of the service deployment that is under way or was the last.
+    pub current_service_deployment: Option<String>,
+    /// What a revision must have to be run by it.
+    pub needs: Needs,
+}
+
+/// A task definition family.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObservedFamily {
+    /// Its name.
+    pub name: String,
+    /// What its services run, each revision once.
+    pub current: Vec<Described>,
+    /// Its newest ACTIVE revision, if the new one is made from that.
+    pub latest: Option<Described>,
+    /// The number of its newest revision, ACTIVE or not; 0 if there is none.
+    pub newest: u64,
+    /// The revisions of this job, ACTIVE and not, oldest first.
+    pub own: Vec<Described>,
+}
+
+/// A task definition in the artifact.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DefinitionFile {
+    /// Its fields, as they came, without those that only ECS writes.
+    pub fields: Map<String, Value>,
+    /// Its tags, if it has any say in them.
+    pub tags: Option<Vec<Value>>,
+    /// Fields that only ECS writes and that were left out.
+    pub left_out: Vec<String>,
+}
+
+impl DefinitionFile {
+    /// The family that it names, if it names one.
+    pub fn family(&self) -> Option<&str> {
+        self.fields.get("family").and_then(Value::as_str)
+    }
+}
+
+/// Something that runs a family at its time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedSchedule {
+    /// As messages call it.
+    pub name: String,
+    /// It cannot be pointed at a newer revision and left alone otherwise.
+    pub is_stuck: bool,
+}
+
+/// Why this service cannot be deployed to by us, or a deployment of it never end within its time.
+pub fn unsuitable(spec: &DeploySpec, service: &ObservedService) -> Option<Refusal> {
+    unsupported(service).or_else(|| too_long(spec, service))
+}
+
+fn unsupported(service: &ObservedService) -> Option<Refusal> {
+    let target = service.target.clone();
+    if service.seen.status != "ACTIVE" {
+        return Some(Refusal::NotActive {
+            target,
+            status: service.seen.status.clone(),
+        });
+    }
+    match service.controller.as_deref() {
+        None | Some("ECS") => (service.resource_management.as_deref() == Some("ECS"))
+            .then_some(Refusal::ExpressMode(target)),
+        Some("CODE_DEPLOY") => Some(Refusal::CodeDeployController(target)),
+        Some("EXTERNAL") => Some(Refusal::ExternalController(target)),
+        Some(other) => Some(Refusal::UnknownController {
+            target,
+            controller: other.to_owned(),
+        }),
+    }
+}
+
+fn too_long(spec: &DeploySpec, service: &ObservedService) -> Option<Refusal> {
+    let seen = &service.seen;
+    let shortest = seen.shortest_rollout();
+    let minutes = |minutes: i32| Duration::from_mins(u64::try_from(minutes).unwrap_or(0));
+    let rollout = ShortestRollout {
+        strategy: seen
+            .strategy
+            .clone()
+            .unwrap_or_else(|| "ROLLING".to_owned()),
+        shift: minutes(seen.shift_minutes),
+        bake: minutes(seen.bake_minutes),
+    };
+    let target = service.target.clone();
+    if shortest >= LONGEST_TIMEOUT {
+        Some(Refusal::OutlastsAction { target, rollout })
+    } else if shortest >= spec.timeout {
+        Some(Refusal::OutlastsTimeout {
+            target,
+            rollout,
+            timeout: spec.timeout,
+        })
+    } else {
+        None
+    }
+}
+
+/// The families of services.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Families {
+    /// Their names, each once.
+    pub names: Vec<String>,
+    /// Each service's place among them.
+    pub places: Vec<usize>,
+}
+
+/// The families that the services run, for which `file`, if there is one, has to be.
+///
+/// # Errors
+/// Every [`Refusal`].
+pub fn families(
+    spec: &DeploySpec,
+    services: &[ObservedService],
+    file: Option<&DefinitionFile>,
+) -> Result<Families, Vec<Refusal>> {
+    let mut names: Vec<String> = Vec::new();
+    let mut places = Vec::new();
+    let mut refusals = Vec::new();
+    for service in services {
+        match Revision::parse(&service.seen.task_definition) {
+            Ok(revision) => {
+                let place = names.iter().position(|name| name == revision.family());
+                places.push(place.unwrap_or(names.len()));
+                if place.is_none() {
+                    names.push(revision.family().to_owned());
+                }
+            }
+            Err(wrong) => refusals.push(Refusal::NotSetToARevision {
+                target: service.target.clone(),
+                wrong,
+            }),
+        }
+    }
+    if let (BaseFrom::File(path), Some(file)) = (&spec.base, file) {
+        refusals.extend(of_other_families(path, file, &names));
+    }
+    if refusals.is_empty() {
+        Ok(Families { names, places })
+    } else {
+        Err(refusals)
+    }
+}
+
+fn of_other_families(path: &str, file: &DefinitionFile, names: &[String]) -> Option<Refusal> {
+    match (file.family(), names) {
+        (_, [_, _, ..]) => Some(Refusal::SeveralFamilies {
+            file: path.to_owned(),
+            families: names.to_vec(),
+        }),
+        (Some(family), [name]) if family != name => Some(Refusal::OtherFamily {
+            file: path.to_owned(),
+            family: family.to_owned(),
+            runs: name.clone(),
+        }),
+        (None | Some(_), [] | [_]) => None,
+    }
+}

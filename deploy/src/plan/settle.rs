@@ -1,0 +1,202 @@
+//! The draft, and what looking at its images came to → the plan, or every refusal.
+
+use serde_json::Value;
+
+use super::draft::Draft;
+use super::observed::{Observed, ObservedFamily, ObservedService};
+use super::{Asked, FamilyPlan, Plan, ServicePlan, TaskPlan};
+use crate::deployment::{Deployment, Ours, Owner, Rollback, Service, Stage};
+use crate::diff;
+use crate::prior::{Prior, prior};
+use crate::refusal::{self, Refusal, UnusableImage};
+use crate::revision::{NotARevision, Revision};
+use crate::spec::DeploySpec;
+use crate::task_definition::{Base, Registration};
+use crate::time::Timestamp;
+use crate::token;
+
+/// What looking at a registration's images came to.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Verified {
+    /// Images that cannot be deployed.
+    pub unusable: Vec<UnusableImage>,
+    /// Why digests are not known that are to be.
+    pub unknown: Vec<Refusal>,
+    /// Images and the digests that they mean, where they are to be pinned.
+    pub digests: Vec<(String, String)>,
+}
+
+/// The plan.
+///
+/// # Errors
+/// Every [`Refusal`]: of images, else of what earlier deliveries have left, else of the token.
+pub fn settle(
+    asked: Asked<'_>,
+    observed: Observed,
+    draft: Draft,
+    verified: Vec<Verified>,
+) -> Result<Plan, Vec<Refusal>> {
+    let spec = asked.spec;
+    unusable(&verified)?;
+    let services = services(observed.services, observed.places)?;
+    let drafted = draft.bases.into_iter().zip(draft.registrations);
+    let families = observed.families.into_iter().zip(drafted).zip(verified);
+    let families = families.map(|((family, (base, registration)), verified)| {
+        settled(spec, family, base, registration, verified)
+    });
+    let families = refusal::all(families)?;
+    check_token_fits(asked, observed.at, &families, &services)?;
+    let pre_deploy = task(spec, &families, &services);
+    Ok(Plan {
+        seen_at: observed.at,
+        families,
+        services,
+        pre_deploy,
+        scheduled: observed.schedules.into_iter().map(|one| one.name).collect(),
+        keep_revisions: spec.keep_revisions,
+        rollback: spec.rollback,
+        limit: spec.timeout,
+        left_out: observed.file.map_or_else(Vec::new, |file| file.left_out),
+    })
+}
+
+/// Images that cannot be deployed, of all families: each once, in the order of their sentences.
+fn unusable(verified: &[Verified]) -> Result<(), Vec<Refusal>> {
+    let images = verified.iter().flat_map(|one| one.unusable.iter().cloned());
+    let mut refusals: Vec<Refusal> = images.map(Refusal::from).collect();
+    refusals.sort_by_cached_key(Refusal::to_string);
+    refusals.dedup();
+    if refusals.is_empty() {
+        Ok(())
+    } else {
+        Err(refusals)
+    }
+}
+
+fn services(
+    services: Vec<ObservedService>,
+    places: Vec<usize>,
+) -> Result<Vec<ServicePlan>, Vec<Refusal>> {
+    let planned = services.into_iter().zip(places).map(|(service, family)| {
+        let ObservedService { target, seen, .. } = service;
+        match Revision::parse(&seen.task_definition) {
+            Ok(set_to) => Ok(ServicePlan {
+                target,
+                seen,
+                set_to,
+                family,
+            }),
+            Err(wrong) => Err(vec![Refusal::NotSetToARevision { target, wrong }]),
+        }
+    });
+    refusal::all(planned)
+}
+
+/// The family with what an earlier delivery has left, and with its images pinned.
+fn settled(
+    spec: &DeploySpec,
+    family: ObservedFamily,
+    base: Base,
+    mut registration: Registration,
+    verified: Verified,
+) -> Result<FamilyPlan, Vec<Refusal>> {
+    let mut refusals = verified.unknown;
+    let own = match prior(&family.own, &registration, spec.pin_digests) {
+        Prior::Nothing => None,
+        Prior::Revision(own) => Some(own),
+        Prior::Over(revision) => {
+            refusals.push(Refusal::FailedBefore { revision });
+            None
+        }
+    };
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
+    registration.pin(&verified.digests);
+    let run = family.current.first().unwrap_or(&base.described);
+    let mut old = run.registrable();
+    old.insert("tags".to_owned(), Value::Array(run.tags.clone()));
+    let changes = diff::changes(&old, &registration.body);
+    let verified = if spec.verify_images {
+        registration.new_images()
+    } else {
+        Vec::new()
+    };
+    Ok(FamilyPlan {
+        name: family.name,
+        base: base.name,
+        registration,
+        changes,
+        verified,
+        own,
+        newest: family.newest,
+    })
+}
+
+/// The task before the deployment, for the first service whose revision has its container.
+fn task(spec: &DeploySpec, families: &[FamilyPlan], services: &[ServicePlan]) -> Option<TaskPlan> {
+    let asked = spec.pre_deploy.clone()?;
+    let registration = |service: &ServicePlan| Some(&families.get(service.family)?.registration);
+    let has_it = |service: &ServicePlan| {
+        registration(service).is_some_and(|one| one.has_container(&asked.container))
+    };
+    let service = services.iter().position(has_it).unwrap_or(0);
+    let registration = services.get(service).and_then(registration);
+    let volumes = registration.map_or_else(Vec::new, Registration::volumes_at_launch);
+    Some(TaskPlan {
+        asked,
+        service,
+        volumes,
+    })
+}
+
+/// Refuses before anything is changed what could not be remembered between invocations.
+fn check_token_fits(
+    asked: Asked<'_>,
+    now: Timestamp,
+    families: &[FamilyPlan],
+    services: &[ServicePlan],
+) -> Result<(), Vec<Refusal>> {
+    let named = services.iter().map(|service| {
+        let family = families.get(service.family);
+        longest(service, family.map_or("", |family| &family.name))
+    });
+    let services = refusal::all(named)?;
+    let longest = Deployment {
+        job: asked.job.to_owned(),
+        started: now,
+        // The longest of the stages.
+        stage: Stage::RollingBack(Rollback {
+            owner: Owner::Job,
+            since: now,
+            failed: services.len().saturating_sub(1),
+            cause: String::new(),
+            is_explained: false,
+        }),
+        services,
+        config_pin: asked.config_pin.map(str::to_owned),
+        is_from_token: false,
+    };
+    token::encode(&longest)
+        .map(drop)
+        .map_err(|large| vec![Refusal::TokenTooLarge(large)])
+}
+
+/// The service with names as long as ECS makes them: a family's next numbers, 20 digits, 32
+/// characters.
+fn longest(service: &ServicePlan, family: &str) -> Result<Service, Vec<Refusal>> {
+    let target = service.target.clone();
+    let refused = |wrong: NotARevision| {
+        let target = service.target.clone();
+        vec![Refusal::NotSetToARevision { target, wrong }]
+    };
+    let revision = Revision::parse(&format!("{family}:9999999")).map_err(refused)?;
+    Ok(Service {
+        overwrote: true,
+        ours: Ours::Named {
+            deployment: format!("ecs-svc/{}", u64::MAX),
+            service_deployment: Some("x".repeat(32)),
+        },
+        ..Service::untouched(target, revision, None)
+    })
+}

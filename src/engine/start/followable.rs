@@ -1,0 +1,135 @@
+//! Some ends are seen by calls that a role may not be allowed: better refused now than not seen.
+
+use super::super::Run;
+use super::super::at_once::few_at_once;
+use crate::deploy::call::{CallError, Class};
+use crate::deploy::plan::ObservedService;
+use crate::deploy::refusal::{self, Refusal};
+use crate::deploy::text;
+
+/// A task's id as ECS makes them, of a task that does not exist.
+const NO_TASK: &str = "00000000000000000000000000000000";
+
+/// The last part of a service deployment's and of a service revision's ARN, of ones that do not
+/// exist.
+const NO_SERVICE_DEPLOYMENT: &str = "AAAAAAAAAAAAAAAAAAAAA";
+const NO_SERVICE_REVISION: &str = "1000000000000000000";
+
+impl Run<'_> {
+    /// Makes each call that following this deployment takes, as far as others do not show already
+    /// that it may be made.
+    ///
+    /// # Errors
+    /// Every [`Refusal`].
+    pub(super) async fn check_followable(
+        &self,
+        services: &[ObservedService],
+    ) -> Result<(), Vec<Refusal>> {
+        let (deployments, tasks) = tokio::join!(
+            self.check_service_deployments(services),
+            self.check_task_visible(services)
+        );
+        refusal::all(deployments.into_iter().chain(tasks)).map(drop)
+    }
+
+    /// Some ends are told by service deployments alone.
+    async fn check_service_deployments(
+        &self,
+        services: &[ObservedService],
+    ) -> Vec<Result<(), Vec<Refusal>>> {
+        // After the task before the deployment only they tell whether a service was set already.
+        let needed = services.iter().filter(|service| {
+            !service.seen.is_told_by_rollout_state() || self.spec.pre_deploy.is_some()
+        });
+        let asking = needed.map(|service| async move {
+            let looked = self.look_at_service_deployments(service).await;
+            looked
+                .map_err(|error| vec![self.refused_call(service.target.to_string(), &error, false)])
+        });
+        few_at_once(asking).await
+    }
+
+    /// Makes each call that following a service deployment takes, on the newest one that there is.
+    async fn look_at_service_deployments(
+        &self,
+        service: &ObservedService,
+    ) -> Result<(), CallError> {
+        let listed = self
+            .ecs
+            .newest_service_deployments(&service.target, 1)
+            .await?;
+        let newest = listed.into_iter().next();
+        let (deployment, revision) = newest.map_or_else(
+            || (service.current_service_deployment.clone(), None),
+            |newest| (Some(newest.arn), newest.target_revision),
+        );
+        // There need not be any yet, and one that does not exist tells as much.
+        let made_up = |kind: &str, id: &str| {
+            let (before, path) = service.seen.arn.split_once(":service/")?;
+            let path = path.split_once('/').map(|_| path)?;
+            Some(format!("{before}:{kind}/{path}/{id}"))
+        };
+        let is_made_up = (deployment.is_none(), revision.is_none());
+        let deployment =
+            deployment.or_else(|| made_up("service-deployment", NO_SERVICE_DEPLOYMENT));
+        let revision = revision.or_else(|| made_up("service-revision", NO_SERVICE_REVISION));
+        let revisions: Vec<String> = revision.into_iter().collect();
+        let (deployment, revisions) = tokio::join!(
+            async {
+                match &deployment {
+                    Some(arn) => self.ecs.describe_service_deployment(arn).await.map(drop),
+                    None => Ok(()),
+                }
+            },
+            self.ecs.task_definitions_of(&revisions)
+        );
+        // How ECS answers for one that never was is not documented: only a refusal tells.
+        let or_no_answer = |looked: Result<(), CallError>, is_made_up: bool| match looked {
+            Err(error) if is_made_up && error.class == Class::Unavailable => Ok(()),
+            looked => looked,
+        };
+        let deployment = or_no_answer(deployment, is_made_up.0);
+        let revisions = or_no_answer(revisions.map(drop), is_made_up.1);
+        may_look(deployment, is_made_up.0, NO_SERVICE_DEPLOYMENT)?;
+        may_look(revisions, is_made_up.1, NO_SERVICE_REVISION)
+    }
+
+    /// The end of the task before the deployment is told by `DescribeTasks` alone.
+    async fn check_task_visible(
+        &self,
+        services: &[ObservedService],
+    ) -> Vec<Result<(), Vec<Refusal>>> {
+        if self.spec.pre_deploy.is_none() {
+            return Vec::new();
+        }
+        // Which of the services it takes its cluster from is decided later.
+        let clusters = text::once(services.iter().map(|one| one.target.cluster.clone()));
+        let asking = clusters.iter().map(|cluster| async move {
+            let looked = self.ecs.describe_task(cluster, NO_TASK).await.map(drop);
+            may_look(looked, true, NO_TASK)
+                .map_err(|error| vec![self.refused_call(self.spec.about(), &error, false)])
+        });
+        few_at_once(asking).await
+    }
+}
+
+/// What a call has told that was made to see whether it may be made. Of a thing that does not exist
+/// nothing else is told; `made_up` is its name, which no statement should have.
+fn may_look(
+    looked: Result<(), CallError>,
+    is_made_up: bool,
+    made_up: &str,
+) -> Result<(), CallError> {
+    let Err(mut error) = looked else {
+        return Ok(());
+    };
+    if !is_made_up {
+        return Err(error);
+    }
+    if matches!(error.class, Class::Missing | Class::Refused) {
+        return Ok(());
+    }
+    error.detail = error.detail.replace(made_up, "*");
+    error.subject = error.subject.replace(made_up, "*");
+    Err(error)
+}
