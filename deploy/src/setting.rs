@@ -12,7 +12,7 @@ use super::seen::{DeploymentSeen, ServiceSeen};
 use super::spec::Target;
 use super::text;
 use super::time::Timestamp;
-use super::words::{Caller, of_call};
+use super::words::{Caller, failed_call, of_call};
 
 /// A service that is to be set to this job's revision.
 #[derive(Debug, Clone, PartialEq)]
@@ -193,8 +193,7 @@ pub fn begun(
         // The next looks tell what became of it.
         return Ok(rolling_out(job, targets, outcomes, now));
     }
-    let cause = of_call("", &error, caller, true).message;
-    let cause = cause.trim_start_matches(": ").to_owned();
+    let (_, cause) = failed_call(&error, caller, true);
     Ok(rolling_back(job, targets, outcomes, place, cause, now))
 }
 

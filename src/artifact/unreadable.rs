@@ -64,53 +64,7 @@ pub fn of_artifact(
     };
     let about = format!("{file} in {name} ({location})");
     match unreadable {
-        Unreadable::Source(error) => match error.class {
-            Class::Missing => Failure::new(
-                FailureKind::RevisionUnavailable,
-                format!(
-                    "{name} is not there: {location} does not exist ({}). Release the change again to have it built.",
-                    error.detail
-                ),
-            ),
-            Class::Expired => Failure::new(
-                FailureKind::RevisionUnavailable,
-                format!(
-                    "{name} cannot be read any more: the job's credentials have expired. Retry the action. AWS says: {}",
-                    error.detail
-                ),
-            ),
-            Class::Archived => Failure::new(
-                FailureKind::RevisionUnavailable,
-                format!(
-                    "{name} cannot be read: {location} is in an archive of S3's (Glacier), where a lifecycle rule of its bucket may have put it. Restore it, or release the change again to have it built. AWS says: {}",
-                    error.detail
-                ),
-            ),
-            Class::KeyUnusable => Failure::new(
-                FailureKind::RevisionUnavailable,
-                format!(
-                    "{name} cannot be read: {}",
-                    of_key(&location.to_string(), &error.detail)
-                ),
-            ),
-            Class::Changed => Failure::new(
-                FailureKind::RevisionUnavailable,
-                format!(
-                    "{name} was replaced while it was being read ({location}): retry the action."
-                ),
-            ),
-            Class::Denied
-            | Class::Unknown
-            | Class::Unsigned
-            | Class::Clock
-            | Class::Account
-            | Class::Empty
-            | Class::Throttled
-            | Class::Unavailable
-            | Class::JobOver
-            | Class::Refused
-            | Class::Unsupported => of_call(&about, &error, caller, false),
-        },
+        Unreadable::Source(error) => of_source(&name, &about, location, &error, caller),
         unreadable @ (Unreadable::Empty | Unreadable::Other(_)) => Failure::new(
             FailureKind::RevisionUnavailable,
             format!(
@@ -148,6 +102,49 @@ pub fn of_artifact(
             FailureKind::Configuration,
             format!("{about} cannot be used: {unreadable}."),
         ),
+    }
+}
+
+/// S3 could not be read from. `name` is the artifact's, `about` begins the sentence of a call that failed.
+fn of_source(
+    name: &str,
+    about: &str,
+    location: &Location,
+    error: &CallError,
+    caller: Caller,
+) -> Failure {
+    let lost = |message: String| Failure::new(FailureKind::RevisionUnavailable, message);
+    match error.class {
+        Class::Missing => lost(format!(
+            "{name} is not there: {location} does not exist ({}). Release the change again to have it built.",
+            error.detail
+        )),
+        Class::Expired => lost(format!(
+            "{name} cannot be read any more: the job's credentials have expired. Retry the action. AWS says: {}",
+            error.detail
+        )),
+        Class::Archived => lost(format!(
+            "{name} cannot be read: {location} is in an archive of S3's (Glacier), where a lifecycle rule of its bucket may have put it. Restore it, or release the change again to have it built. AWS says: {}",
+            error.detail
+        )),
+        Class::KeyUnusable => lost(format!(
+            "{name} cannot be read: {}",
+            of_key(&location.to_string(), &error.detail)
+        )),
+        Class::Changed => lost(format!(
+            "{name} was replaced while it was being read ({location}): retry the action."
+        )),
+        Class::Denied
+        | Class::Unknown
+        | Class::Unsigned
+        | Class::Clock
+        | Class::Account
+        | Class::Empty
+        | Class::Throttled
+        | Class::Unavailable
+        | Class::JobOver
+        | Class::Refused
+        | Class::Unsupported => of_call(about, error, caller, false),
     }
 }
 

@@ -5,6 +5,7 @@ use tokio::task::spawn_blocking;
 use super::at_once::few_at_once;
 use super::{Engine, Run};
 use crate::artifact::entry::{self, Bounds, Unreadable, Wanted};
+use crate::artifact::location::Location;
 use crate::artifact::task_definition_file::{self, TaskDefinitionFile};
 use crate::artifact::unreadable::{self, FileKind};
 use crate::artifact::{document, image_definitions};
@@ -64,6 +65,28 @@ enum Content {
 }
 
 impl Content {
+    /// What it comes to that a file could not be read.
+    fn of_unreadable(
+        artifact: &Artifact,
+        location: &Location,
+        looked: &Looked,
+        unreadable: Unreadable<CallError>,
+        caller: Caller,
+    ) -> Self {
+        let is_absent = matches!(unreadable, Unreadable::Absent { .. });
+        let is_no_zip = unreadable.is_no_zip();
+        let (file, kind) = (&looked.file, looked.kind);
+        let failure =
+            unreadable::of_artifact(&artifact.name, location, file, kind, unreadable, caller);
+        if is_absent {
+            Self::Absent(failure)
+        } else if is_no_zip {
+            Self::NoZip(failure)
+        } else {
+            Self::Unusable(failure)
+        }
+    }
+
     fn is_absent(&self) -> bool {
         matches!(self, Self::Absent(_) | Self::NoZip(_))
     }
@@ -271,29 +294,13 @@ impl Engine {
             (contents, object.pin().cloned())
         })
         .await;
-        let told = |looked: &Looked, unreadable: Unreadable<CallError>| {
-            let caller = if credentials.is_some() {
-                Caller::Pipeline
-            } else {
-                Caller::Function
-            };
-            unreadable::of_artifact(
-                &artifact.name,
-                &location,
-                &looked.file,
-                looked.kind,
-                unreadable,
-                caller,
-            )
+        let caller = if credentials.is_some() {
+            Caller::Pipeline
+        } else {
+            Caller::Function
         };
         let content = |looked: &Looked, unreadable: Unreadable<CallError>| {
-            if matches!(unreadable, Unreadable::Absent { .. }) {
-                Content::Absent(told(looked, unreadable))
-            } else if unreadable.is_no_zip() {
-                Content::NoZip(told(looked, unreadable))
-            } else {
-                Content::Unusable(told(looked, unreadable))
-            }
+            Content::of_unreadable(artifact, &location, looked, unreadable, caller)
         };
         match (read, looked.first()) {
             (Ok((Ok(contents), pin)), _) => Opened {

@@ -171,6 +171,12 @@ pub fn call(error: &CallError, caller: Caller) -> String {
 /// `changed` says whether anything had been changed by then: what could not be reached before that
 /// is the system's fault and safe to try again.
 pub fn of_call(about: &str, error: &CallError, caller: Caller, changed: bool) -> Failure {
+    let (kind, sentence) = failed_call(error, caller, changed);
+    Failure::new(kind, format!("{about}: {sentence}"))
+}
+
+/// The same without what it is about.
+pub fn failed_call(error: &CallError, caller: Caller, changed: bool) -> (FailureKind, String) {
     let CallError {
         operation,
         subject,
@@ -178,35 +184,35 @@ pub fn of_call(about: &str, error: &CallError, caller: Caller, changed: bool) ->
         ..
     } = error;
     if let Some(refusal) = of_refusal(error, caller) {
-        return Failure::new(FailureKind::Permission, format!("{about}: {refusal}"));
+        return (FailureKind::Permission, refusal);
     }
     match error.class {
-        Class::Archived => Failure::new(
+        Class::Archived => (
             FailureKind::Configuration,
-            format!("{about}: {subject} is archived: restore it first. AWS says: {detail}"),
+            format!("{subject} is archived: restore it first. AWS says: {detail}"),
         ),
-        Class::KeyUnusable => Failure::new(
+        Class::KeyUnusable => (
             FailureKind::Configuration,
-            format!("{about}: {}", of_key(subject, detail)),
+            of_key(subject, detail),
         ),
-        Class::Denied => Failure::new(
+        Class::Denied => (
             FailureKind::Permission,
-            format!("{about}: {}", of_denial(error, caller)),
+            of_denial(error, caller),
         ),
-        Class::Expired => Failure::new(
+        Class::Expired => (
             FailureKind::Permission,
             format!(
-                "{about}: the credentials for {operation} have expired. Start the action again. AWS says: {detail}"
+                "the credentials for {operation} have expired. Start the action again. AWS says: {detail}"
             ),
         ),
-        Class::Throttled | Class::Unavailable => Failure::new(
+        Class::Throttled | Class::Unavailable => (
             if changed {
                 FailureKind::Job
             } else {
                 FailureKind::SystemUnavailable
             },
             format!(
-                "{about}: {operation} did not succeed through all retries ({detail}). {}",
+                "{operation} did not succeed through all retries ({detail}). {}",
                 if changed {
                     "Look at the service before you start the action again."
                 } else {
@@ -214,9 +220,9 @@ pub fn of_call(about: &str, error: &CallError, caller: Caller, changed: bool) ->
                 }
             ),
         ),
-        Class::Missing => Failure::new(
+        Class::Missing => (
             FailureKind::Configuration,
-            format!("{about}: {subject} does not exist. AWS says: {detail}"),
+            format!("{subject} does not exist. AWS says: {detail}"),
         ),
         Class::Changed
         | Class::Empty
@@ -227,9 +233,9 @@ pub fn of_call(about: &str, error: &CallError, caller: Caller, changed: bool) ->
         | Class::Unknown
         | Class::Account
         | Class::Clock
-        | Class::Unsigned => Failure::new(
+        | Class::Unsigned => (
             FailureKind::Configuration,
-            format!("{about}: AWS does not accept {operation} on {subject}: {detail}"),
+            format!("AWS does not accept {operation} on {subject}: {detail}"),
         ),
     }
 }
