@@ -6,19 +6,20 @@
 use serde_json::Value;
 
 use crate::answer::{self, Answered, Unanswered};
+use crate::aws::Aws;
 use crate::deploy::cleanup::Cleanup;
 use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::machine::{self, AfterCut, Checkpoint};
 use crate::deploy::outcome::Outcome;
 use crate::deploy::spec::DeploySpec;
 use crate::deploy::time::Timestamp;
-use crate::deploy::words;
-use crate::engine::{Engine, Reached, hand_back};
+use crate::deploy::words::{self, Caller};
+use crate::engine::{Engine, Reached, Work, clean_up, hand_back};
 use crate::event::{self, Incoming};
 use crate::guard::guarded;
 use crate::limits::{LOOK_RESERVE, Limits, limits};
 use crate::observer::Finished;
-use crate::read::{Read, read};
+use crate::read::read;
 use crate::report::Report;
 use crate::settings::Settings;
 
@@ -103,12 +104,13 @@ impl Handler {
             }
         };
         let reached = Reached::default();
-        let (mut report, spec) = match read {
+        let (mut report, target) = match read {
             Err(outcome) => (Report::of(outcome), None),
-            Ok(read) => {
-                let spec = read.spec.clone();
-                let report = self.run(read, key, limits, request, &reached).await;
-                (report, Some(spec))
+            Ok(work) => {
+                let account = self.engine.target_account(&work.spec);
+                let target = (work.spec.clone(), account.clone());
+                let report = self.run(work, account, key, limits, request, &reached);
+                (report.await, Some(target))
             }
         };
         let checkpoint = reached.checkpoint();
@@ -130,19 +132,25 @@ impl Handler {
                 is_accepted
             }
         };
-        if let Some(spec) = &spec {
+        if let Some((spec, account)) = &target {
             let cleanup = std::mem::take(&mut report.cleanup);
             let cleanup = if is_accepted {
                 cleanup
             } else {
                 cleanup.superseded()
             };
-            for warning in self.clean_up(spec, &cleanup, limits, deadline).await {
+            let until_limit = deadline.since(self.engine.clock.now());
+            let most = limits
+                .cut_after
+                .map(|_| until_limit.saturating_sub(LOOK_RESERVE));
+            let caller = Caller::of(spec);
+            for warning in clean_up(account, caller, &cleanup, most).await {
                 tracing::warn!(job = in_log, "{warning}");
                 report.warnings.push(warning);
             }
         }
-        self.observe_end(&report, spec.as_ref(), &checkpoint, began, key);
+        let spec = target.as_ref().map(|(spec, _)| spec);
+        self.observe_end(&report, spec, &checkpoint, began, key);
         let json = report.to_json();
         tracing::info!(
             job = in_log,
@@ -156,27 +164,25 @@ impl Handler {
     /// The work in a task of its own, so that a panic or the time limit ends it and not us.
     async fn run(
         &self,
-        read: Read,
+        work: Work,
+        account: Aws,
         key: &str,
         limits: Limits,
         request: &str,
         reached: &Reached,
     ) -> Report {
-        let spec = read.spec.clone();
-        let work = {
+        let spec = work.spec.clone();
+        let running = {
             let (engine, reached, key) = (self.engine.clone(), reached.clone(), key.to_owned());
-            async move {
-                let until = limits.watch_until;
-                let (order, spec, pin) = (&read.order, &read.spec, read.config_pin);
-                engine.run(order, spec, &key, pin, until, &reached).await
-            }
+            let until = limits.watch_until;
+            async move { engine.run(&work, account, &key, until, &reached).await }
         };
         let now = self.engine.clock.now();
         // What reading the parameters has taken is not there any more.
         let cut_after = limits
             .cut_after
             .map(|cut_after| cut_after.saturating_sub(now.since(limits.began)));
-        let cut = match guarded(work, cut_after).await {
+        let cut = match guarded(running, cut_after).await {
             Ok(report) => return report,
             Err(cut) => cut,
         };
@@ -202,20 +208,6 @@ impl Handler {
             Checkpoint::At(deployment) => Report::on(deployment, outcome, Cleanup::default()),
             Checkpoint::Unchanged | Checkpoint::Changing => Report::of(outcome),
         }
-    }
-
-    async fn clean_up(
-        &self,
-        spec: &DeploySpec,
-        cleanup: &Cleanup,
-        limits: Limits,
-        deadline: Timestamp,
-    ) -> Vec<String> {
-        let until_limit = deadline.since(self.engine.clock.now());
-        let most = limits
-            .cut_after
-            .map(|_| until_limit.saturating_sub(LOOK_RESERVE));
-        self.engine.clean_up(spec, cleanup, most).await
     }
 
     /// Tells the observer how this invocation ended, once for each service.

@@ -3,24 +3,16 @@
 use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::outcome::{Details, Outcome, SUMMARY_LIMIT_BYTES};
 use crate::deploy::rollback::ROLLBACK_ALLOWANCE;
-use crate::deploy::spec::{ConfigFile, DeploySpec, LONGEST_TIMEOUT};
+use crate::deploy::spec::{ConfigFile, LONGEST_TIMEOUT};
 use crate::deploy::text;
 use crate::deploy::time::Timestamp;
 use crate::deploy::token;
 use crate::deploy::words;
-use crate::engine::{Configuration, Engine, bad_token};
+use crate::engine::{Configuration, Engine, Work, bad_token};
 use crate::event::Order;
 use crate::guard::guarded;
 use crate::limits::Limits;
 use crate::parameters;
-
-/// An order and what its parameters mean.
-pub(crate) struct Read {
-    pub(crate) order: Order,
-    pub(crate) spec: DeploySpec,
-    /// Which version of the artifact some of them are from.
-    pub(crate) config_pin: Option<String>,
-}
 
 /// Reads what `order` asks for.
 ///
@@ -31,7 +23,7 @@ pub(crate) async fn read(
     order: Order,
     limits: Limits,
     request: &str,
-) -> Result<Read, Outcome> {
+) -> Result<Work, Outcome> {
     let wrong = |about: &str, problems: &[parameters::Problem]| {
         Outcome::from(Failure::of_problems(
             FailureKind::Configuration,
@@ -55,7 +47,7 @@ pub(crate) async fn read(
     }
     let spec = parameters::parse(written)
         .map_err(|problems| wrong(&format!("{where_written}: "), &problems))?;
-    Ok(Read {
+    Ok(Work {
         order,
         spec,
         config_pin,

@@ -3,66 +3,57 @@
 
 use std::time::Duration;
 
-use super::{Engine, schedules};
+use super::schedules;
 use crate::aws::Aws;
 use crate::aws::ecs::Ecs;
 use crate::deploy::call::CallError;
 use crate::deploy::cleanup::{Cleanup, Prune, prunable};
 use crate::deploy::revision::Revision;
-use crate::deploy::spec::DeploySpec;
 use crate::deploy::text;
 use crate::deploy::words::{Caller, of_call};
 
-impl Engine {
-    /// Does what is left to do, for `most` at most; returns what should be known of it.
-    ///
-    /// # Replay
-    /// A revision that is deregistered twice stays what it is. A delivery that finds an unused
-    /// revision still there gives the same answer again.
-    pub async fn clean_up(
-        &self,
-        spec: &DeploySpec,
-        left: &Cleanup,
-        most: Option<Duration>,
-    ) -> Vec<String> {
-        let work = self.all_that_is_left(spec, left);
-        let Some(most) = most else {
-            return work.await;
-        };
-        match tokio::time::timeout(most, work).await {
-            Ok(told) => told,
-            Err(_) => vec![
-                "the function's time limit came before all old revisions were deregistered"
-                    .to_owned(),
-            ],
-        }
+/// Does what is left to do in `target_account`, for `most` at most; returns what should be known of it.
+///
+/// # Replay
+/// A revision that is deregistered twice stays what it is. A delivery that finds an unused
+/// revision still there gives the same answer again.
+pub(crate) async fn clean_up(
+    target_account: &Aws,
+    caller: Caller,
+    cleanup: &Cleanup,
+    most: Option<Duration>,
+) -> Vec<String> {
+    let work = clean_up_all(target_account, caller, cleanup);
+    let Some(most) = most else {
+        return work.await;
+    };
+    match tokio::time::timeout(most, work).await {
+        Ok(warnings) => warnings,
+        Err(_) => vec![
+            "the function's time limit came before all old revisions were deregistered".to_owned(),
+        ],
     }
+}
 
-    async fn all_that_is_left(&self, spec: &DeploySpec, left: &Cleanup) -> Vec<String> {
-        let caller = Caller::of(spec);
-        let target_account = self
-            .aws
-            .in_account(spec.region.as_ref(), spec.role.as_ref());
-        let ecs = target_account.ecs(None);
-        let mut told = Vec::new();
-        let of_no_use = left.duplicates.iter().chain(&left.unused).cloned();
-        for revision in text::once(of_no_use) {
-            if let Err(error) = ecs.deregister(&revision).await {
-                let about = "an unused revision is left over";
-                told.push(of_call(about, &error, caller, true).message);
-            }
+async fn clean_up_all(target_account: &Aws, caller: Caller, cleanup: &Cleanup) -> Vec<String> {
+    let ecs = target_account.ecs(None);
+    let mut warnings = Vec::new();
+    let of_no_use = cleanup.duplicates.iter().chain(&cleanup.unused).cloned();
+    for revision in text::once(of_no_use) {
+        if let Err(error) = ecs.deregister(&revision).await {
+            let about = "an unused revision is left over";
+            warnings.push(of_call(about, &error, caller, true).message);
         }
-        if let Some(prune) = &left.prune {
-            told.extend(match prune_families(&target_account, &ecs, prune, caller).await {
-                Ok(done) => done,
-                Err(error) => {
-                    let about = "old revisions were left as they are, because it cannot be seen who needs them";
-                    vec![of_call(about, &error, caller, true).message]
-                }
-            });
-        }
-        told
     }
+    if let Some(prune) = &cleanup.prune {
+        let pruned = prune_families(target_account, &ecs, prune, caller).await;
+        warnings.extend(pruned.unwrap_or_else(|error| {
+            let about =
+                "old revisions were left as they are, because it cannot be seen who needs them";
+            vec![of_call(about, &error, caller, true).message]
+        }));
+    }
+    warnings
 }
 
 async fn prune_families(

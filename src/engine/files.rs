@@ -138,7 +138,7 @@ impl Run<'_> {
             file: file.to_owned(),
         }));
         let candidates = candidates(artifacts, spec.input_artifact.as_deref(), &spec.file_name)?;
-        let pinned = self.config_pin.as_deref();
+        let pinned = self.config_pin;
         let opened = self
             .engine
             .open_all(

@@ -22,6 +22,7 @@ mod start;
 mod task;
 mod verify;
 
+pub(crate) use cleanup::clean_up;
 pub use files::Configuration;
 pub(crate) use run::hand_back;
 
@@ -78,6 +79,17 @@ pub struct Engine {
     pub bounds: Bounds,
 }
 
+/// What an invocation is to do.
+#[derive(Debug, Clone)]
+pub struct Work {
+    /// What the event asks for.
+    pub order: Order,
+    /// What its parameters mean.
+    pub spec: DeploySpec,
+    /// Which version of the artifact some of them are from.
+    pub config_pin: Option<String>,
+}
+
 /// One invocation's work. Holds what it works with, and nothing of the deployment.
 struct Run<'a> {
     engine: &'a Engine,
@@ -96,29 +108,35 @@ struct Run<'a> {
     /// Revisions that this invocation registered while another delivery already had: nobody uses them.
     duplicates: Mutex<Vec<String>>,
     /// Which version of the artifact the `ConfigFile` was read from.
-    config_pin: Option<String>,
+    config_pin: Option<&'a str>,
 }
 
 impl Engine {
-    /// Starts what `order` asks for, or goes on with its token, and watches it until `until`.
+    /// The clients of the account and Region that `spec` deploys into. A role is assumed once, however
+    /// many clients of these are used.
+    pub fn target_account(&self, spec: &DeploySpec) -> Aws {
+        self.aws
+            .in_account(spec.region.as_ref(), spec.role.as_ref())
+    }
+
+    /// Starts what `work` asks for, or goes on with its token, and watches it until `until`.
     ///
     /// # Replay
-    /// The same order again, with the same `job`, finds what the first made, registers nothing and
+    /// The same work again, with the same `job`, finds what the first made, registers nothing and
     /// updates nothing, and watches on.
-    ///
-    /// `config_pin` is which version of the artifact some parameters are from.
     pub async fn run(
         &self,
-        order: &Order,
-        spec: &DeploySpec,
+        work: &Work,
+        target_account: Aws,
         job: &str,
-        config_pin: Option<String>,
         until: Timestamp,
         reached: &Reached,
     ) -> Report {
-        let target_account = self
-            .aws
-            .in_account(spec.region.as_ref(), spec.role.as_ref());
+        let Work {
+            order,
+            spec,
+            config_pin,
+        } = work;
         let run = Run {
             engine: self,
             ecs: target_account.ecs(None),
@@ -130,7 +148,7 @@ impl Engine {
             warnings: Mutex::default(),
             proved: Mutex::default(),
             duplicates: Mutex::default(),
-            config_pin,
+            config_pin: config_pin.as_deref(),
         };
         let started = match &order.continuation_token {
             Some(written) => token::decode(written, &spec.targets)

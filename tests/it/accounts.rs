@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use simulator::ecs::{Behaviour, ServiceSetup};
 use simulator::{ARTIFACT_ACCESS_KEY_ID, ASSUMED_ACCESS_KEY_ID, FUNCTION_ACCESS_KEY_ID};
 
-use crate::support::{World, failure, logging_app, success};
+use crate::support::{World, app, failure, logging_app, success};
 
 const ROLE: &str = "arn:aws:iam::444455556666:role/deploy";
 
@@ -132,4 +132,22 @@ async fn nothing_of_the_assumed_credentials_is_ever_told() {
     world.simulator.sts().allow(ROLE, Some("shop"));
     let report = world.invoke(&world.start(parameters())).await;
     assert!(!report.to_string().contains("MARK"), "{report}");
+}
+
+#[tokio::test]
+async fn the_role_is_assumed_once_in_an_invocation_that_also_deregisters_old_revisions() {
+    let world = World::new();
+    let ecs = world.simulator.ecs();
+    for version in ["v1.1", "v1.2", "v1.3"] {
+        ecs.register(app(&format!("repo/app:{version}")));
+    }
+    world.simulator.sts().allow(ROLE, Some("shop"));
+    let mut parameters = parameters();
+    parameters["KeepRevisions"] = json!(2);
+    let start = world.start(parameters);
+    // All in one invocation: the rollout takes less than it watches.
+    let report = world.invoke(&start).await;
+    assert_eq!(report["outcome"], "Succeeded", "{report}");
+    assert!(world.done("DeregisterTaskDefinition") > 0);
+    assert_eq!(world.count("AssumeRole"), 1);
 }

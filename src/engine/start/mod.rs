@@ -51,7 +51,7 @@ impl Run<'_> {
         self.changing();
         let deployment = Box::pin(self.perform(&plan, &settings)).await?;
         Ok(Started::Deployment(Box::new(Deployment {
-            config_pin: self.config_pin.clone(),
+            config_pin: self.config_pin.map(str::to_owned),
             ..deployment
         })))
     }
@@ -71,7 +71,7 @@ impl Run<'_> {
         Asked {
             spec: self.spec,
             job: self.job,
-            config_pin: self.config_pin.as_deref(),
+            config_pin: self.config_pin,
         }
     }
 
