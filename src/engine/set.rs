@@ -154,8 +154,8 @@ impl Run<'_> {
                 }
             }
         }
-        let begun = setting::begun(job, &targets, outcomes, self.caller(), self.now());
-        for service in begun.iter().flat_map(|one| &one.services) {
+        let started = setting::started(job, &targets, outcomes, self.caller(), self.now());
+        for service in started.iter().flat_map(|one| &one.services) {
             tracing::info!(
                 job = self.job,
                 service = service.target.service_name(),
@@ -165,7 +165,7 @@ impl Run<'_> {
                 "the service's rollout"
             );
         }
-        begun
+        started
     }
 
     async fn prior_delivery(&self, target: &TargetService) -> Result<PriorDelivery, CallError> {

@@ -235,7 +235,7 @@ impl Run<'_> {
             .as_ref()
             .map(|asked| human(asked.timeout));
         let words = match reason {
-            StopReason::Ended => {
+            StopReason::Finished => {
                 "ecs-deploy-action: the container that was waited for has ended".to_owned()
             }
             StopReason::Late => format!(
@@ -249,7 +249,7 @@ impl Run<'_> {
         };
         let why = self.text(&error);
         match reason {
-            StopReason::Ended => self.warn(format!(
+            StopReason::Finished => self.warn(format!(
                 "the other containers of the task before the deployment may still run: {why}"
             )),
             StopReason::Late => {}
@@ -448,7 +448,7 @@ fn started_by(job: &str) -> String {
 fn not_started_by(deployment: &Deployment, task: &Task, shown: &TaskDescribed) -> Option<String> {
     let revision = &deployment.services[task.service].revision;
     let is_started_by_job = shown.started_by == started_by(&deployment.job);
-    (!revision.is(&shown.task_definition) || !is_started_by_job).then(|| {
+    (!revision.is_named_by(&shown.task_definition) || !is_started_by_job).then(|| {
         format!(
             "the task {} that the continuation token names was not started by the token's job on {revision} (ECS shows that it runs {}, started by {})",
             shown.end.id,

@@ -132,8 +132,8 @@ fn all_services_are_asked_to_roll_back_in_the_step_in_which_one_failed_and_then_
         soon(),
     );
     assert_eq!(places(due(&all, soon())), [0, 1, 2]);
-    let taken = [0, 1, 2].map(|place| (place, Answer::Asked));
-    let all = asked(all, &taken, soon());
+    let accepted = [0, 1, 2].map(|place| (place, Answer::Asked));
+    let all = asked(all, &accepted, soon());
     assert_eq!(due(&all, soon()), Next::Explain(1));
     let all = record(
         all,
@@ -310,7 +310,7 @@ fn the_services_are_set_when_the_task_has_succeeded_and_its_other_containers_wer
         task(TaskVerdict::Succeeded, false),
         soon(),
     );
-    assert_eq!(due, Next::StopTask(StopReason::Ended));
+    assert_eq!(due, Next::StopTask(StopReason::Finished));
     for stop in [Stop::Asked, Stop::Refused("denied".to_owned())] {
         let (_, due) = after(all.clone(), Event::TaskStopped(stop), soon());
         assert_eq!(due, Next::SetServices);
