@@ -13,7 +13,7 @@ use crate::deploy::outcome::Outcome;
 use crate::deploy::spec::DeploySpec;
 use crate::deploy::time::Timestamp;
 use crate::deploy::words;
-use crate::engine::{Engine, Reached, hand_back};
+use crate::engine::{Engine, LastCheckpoint, hand_back};
 use crate::event::{self, Incoming};
 use crate::guard::guarded;
 use crate::limits::{LOOK_RESERVE, Limits, limits};
@@ -102,16 +102,16 @@ impl Handler {
                 Err(Failure::of_problems(kind, "", &problems).into())
             }
         };
-        let reached = Reached::default();
+        let last_checkpoint = LastCheckpoint::default();
         let (mut report, spec) = match read {
             Err(outcome) => (Report::of(outcome), None),
             Ok(read) => {
                 let spec = read.spec.clone();
-                let report = self.run(read, key, limits, request, &reached).await;
+                let report = self.run(read, key, limits, request, &last_checkpoint).await;
                 (report, Some(spec))
             }
         };
-        let checkpoint = reached.checkpoint();
+        let checkpoint = last_checkpoint.checkpoint();
         report
             .warnings
             .extend(self.settings.warnings.iter().cloned());
@@ -160,15 +160,18 @@ impl Handler {
         key: &str,
         limits: Limits,
         request: &str,
-        reached: &Reached,
+        last_checkpoint: &LastCheckpoint,
     ) -> Report {
         let spec = read.spec.clone();
         let work = {
-            let (engine, reached, key) = (self.engine.clone(), reached.clone(), key.to_owned());
+            let (engine, last_checkpoint, key) =
+                (self.engine.clone(), last_checkpoint.clone(), key.to_owned());
             async move {
                 let until = limits.watch_until;
                 let (order, spec, pin) = (&read.order, &read.spec, read.config_pin);
-                engine.run(order, spec, &key, pin, until, &reached).await
+                engine
+                    .run(order, spec, &key, pin, until, &last_checkpoint)
+                    .await
             }
         };
         let now = self.engine.clock.now();
@@ -185,7 +188,7 @@ impl Handler {
             end = words::cut(cut),
             "the work did not end by itself"
         );
-        let (now, checkpoint) = (self.engine.clock.now(), reached.checkpoint());
+        let (now, checkpoint) = (self.engine.clock.now(), last_checkpoint.checkpoint());
         let failed = |failure| Outcome::Failed {
             failure,
             external_execution_id: match &checkpoint {
@@ -218,7 +221,7 @@ impl Handler {
         self.engine.clean_up(spec, cleanup, most).await
     }
 
-    /// Tells the observer how this invocation ended, once for each service.
+    /// Reports the outcome of this invocation to the observer, once for each service.
     fn observe_end(
         &self,
         report: &Report,
@@ -234,7 +237,7 @@ impl Handler {
         };
         let targets = spec.map_or(&[][..], |spec| &spec.targets);
         let named = targets.iter().map(Some);
-        // An event that does not come to name a service ended all the same.
+        // An event that names no service has an outcome all the same.
         let unnamed = targets.is_empty().then_some(None);
         for target in named.chain(unnamed) {
             self.engine.observer.finished(Finished {

@@ -647,7 +647,7 @@ mod tests {
     }
 
     #[test]
-    fn the_alarm_that_ended_it_is_the_reason() {
+    fn the_alarm_that_stopped_it_is_the_reason() {
         let mut look = with_status("ROLLBACK_SUCCESSFUL", "app:42", ours_primary(None));
         let Look::Seen {
             service_deployment: Some(seen),

@@ -239,7 +239,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn escape_sequences_and_control_characters_are_left_out_and_the_words_stay() {
+    fn escape_sequences_and_control_characters_are_left_out_and_the_text_stays() {
         for (text, expected) in [
             ("\u{1b}[31mred\u{1b}[0m", "red"),
             ("\u{1b}[1;38;5;196mred\u{1b}[m", "red"),

@@ -68,7 +68,7 @@ impl Base {
 pub struct LogOptions {
     /// The log group.
     pub group: String,
-    /// Its Region; the task's if it is not said.
+    /// Its Region; the task's if it names none.
     pub region: Option<String>,
     /// What its streams begin with: `prefix/container/task-id`.
     pub stream_prefix: String,
@@ -338,7 +338,7 @@ impl Described {
         Some(memory.to_owned()).filter(|memory| !memory.is_empty())
     }
 
-    /// Where `container` logs, if with the `awslogs` driver to streams whose names can be told
+    /// Where `container` logs, if with the `awslogs` driver to streams whose names are known
     /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html>).
     pub fn log_of(&self, container: &str) -> Option<LogOptions> {
         let mut all = containers(&self.task_definition).iter();
@@ -791,9 +791,9 @@ mod tests {
                 tags: Vec::new(),
             }
         };
-        let said = registration(&base(json!({})), &source, "job").unwrap_err();
+        let mistakes = registration(&base(json!({})), &source, "job").unwrap_err();
         assert_eq!(
-            said[0].to_string(),
+            mistakes[0].to_string(),
             format!(
                 "app:41 names no executionRoleArn, which a task on Fargate needs for the image {ecr} of the container app: add one to the task definition"
             )
@@ -809,7 +809,7 @@ mod tests {
     }
 
     #[test]
-    fn where_a_container_logs_is_told_for_awslogs_with_a_prefix_only() {
+    fn where_a_container_logs_is_known_for_awslogs_with_a_prefix_only() {
         let described = |log: Value| Described {
             task_definition: json!({"containerDefinitions": [
                 {"name": "app", "logConfiguration": log}]})
@@ -820,16 +820,16 @@ mod tests {
         };
         let options =
             json!({"awslogs-group": "/g", "awslogs-region": "r", "awslogs-stream-prefix": "p"});
-        let told = described(json!({"logDriver": "awslogs", "options": options}));
+        let awslogs = described(json!({"logDriver": "awslogs", "options": options}));
         assert_eq!(
-            told.log_of("app").unwrap(),
+            awslogs.log_of("app").unwrap(),
             LogOptions {
                 group: "/g".to_owned(),
                 region: Some("r".to_owned()),
                 stream_prefix: "p".to_owned()
             }
         );
-        assert_eq!(told.log_of("other"), None);
+        assert_eq!(awslogs.log_of("other"), None);
         let firelens = described(json!({"logDriver": "awsfirelens", "options": options}));
         assert_eq!(firelens.log_of("app"), None);
         let nameless =

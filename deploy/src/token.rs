@@ -572,7 +572,7 @@ mod tests {
     }
 
     #[test]
-    fn another_versions_token_is_told_as_such_before_its_body_is_read() {
+    fn another_versions_token_is_reported_as_such_before_its_body_is_read() {
         for token in ["2 {}", "", "1", "12 {}", "{\"f\":1}", "garbage"] {
             assert_eq!(
                 read(token, 1).unwrap_err(),
@@ -595,7 +595,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_tokens_are_told() {
+    fn damaged_tokens_are_reported() {
         let good = encode(&deployment(Stage::RollingOut, services(&["app"], 2))).unwrap();
         for (from, to) in [
             ("app:2", "app"),

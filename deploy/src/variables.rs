@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_would_mean_two_things_is_not_set_and_that_is_said() {
+    fn a_name_that_would_mean_two_things_is_not_set_and_that_is_reported() {
         let (web, worker) = (target("web", "prod"), target("worker", "prod"));
         let (variables, left_out) = output(&[
             with(&web, &[("app-worker", "a:1"), ("app", "a:2")]),

@@ -1,5 +1,5 @@
-//! What is left to do once the job is answered: revisions that nobody needs. The answer never
-//! waits for it, and a death in here leaves nothing but revisions over.
+//! Cleanup after the job is answered: deregistering revisions that nobody needs. The answer never
+//! waits for it, and a death in here leaves nothing but revisions to prune.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::deploy::text;
 use crate::deploy::words::{Caller, of_call};
 
 impl Engine {
-    /// Does what is left to do, for `most` at most; returns what should be known of it.
+    /// Deregisters what `left` names, for `most` at most; returns what is to be reported of it.
     ///
     /// # Replay
     /// A revision that is deregistered twice stays what it is. A delivery that finds an unused
@@ -30,7 +30,7 @@ impl Engine {
             return work.await;
         };
         match tokio::time::timeout(most, work).await {
-            Ok(told) => told,
+            Ok(report) => report,
             Err(_) => vec![
                 "the function's time limit came before all old revisions were deregistered"
                     .to_owned(),
@@ -44,16 +44,16 @@ impl Engine {
             .aws
             .in_account(spec.region.as_ref(), spec.role.as_ref());
         let ecs = target_account.ecs(None);
-        let mut told = Vec::new();
-        let of_no_use = left.duplicates.iter().chain(&left.unused).cloned();
-        for revision in text::once(of_no_use) {
+        let mut report = Vec::new();
+        let unused = left.duplicates.iter().chain(&left.unused).cloned();
+        for revision in text::once(unused) {
             if let Err(error) = ecs.deregister(&revision).await {
                 let about = "an unused revision is left over";
-                told.push(of_call(about, &error, caller, true).message);
+                report.push(of_call(about, &error, caller, true).message);
             }
         }
         if let Some(prune) = &left.prune {
-            told.extend(match prune_families(&target_account, &ecs, prune, caller).await {
+            report.extend(match prune_families(&target_account, &ecs, prune, caller).await {
                 Ok(done) => done,
                 Err(error) => {
                     let about = "old revisions were left as they are, because it cannot be seen who needs them";
@@ -61,7 +61,7 @@ impl Engine {
                 }
             });
         }
-        told
+        report
     }
 }
 
@@ -73,7 +73,7 @@ async fn prune_families(
 ) -> Result<Vec<String>, CallError> {
     let scheduled = schedules::find(target_account, ecs, &prune.families).await?;
     let clusters = ecs.clusters().await?;
-    let mut told = Vec::new();
+    let mut report = Vec::new();
     for family in &prune.families {
         let active = ecs.active_revisions(family).await?;
         let active: Vec<Revision> = parsed(&active);
@@ -92,7 +92,7 @@ async fn prune_families(
                 Ok(()) => names.push(revision.to_string()),
                 Err(error) => {
                     let about = format!("{revision} and what follows it were left");
-                    told.push(of_call(&about, &error, caller, true).message);
+                    report.push(of_call(&about, &error, caller, true).message);
                     break;
                 }
             }
@@ -103,10 +103,10 @@ async fn prune_families(
             } else {
                 format!("; {more} more are left for the next deployments")
             };
-            told.push(format!("deregistered {}{more}", text::listed(&names)));
+            report.push(format!("deregistered {}{more}", text::listed(&names)));
         }
     }
-    Ok(told)
+    Ok(report)
 }
 
 fn parsed(arns: &[String]) -> Vec<Revision> {

@@ -271,7 +271,7 @@ impl Engine {
             (contents, object.pin().cloned())
         })
         .await;
-        let told = |looked: &Looked, unreadable: Unreadable<CallError>| {
+        let failure = |looked: &Looked, unreadable: Unreadable<CallError>| {
             let caller = if credentials.is_some() {
                 Caller::Pipeline
             } else {
@@ -288,11 +288,11 @@ impl Engine {
         };
         let content = |looked: &Looked, unreadable: Unreadable<CallError>| {
             if matches!(unreadable, Unreadable::Absent { .. }) {
-                Content::Absent(told(looked, unreadable))
+                Content::Absent(failure(looked, unreadable))
             } else if unreadable.is_no_zip() {
-                Content::NoZip(told(looked, unreadable))
+                Content::NoZip(failure(looked, unreadable))
             } else {
-                Content::Unusable(told(looked, unreadable))
+                Content::Unusable(failure(looked, unreadable))
             }
         };
         match (read, looked.first()) {

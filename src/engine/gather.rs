@@ -1,4 +1,4 @@
-//! Gathering what tells why a rollout failed. Each source is optional: a call that fails costs its
+//! Gathering the evidence of why a rollout failed. Each source is optional: a call that fails costs its
 //! part of the text and never the answer.
 
 use super::Run;
@@ -65,7 +65,7 @@ impl Run<'_> {
             // What is not read stands nowhere: not below the headline, in it, or in the record.
             return;
         }
-        // What stands there is whatever somebody wrote: it may be no Region.
+        // People write the value of `awslogs-region`: it may be no Region.
         let region = log
             .region
             .as_deref()
@@ -92,7 +92,7 @@ impl Run<'_> {
     }
 }
 
-/// The ARN of this job's revision, as far as a look has told its account and Region; else its name.
+/// The ARN of this job's revision, as far as a look has shown its account and Region; else its name.
 pub(super) fn own_arn(service: &Service) -> String {
     let seen = service.live.look.as_ref().and_then(Look::service);
     service

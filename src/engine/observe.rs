@@ -12,7 +12,7 @@ use crate::deploy::machine::{Event, Observed};
 use crate::deploy::seen::{Look, ServiceDeploymentSeen};
 use crate::deploy::text;
 
-/// Our service deployment as it was seen, and what that told of our deployment's names.
+/// Our service deployment as it was seen, and our deployment's names as far as that showed them.
 struct Found {
     seen: Option<ServiceDeploymentSeen>,
     ours: Ours,
@@ -38,7 +38,7 @@ impl Run<'_> {
 
     /// One look at a service.
     async fn look(&self, service: &Service) -> Observed {
-        // Without tasks its update may look complete at once: only a look of its own tells.
+        // Without tasks its update may look complete at once: only a look of its own shows it.
         if let Some(just_set) = service.live.just_set.as_ref().filter(|one| one.desired > 0) {
             return Observed {
                 look: Look::Seen {
@@ -144,7 +144,7 @@ impl Run<'_> {
         // It was found by the revision that it brings, now or in an earlier invocation.
         seen.task_definition = Some(own);
         if let Some(revision) = shown.rollback_revision {
-            // What is not told leaves it to the status.
+            // Without them the status decides.
             let known = self.ecs.task_definitions_of(&[revision]).await;
             seen.rollback_to = known
                 .ok()

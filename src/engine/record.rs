@@ -1,5 +1,5 @@
-//! Keeping the record of a deployment that has ended: in the action's output artifacts, each of
-//! which CodePipeline requires of a success, and for whoever observes.
+//! Keeping the record of a deployment that is over: in the action's output artifacts, each of
+//! which CodePipeline requires of a success, and for the observer.
 
 use std::io::{Cursor, Write};
 use std::time::Duration;
@@ -34,16 +34,16 @@ use crate::report::Report;
 const JSON_FILE: &str = "deployment.json";
 const PAGE_FILE: &str = "deployment.html";
 
-/// Gathering what the record tells takes no longer than this, and so does writing it: the answer
+/// Gathering what the record shows takes no longer than this, and so does writing it: the answer
 /// waits for both.
 const LONGEST: Duration = Duration::from_secs(15);
 
-/// Output artifacts that are not there. CodePipeline requires each of them of a success.
+/// Output artifacts that were not written. CodePipeline requires each of them of a success.
 struct Lack {
-    /// Which, and why, in one sentence without its end.
-    words: String,
+    /// Which, and why, in one sentence without its full stop.
+    text: String,
     kind: FailureKind,
-    /// AWS may take them later.
+    /// A later attempt may succeed.
     may_pass: bool,
 }
 
@@ -122,7 +122,7 @@ impl Run<'_> {
                 },
             ),
             Some(lack) => {
-                self.warn(format!("the record was not written: {}", lack.words));
+                self.warn(format!("the record was not written: {}", lack.text));
                 (outcome, cleanup)
             }
             None => (outcome, cleanup),
@@ -158,7 +158,7 @@ impl Run<'_> {
                             },
                             format!(
                                 "{about}: {}, and CodePipeline requires it of an action that succeeds. The dry run found nothing wrong, and nothing was changed.",
-                                lack.words
+                                lack.text
                             ),
                         ),
                         external_execution_id: None,
@@ -177,12 +177,12 @@ impl Run<'_> {
         deployment: &Deployment,
         now: Timestamp,
     ) -> Outcome {
-        let words = lack.words;
+        let text = lack.text;
         if lack.may_pass && now < deployment.started + self.spec.timeout {
-            tracing::warn!(job = self.job, "{words}");
+            tracing::warn!(job = self.job, "{text}");
             let mut back = hand_back(deployment, self.spec, now);
             if let Outcome::InProgress { details, .. } = &mut back {
-                details.summary = format!("{}; {words}", details.summary);
+                details.summary = format!("{}; {text}", details.summary);
             }
             return back;
         }
@@ -198,7 +198,7 @@ impl Run<'_> {
             failure: Failure::new(
                 lack.kind,
                 format!(
-                    "{}: {words}, and CodePipeline requires it of an action that succeeds. Nothing was rolled back: {message}",
+                    "{}: {text}, and CodePipeline requires it of an action that succeeds. Nothing was rolled back: {message}",
                     self.spec.about()
                 ),
             ),
@@ -216,7 +216,7 @@ impl Run<'_> {
             Ok(zip) => zip,
             Err(error) => {
                 return Some(Lack {
-                    words: format!(
+                    text: format!(
                         "the output artifact {} could not be made: {error}",
                         outputs[0].name
                     ),
@@ -233,7 +233,7 @@ impl Run<'_> {
         let lacks: Vec<Lack> = lacks.into_iter().flatten().collect();
         let first = lacks.first()?;
         Some(Lack {
-            words: text::once(lacks.iter().map(|lack| lack.words.clone())).join("; "),
+            text: text::once(lacks.iter().map(|lack| lack.text.clone())).join("; "),
             kind: first.kind,
             may_pass: lacks.iter().all(|lack| lack.may_pass),
         })
@@ -242,7 +242,7 @@ impl Run<'_> {
     async fn put(&self, s3: &S3, output: &Artifact, zip: &[u8]) -> Option<Lack> {
         let Some(location) = &output.location else {
             return Some(Lack {
-                words: without_location(&output.name),
+                text: without_location(&output.name),
                 kind: FailureKind::Configuration,
                 may_pass: false,
             });
@@ -258,7 +258,7 @@ impl Run<'_> {
             ),
         };
         Some(Lack {
-            words: format!(
+            text: format!(
                 "the output artifact {} was not written: {}",
                 output.name,
                 why.trim_end_matches('.')
@@ -302,7 +302,7 @@ impl Run<'_> {
                     .map(|task| StoppedRecord {
                         task: task.id.clone(),
                         at: task.stopped_at,
-                        reason: task.words(),
+                        reason: task.stop_text(),
                     })
                     .collect();
                 record.stopped.sort_by_key(|task| task.at);

@@ -23,8 +23,8 @@ use crate::deploy::text;
 pub(super) const NEWEST_SERVICE_DEPLOYMENTS: i32 = 20;
 
 /// A look at a service that is older than this is made again before the service is set: checks may
-/// have taken long, and somebody may have deployed meanwhile. `UpdateService`'s answer tells of whoever
-/// comes later.
+/// have taken long, and somebody may have deployed meanwhile. `UpdateService`'s answer shows any later
+/// deployment.
 const LOOK_IS_FRESH: Duration = Duration::from_secs(3);
 
 /// So many times that many are looked through in all.
@@ -39,9 +39,9 @@ pub(super) struct Unseen {
 /// What a service is set to before it is set to something else.
 #[derive(Clone, Copy)]
 pub(super) enum SetFrom<'a> {
-    /// This revision (an ARN). Whoever comes between is named afterwards, by `UpdateService`'s answer.
+    /// This revision (an ARN). A deployment between is named by `UpdateService`'s answer.
     Revision(&'a str),
-    /// Our deployment, which failed. Whoever comes between has put it right and is left alone.
+    /// Our deployment, which failed. A deployment between is somebody's correction and is left alone.
     Ours(&'a Service),
 }
 
@@ -66,7 +66,7 @@ impl Run<'_> {
     /// its look is not fresh any more.
     ///
     /// # Errors
-    /// [`Unseen`] for the first of which that cannot be told: it must not be deployed to, for that might
+    /// [`Unseen`] for the first of which that cannot be seen: it must not be deployed to, because that might
     /// be for the second time.
     pub(super) async fn prior_deliveries(
         &self,
@@ -199,7 +199,7 @@ impl Run<'_> {
     }
 
     /// Looks once more at services whose look is not fresh any more. One that cannot be looked at
-    /// keeps its look: `UpdateService`'s answer tells what it replaced.
+    /// keeps its look: `UpdateService`'s answer shows what it replaced.
     async fn look_again(&self, targets: &mut [TargetService]) {
         let now = self.now();
         let looking = targets
@@ -242,7 +242,7 @@ impl Run<'_> {
 
     /// The revision that served when the deployment of what the service is set to had not been
     /// complete: of the newest deployment that was. `None` if it is what the service is set to, or
-    /// cannot be told.
+    /// cannot be seen.
     async fn served(&self, target: &TargetService) -> Result<Option<Revision>, CallError> {
         match setting::served(target) {
             None => return Ok(None),
@@ -422,7 +422,7 @@ impl Run<'_> {
         ))
     }
 
-    /// What the service ran before it was set to our revision: still listed, or told by the
+    /// What the service ran before it was set to our revision: still listed, or named by the
     /// service deployment.
     async fn previous_of(&self, target: &TargetService, seen: &ServiceSeen) -> Option<Revision> {
         if let Some(listed) = seen.newest_but(&target.own) {
@@ -445,7 +445,7 @@ impl Run<'_> {
     }
 }
 
-/// The APIs of service deployments are not allowed or not there.
+/// The APIs of service deployments are not allowed or not supported.
 pub(super) fn cannot_be_asked(error: &CallError) -> bool {
     error.is_denial() || error.class == Class::Unsupported
 }

@@ -148,7 +148,7 @@ impl Run<'_> {
     }
 
     /// A failure that comes after the task before the deployment, if there was one: that it ran
-    /// is said, for nobody takes back what it did.
+    /// is reported, because what it did is not undone.
     pub(super) fn after_task(&self, failure: Failure) -> Failure {
         match &self.spec.pre_deploy {
             None => failure,
@@ -234,16 +234,16 @@ impl Run<'_> {
             .pre_deploy
             .as_ref()
             .map(|asked| human(asked.timeout));
-        let words = match reason {
+        let text = match reason {
             StopReason::Finished => {
-                "ecs-deploy-action: the container that was waited for has ended".to_owned()
+                "ecs-deploy-action: the container that was waited for has exited".to_owned()
             }
             StopReason::Late => format!(
                 "ecs-deploy-action: not complete within {}",
                 limit.unwrap_or_default()
             ),
         };
-        let error = match self.ecs.stop_task(cluster, &task.id, &words).await {
+        let error = match self.ecs.stop_task(cluster, &task.id, &text).await {
             Ok(()) => return Event::TaskStopped(Stop::Asked),
             Err(error) => error,
         };
@@ -257,7 +257,7 @@ impl Run<'_> {
         Event::TaskStopped(Stop::Refused(why))
     }
 
-    /// What tells why the task failed.
+    /// Gathers the evidence of why the task failed.
     pub(super) async fn explain_task(&self, deployment: &Deployment, task: &Task) -> Event {
         let mut evidence = Evidence::default();
         if let (Some(TaskSeen::Shown { end, .. }), Some(asked)) =

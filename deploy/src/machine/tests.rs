@@ -178,8 +178,7 @@ fn a_rollback_that_was_given_up_is_not_waited_for_by_the_next_invocation() {
 }
 
 #[test]
-fn a_rollout_that_completes_before_its_rollback_was_taken_is_a_success_whatever_else_was_given_up()
-{
+fn a_rollout_that_completes_before_its_rollback_was_accepted_is_a_success_whatever_was_given_up() {
     let mut all = rolling_out(2);
     // What ran before the second is not known: its rollback cannot be had.
     all.services[1].previous = None;
@@ -191,7 +190,7 @@ fn a_rollout_that_completes_before_its_rollback_was_taken_is_a_success_whatever_
 }
 
 #[test]
-fn a_rollback_whose_answer_was_lost_is_not_taken_for_one_that_has_not_begun() {
+fn a_rollback_whose_answer_was_lost_is_not_judged_as_one_that_has_not_started() {
     let all = looked(rolling_out(1), vec![in_progress()], late());
     let lost = Answer::Lost("reset".to_owned());
     let all = asked(all, &[(0, lost)], late());
@@ -225,7 +224,7 @@ fn a_service_that_completes_after_its_rollback_was_given_up_is_asked_once_more()
 }
 
 #[test]
-fn the_cause_that_a_look_has_told_is_kept_until_evidence_tells_more() {
+fn the_cause_that_a_look_has_shown_is_kept_until_evidence_shows_more() {
     let mut failed = failed_one();
     if let Look::Seen { service, .. } = &mut failed.look {
         let reason = "ECS deployment circuit breaker: tasks failed to start.";

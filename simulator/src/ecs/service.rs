@@ -16,7 +16,7 @@ pub(super) struct Service {
     pub(super) deployments: Vec<Deployment>,
     /// Oldest first.
     pub(super) service_deployments: Vec<ServiceDeployment>,
-    /// Newest first: id, time, words.
+    /// Newest first: id, time, text.
     pub(super) events: Vec<(String, i64, String)>,
     /// ARN and task definition of every service revision.
     pub(super) revisions: Vec<(String, String)>,
