@@ -30,7 +30,7 @@ pub struct Unanswered(#[source] CallError);
 
 /// How answering went.
 pub(crate) struct Answered {
-    /// The answer is CodePipeline's, or nobody's; not if another delivery has given one.
+    /// CodePipeline has accepted the answer, or no job waits for one; false if another delivery has answered.
     pub(crate) is_accepted: bool,
     /// The failure that was given instead of a success, or of a token, that was not accepted.
     pub(crate) instead: Option<Outcome>,
@@ -95,7 +95,7 @@ pub(crate) async fn answer(
         Class::JobOver => {
             format!("the job {job} was answered before, so this answer was not taken: {error}")
         }
-        // Brought again, the event would come to the same.
+        // A retry by Lambda would be refused in the same way.
         Class::Refused | Class::Unsupported => {
             format!("CodePipeline took no answer to the job {job}, however plain: {error}")
         }
@@ -174,7 +174,7 @@ enum Plainer {
 #[derive(Debug)]
 pub(crate) struct Instead<'a> {
     outcome: &'a Outcome,
-    /// What a deployment that is not over does from now on, if nobody follows it.
+    /// The sentence on a deployment that is not over and is not followed any more.
     unwatched: String,
     left: VecDeque<Plainer>,
     /// Why a success or a token was not accepted: the first refusal explains most.
@@ -333,7 +333,7 @@ mod tests {
         }
     }
 
-    fn all(outcome: &Outcome, class: Class) -> Vec<Outcome> {
+    fn every_answer(outcome: &Outcome, class: Class) -> Vec<Outcome> {
         let mut instead = Instead::of(outcome, &Checkpoint::Unchanged);
         std::iter::from_fn(|| instead.next(&error(class))).collect()
     }
@@ -357,7 +357,7 @@ mod tests {
         };
         let failure = failed(FailureKind::Configuration, "é", Some("x".to_owned()));
         for (outcome, expected) in [(&in_progress(), 4), (&succeeded, 4), (&failure, 2)] {
-            let given = all(outcome, Class::Refused);
+            let given = every_answer(outcome, Class::Refused);
             assert_eq!(given.len(), expected, "{given:?}");
             assert_eq!(
                 given.last(),
@@ -371,13 +371,13 @@ mod tests {
 
     #[test]
     fn what_may_not_be_called_is_not_called_again_with_less() {
-        let given = all(&in_progress(), Class::Denied);
+        let given = every_answer(&in_progress(), Class::Denied);
         let [Outcome::Failed { failure, .. }] = &given[..] else {
             unreachable!("one failure: {given:?}")
         };
         assert_eq!(failure.kind, FailureKind::Permission);
         assert!(failure.message.contains("unwatched"), "{}", failure.message);
         let failure = failed(FailureKind::Configuration, "x", None);
-        assert_eq!(all(&failure, Class::Denied), []);
+        assert_eq!(every_answer(&failure, Class::Denied), []);
     }
 }

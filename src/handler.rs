@@ -175,7 +175,7 @@ impl Handler {
             }
         };
         let now = self.engine.clock.now();
-        // What reading the parameters has taken is not there any more.
+        // Reading the parameters has used part of the time.
         let cut_after = limits
             .cut_after
             .map(|cut_after| cut_after.saturating_sub(now.since(limits.began)));

@@ -34,7 +34,7 @@
 //! | what is sent to ECS | [`deploy::task_definition`] |
 //! | which services are set, and what came of it | [`deploy::setting`] |
 //! | when a job is answered, and what happens on a panic or near the time limit | [`handler`] |
-//! | what a job is answered if CodePipeline does not take the answer | `answer` |
+//! | what a job is answered if CodePipeline refuses the answer | `answer` |
 //! | what an event may look like | [`event`], [`parameters`] |
 //! | what is performed, and what if it is done twice | [`engine`] |
 //! | the sentence that people read | [`deploy::words`] |

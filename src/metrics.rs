@@ -16,7 +16,7 @@ use crate::observer::{Finished, Observer};
 /// The metrics' namespace in CloudWatch.
 pub const NAMESPACE: &str = "EcsDeployAction";
 
-/// Of the message so much stands in the line: the headline.
+/// The line has this much of the message: the headline.
 const HEADLINE_LIMIT_CHARS: usize = 1000;
 
 /// Writes the line of each deployment that ends to standard output, which is the function's log.

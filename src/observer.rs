@@ -1,4 +1,4 @@
-//! Whoever watches deployments without taking part: metrics, the local runner, tests.
+//! Observers of deployments, which change nothing: metrics, the local runner, tests.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::record::Record;
 pub struct Finished<'a> {
     /// The job, or the invocation of a manual deployment.
     pub job: &'a str,
-    /// The service; `None` if the event did not come to name one.
+    /// The service; `None` if the event names none.
     pub target: Option<&'a Target>,
     /// The outcome; in progress is none.
     pub outcome: &'a Outcome,

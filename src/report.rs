@@ -220,7 +220,7 @@ impl Room {
 
     /// The first `values` that fit, into `share` bytes at most; and how many do not.
     fn fill(&mut self, values: Vec<Value>, share: usize) -> (Vec<Value>, usize) {
-        let all = values.len();
+        let total = values.len();
         let mut used = 0;
         let mut fitting = Vec::new();
         for value in values {
@@ -231,7 +231,7 @@ impl Room {
             }
             fitting.push(value);
         }
-        let more = all - fitting.len();
+        let more = total - fitting.len();
         (fitting, more)
     }
 }

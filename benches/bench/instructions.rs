@@ -206,7 +206,7 @@ pub(crate) async fn of_processes(programs: &Programs) {
         let mut ours = None;
         // Python takes minutes under valgrind.
         for program in programs
-            .all()
+            .every_program()
             .into_iter()
             .filter(|one| *one != Program::Python)
         {

@@ -107,7 +107,7 @@ impl Programs {
     }
 
     /// Ours first.
-    pub(crate) fn all(&self) -> Vec<Program> {
+    pub(crate) fn every_program(&self) -> Vec<Program> {
         let mut all = self.deploying();
         all.insert(all.len() - 1, Program::Minimal);
         all

@@ -128,7 +128,8 @@ const SHOWN: [&str; 102] = [
     "containerDefinitions/*/firelensConfiguration/type",
 ];
 
-/// Members that tell the items of a list apart; the first one that all have, each another, is it.
+/// Members that identify the items of a list: the first one that all items have, each with another
+/// value.
 const KEYS: [&str; 11] = [
     "name",
     "key",
@@ -391,7 +392,7 @@ impl Comparison {
                 loop {
                     match (parts.next(), place.next()) {
                         (None, None) => return true,
-                        (Some(part), Some(own)) if part == "*" || part == own => {}
+                        (Some(part), Some(actual)) if part == "*" || part == actual => {}
                         _ => return false,
                     }
                 }

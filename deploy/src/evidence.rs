@@ -1,4 +1,4 @@
-//! Why a rollout failed: what ECS, its tasks and their logs tell → the cause, and the details below it.
+//! Why a rollout failed: what ECS, its tasks and their logs show → the cause, and the details below it.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +42,7 @@ pub struct Evidence {
     pub console: Option<String>,
 }
 
-/// A stopped task of our deployment, as far as it tells why.
+/// A stopped task of our deployment, and why it stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StoppedTask {
     /// The last part of its ARN.
@@ -142,7 +142,7 @@ impl StoppedTask {
         } else if text.to_lowercase().contains("health check") {
             Depth::Health
         } else if self.stop_code == "ServiceSchedulerInitiated" {
-            // ECS stopped it: that is what becomes of tasks in a rollback, not why there is one.
+            // ECS stops tasks during a rollback: this is a consequence of it, not its cause.
             Depth::Scheduler
         } else if exit_code.is_some_and(|code| code != 0)
             || (exit_code.is_some() && self.stop_code == "EssentialContainerExited")

@@ -43,7 +43,7 @@ impl ImageSource {
 /// (<https://pkg.go.dev/github.com/distribution/reference>): `HOST[:PORT]/PATH[:TAG][@DIGEST]`.
 ///
 /// One difference: a first part with capitals and without a dot is a path with capitals, not a host,
-/// for there is no such host where tasks run.
+/// because no such host exists where tasks run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImageReference<'a> {
     /// Host and path: the image without tag and digest.
@@ -201,7 +201,7 @@ pub fn shown(image: &str) -> String {
 }
 
 impl<'a> ImageReference<'a> {
-    /// Takes `image` apart. Whether there is such an image is another question.
+    /// Splits `image` by the grammar. Whether such an image exists is not checked here.
     ///
     /// # Errors
     /// The first [`ImageMistake`].
@@ -247,7 +247,7 @@ fn taken_apart(image: &str) -> Result<ImageReference<'_>, Wrong> {
     })
 }
 
-/// What is wrong before there is anything to take apart.
+/// What is wrong with the text as a whole, before it is split.
 fn no_image_at_all(image: &str) -> Result<(), Wrong> {
     if image.contains(['\n', '\r']) {
         return Err(Wrong::LineBreak);

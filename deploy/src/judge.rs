@@ -108,13 +108,13 @@ fn by_service_deployment(
             _ => Verdict::Failed {
                 reason: reason(),
                 stopped: our_deployment(ours, service)
-                    .is_none_or(|own| own.rollout_state.as_deref() != Some("FAILED")),
+                    .is_none_or(|listed| listed.rollout_state.as_deref() != Some("FAILED")),
                 // It is over: a rollback would show by now.
                 ecs_rolls_back: false,
             },
         },
         ("PENDING" | "IN_PROGRESS" | "STOP_REQUESTED", None) => {
-            match our_deployment(ours, service).and_then(|own| own.rollout_state.as_deref()) {
+            match our_deployment(ours, service).and_then(|listed| listed.rollout_state.as_deref()) {
                 // The circuit breaker sets `rolloutState` first, and the status of the service deployment later.
                 Some("FAILED") => failed(ours, service, reason()),
                 _ => match service.primary() {
@@ -184,11 +184,11 @@ fn is_late_answer(
         return false;
     }
     match (primary.created_at, seen.created_at) {
-        (Some(theirs), Some(own)) => {
+        (Some(theirs), Some(our_time)) => {
             let has_just_ended = seen
                 .finished_at
                 .is_none_or(|finished| now.since(finished) < LATE_AT_MOST);
-            theirs <= own && (has_just_ended || !settled)
+            theirs <= our_time && (has_just_ended || !settled)
         }
         _ => !settled,
     }
@@ -198,8 +198,8 @@ fn is_late_answer(
 /// whichever revision it brings.
 pub fn is_from_before(ours: &Ours, service: &ServiceSeen, seen: &ServiceDeploymentSeen) -> bool {
     let mut deployments = service.deployments.iter();
-    let own = deployments.find(|one| ours.deployment() == Some(&one.id));
-    let created = own.and_then(|own| own.created_at);
+    let listed = deployments.find(|one| ours.deployment() == Some(&one.id));
+    let created = listed.and_then(|listed| listed.created_at);
     matches!((seen.finished_at, created), (Some(finished), Some(created)) if finished < created)
 }
 
@@ -215,7 +215,7 @@ fn by_deployments(ours: &Service, service: &ServiceSeen, settled: bool) -> Verdi
         return unknown("no PRIMARY deployment");
     };
     if !ours.is_our_deployment(&primary.id) {
-        let Some(own) = our_deployment(ours, service) else {
+        let Some(listed) = our_deployment(ours, service) else {
             if !settled {
                 // Probably the state before our update.
                 return Verdict::InProgress(progress());
@@ -225,8 +225,8 @@ fn by_deployments(ours: &Service, service: &ServiceSeen, settled: bool) -> Verdi
                 None => rollback_of(primary, reason(), progress()),
             };
         };
-        let was_complete =
-            own.rollout_state.as_deref() == Some("COMPLETED") && service.is_told_by_rollout_state();
+        let was_complete = listed.rollout_state.as_deref() == Some("COMPLETED")
+            && service.is_told_by_rollout_state();
         if was_complete {
             return completed(ours, service, progress);
         }
@@ -306,9 +306,9 @@ fn replacement(
     {
         return None;
     }
-    if let Some(own) = our_deployment(ours, service)
-        && own.rollout_state.as_deref() == Some("FAILED")
-        && let (Some(theirs), Some(own_time)) = (primary.created_at, own.created_at)
+    if let Some(listed) = our_deployment(ours, service)
+        && listed.rollout_state.as_deref() == Some("FAILED")
+        && let (Some(theirs), Some(own_time)) = (primary.created_at, listed.created_at)
         && theirs < own_time
     {
         return None;
@@ -385,7 +385,9 @@ fn reason_of(
             .as_ref()
             .or(seen.status_reason.as_ref())
     })
-    .or_else(|| our_deployment(ours, service).and_then(|own| own.rollout_state_reason.as_ref()))
+    .or_else(|| {
+        our_deployment(ours, service).and_then(|listed| listed.rollout_state_reason.as_ref())
+    })
     .and_then(|text| Reason::of(text))
 }
 
@@ -400,10 +402,10 @@ fn progress_of(
     service: &ServiceSeen,
     seen: Option<&ServiceDeploymentSeen>,
 ) -> Progress {
-    let own = our_deployment(ours, service);
+    let listed = our_deployment(ours, service);
     Progress {
         desired: service.desired,
-        new_running: own.map_or(0, |own| own.running),
+        new_running: listed.map_or(0, |listed| listed.running),
         old_running: service
             .deployments
             .iter()
@@ -905,22 +907,22 @@ mod tests {
 
     #[test]
     fn set_back_while_its_service_deployment_goes_on_is_a_rollback_once_that_is_certain() {
-        let back = |own: bool| {
-            let mut all = vec![deployment(
+        let back = |listed: bool| {
+            let mut deployments = vec![deployment(
                 "ecs-svc/3",
                 "PRIMARY",
                 "app:41",
                 Some("IN_PROGRESS"),
             )];
-            if own {
-                all.push(deployment(
+            if listed {
+                deployments.push(deployment(
                     "ecs-svc/2",
                     "ACTIVE",
                     "app:42",
                     Some("IN_PROGRESS"),
                 ));
             }
-            with_status("IN_PROGRESS", "app:42", all)
+            with_status("IN_PROGRESS", "app:42", deployments)
         };
         let at = |look: &Look, now| verdict(&ours(), look, START, now);
         assert!(matches!(at(&back(true), SOON), Verdict::RollingBack { .. }));
@@ -991,14 +993,14 @@ mod tests {
     #[test]
     fn complete_once_and_not_what_the_service_is_set_to_any_more_is_never_serving() {
         let completed_own = || {
-            let mut all = foreign("ecs-svc/3", "app:43");
-            all.push(deployment(
+            let mut deployments = foreign("ecs-svc/3", "app:43");
+            deployments.push(deployment(
                 "ecs-svc/2",
                 "ACTIVE",
                 "app:42",
                 Some("COMPLETED"),
             ));
-            all
+            deployments
         };
         let replaced = |task_definition: &str| Verdict::Replaced {
             by: "ecs-svc/3".to_owned(),

@@ -10,8 +10,8 @@
 //! | `RollingOut` | one failed, and nothing is to be rolled back | the end, a failure |
 //! | `RollingOut` | the time limit, and something is to be put right | `RollingBack` |
 //! | `RollingOut` | the time limit otherwise | the end, a failure |
-//! | `RollingBack` | AWS accepted nothing that was asked for | `RollingOut`: judged anew, for it may have completed |
-//! | `RollingBack` | all services have come to an end, or their time is up | the end, a failure |
+//! | `RollingBack` | AWS accepted nothing that was asked for | `RollingOut`: judged again, because it may have completed |
+//! | `RollingBack` | all services are at an end, or their time is up | the end, a failure |
 //! | any | one look shows a service as gone | the same: it takes two running |
 //! | any | a look is no news | the same, until the time limit |
 //!

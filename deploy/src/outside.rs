@@ -9,7 +9,7 @@ use std::str::Chars;
 
 use super::text;
 
-/// No line that is quoted is longer; whoever quotes it has less room.
+/// No quoted line is longer; the messages that quote it have less room.
 const LINE_LIMIT_BYTES: usize = 8 * 1024;
 
 /// `text` in one line, without what [`printable`] leaves out and without the secrets of URLs. The

@@ -24,7 +24,7 @@ const ATTEMPTS: u8 = 3;
 /// What is left to do for one service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Left {
-    /// Nothing: it has come to an end, or never will.
+    /// Nothing: its rollback is at an end, or its end will not be seen.
     Nothing,
     /// To see how its rollback goes on.
     Wait,
@@ -167,7 +167,7 @@ fn left_of_other(
 /// How a service is to be rolled back whose rollback is due.
 ///
 /// # Errors
-/// The attempt that stands for it where it is not asked for: [`Attempt::Refused`] where a later look
+/// What its attempt becomes where no rollback is asked for: [`Attempt::Refused`] where a later look
 /// may show more, [`Attempt::GivenUp`] where it is not possible.
 pub fn way(service: &Service, started: Timestamp, now: Timestamp) -> Result<Way, Attempt> {
     let Some(look) = &service.live.look else {

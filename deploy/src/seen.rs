@@ -57,22 +57,23 @@ impl ServiceSeen {
 
     /// The deployments, newest first; those without a time last.
     pub fn newest_first(&self) -> Vec<&DeploymentSeen> {
-        let mut all: Vec<&DeploymentSeen> = self.deployments.iter().collect();
-        all.sort_by_key(|one| std::cmp::Reverse(one.created_at));
-        all
+        let mut deployments: Vec<&DeploymentSeen> = self.deployments.iter().collect();
+        deployments.sort_by_key(|one| std::cmp::Reverse(one.created_at));
+        deployments
     }
 
-    /// The deployment of the revision with the ARN `own`, the first of several.
-    pub fn first_of(&self, own: &str) -> Option<&DeploymentSeen> {
+    /// The deployment of the revision with the ARN `own_arn`, the first of several.
+    pub fn first_of(&self, own_arn: &str) -> Option<&DeploymentSeen> {
         let mut newest_first = self.newest_first().into_iter();
-        newest_first.rfind(|one| one.task_definition == own)
+        newest_first.rfind(|one| one.task_definition == own_arn)
     }
 
-    /// What another revision than `own` it lists a deployment of: the newest complete one, else the newest.
-    pub fn newest_but(&self, own: &str) -> Option<Revision> {
+    /// What another revision than `own_arn` it lists a deployment of: the newest complete one, else the newest.
+    pub fn newest_but(&self, own_arn: &str) -> Option<Revision> {
         let others = self.newest_first().into_iter();
-        let others: Vec<&DeploymentSeen> =
-            others.filter(|one| one.task_definition != own).collect();
+        let others: Vec<&DeploymentSeen> = others
+            .filter(|one| one.task_definition != own_arn)
+            .collect();
         let complete = others.iter().find(|one| one.was_complete());
         let other = complete.or(others.first())?;
         Revision::parse(&other.task_definition).ok()

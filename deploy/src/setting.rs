@@ -103,8 +103,8 @@ impl TargetService {
         Service {
             // One that is not listed yet is named by a later look.
             ours: match self.own_deployment(seen) {
-                Some(own) => Ours::Named {
-                    deployment: own.id.clone(),
+                Some(listed) => Ours::Named {
+                    deployment: listed.id.clone(),
                     service_deployment,
                 },
                 None => Ours::Unnamed { service_deployment },
@@ -294,8 +294,8 @@ fn rolling_out(
     outcomes: Vec<Outcome>,
     now: Timestamp,
 ) -> Deployment {
-    // Only while it is rolled back are there services that nobody touched: the one that was deployed
-    // before has failed.
+    // Some services are untouched only in a deployment that is rolled back: one that was set before
+    // them has failed.
     let is_untouched = |one: &Outcome| *one == Outcome::NotTouched;
     if outcomes.iter().any(is_untouched) {
         let failed_before = |one: &Outcome| match one {
@@ -382,7 +382,7 @@ pub fn served(target: &TargetService) -> Option<Served> {
 pub enum Served {
     /// This revision.
     Listed(Revision),
-    /// The service does not list it: its service deployments may tell.
+    /// The service does not list it: its service deployments may show it.
     NotListed,
 }
 

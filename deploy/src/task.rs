@@ -12,7 +12,7 @@ use super::verdict::TaskVerdict;
 pub const STOPPED: &str = "STOPPED";
 
 /// What a task in this `status` came to. The exit code of `container` decides: others of the task
-/// may still run, or have ended in their own ways.
+/// may still run, or have exited otherwise.
 pub fn verdict(status: &str, end: &StoppedTask, container: &str) -> TaskVerdict {
     let mut containers = end.containers.iter();
     let decides = containers.find(|one| one.name == container);
@@ -24,7 +24,7 @@ pub fn verdict(status: &str, end: &StoppedTask, container: &str) -> TaskVerdict 
     }
 }
 
-/// The task's end as far as it tells of `container`: another one's exit code says nothing of it.
+/// The task's end for `container` alone: another container's exit code does not explain it.
 pub fn end_of(end: &StoppedTask, container: &str) -> StoppedTask {
     let has_ended =
         |name: &str| name == container && end.containers.iter().any(|one| one.exit_code.is_some());
@@ -35,7 +35,7 @@ pub fn end_of(end: &StoppedTask, container: &str) -> StoppedTask {
     of_container
 }
 
-/// How the task before the deployment ended the deployment.
+/// Why the task before the deployment was the end of the deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TaskEnd {
     /// The parameters do not name one any more.

@@ -122,7 +122,7 @@ struct Chart<'a> {
 }
 
 /// The figure of a service that was deployed to in `seconds`: legend, both drawings, the stages as
-/// a list and the numbers as a table. `number` tells the figures of a page apart.
+/// a list and the numbers as a table. `number` distinguishes the figures of a page.
 pub(crate) fn figure(service: &ServiceRecord, seconds: u64, number: usize) -> Markup {
     if service.timeline.is_empty() {
         return html! { p class="unseen" { "Nothing was seen over time." } };
@@ -560,7 +560,7 @@ fn time_step(end: u64, most: u64) -> (Unit, u64) {
     (unit, step)
 }
 
-/// The points as a table, for whoever wants the numbers.
+/// The points as a table, for the exact numbers.
 fn numbers(points: &[Point]) -> Markup {
     let has_stages = points.iter().any(|point| point.stage.is_some());
     let has_weights = points.iter().any(|point| point.weight.is_some());

@@ -277,36 +277,36 @@ mod tests {
 
     /// A record in which every text is `text`.
     fn saying(text: &str) -> Record {
-        let all = || text.to_owned();
+        let filled = || text.to_owned();
         let point = |at, weight| Point {
             at,
             new: 1,
             old: 2,
-            stage: Some(all()),
+            stage: Some(filled()),
             weight: Some(weight),
         };
         let service = ServiceRecord {
-            cluster: all(),
-            service: all(),
-            revision: all(),
-            previous: Some(all()),
-            deployment: all(),
-            end: all(),
+            cluster: filled(),
+            service: filled(),
+            revision: filled(),
+            previous: Some(filled()),
+            deployment: filled(),
+            end: filled(),
             desired: Some(2),
             images: vec![ImageRecord {
-                container: all(),
-                image: all(),
+                container: filled(),
+                image: filled(),
                 digest: Some(format!("sha256:{text}")),
             }],
             timeline: vec![point(0, 0), point(50, 100)],
             events: vec![EventRecord {
                 at: after(65),
-                message: all(),
+                message: filled(),
             }],
             stopped: vec![StoppedRecord {
-                task: all(),
+                task: filled(),
                 at: Some(after(65)),
-                reason: all(),
+                reason: filled(),
             }],
             console: Some(format!("https://example.com/{text}")),
         };
@@ -317,8 +317,8 @@ mod tests {
         Record {
             succeeded: false,
             message: format!("{text}\n{text}"),
-            job: all(),
-            pipeline_execution_id: Some(all()),
+            job: filled(),
+            pipeline_execution_id: Some(filled()),
             started: started(),
             ended: after(100),
             services: vec![service, untouched],

@@ -21,7 +21,7 @@ pub const DIRECTORY_LIMIT_BYTES: u64 = 64 * MIB;
 
 const MIB: u64 = 1024 * 1024;
 
-/// Room for the extra field of a local header, whose length the directory does not tell.
+/// Room for the extra field of a local header, whose length is not in the directory.
 const EXTRA_FIELD_ROOM_BYTES: u64 = 1024;
 
 /// At most so many close matches are named.

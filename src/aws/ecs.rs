@@ -144,7 +144,7 @@ pub struct Listed {
     pub target_revision: Option<String>,
     /// When it was created.
     pub created_at: Option<Timestamp>,
-    /// It has ended as `SUCCESSFUL`.
+    /// Its status is `SUCCESSFUL`.
     pub is_successful: bool,
 }
 
@@ -545,8 +545,8 @@ impl Ecs {
         })
     }
 
-    /// The stopped tasks of our `deployment`, as far as they tell why. ECS shows them for an hour
-    /// or more. Where the deployment's id is not known any more, `own` tells them: no other
+    /// The stopped tasks of our `deployment`, with why they stopped. ECS shows them for an hour
+    /// or more. Where the deployment's id is not known any more, `own_arn` identifies them: no other
     /// deployment brings this job's revision.
     ///
     /// # Errors
@@ -555,11 +555,11 @@ impl Ecs {
         &self,
         target: &Target,
         deployment: Option<&str>,
-        own: &str,
+        own_arn: &str,
     ) -> Result<Vec<StoppedTask>, CallError> {
         let is_ours = |task: &Task| match deployment {
             Some(deployment) => task.started_by() == Some(deployment),
-            None => task.task_definition_arn() == Some(own),
+            None => task.task_definition_arn() == Some(own_arn),
         };
         let mut stopped = Vec::new();
         let mut next = None;

@@ -20,7 +20,7 @@ pub(super) enum Claim {
 
 impl Run<'_> {
     /// Whether the job that `deployment` names has registered `revision`. Without a token there is
-    /// nothing to doubt: this very invocation has found or made it.
+    /// nothing to check: this invocation has found or registered it.
     pub(super) async fn claim_revision(
         &self,
         deployment: &Deployment,

@@ -238,13 +238,13 @@ impl Engine {
         pin: Option<Pin>,
         bounds: Bounds,
     ) -> Opened<'a> {
-        let all = |content: &Content| Opened {
+        let same_for_all = |content: &Content| Opened {
             artifact,
             contents: vec![content.clone(); looked.len()],
             pin: None,
         };
         let Some(location) = artifact.location.clone() else {
-            return all(&Content::Unusable(Failure::new(
+            return same_for_all(&Content::Unusable(Failure::new(
                 FailureKind::RevisionUnavailable,
                 format!(
                     "The artifact {} has no location in the event: release the change again to have it built.",
@@ -308,13 +308,13 @@ impl Engine {
                     .collect(),
                 pin,
             },
-            (Ok((Err(unreadable), _)), Some(first)) => all(&content(first, unreadable)),
+            (Ok((Err(unreadable), _)), Some(first)) => same_for_all(&content(first, unreadable)),
             // Reading the zip panicked: its content is at fault, and nothing was changed.
             (Err(_), Some(first)) => {
                 let unreadable = Unreadable::NotZip("reading it failed".to_owned());
-                all(&content(first, unreadable))
+                same_for_all(&content(first, unreadable))
             }
-            (_, None) => all(&Content::Unusable(wrong(
+            (_, None) => same_for_all(&Content::Unusable(wrong(
                 "Nothing was asked for.".to_owned(),
             ))),
         }

@@ -26,14 +26,14 @@ impl Run<'_> {
             return Event::TaskLooked(self.look_at_task(deployment, task).await);
         }
         let looking = deployment.services.iter().map(|service| self.look(service));
-        let all = few_at_once(looking).await;
-        for (service, observed) in deployment.services.iter().zip(&all) {
+        let looks = few_at_once(looking).await;
+        for (service, observed) in deployment.services.iter().zip(&looks) {
             let now = self.now();
             self.engine
                 .observer
                 .looked(&service.target, &observed.look, now);
         }
-        Event::Looked(all)
+        Event::Looked(looks)
     }
 
     /// One look at a service.
@@ -107,7 +107,7 @@ impl Run<'_> {
         service: &Service,
         described: &ServiceDescribed,
     ) -> Result<Found, CallError> {
-        let own = service.revision.arn_like(&described.seen.task_definition);
+        let own_arn = service.revision.arn_like(&described.seen.task_definition);
         let ours = named_by(service, described);
         let (arn, brings) = match ours.service_deployment() {
             Some(id) => {
@@ -115,7 +115,7 @@ impl Run<'_> {
                 (arn.await?, None)
             }
             None => self
-                .deployed_before(&service.target, &own)
+                .deployed_before(&service.target, &own_arn)
                 .await?
                 .map_or((None, None), |found| {
                     (Some(found.arn), found.target_revision)
@@ -135,14 +135,14 @@ impl Run<'_> {
             return none(ours, Some(arn));
         };
         let mut seen = shown.seen;
-        // What was listed of it and what it says of itself must agree.
+        // The revision in the listing and the one in the description must agree.
         let is_another = brings.is_some() && brings != shown.target_revision;
         if is_another || is_from_before(&ours, &described.seen, &seen) {
             return none(ours.with_service_deployment(None), None);
         }
         let ours = ours.with_service_deployment(Some(seen.id.clone()));
         // It was found by the revision that it brings, now or in an earlier invocation.
-        seen.task_definition = Some(own);
+        seen.task_definition = Some(own_arn);
         if let Some(revision) = shown.rollback_revision {
             // Without them the status decides.
             let known = self.ecs.task_definitions_of(&[revision]).await;
@@ -214,9 +214,9 @@ impl Run<'_> {
 /// Our deployment, by the name that ECS lists it with by now, if its answer to our update did not.
 fn named_by(service: &Service, described: &ServiceDescribed) -> Ours {
     let ours = service.ours.clone();
-    let own = service.revision.arn_like(&described.seen.task_definition);
-    match (&ours, described.seen.first_of(&own)) {
-        (Ours::Unnamed { .. }, Some(own)) => ours.named(own.id.clone()),
+    let own_arn = service.revision.arn_like(&described.seen.task_definition);
+    match (&ours, described.seen.first_of(&own_arn)) {
+        (Ours::Unnamed { .. }, Some(listed)) => ours.named(listed.id.clone()),
         (Ours::Unnamed { .. }, None) | (Ours::Named { .. } | Ours::Untouched, _) => ours,
     }
 }

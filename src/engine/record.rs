@@ -293,8 +293,10 @@ impl Run<'_> {
     }
 
     async fn gather_of(&self, service: &Service, record: &mut ServiceRecord) {
-        let (own, deployment) = (own_arn(service), service.ours.deployment());
-        let stopped = self.ecs.stopped_tasks(&service.target, deployment, &own);
+        let (own_arn, deployment) = (own_arn(service), service.ours.deployment());
+        let stopped = self
+            .ecs
+            .stopped_tasks(&service.target, deployment, &own_arn);
         match stopped.await {
             Ok(stopped) => {
                 record.stopped = stopped
@@ -312,16 +314,17 @@ impl Run<'_> {
                 self.text(&error)
             )),
         }
-        record.images = self.image_records(service, &own).await;
+        record.images = self.image_records(service, &own_arn).await;
     }
 
-    async fn image_records(&self, service: &Service, own: &str) -> Vec<ImageRecord> {
-        let (described, digests) = tokio::join!(self.ecs.describe_task_definition(own), async {
-            match service.ours.deployment() {
-                Some(id) => self.ecs.running_digests(&service.target, id).await,
-                None => Ok(Vec::new()),
-            }
-        });
+    async fn image_records(&self, service: &Service, own_arn: &str) -> Vec<ImageRecord> {
+        let (described, digests) =
+            tokio::join!(self.ecs.describe_task_definition(own_arn), async {
+                match service.ours.deployment() {
+                    Some(id) => self.ecs.running_digests(&service.target, id).await,
+                    None => Ok(Vec::new()),
+                }
+            });
         let described = match described {
             Ok(described) => described,
             Err(error) => {

@@ -156,8 +156,8 @@ impl Run<'_> {
         let mut failures = Vec::new();
         for one in &found {
             let of_family = one.revision().and_then(|runs| {
-                let mut all = revisions.iter();
-                all.find(|revision| revision.family() == runs.family())
+                let mut newer = revisions.iter();
+                newer.find(|revision| revision.family() == runs.family())
             });
             let changed = match of_family.map(|revision| one.pointed(revision)) {
                 None | Some(Pointed::AsItIs) => continue,

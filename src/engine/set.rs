@@ -110,10 +110,14 @@ impl Run<'_> {
         targets: Vec<TargetService>,
         prior: Vec<PriorDelivery>,
     ) -> Result<Deployment, Refused> {
-        let own = own_arns(&targets);
+        let revisions = own_arns(&targets);
         let set = self.set_each(job, targets, prior).await;
         set.map_err(|not_set| {
-            let unused = if not_set.is_unused { own } else { Vec::new() };
+            let unused = if not_set.is_unused {
+                revisions
+            } else {
+                Vec::new()
+            };
             Refused::with_unused(not_set.failure, unused)
         })
     }
@@ -175,11 +179,11 @@ impl Run<'_> {
         if target.is_fresh {
             return Ok(PriorDelivery::None);
         }
-        // An earlier delivery registered it. Did it come to update the service, too?
+        // An earlier delivery registered the revision and may have updated the service, too.
         let Some(before) = self.deployed_before(&target.target, &target.own).await? else {
             return Ok(PriorDelivery::None);
         };
-        // Another delivery may have set it since it was seen, at this very moment.
+        // Another delivery may have set it since it was seen.
         let (service, deployment) = tokio::join!(
             self.ecs.describe_service(&target.target),
             self.ecs.describe_service_deployment(&before.arn)
@@ -268,17 +272,20 @@ impl Run<'_> {
             PriorDelivery::Set(seen) => {
                 let previous = match &target.previous {
                     Some(previous) => Some(previous.clone()),
-                    // Set to ours when we came: what was before must be asked.
+                    // It was set to our revision at the start: what was before must be looked up.
                     None => self.previous_of(target, seen).await,
                 };
                 let service = Service {
                     previous,
                     ..target.set(seen)
                 };
-                let own = target.own_deployment(seen);
-                Outcome::Found(Box::new(service), own.and_then(|own| own.created_at))
+                let listed = target.own_deployment(seen);
+                Outcome::Found(
+                    Box::new(service),
+                    listed.and_then(|listed| listed.created_at),
+                )
             }
-            // ECS rolled it back, or another deployment took its place.
+            // ECS rolled it back, or another deployment replaced it.
             PriorDelivery::Before { arn, created_at } => {
                 let set = target.set(&target.seen);
                 let id = text::last_part(arn).to_owned();
@@ -319,9 +326,10 @@ impl Run<'_> {
         let since = if target.is_fresh {
             None
         } else {
-            let own = target.own_deployment(&answer);
+            let listed = target.own_deployment(&answer);
             Some(
-                own.and_then(|own| own.created_at)
+                listed
+                    .and_then(|listed| listed.created_at)
                     .unwrap_or_else(|| self.now()),
             )
         };
@@ -374,7 +382,7 @@ impl Run<'_> {
         })
     }
 
-    /// The service deployment that brought `own`, if there ever was one: the first of them. Looked
+    /// The service deployment that brought `own_arn`, if there ever was one: the first of them. Looked
     /// for as far back as one of this job can be.
     ///
     /// # Errors
@@ -382,7 +390,7 @@ impl Run<'_> {
     pub(super) async fn deployed_before(
         &self,
         target: &Target,
-        own: &str,
+        own_arn: &str,
     ) -> Result<Option<Listed>, CallError> {
         let oldest = self.now() - OLDEST;
         let mut next = None;
@@ -399,7 +407,7 @@ impl Run<'_> {
             let known = self.ecs.task_definitions_of(&revisions).await?;
             let brings_own = |one: &Listed| {
                 known.iter().any(|(revision, task_definition)| {
-                    one.target_revision.as_ref() == Some(revision) && task_definition == own
+                    one.target_revision.as_ref() == Some(revision) && task_definition == own_arn
                 })
             };
             let is_last = page.next.is_none()

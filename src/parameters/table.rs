@@ -53,7 +53,7 @@ pub enum SetBy {
 pub enum Reason {
     /// The parameter is needed to find that file.
     FindsTheFile,
-    /// Whoever may change the artifact would choose whose account is deployed to.
+    /// Otherwise people who may change the artifact would choose the account that is deployed to.
     ChoosesTheAccount,
 }
 

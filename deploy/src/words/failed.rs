@@ -65,7 +65,7 @@ pub fn failed(
 
 const NOT_LOOKED_AT: &str = "it was not looked at";
 
-/// Why `service` failed, as the headline says it: what its tasks tell, else what ECS does, else how far
+/// Why `service` failed, as the headline says it: what its tasks show, else what ECS does, else how far
 /// it came.
 pub fn cause(service: &Service, spec: &DeploySpec, started: Timestamp, now: Timestamp) -> String {
     let nothing = Evidence::default();
