@@ -216,8 +216,8 @@ impl Attempt {
     }
 
     /// What becomes of it with a new look. `has_completed`: the rollout was not complete before, and is.
-    /// What was given up is tried once more then, because another call asks for it: UpdateService, not
-    /// StopServiceDeployment.
+    /// What was given up is tried once more then, because another call asks for it: `UpdateService`, not
+    /// `StopServiceDeployment`.
     #[must_use]
     pub fn looked(self, has_completed: bool) -> Self {
         match self {

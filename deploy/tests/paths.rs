@@ -102,7 +102,7 @@ struct Path {
     /// Where a later invocation would go on.
     checkpoint: Deployment,
     now: Timestamp,
-    /// By when it has to have ended.
+    /// By when it has to be at an end.
     last: Timestamp,
     /// Services whose rollback AWS has accepted, ever.
     asked: BTreeSet<usize>,
@@ -198,7 +198,7 @@ impl Path {
         }
     }
 
-    /// Goes on to the end; how it ended, or `None` if an invocation ended it for good.
+    /// Goes on to the end; its end, or `None` if an invocation was its end.
     fn run(&mut self) -> Option<End> {
         for _ in 0..STEPS {
             assert!(
@@ -495,7 +495,7 @@ impl Path {
     }
 }
 
-/// A stage that began at `started` has ended by then: its limit, a rollback that ECS owes and one that
+/// A stage that started at `started` is at an end by then: its limit, a rollback that ECS owes and one that
 /// we ask for then, and the pauses in which each of them runs out.
 fn last_of(started: Timestamp) -> Timestamp {
     started + LIMIT + ROLLBACK_ALLOWANCE * 2 + LONGEST_PAUSE * 10

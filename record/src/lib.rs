@@ -24,9 +24,9 @@ pub struct Record {
     pub job: String,
     /// The pipeline's execution, if the parameters say it.
     pub pipeline_execution_id: Option<String>,
-    /// When the deployment began to change something.
+    /// When the deployment started to change something.
     pub started: Timestamp,
-    /// When it ended.
+    /// When it was over.
     pub ended: Timestamp,
     /// One for each service, in the order of the parameters.
     pub services: Vec<ServiceRecord>,

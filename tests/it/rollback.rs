@@ -81,7 +81,7 @@ async fn a_rollout_out_of_time_is_stopped_and_followed_back() {
     assert_eq!(
         world.done("UpdateService"),
         1,
-        "ECS goes back by itself then"
+        "ECS rolls back by itself then"
     );
     assert_eq!(task_definition(&world), "app:1");
     assert!((7 * 60_000..10 * 60_000).contains(&took), "{took}");
@@ -440,7 +440,7 @@ async fn a_deployment_that_comes_while_the_evidence_is_gathered_is_left_alone() 
     world.simulator.ecs().image("v2", crash(3, &[]));
     let ecs = world.simulator.ecs();
     let hotfix = ecs.register(app("repo/app:hotfix"));
-    // Somebody deploys just as we have begun to ask why ours failed.
+    // Somebody deploys just as we have started to gather evidence of why ours failed.
     let other = Intervention::Deploy {
         task_definition: hotfix,
     };

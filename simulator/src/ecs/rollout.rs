@@ -83,7 +83,7 @@ impl World {
             other.places = false;
         }
         if !is_rollback {
-            // Whatever was under way is over: another one has taken its place.
+            // Whatever was under way is over: another one has replaced it.
             for other in &mut service.service_deployments {
                 if other.finished_at.is_none() && Some(&other.arn) != service_deployment.as_ref() {
                     other.status = "STOPPED".to_owned();

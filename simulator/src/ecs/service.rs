@@ -35,7 +35,7 @@ pub(super) struct Deployment {
     pub(super) updated_at: i64,
     /// Failed in a row.
     pub(super) failed: i64,
-    /// What served before: a rollback goes there.
+    /// What served before: a rollback goes to it.
     pub(super) previous: String,
     /// Left to go through, the current one first.
     pub(super) stages: Vec<Stage>,
