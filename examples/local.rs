@@ -23,12 +23,12 @@ mod show;
 use std::process::ExitCode;
 
 use arguments::{Arguments, Asked};
-use real::Ended;
+use real::Finished;
 use show::Show;
 
 const FAILED: u8 = 1;
 const NOT_STARTED: u8 = 2;
-/// As shells say it of who was ended by SIGINT: 128 and the signal's number.
+/// As shells have it for a process that SIGINT ended: 128 and the signal's number.
 const INTERRUPTED: u8 = 130;
 
 #[tokio::main(flavor = "current_thread")]
@@ -73,12 +73,12 @@ async fn main() -> ExitCode {
         Box::pin(real::deploy(service, &artifact, show)).await
     } else {
         let simulated = play::simulated(&arguments, artifact, show).await;
-        simulated.map(Ended::of)
+        simulated.map(Finished::of)
     };
     match outcome {
-        Ok(Ended::Succeeded) => ExitCode::SUCCESS,
-        Ok(Ended::Failed) => ExitCode::from(FAILED),
-        Ok(Ended::Interrupted) => ExitCode::from(INTERRUPTED),
+        Ok(Finished::Succeeded) => ExitCode::SUCCESS,
+        Ok(Finished::Failed) => ExitCode::from(FAILED),
+        Ok(Finished::Interrupted) => ExitCode::from(INTERRUPTED),
         Err(wrong) => {
             show::problem(&wrong);
             ExitCode::from(NOT_STARTED)

@@ -2,7 +2,7 @@
 //!
 //! An answer that CodePipeline has refused once it refuses again, and a job without an answer hangs
 //! for twenty minutes. So each refusal is followed by an answer with less in it that could be the
-//! reason, and at the end by a failure that says what is known, in plain words.
+//! reason, and at the end by a failure that says what is known, in plain text.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -20,8 +20,8 @@ use crate::deploy::words::{self, Caller};
 /// A plain message has no more than this.
 const SHORT_CHARS: usize = 600;
 
-/// The last words, which nobody can have anything against.
-const LAST_WORDS: &str = "CodePipeline refused the message of this failure. The function's log has it. A deployment that was under way goes on unwatched: look at the service.";
+/// The last text: CodePipeline has nothing in it to refuse.
+const LAST_TEXT: &str = "CodePipeline refused the message of this failure. The function's log has it. A deployment that was under way goes on unwatched: look at the service.";
 
 /// The job could not be answered. Lambda is to bring the event again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,9 +30,9 @@ pub struct Unanswered(#[source] CallError);
 
 /// How answering went.
 pub(crate) struct Answered {
-    /// The answer is CodePipeline's, or nobody's; not if another delivery has given one.
+    /// CodePipeline has accepted the answer, or no job waits for one; false if another delivery has answered.
     pub(crate) is_accepted: bool,
-    /// The failure that was given instead of a success, or of a token, that was not taken.
+    /// The failure that was given instead of a success, or of a token, that was not accepted.
     pub(crate) instead: Option<Outcome>,
     /// What should be known of it.
     pub(crate) warnings: Vec<String>,
@@ -95,7 +95,7 @@ pub(crate) async fn answer(
         Class::JobOver => {
             format!("the job {job} was answered before, so this answer was not taken: {error}")
         }
-        // Brought again, the event would come to the same.
+        // A retry by Lambda would be refused in the same way.
         Class::Refused | Class::Unsupported => {
             format!("CodePipeline took no answer to the job {job}, however plain: {error}")
         }
@@ -121,7 +121,7 @@ pub(crate) async fn answer(
     Ok(answered)
 }
 
-/// Whether CodePipeline said no to this very answer: another one may be taken.
+/// Whether CodePipeline refused this very answer: it may accept another one.
 fn is_no(class: Class) -> bool {
     !matches!(
         class,
@@ -162,34 +162,34 @@ async fn put(codepipeline: &CodePipeline, job: &str, outcome: &Outcome) -> Resul
 enum Plainer {
     /// The same without all that can be left out, in plain characters.
     Plain,
-    /// The failure that says that the success, or the token, was not taken.
-    NotTaken,
+    /// The failure that says that the success, or the token, was not accepted.
+    NotAccepted,
     /// That one in plain characters.
-    PlainNotTaken,
-    /// [`LAST_WORDS`].
-    LastWords,
+    PlainNotAccepted,
+    /// [`LAST_TEXT`].
+    LastText,
 }
 
 /// The answers that are left to give instead of `outcome`.
 #[derive(Debug)]
 pub(crate) struct Instead<'a> {
     outcome: &'a Outcome,
-    /// What a deployment that is not over does from now on, if nobody follows it.
+    /// The sentence on a deployment that is not over and is not followed any more.
     unwatched: String,
     left: VecDeque<Plainer>,
-    /// Why a success or a token was not taken: the first refusal tells most.
+    /// Why a success or a token was not accepted: the first refusal explains most.
     refusal: Option<CallError>,
 }
 
 impl<'a> Instead<'a> {
     pub(crate) fn of(outcome: &'a Outcome, checkpoint: &Checkpoint) -> Self {
         let steps: &[Plainer] = match outcome {
-            Outcome::Failed { .. } => &[Plainer::Plain, Plainer::LastWords],
+            Outcome::Failed { .. } => &[Plainer::Plain, Plainer::LastText],
             Outcome::Succeeded { .. } | Outcome::InProgress { .. } => &[
                 Plainer::Plain,
-                Plainer::NotTaken,
-                Plainer::PlainNotTaken,
-                Plainer::LastWords,
+                Plainer::NotAccepted,
+                Plainer::PlainNotAccepted,
+                Plainer::LastText,
             ],
         };
         Self {
@@ -218,18 +218,18 @@ impl<'a> Instead<'a> {
             self.left.retain(|step| *step != Plainer::Plain);
         }
         let step = self.left.pop_front()?;
-        if step == Plainer::NotTaken {
+        if step == Plainer::NotAccepted {
             self.refusal = Some(error.clone());
         }
         Some(match step {
             Plainer::Plain => plain(self.outcome),
-            Plainer::NotTaken => self.not_taken(),
-            Plainer::PlainNotTaken => plain(&self.not_taken()),
-            Plainer::LastWords => failed(FailureKind::Job, LAST_WORDS, None),
+            Plainer::NotAccepted => self.not_accepted(),
+            Plainer::PlainNotAccepted => plain(&self.not_accepted()),
+            Plainer::LastText => failed(FailureKind::Job, LAST_TEXT, None),
         })
     }
 
-    fn not_taken(&self) -> Outcome {
+    fn not_accepted(&self) -> Outcome {
         let (kind, why) = match &self.refusal {
             Some(error) if error.class == Class::Denied => (
                 FailureKind::Permission,
@@ -272,22 +272,22 @@ fn failed(kind: FailureKind, message: &str, external_execution_id: Option<String
     }
 }
 
-/// The same answer without all that CodePipeline could have something against, for it has just
-/// refused the full one.
+/// The same answer without all that CodePipeline may refuse, because it has just refused the full
+/// one.
 fn plain(outcome: &Outcome) -> Outcome {
     match outcome {
         Outcome::Succeeded { message, .. } => Outcome::Succeeded {
-            message: plain_words(message),
+            message: plain_text(message),
             variables: BTreeMap::new(),
             external_execution_id: None,
         },
         Outcome::Failed { failure, .. } => {
-            failed(failure.kind, &plain_words(&failure.message), None)
+            failed(failure.kind, &plain_text(&failure.message), None)
         }
         Outcome::InProgress { token, details } => Outcome::InProgress {
             token: token::shortest(token).unwrap_or_else(|| token.clone()),
             details: Details {
-                summary: plain_words(&details.summary),
+                summary: plain_text(&details.summary),
                 external_execution_id: None,
                 percent_complete: None,
             },
@@ -295,7 +295,7 @@ fn plain(outcome: &Outcome) -> Outcome {
     }
 }
 
-fn plain_words(text: &str) -> String {
+fn plain_text(text: &str) -> String {
     let plain: String = text
         .chars()
         .map(|c| {
@@ -333,7 +333,7 @@ mod tests {
         }
     }
 
-    fn all(outcome: &Outcome, class: Class) -> Vec<Outcome> {
+    fn every_answer(outcome: &Outcome, class: Class) -> Vec<Outcome> {
         let mut instead = Instead::of(outcome, &Checkpoint::Unchanged);
         std::iter::from_fn(|| instead.next(&error(class))).collect()
     }
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn every_answer_that_is_refused_is_followed_by_a_plainer_one_down_to_plain_words() {
+    fn every_answer_that_is_refused_is_followed_by_a_plainer_one_down_to_plain_text() {
         let succeeded = Outcome::Succeeded {
             message: "é".to_owned(),
             variables: BTreeMap::from([("a".to_owned(), "b".to_owned())]),
@@ -357,11 +357,11 @@ mod tests {
         };
         let failure = failed(FailureKind::Configuration, "é", Some("x".to_owned()));
         for (outcome, expected) in [(&in_progress(), 4), (&succeeded, 4), (&failure, 2)] {
-            let given = all(outcome, Class::Refused);
+            let given = every_answer(outcome, Class::Refused);
             assert_eq!(given.len(), expected, "{given:?}");
             assert_eq!(
                 given.last(),
-                Some(&failed(FailureKind::Job, LAST_WORDS, None))
+                Some(&failed(FailureKind::Job, LAST_TEXT, None))
             );
             for (place, one) in given.iter().enumerate() {
                 assert!(place + 1 == expected || *one != given[place + 1]);
@@ -371,13 +371,13 @@ mod tests {
 
     #[test]
     fn what_may_not_be_called_is_not_called_again_with_less() {
-        let given = all(&in_progress(), Class::Denied);
+        let given = every_answer(&in_progress(), Class::Denied);
         let [Outcome::Failed { failure, .. }] = &given[..] else {
             unreachable!("one failure: {given:?}")
         };
         assert_eq!(failure.kind, FailureKind::Permission);
         assert!(failure.message.contains("unwatched"), "{}", failure.message);
         let failure = failed(FailureKind::Configuration, "x", None);
-        assert_eq!(all(&failure, Class::Denied), []);
+        assert_eq!(every_answer(&failure, Class::Denied), []);
     }
 }

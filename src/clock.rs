@@ -9,7 +9,7 @@ use crate::deploy::time::Timestamp;
 /// A future that a clock returns.
 pub type Sleep<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
-/// Tells the time and waits. Tests bring one that they drive.
+/// The time, and waiting. Tests bring one that they drive.
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Timestamp;

@@ -1,4 +1,4 @@
-//! Work that can be ended without ending us.
+//! Work that can be cut off, and may panic, without stopping the handler.
 
 use std::future::Future;
 use std::time::Duration;
@@ -11,11 +11,11 @@ pub(crate) async fn guarded<T: Send + 'static>(
     cut_after: Option<Duration>,
 ) -> Result<T, Cut> {
     let mut work = tokio::spawn(work);
-    let ended = match cut_after {
+    let finished = match cut_after {
         Some(cut_after) => tokio::time::timeout(cut_after, &mut work).await,
         None => Ok((&mut work).await),
     };
-    match ended {
+    match finished {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(_)) => Err(Cut::Panic),
         Err(_) => {

@@ -14,7 +14,7 @@ use crate::deploy::outcome::Outcome;
 use crate::deploy::spec::DeploySpec;
 use crate::deploy::time::Timestamp;
 use crate::deploy::words::{self, Caller};
-use crate::engine::{Engine, Reached, Work, clean_up, hand_back};
+use crate::engine::{Engine, LastCheckpoint, Work, clean_up, hand_back};
 use crate::event::{self, Incoming};
 use crate::guard::guarded;
 use crate::limits::{LOOK_RESERVE, Limits, limits};
@@ -103,7 +103,7 @@ impl Handler {
                 Err(Failure::of_problems(kind, "", &problems).into())
             }
         };
-        let reached = Reached::default();
+        let reached = LastCheckpoint::default();
         let (mut report, target) = match read {
             Err(outcome) => (Report::of(outcome), None),
             Ok(work) => {
@@ -169,7 +169,7 @@ impl Handler {
         key: &str,
         limits: Limits,
         request: &str,
-        reached: &Reached,
+        reached: &LastCheckpoint,
     ) -> Report {
         let spec = work.spec.clone();
         let running = {

@@ -35,7 +35,7 @@
 //! | what a start asks and decides, and what it can be refused for | [`deploy::plan`], [`deploy::refusal`] |
 //! | which services are set, and what came of it | [`deploy::setting`] |
 //! | when a job is answered, and what happens on a panic or near the time limit | [`handler`] |
-//! | what a job is answered if CodePipeline does not take the answer | `answer` |
+//! | what a job is answered if CodePipeline refuses the answer | `answer` |
 //! | what an event may look like | [`event`], [`parameters`] |
 //! | what is performed, and what if it is done twice | [`engine`] |
 //! | the sentence that people read | [`deploy::words`] |

@@ -23,7 +23,7 @@ pub(crate) struct Limits {
     pub(crate) cut_after: Option<Duration>,
 }
 
-/// The limits of an invocation that begins `now` and that Lambda ends at `deadline`; one that goes on with a
+/// The limits of an invocation that starts `now` and that Lambda ends at `deadline`; one that goes on with a
 /// job watches for `watch`.
 pub(crate) fn limits(
     now: Timestamp,

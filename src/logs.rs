@@ -164,10 +164,10 @@ where
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
         // A formatted text may hold anything; a literal holds what stands in the source.
-        let words = panic.payload().downcast_ref::<&'static str>();
+        let message = panic.payload().downcast_ref::<&'static str>();
         tracing::error!(
             place = place.unwrap_or_default(),
-            words = words.copied().unwrap_or_default(),
+            text = message.copied().unwrap_or_default(),
             "panicked"
         );
     }));

@@ -16,7 +16,7 @@ use crate::observer::{Finished, Observer};
 /// The metrics' namespace in CloudWatch.
 pub const NAMESPACE: &str = "EcsDeployAction";
 
-/// Of the message so much stands in the line: the headline.
+/// The line has this much of the message: the headline.
 const HEADLINE_LIMIT_CHARS: usize = 1000;
 
 /// Writes the line of each deployment that ends to standard output, which is the function's log.
@@ -26,8 +26,8 @@ pub struct ToStandardOutput;
 impl Observer for ToStandardOutput {
     fn looked(&self, _: &Target, _: &Look, _: Timestamp) {}
 
-    fn finished(&self, ended: Finished<'_>) {
-        if let Some(line) = line(ended)
+    fn finished(&self, finished: Finished<'_>) {
+        if let Some(line) = line(finished)
             && let Err(error) = writeln!(io::stdout().lock(), "{line}")
         {
             tracing::warn!("the metrics could not be written: {error}");
@@ -36,8 +36,8 @@ impl Observer for ToStandardOutput {
 }
 
 /// The line, or `None` for a deployment that goes on.
-pub fn line(ended: Finished<'_>) -> Option<Value> {
-    let (outcome, kind, message) = match ended.outcome {
+pub fn line(finished: Finished<'_>) -> Option<Value> {
+    let (outcome, kind, message) = match finished.outcome {
         Outcome::Succeeded { message, .. } => ("Succeeded", "None", message),
         Outcome::Failed { failure, .. } => ("Failed", failure.kind.name(), &failure.message),
         Outcome::InProgress { .. } => return None,
@@ -45,7 +45,7 @@ pub fn line(ended: Finished<'_>) -> Option<Value> {
     let headline = message.lines().next().unwrap_or_default();
     Some(json!({
         "_aws": {
-            "Timestamp": ended.at.as_millis(),
+            "Timestamp": finished.at.as_millis(),
             "CloudWatchMetrics": [{
                 "Namespace": NAMESPACE,
                 "Dimensions": [["Outcome"], ["Outcome", "Phase"], ["Cluster", "Service", "Outcome"]],
@@ -56,14 +56,14 @@ pub fn line(ended: Finished<'_>) -> Option<Value> {
             }],
         },
         "Outcome": outcome,
-        "Phase": ended.phase,
-        "Cluster": ended.target.map_or("unknown", Target::cluster_name),
-        "Service": ended.target.map_or("unknown", Target::service_name),
+        "Phase": finished.phase,
+        "Cluster": finished.target.map_or("unknown", Target::cluster_name),
+        "Service": finished.target.map_or("unknown", Target::service_name),
         "Deployments": 1,
-        "Duration": ended.took.as_secs(),
+        "Duration": finished.took.as_secs(),
         "FailureType": kind,
         "Message": text::cut(headline, HEADLINE_LIMIT_CHARS),
-        "job": ended.job,
+        "job": finished.job,
     }))
 }
 

@@ -1,4 +1,4 @@
-//! Whoever watches deployments without taking part: metrics, the local runner, tests.
+//! Observers of deployments, which change nothing: metrics, the local runner, tests.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use crate::deploy::spec::Target;
 use crate::deploy::time::Timestamp;
 use crate::record::Record;
 
-/// How a deployment of one service ended.
+/// The outcome of a deployment of one service.
 #[derive(Debug, Clone, Copy)]
 pub struct Finished<'a> {
     /// The job, or the invocation of a manual deployment.
     pub job: &'a str,
-    /// The service; `None` if the event did not come to name one.
+    /// The service; `None` if the event names none.
     pub target: Option<&'a Target>,
     /// The outcome; in progress is none.
     pub outcome: &'a Outcome,
-    /// The phase in which it ended: `Start`, `PreDeploy`, `RollingOut` or `RollingBack`.
+    /// The stage in which it ended: `Start`, `PreDeploy`, `RollingOut` or `RollingBack`.
     pub phase: &'static str,
     /// Since the service was updated, or since the invocation began if it was not.
     pub took: Duration,
@@ -25,12 +25,12 @@ pub struct Finished<'a> {
     pub at: Timestamp,
 }
 
-/// Sees each look at the services and each end, for whoever shows or counts deployments.
+/// Sees each look at the services and each end, for showing or counting deployments.
 pub trait Observer: Send + Sync {
     /// What was seen of `target`, and when.
     fn looked(&self, target: &Target, look: &Look, now: Timestamp);
 
-    /// How an invocation ended, after its job was answered.
+    /// The outcome of an invocation, after its job was answered.
     fn finished(&self, _: Finished<'_>) {}
 
     /// Whether it wants the record of a deployment that ends, which takes a few calls to gather.
@@ -38,7 +38,7 @@ pub trait Observer: Send + Sync {
         false
     }
 
-    /// The record of a deployment that has ended, before its job is answered.
+    /// The record of a deployment that is over, before its job is answered.
     fn recorded(&self, _: &Record) {}
 }
 

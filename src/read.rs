@@ -84,7 +84,7 @@ async fn configuration(
 }
 
 /// The parameters could not be read from the artifact. A deployment that is under way is
-/// handed back as it came while that may pass: what serves is decided by nobody's not looking.
+/// handed back as it came while that may pass: not being able to look decides nothing.
 fn unread(order: &Order, failure: Failure, now: Timestamp) -> Outcome {
     let Some(token) = &order.continuation_token else {
         return failure.into();

@@ -25,14 +25,14 @@ pub struct ServiceReport {
     pub changes: Changes,
 }
 
-/// No report is larger: Lambda takes 6 MB as the answer to whoever waits for it
+/// No report is larger: Lambda takes 6 MB as the answer to the caller that waits for it
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>), and people read it.
 pub const REPORT_LIMIT_BYTES: usize = 1_000_000;
 
 /// All that an invocation has to say.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
-    /// How it ended.
+    /// Its outcome.
     pub outcome: Outcome,
     /// One for each target, as far as they are known.
     pub services: Vec<ServiceReport>,
@@ -106,7 +106,7 @@ impl Report {
     }
 
     /// The JSON that the invocation returns, of [`REPORT_LIMIT_BYTES`] at most: what is left out is
-    /// said among its warnings.
+    /// reported among its warnings.
     pub fn to_json(&self) -> Value {
         /// Besides what is measured: names, quotes, the sentence about what is left out, and a
         /// message and a token at their longest.
@@ -188,8 +188,8 @@ fn dry_run_message(spec: &DeploySpec, plan: &Plan) -> String {
     let headline = plan.headline(&spec.about());
     let mut message = text::cut_bytes(&headline, HEADLINE_LIMIT_BYTES);
     let mut length = message.len();
-    let all: usize = plan.families.iter().map(|one| one.changes.count()).sum();
-    let mut told = 0;
+    let total: usize = plan.families.iter().map(|one| one.changes.count()).sum();
+    let mut shown = 0;
     for change in plan.families.iter().flat_map(|one| &one.changes.listed) {
         let line = format!("\n{change}");
         length += line.len();
@@ -197,10 +197,10 @@ fn dry_run_message(spec: &DeploySpec, plan: &Plan) -> String {
             break;
         }
         message.push_str(&line);
-        told += 1;
+        shown += 1;
     }
-    if told < all {
-        message.push_str(&format!("\nand {} more", all - told));
+    if shown < total {
+        message.push_str(&format!("\nand {} more", total - shown));
     }
     message
 }
@@ -220,7 +220,7 @@ impl Room {
 
     /// The first `values` that fit, into `share` bytes at most; and how many do not.
     fn fill(&mut self, values: Vec<Value>, share: usize) -> (Vec<Value>, usize) {
-        let all = values.len();
+        let total = values.len();
         let mut used = 0;
         let mut fitting = Vec::new();
         for value in values {
@@ -231,7 +231,7 @@ impl Room {
             }
             fitting.push(value);
         }
-        let more = all - fitting.len();
+        let more = total - fitting.len();
         (fitting, more)
     }
 }

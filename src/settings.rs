@@ -96,14 +96,14 @@ impl Settings {
 
 /// The sentence on a setting that cannot be read.
 pub(crate) fn unreadable(name: &str, written: &str, expected: &str, default: &str) -> String {
-    /// More of it would tell nothing more.
+    /// More of the value would not help.
     const WRITTEN_LIMIT_CHARS: usize = 40;
     let written = text::cut(&shown(written), WRITTEN_LIMIT_CHARS);
     format!("{name} is '{written}': expected {expected}; until then it is {default}")
 }
 
 /// A variable of this process's environment. What is not Unicode in it is replaced by U+FFFD, so
-/// that whoever reads it says that it cannot be read.
+/// that its reader reports it as unreadable.
 #[expect(clippy::disallowed_methods, reason = "this is the one door to it")]
 pub fn environment(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())

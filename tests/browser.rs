@@ -91,12 +91,12 @@ fn chromium(folder: &Path, theme: Theme, arguments: &[&str], file: &Path) -> Str
             )
         });
     let _ = fs::remove_dir_all(&profile);
-    let (told, errors) = (
+    let (output, errors) = (
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
     );
     assert!(output.status.success(), "{}: {errors}", output.status);
-    told.into_owned()
+    output.into_owned()
 }
 
 fn attribute(html: &str) -> String {
@@ -150,12 +150,12 @@ function letters(element) {
 
 function measureChart(svg) {
   const box = svg.getBoundingClientRect();
-  const texts = [...svg.querySelectorAll('text')].map(text => ({ words: text.textContent, box: text.getBoundingClientRect() }));
+  const texts = [...svg.querySelectorAll('text')].map(text => ({ content: text.textContent, box: text.getBoundingClientRect() }));
   const collisions = [], outside = [], crowded = [];
   texts.forEach((one, index) => {
-    if (!inside(one.box, box)) outside.push(one.words);
+    if (!inside(one.box, box)) outside.push(one.content);
     for (const other of texts.slice(index + 1))
-      if (overlap(one.box, other.box)) collisions.push(one.words + ' / ' + other.words);
+      if (overlap(one.box, other.box)) collisions.push(one.content + ' / ' + other.content);
   });
   for (const stage of svg.querySelectorAll('.stage')) {
     const text = stage.querySelector('text');
@@ -166,7 +166,7 @@ function measureChart(svg) {
     paths: svg.querySelectorAll('path').length,
     lines: svg.querySelectorAll('line').length,
     stages: svg.querySelectorAll('.stage').length,
-    texts: texts.map(text => text.words),
+    texts: texts.map(text => text.content),
     isInFigure: inside(box, svg.closest('figure').getBoundingClientRect()),
     marksOutside: marks.filter(mark => !inside(mark.getBoundingClientRect(), box)).map(mark => mark.outerHTML),
     letterHeight: Math.min(...texts.map(text => text.box.height)),
@@ -651,10 +651,10 @@ fn stages_and_traffic_are_drawn_without_overlap() {
         let staged = &chart["charts"][0];
         assert_eq!(staged["stages"], 8);
         assert_eq!(chart["charts"][1]["stages"], 0);
-        let words = staged["texts"].as_array().unwrap();
+        let texts = staged["texts"].as_array().unwrap();
         assert!(
-            words.contains(&"Traffic on the new tasks".into()),
-            "{words:?}"
+            texts.contains(&"Traffic on the new tasks".into()),
+            "{texts:?}"
         );
     }
 }

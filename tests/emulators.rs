@@ -229,24 +229,32 @@ async fn moto_a_versioned_artifact_is_read_by_ranges_and_the_service_is_updated(
 }
 
 #[tokio::test]
-async fn moto_what_does_not_exist_is_told() {
+async fn moto_what_does_not_exist_is_reported() {
     let moto = Emulator::at("MOTO_ENDPOINT", "missing").await;
     moto.create_service("repo/app:v1").await;
-    let said = async |event: Value| {
+    let message_of = async |event: Value| {
         let report = moto.invoke(&event, ONE_LOOK).await;
         assert_eq!(report["outcome"], "Failed");
         report["message"].as_str().unwrap().to_owned()
     };
     let mut event = moto.event("repo/app:v2");
     event["ServiceName"] = json!("wbe");
-    assert!(said(event).await.contains("there is no service 'wbe'"));
+    assert!(
+        message_of(event)
+            .await
+            .contains("there is no service 'wbe'")
+    );
     let mut event = moto.event("repo/app:v2");
     event["ClusterName"] = json!("nowhere");
-    assert!(said(event).await.contains("there is no cluster 'nowhere'"));
+    assert!(
+        message_of(event)
+            .await
+            .contains("there is no cluster 'nowhere'")
+    );
     let mut event = moto.event("repo/app:v2");
     event.as_object_mut().unwrap().remove("ImageDefinitions");
     event["Artifact"] = json!({"Bucket": "nobody-has-this", "Key": "k"});
-    assert!(said(event.clone()).await.contains("does not exist"));
+    assert!(message_of(event.clone()).await.contains("does not exist"));
     moto.s3
         .create_bucket()
         .bucket("artifacts-missing")
@@ -254,7 +262,7 @@ async fn moto_what_does_not_exist_is_told() {
         .await
         .unwrap();
     event["Artifact"] = json!({"Bucket": "artifacts-missing", "Key": "k"});
-    assert!(said(event).await.contains("does not exist"));
+    assert!(message_of(event).await.contains("does not exist"));
 }
 
 #[tokio::test]

@@ -158,7 +158,7 @@ async fn first_answer(programs: &Programs, program: Program, case: Case) -> Opti
         running.stop().await;
         return None;
     }
-    let (tell, told) = std::sync::mpsc::channel();
+    let (tell, seen) = std::sync::mpsc::channel();
     world.simulator.on_call("PutJobSuccessResult", move || {
         // Whoever asked is still there.
         let _ = tell.send(stopwatch::now());
@@ -171,7 +171,7 @@ async fn first_answer(programs: &Programs, program: Program, case: Case) -> Opti
         next.is_some(),
         "{program:?}: the rollout cannot be over yet"
     );
-    let answered = told.try_recv().expect("an answer, which was just seen");
+    let answered = seen.try_recv().expect("an answer, which was just seen");
     running.stop().await;
     let mut calls = world.simulator.calls();
     // Whatever comes after the answer keeps nobody waiting.

@@ -11,7 +11,7 @@ use crate::world::World;
 
 pub(crate) async fn run(programs: &Programs, runs: usize) {
     let world = World::new(Clock::system(), 1, 1);
-    let all = programs.all();
+    let all = programs.every_program();
     let mut measured: Vec<(Program, Vec<Duration>)> = all
         .into_iter()
         .map(|program| (program, Vec::new()))

@@ -206,15 +206,15 @@ pub(crate) async fn of_processes(programs: &Programs) {
         let mut ours = None;
         // Python takes minutes under valgrind.
         for program in programs
-            .all()
+            .every_program()
             .into_iter()
             .filter(|one| *one != Program::Python)
         {
-            let Some(said) = programs.said_by(&CALLGRIND, program, is_invoked).await else {
+            let Some(output) = programs.output_of(&CALLGRIND, program, is_invoked).await else {
                 table.note(NO_VALGRIND);
                 continue;
             };
-            let count = count_in(&said);
+            let count = count_in(&output);
             #[expect(clippy::cast_precision_loss, reason = "two decimals are shown")]
             let ratio = times(count as f64, *ours.get_or_insert(count) as f64);
             let name = program.name().to_owned();
@@ -256,19 +256,19 @@ fn counted(work: &str) -> Option<u64> {
         .args([&format!("--{OPTION}"), work])
         .output()
         .ok()?;
-    let said = String::from_utf8_lossy(&output.stderr);
+    let text = String::from_utf8_lossy(&output.stderr);
     // A panic has its instructions, too.
-    assert!(output.status.success(), "{work}: {said}");
-    Some(count_in(&said))
+    assert!(output.status.success(), "{work}: {text}");
+    Some(count_in(&text))
 }
 
 /// The count that callgrind says at the end.
-fn count_in(said: &str) -> u64 {
-    let count = said
+fn count_in(output: &str) -> u64 {
+    let count = output
         .lines()
         .find_map(|line| line.split_once("Collected : "))
         .and_then(|(_, count)| count.trim().parse().ok());
-    count.unwrap_or_else(|| unreachable!("valgrind does not say a count: {said}"))
+    count.unwrap_or_else(|| unreachable!("valgrind does not say a count: {output}"))
 }
 
 /// With a comma after each three digits.

@@ -16,9 +16,9 @@ pub(crate) fn described() -> String {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     format!(
         "{}, commit {}, {}; {} x {}, Linux {} {}, load before {}",
-        said_by("date", &["-u", "+%Y-%m-%d %H:%M UTC"]),
-        said_by("git", &["describe", "--always", "--dirty"]),
-        said_by("rustc", &["--version"]),
+        output_of("date", &["-u", "+%Y-%m-%d %H:%M UTC"]),
+        output_of("git", &["describe", "--always", "--dirty"]),
+        output_of("rustc", &["--version"]),
         models.len(),
         models.first().unwrap_or(&"unknown CPU"),
         kernel.trim(),
@@ -28,13 +28,13 @@ pub(crate) fn described() -> String {
 }
 
 /// The first line that a program of this machine says; "unknown" if there is no such program.
-fn said_by(program: &str, arguments: &[&str]) -> String {
-    let said = Command::new(program)
+fn output_of(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program)
         .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output();
-    let said = said.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    said.ok()
-        .filter(|said| !said.is_empty())
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    text.ok()
+        .filter(|text| !text.is_empty())
         .unwrap_or_else(|| "unknown".to_owned())
 }

@@ -26,7 +26,7 @@ pub(crate) async fn run(programs: &Programs) {
         ],
     );
     let mut ours = None;
-    for program in programs.all() {
+    for program in programs.every_program() {
         let world = World::new(Clock::system(), 1, 1).over_tls();
         let healthy = Behaviour::Healthy { start_seconds: 2 };
         world.simulator.ecs().image("app:v2", healthy);

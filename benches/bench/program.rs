@@ -107,7 +107,7 @@ impl Programs {
     }
 
     /// Ours first.
-    pub(crate) fn all(&self) -> Vec<Program> {
+    pub(crate) fn every_program(&self) -> Vec<Program> {
         let mut all = self.deploying();
         all.insert(all.len() - 1, Program::Minimal);
         all
@@ -164,7 +164,7 @@ impl Programs {
 
     /// What `under` says on its standard error of a program that starts, over TLS, and is ended when
     /// it asks for its first event, or for its second. `None` if there is no such program.
-    pub(crate) async fn said_by(
+    pub(crate) async fn output_of(
         &self,
         under: &[&str],
         program: Program,

@@ -90,7 +90,7 @@ pub struct CallError {
     pub resource: Option<Box<str>>,
     /// What it means.
     pub class: Class,
-    /// AWS's code and words, or the network's.
+    /// AWS's code and text, or the network's.
     pub detail: String,
     /// The Region that was called, where the caller knows it.
     pub region: Option<Box<str>>,
@@ -134,7 +134,7 @@ impl CallError {
         )
     }
 
-    /// Whether AWS said no, for want of a permission or for another reason that somebody has to mend.
+    /// Whether AWS refused it, for want of a permission or for another reason that somebody has to correct.
     pub fn is_denial(&self) -> bool {
         matches!(
             self.class,

@@ -1,17 +1,17 @@
-//! What is left to do once the job is answered: revisions that nobody needs.
+//! The cleanup once the job is answered: revisions to deregister.
 
 use super::deployment::Deployment;
 use super::revision::Revision;
 use super::text;
 
-/// What is left to do.
+/// What the cleanup has to do.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Cleanup {
     /// Revisions that were registered for this job and that no service will ever use: ARNs, or
-    /// `family:number`. Only if this answer counts: another delivery may be using them.
+    /// `family:number`. Only if this answer is accepted: another delivery may be using them.
     pub unused: Vec<String>,
-    /// Revisions that this very delivery registered while another one had already: nobody uses
-    /// them, whatever becomes of the answer.
+    /// Revisions that this delivery registered although another one had already: no service uses
+    /// them, whether the answer is accepted or not.
     pub duplicates: Vec<String>,
     /// Old revisions of these families are to be deregistered.
     pub prune: Option<Prune>,

@@ -10,7 +10,7 @@ use super::timeline::Timeline;
 use super::verdict::{TaskVerdict, Verdict};
 
 /// A deployment that has been started. There is no stage before the start, which has no state, and
-/// none after the end, which has no next step.
+/// none after the end, after which nothing is due.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Deployment {
     /// The job that started it: the tag of its revisions, and the task's client token.
@@ -24,12 +24,12 @@ pub struct Deployment {
     pub services: Vec<Service>,
     /// Which version of the artifact the `ConfigFile` was read from.
     pub config_pin: Option<String>,
-    /// A token says all of this, which is input: ECS must say the same before anything is changed.
+    /// A token holds all of this, and a token is input: ECS must show the same before anything is changed.
     /// Never saved.
     pub is_from_token: bool,
 }
 
-/// Where a deployment is. Holds just what the next step needs.
+/// Where a deployment is. Holds just what the next transition needs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stage {
     /// A task runs on the new revision; no service has been changed.
@@ -61,7 +61,7 @@ pub struct TaskLive {
     pub is_ours: bool,
     /// ECS was asked to stop it.
     pub stop: Stop,
-    /// What tells why it failed.
+    /// The evidence of why it failed, once it was gathered.
     pub evidence: Option<Evidence>,
     /// It has succeeded, and what must be seen before a service is set could not be seen.
     pub blocked: Option<Blocked>,
@@ -70,12 +70,12 @@ pub struct TaskLive {
 /// Whether ECS was asked to stop a task.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Stop {
-    /// It was not.
+    /// ECS was not asked.
     #[default]
     NotAsked,
-    /// It was.
+    /// ECS was asked.
     Asked,
-    /// It did not take it, and why.
+    /// It refused, and why.
     Refused(String),
 }
 
@@ -124,14 +124,14 @@ pub struct Rollback {
     pub failed: usize,
     /// Why, as the headline says it; empty where nothing failed of itself.
     pub cause: String,
-    /// What tells why was asked for. Until then the cause is what the look alone has told.
+    /// The evidence was gathered. Until then the cause is what the look alone shows.
     pub is_explained: bool,
 }
 
 /// Who rolls back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
-    /// ECS by itself: its circuit breaker, its alarms, or somebody who told it to.
+    /// ECS by itself: its circuit breaker, its alarms, or somebody who stopped it.
     Ecs,
     /// This function, on behalf of the job.
     Job,
@@ -231,7 +231,7 @@ pub struct Live {
     pub was_gone: bool,
     /// Our asking for its rollback.
     pub rollback: Attempt,
-    /// An answer to that was lost: it may have been taken.
+    /// The answer to that was lost: AWS may have accepted it.
     pub may_be_asked: bool,
     /// It was given up, and tried once more when the rollout completed.
     pub was_tried_again: bool,
@@ -260,7 +260,7 @@ pub enum Attempt {
     AskedBefore,
     /// This invocation has asked for it, which may not be seen yet.
     Asked,
-    /// It cannot be had, and why.
+    /// It is given up, and why.
     GivenUp(String),
 }
 
@@ -298,7 +298,8 @@ impl Service {
     pub fn is_worked_on(&self, seen: &ServiceSeen) -> bool {
         seen.status == "ACTIVE"
             && seen.primary().is_some_and(|primary| {
-                self.is_our_deployment(&primary.id) && self.revision.is(&primary.task_definition)
+                self.is_our_deployment(&primary.id)
+                    && self.revision.is_named_by(&primary.task_definition)
             })
     }
 
@@ -334,7 +335,7 @@ impl Deployment {
         }
     }
 
-    /// `web on prod`, or all of them, as messages about the whole deployment begin.
+    /// `web on prod`, or all of them, as messages about the whole deployment start.
     pub fn about(&self) -> String {
         let targets = self.services.iter().map(|one| one.target.to_string());
         text::listed(&targets.collect::<Vec<_>>())

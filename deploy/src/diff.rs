@@ -3,7 +3,7 @@
 //! Values are shown where they are known to hold no secret, and nowhere else: a container's
 //! `environment` is where most people keep them, `command`, labels and options of log drivers are
 //! where some do, and what this build has never heard of may hold anything. Of all those only the
-//! place is told.
+//! place is reported.
 
 use std::collections::HashMap;
 
@@ -128,7 +128,8 @@ const SHOWN: [&str; 102] = [
     "containerDefinitions/*/firelensConfiguration/type",
 ];
 
-/// Members that tell the items of a list apart; the first one that all have, each another, is it.
+/// Members that identify the items of a list: the first one that all items have, each with another
+/// value.
 const KEYS: [&str; 11] = [
     "name",
     "key",
@@ -176,7 +177,7 @@ pub enum What {
 
 impl What {
     /// `added`, `removed` or `changed`.
-    pub fn word(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             Self::Added | Self::Values { old: None, .. } => "added",
             Self::Removed | Self::Values { new: None, .. } => "removed",
@@ -192,7 +193,7 @@ impl Change {
         match &self.what {
             What::Values { old, new } => json!({"path": self.path, "old": old, "new": new}),
             hidden @ (What::Added | What::Removed | What::Changed) => {
-                json!({"path": self.path, "change": hidden.word()})
+                json!({"path": self.path, "change": hidden.name()})
             }
         }
     }
@@ -200,10 +201,10 @@ impl Change {
 
 impl std::fmt::Display for Change {
     /// `/cpu: "256" → "512"`, or `/containerDefinitions/app/environment/RELEASE: changed (value not
-    /// shown)`; what is not there is said as such, what is long is cut.
+    /// shown)`; an absent value is `not there`, a long one is cut.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         const LIMIT_CHARS: usize = 120;
-        let said = |value: &Option<Value>| {
+        let shown = |value: &Option<Value>| {
             value.as_ref().map_or_else(
                 || "not there".to_owned(),
                 |value| text::cut(&value.to_string(), LIMIT_CHARS),
@@ -211,10 +212,10 @@ impl std::fmt::Display for Change {
         };
         match &self.what {
             What::Values { old, new } => {
-                write!(f, "{}: {} → {}", self.path, said(old), said(new))
+                write!(f, "{}: {} → {}", self.path, shown(old), shown(new))
             }
             hidden @ (What::Added | What::Removed | What::Changed) => {
-                write!(f, "{}: {} (value not shown)", self.path, hidden.word())
+                write!(f, "{}: {} (value not shown)", self.path, hidden.name())
             }
         }
     }
@@ -246,7 +247,7 @@ pub fn changes(old: &Map<String, Value>, new: &Map<String, Value>) -> Changes {
 
 #[derive(Default)]
 struct Comparison {
-    /// The place, as it is told, and as [`SHOWN`] has it.
+    /// The place, as it is reported, and as [`SHOWN`] has it.
     path: Vec<String>,
     place: Vec<String>,
     found: Changes,
@@ -391,7 +392,7 @@ impl Comparison {
                 loop {
                     match (parts.next(), place.next()) {
                         (None, None) => return true,
-                        (Some(part), Some(own)) if part == "*" || part == own => {}
+                        (Some(part), Some(actual)) if part == "*" || part == actual => {}
                         _ => return false,
                     }
                 }
@@ -476,7 +477,7 @@ impl<'a> Keyed<'a> {
 mod tests {
     use super::*;
 
-    fn told(old: Value, new: Value) -> Vec<String> {
+    fn reported(old: Value, new: Value) -> Vec<String> {
         let (Value::Object(old), Value::Object(new)) = (old, new) else {
             unreachable!()
         };
@@ -491,17 +492,17 @@ mod tests {
             json!({"containerDefinitions": [{"name": "other", "image": "x"}, container]})
         };
         let prefix = "/containerDefinitions/app";
-        let told = told(of(old), of(new));
-        let told = told
+        let reported = reported(of(old), of(new));
+        let reported = reported
             .iter()
             .map(|one| one.strip_prefix(prefix).unwrap().to_owned());
-        told.collect()
+        reported.collect()
     }
 
     #[test]
-    fn each_difference_is_told_by_its_path_and_equal_parts_are_not() {
+    fn each_difference_is_reported_by_its_path_and_equal_parts_are_not() {
         assert_eq!(
-            told(
+            reported(
                 json!({"cpu": "256", "memory": "512", "ephemeralStorage": {"sizeInGiB": 21}, "pidMode": null}),
                 json!({"cpu": "512", "memory": "512", "ephemeralStorage": {"sizeInGiB": 30}, "family": "a"}),
             ),
@@ -515,7 +516,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_is_told_by_its_name_and_never_by_its_value() {
+    fn a_variable_is_reported_by_its_name_and_never_by_its_value() {
         let variables = |all: &[(&str, &str)]| {
             let all = all
                 .iter()
@@ -568,14 +569,14 @@ mod tests {
                     }
                     json!({"containerDefinitions": [container]})
                 };
-                let told = told(of(old), of(&new)).concat();
-                assert!(!told.contains("secret"), "{old} {new}: {told}");
+                let reported = reported(of(old), of(&new)).concat();
+                assert!(!reported.contains("secret"), "{old} {new}: {reported}");
             }
         }
     }
 
     #[test]
-    fn what_may_hold_a_secret_or_was_never_heard_of_is_told_without_its_value() {
+    fn what_may_hold_a_secret_or_was_never_heard_of_is_reported_without_its_value() {
         assert_eq!(
             in_app(
                 json!({"command": ["a", "--password=x"], "dockerLabels": {"k": "x"}, "healthCheck": {"command": ["x"], "interval": 5},
@@ -594,7 +595,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            told(
+            reported(
                 json!({}),
                 json!({"proxyConfiguration": {"type": "APPMESH", "properties": [{"name": "p", "value": "x"}]}})
             ),
@@ -657,12 +658,12 @@ mod tests {
                 "/environmentFiles/0: not there → {",
             ),
         ] {
-            let told = in_app(json!({list: [second]}), json!({list: [first, second]}));
-            assert_eq!(told.len(), 1, "{list}: {told:?}");
-            assert!(told[0].starts_with(path), "{list}: {told:?}");
+            let reported = in_app(json!({list: [second]}), json!({list: [first, second]}));
+            assert_eq!(reported.len(), 1, "{list}: {reported:?}");
+            assert!(reported[0].starts_with(path), "{list}: {reported:?}");
         }
         assert_eq!(
-            told(
+            reported(
                 json!({"tags": [{"key": "team", "value": "web"}], "volumes": [{"name": "v", "host": {"sourcePath": "/a"}}]}),
                 json!({"tags": [{"key": "cost", "value": "1"}, {"key": "team", "value": "shop"}], "volumes": [{"name": "v", "host": {"sourcePath": "/b"}}]}),
             ),
@@ -675,9 +676,9 @@ mod tests {
     }
 
     #[test]
-    fn a_container_that_is_new_is_told_member_by_member_without_its_secrets() {
+    fn a_container_that_is_new_is_reported_member_by_member_without_its_secrets() {
         assert_eq!(
-            told(
+            reported(
                 json!({"containerDefinitions": []}),
                 json!({"containerDefinitions": [{"name": "app", "image": "i:1", "portMappings": [{"containerPort": 80}],
                     "environment": [{"name": "A", "value": "secret"}]}]}),
@@ -692,7 +693,7 @@ mod tests {
     }
 
     #[test]
-    fn however_much_differs_what_is_told_is_bounded() {
+    fn however_much_differs_what_is_reported_is_bounded() {
         let long = "k".repeat(30_000);
         let of = |number: usize| {
             let all: Vec<Value> = (0..10_000).map(|n| json!({"a": n + number})).collect();
@@ -720,10 +721,10 @@ mod tests {
             unreachable!("both are objects")
         };
         let listed = changes(old, new).listed;
-        let told = format!("{} {}", listed[0], listed[0].to_json());
-        assert!(told.contains("postgres://…@db/x"), "{told}");
+        let reported = format!("{} {}", listed[0], listed[0].to_json());
+        assert!(reported.contains("postgres://…@db/x"), "{reported}");
         for hidden in ["PASSWORD", "\u{202e}", "\u{9b}"] {
-            assert!(!told.contains(hidden), "{told:?}");
+            assert!(!reported.contains(hidden), "{reported:?}");
         }
     }
 

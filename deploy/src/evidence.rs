@@ -1,4 +1,4 @@
-//! Why a rollout failed: what ECS, its tasks and their logs tell → the cause, and the details below it.
+//! Why a rollout failed: what ECS, its tasks and their logs show → the cause, and the details below it.
 
 use std::collections::BTreeMap;
 
@@ -16,24 +16,24 @@ pub(super) const REASON_LIMIT_CHARS: usize = 300;
 /// The line of a container's log that says the error takes at most this much of the headline.
 const LOG_LINE_LIMIT_CHARS: usize = 200;
 
-/// So many groups of stopped tasks, and so many events, are told.
-const GROUPS_TOLD: usize = 8;
-const EVENTS_TOLD: usize = 8;
+/// So many groups of stopped tasks, and so many events, are shown.
+const GROUPS_SHOWN: usize = 8;
+const EVENTS_SHOWN: usize = 8;
 
-/// What a container that does not catch SIGTERM ends with: 128 + 15.
+/// What a container that does not catch SIGTERM exits with: 128 + 15.
 const SIGTERM: i32 = 143;
 
-/// What a killed container ends with: 128 + 9.
+/// What a killed container exits with: 128 + 9.
 const SIGKILL: i32 = 137;
 
-/// Everything that tells why. Each part is there as far as it could be had.
+/// Everything that explains a failure. Each part is present as far as it could be gathered.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Evidence {
     /// Stopped tasks of our deployment.
     pub stopped: Vec<StoppedTask>,
     /// The service's events since the start that say that something went wrong, newest first.
     pub events: Vec<String>,
-    /// ECS's words on the service deployment and the circuit breaker's counts.
+    /// ECS's text on the service deployment and the circuit breaker's counts.
     pub deployment: Vec<String>,
     /// The last lines of the container that failed, oldest first.
     pub log: Vec<String>,
@@ -43,14 +43,14 @@ pub struct Evidence {
     pub console: Option<String>,
 }
 
-/// A stopped task of our deployment, as far as it tells why.
+/// A stopped task of our deployment, and why it stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StoppedTask {
     /// The last part of its ARN.
     pub id: String,
     /// `TaskFailedToStart`, `EssentialContainerExited`, `ServiceSchedulerInitiated`, …
     pub stop_code: String,
-    /// ECS's words.
+    /// ECS's text.
     pub reason: String,
     /// When it stopped.
     pub stopped_at: Option<Timestamp>,
@@ -65,11 +65,11 @@ pub struct StoppedContainer {
     pub name: String,
     /// Its exit code, if it ran.
     pub exit_code: Option<i32>,
-    /// ECS's words, as `OutOfMemoryError: Container killed due to memory usage`.
+    /// ECS's text, as `OutOfMemoryError: Container killed due to memory usage`.
     pub reason: Option<String>,
 }
 
-/// How close to the root a cause is; the smallest is told.
+/// How close to the root a cause is; the smallest is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Depth {
     Image,
@@ -81,15 +81,15 @@ enum Depth {
     Scheduler,
 }
 
-/// How much a container's end tells; the greatest is told.
+/// How much a container's exit explains; the greatest is reported.
 ///
-/// One container ends first and ECS then stops the others with SIGTERM (143) and, half a minute
-/// later, SIGKILL (137): those codes are most likely the echo of another container's end.
+/// One container exits first and ECS then stops the others with SIGTERM (143) and, half a minute
+/// later, SIGKILL (137): those codes most likely follow from another container's exit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Telling {
     Nothing,
     Terminated,
-    Ended,
+    Exited,
     Killed,
     ExitCode,
     Reason,
@@ -105,7 +105,7 @@ impl StoppedContainer {
             _ if has_reason => Telling::Reason,
             None => Telling::Nothing,
             Some(SIGTERM) => Telling::Terminated,
-            Some(0) => Telling::Ended,
+            Some(0) => Telling::Exited,
             Some(SIGKILL) => Telling::Killed,
             Some(_) => Telling::ExitCode,
         }
@@ -113,7 +113,7 @@ impl StoppedContainer {
 }
 
 impl StoppedTask {
-    /// The container that tells most about why the task ended; the first of several.
+    /// The container that explains most about why the task stopped; the first of several.
     pub fn telling(&self) -> Option<&StoppedContainer> {
         let rank = self
             .containers
@@ -126,7 +126,7 @@ impl StoppedTask {
 
     fn depth(&self) -> Depth {
         let container = self.telling();
-        let words = format!(
+        let text = format!(
             "{} {}",
             self.reason,
             container
@@ -134,16 +134,16 @@ impl StoppedTask {
                 .unwrap_or_default()
         );
         let exit_code = container.and_then(|container| container.exit_code);
-        if words.contains("CannotPull") {
+        if text.contains("CannotPull") {
             Depth::Image
-        } else if words.contains("ResourceInitializationError") {
+        } else if text.contains("ResourceInitializationError") {
             Depth::Resources
-        } else if words.contains("OutOfMemory") {
+        } else if text.contains("OutOfMemory") {
             Depth::Memory
-        } else if words.to_lowercase().contains("health check") {
+        } else if text.to_lowercase().contains("health check") {
             Depth::Health
         } else if self.stop_code == "ServiceSchedulerInitiated" {
-            // ECS stopped it: that is what becomes of tasks in a rollback, not why there is one.
+            // ECS stops tasks during a rollback: this is a consequence of it, not its cause.
             Depth::Scheduler
         } else if exit_code.is_some_and(|code| code != 0)
             || (exit_code.is_some() && self.stop_code == "EssentialContainerExited")
@@ -154,8 +154,8 @@ impl StoppedTask {
         }
     }
 
-    /// The task's end in words: the container's if they say more than the task's.
-    pub fn words(&self) -> String {
+    /// Why the task stopped: the container's text if it explains more than the task's.
+    pub fn stop_text(&self) -> String {
         let Some(container) = self.telling() else {
             return plain(&self.reason);
         };
@@ -180,30 +180,26 @@ impl StoppedTask {
     }
 }
 
-/// Tasks that ended in the same way.
+/// Tasks that stopped for the same reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Group<'a> {
     depth: Depth,
-    words: String,
+    text: String,
     tasks: Vec<&'a StoppedTask>,
 }
 
-/// Grouped by how they ended, most frequent first.
+/// Grouped by why they stopped, most frequent first.
 fn groups(stopped: &[StoppedTask]) -> Vec<Group<'_>> {
-    let mut by_words: BTreeMap<(Depth, String), Vec<&StoppedTask>> = BTreeMap::new();
+    let mut by_text: BTreeMap<(Depth, String), Vec<&StoppedTask>> = BTreeMap::new();
     for task in stopped {
-        let (depth, words) = (task.depth(), task.words());
-        if !words.trim().is_empty() {
-            by_words.entry((depth, words)).or_default().push(task);
+        let (depth, text) = (task.depth(), task.stop_text());
+        if !text.trim().is_empty() {
+            by_text.entry((depth, text)).or_default().push(task);
         }
     }
-    let mut groups: Vec<Group> = by_words
+    let mut groups: Vec<Group> = by_text
         .into_iter()
-        .map(|((depth, words), tasks)| Group {
-            depth,
-            words,
-            tasks,
-        })
+        .map(|((depth, text), tasks)| Group { depth, text, tasks })
         .collect();
     groups.sort_by_key(|group| std::cmp::Reverse(group.tasks.len()));
     groups
@@ -217,7 +213,7 @@ fn root(stopped: &[StoppedTask]) -> Option<Group<'_>> {
     causes().find(|group| group.depth == depth).cloned()
 }
 
-/// The task whose container's log tells most: the newest of those that are the cause. None if
+/// The task whose container's log explains most: the newest of those that are the cause. None if
 /// their containers never ran.
 pub fn task_to_read(stopped: &[StoppedTask]) -> Option<(&StoppedTask, &StoppedContainer)> {
     let root = root(stopped)?;
@@ -228,7 +224,7 @@ pub fn task_to_read(stopped: &[StoppedTask]) -> Option<(&StoppedTask, &StoppedCo
 }
 
 impl Evidence {
-    /// What a look itself tells.
+    /// What a look itself shows.
     pub fn seen(look: &Look, started: Timestamp) -> Self {
         let Some((service, service_deployment)) = look.seen() else {
             return Self::default();
@@ -244,33 +240,33 @@ impl Evidence {
     /// The cause closest to the root, as `CannotPullContainerError: … (3 tasks)`, with what to do
     /// where that is known.
     ///
-    /// `None` if nothing tells anything; the caller falls back on ECS's words for the rollout.
+    /// `None` if nothing explains it; the caller falls back on ECS's text for the rollout.
     pub fn root_cause(&self) -> Option<String> {
         let Some(group) = root(&self.stopped) else {
-            // No task ever came so far: then it is ECS that could not place any.
+            // No task was ever started: ECS could not place any.
             let placed = self.events.iter().find(|event| is_about_placement(event))?;
             return Some(text::cut(placed.trim_end_matches('.'), REASON_LIMIT_CHARS));
         };
         let count = text::counted(group.tasks.len(), "task");
-        Some(self.said(&group, &format!(" ({count})")))
+        Some(self.cause_of(&group, &format!(" ({count})")))
     }
 
     /// The same where there was one task only, which needs no count.
     pub fn only_cause(&self) -> Option<String> {
-        root(&self.stopped).map(|group| self.said(&group, ""))
+        root(&self.stopped).map(|group| self.cause_of(&group, ""))
     }
 
-    fn said(&self, group: &Group<'_>, count: &str) -> String {
-        let words = text::cut(group.words.trim_end_matches('.'), REASON_LIMIT_CHARS);
+    fn cause_of(&self, group: &Group<'_>, count: &str) -> String {
+        let text = text::cut(group.text.trim_end_matches('.'), REASON_LIMIT_CHARS);
         let advice = self
             .advice(group)
             .map_or_else(String::new, |advice| format!("; {advice}"));
-        format!("{words}{count}{advice}")
+        format!("{text}{count}{advice}")
     }
 
     fn advice(&self, group: &Group<'_>) -> Option<String> {
         match group.depth {
-            Depth::Image if group.words.contains("descriptor matching platform") => Some(
+            Depth::Image if group.text.contains("descriptor matching platform") => Some(
                 "the image is for another CPU architecture or operating system than the task definition's runtimePlatform".to_owned(),
             ),
             Depth::Memory => {
@@ -288,7 +284,7 @@ impl Evidence {
             Depth::Health => Some(
                 "check that the container answers on its port and the health check's path".to_owned(),
             ),
-            Depth::Resources if group.words.contains("AccessDenied") || group.words.contains("not authorized") => Some(
+            Depth::Resources if group.text.contains("AccessDenied") || group.text.contains("not authorized") => Some(
                 "the task's execution role needs that permission".to_owned(),
             ),
             Depth::Image | Depth::Resources | Depth::Scheduler => None,
@@ -302,12 +298,12 @@ impl Evidence {
         let groups: Vec<String> = groups(&self.stopped)
             .iter()
             .filter(|group| group.depth != Depth::Scheduler)
-            .take(GROUPS_TOLD)
+            .take(GROUPS_SHOWN)
             .map(|group| {
                 format!(
                     "{} × {}",
                     group.tasks.len(),
-                    text::cut(&group.words, REASON_LIMIT_CHARS)
+                    text::cut(&group.text, REASON_LIMIT_CHARS)
                 )
             })
             .collect();
@@ -322,13 +318,13 @@ impl Evidence {
             ));
         }
         if !self.events.is_empty() {
-            let told: Vec<String> = self
+            let shown: Vec<String> = self
                 .events
                 .iter()
-                .take(EVENTS_TOLD)
+                .take(EVENTS_SHOWN)
                 .map(|event| text::cut(event, REASON_LIMIT_CHARS))
                 .collect();
-            paragraphs.push(format!("ECS events: {}", told.join(" ")));
+            paragraphs.push(format!("ECS events: {}", shown.join(" ")));
         }
         let console = self.console.as_ref();
         let link = console.map_or_else(String::new, |link| format!("\n{link}"));
@@ -339,46 +335,47 @@ impl Evidence {
         };
         let used = above.len() + link.len();
         if used > room {
-            // Too many words: the link is kept, for it leads to all of them.
+            // The text is too long: the link is kept, because it leads to all of it.
             let kept = room.saturating_sub(link.len());
             return format!("{}{link}", text::cut_bytes(&above, kept));
         }
-        format!("{above}{}{link}", self.log_told(room - used))
+        format!("{above}{}{link}", self.log_shown(room - used))
     }
 
-    fn log_told(&self, room: usize) -> String {
+    fn log_shown(&self, room: usize) -> String {
         const TITLE: &str = "\nThe log of the container ends:";
         let mut left = room.saturating_sub(TITLE.len());
-        let mut told: Vec<String> = Vec::new();
+        let mut lines: Vec<String> = Vec::new();
         for line in self.log.iter().rev() {
             let line = format!("\n  {}", shown(line.trim_end()));
             if line.len() > left {
                 break;
             }
             left -= line.len();
-            told.push(line);
+            lines.push(line);
         }
-        if told.is_empty() {
+        if lines.is_empty() {
             return String::new();
         }
-        told.reverse();
-        format!("{TITLE}{}", told.concat())
+        lines.reverse();
+        format!("{TITLE}{}", lines.concat())
     }
 }
 
-/// Why a rollout failed: what its tasks say, else what ECS says of it, else that nobody said.
+/// Why a rollout failed: by its tasks, else by what ECS says of it, else that ECS gave no reason.
 pub fn cause(verdict: &Verdict, evidence: &Evidence) -> String {
     let reason = verdict.reason();
     let explains_all = reason.is_some_and(Reason::explains_all);
-    let told = evidence.root_cause().filter(|_| !explains_all);
-    told.or_else(|| {
-        let text = reason?.to_string();
-        Some(text::cut(
-            shown(&text).trim().trim_end_matches('.'),
-            REASON_LIMIT_CHARS,
-        ))
-    })
-    .unwrap_or_else(|| "ECS gave no reason".to_owned())
+    let root_cause = evidence.root_cause().filter(|_| !explains_all);
+    root_cause
+        .or_else(|| {
+            let text = reason?.to_string();
+            Some(text::cut(
+                shown(&text).trim().trim_end_matches('.'),
+                REASON_LIMIT_CHARS,
+            ))
+        })
+        .unwrap_or_else(|| "ECS gave no reason".to_owned())
 }
 
 /// What ECS reports of a service deployment, each once.
@@ -408,7 +405,7 @@ pub fn telling_events(events: &[EventSeen], start: Timestamp) -> Vec<String> {
         "alarm",
         "timed out",
     ];
-    let mut told: Vec<(String, String)> = Vec::new();
+    let mut found: Vec<(String, String)> = Vec::new();
     for event in events.iter().filter(|event| event.at >= start) {
         let message = plain(&event.message);
         let lower = message.to_lowercase();
@@ -416,11 +413,11 @@ pub fn telling_events(events: &[EventSeen], start: Timestamp) -> Vec<String> {
             continue;
         }
         let kind = without_ids(&message);
-        if told.iter().all(|(known, _)| *known != kind) {
-            told.push((kind, message));
+        if found.iter().all(|(known, _)| *known != kind) {
+            found.push((kind, message));
         }
     }
-    told.into_iter().map(|(_, message)| message).collect()
+    found.into_iter().map(|(_, message)| message).collect()
 }
 
 fn is_about_placement(event: &str) -> bool {
@@ -436,9 +433,9 @@ fn without_ids(message: &str) -> String {
     kept.collect::<Vec<_>>().join(" ")
 }
 
-/// AWS's words in one line, without what only its engineers need.
-fn plain(words: &str) -> String {
-    let line = shown(words);
+/// AWS's text in one line, without what only its engineers need.
+fn plain(text: &str) -> String {
+    let line = shown(text);
     let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
     let line = without_retries(&line);
     with_short_target_group(&line)
@@ -625,7 +622,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_and_container_reasons_are_said() {
+    fn memory_and_container_reasons_are_reported() {
         let mut task = exited(137);
         task.containers[0].reason =
             Some("OutOfMemoryError: Container killed due to memory usage".to_owned());
@@ -651,7 +648,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_that_simply_ends_is_told_with_its_code() {
+    fn a_container_that_simply_exits_is_reported_with_its_code() {
         assert_eq!(
             root_of(&[exited(0)]).unwrap(),
             "container web exited with code 0 (1 task)"
@@ -691,18 +688,18 @@ mod tests {
     fn an_image_for_another_cpu_says_what_does_not_fit() {
         let mut task = pull("x");
         "CannotPullContainerError: pull image manifest has been retried 7 time(s): image Manifest does not contain descriptor matching platform 'linux/amd64'".clone_into(&mut task.reason);
-        let said = root_of(&[task]).unwrap();
-        assert!(said.starts_with("CannotPullContainerError: image Manifest does not contain descriptor matching platform 'linux/amd64' (1 task); the image is for another CPU architecture"), "{said}");
+        let cause = root_of(&[task]).unwrap();
+        assert!(cause.starts_with("CannotPullContainerError: image Manifest does not contain descriptor matching platform 'linux/amd64' (1 task); the image is for another CPU architecture"), "{cause}");
         let crashed = Evidence {
             log: vec!["exec /app: exec format error".to_owned()],
             ..of(&[exited(255)])
         };
-        let said = crashed.root_cause().unwrap();
-        assert!(said.contains("another CPU architecture"), "{said}");
+        let cause = crashed.root_cause().unwrap();
+        assert!(cause.contains("another CPU architecture"), "{cause}");
     }
 
     #[test]
-    fn an_exit_code_is_told_with_the_last_line_of_the_log() {
+    fn an_exit_code_is_reported_with_the_last_line_of_the_log() {
         let evidence = Evidence {
             log: vec![
                 "starting".to_owned(),
@@ -718,7 +715,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_told_with_what_the_task_has() {
+    fn memory_is_reported_with_what_the_task_has() {
         let mut task = exited(137);
         task.containers[0].reason = Some("OutOfMemoryError: killed".to_owned());
         let evidence = Evidence {
@@ -732,12 +729,12 @@ mod tests {
     }
 
     #[test]
-    fn a_target_group_is_told_by_its_name() {
-        let words = plain(
+    fn a_target_group_is_reported_by_its_name() {
+        let line = plain(
             "Task failed ELB health checks in (target-group arn:aws:elasticloadbalancing:r:1:targetgroup/web-blue/0123) again",
         );
         assert_eq!(
-            words,
+            line,
             "Task failed ELB health checks in target group web-blue again"
         );
         assert_eq!(plain("in (target-group arn:x"), "in (target-group arn:x");
@@ -769,14 +766,14 @@ mod tests {
             task("c", 1, 20),
             task("d", 2, 99),
         ];
-        let (told, container) = task_to_read(&stopped).unwrap();
-        assert_eq!((told.id.as_str(), container.name.as_str()), ("b", "web"));
+        let (task, container) = task_to_read(&stopped).unwrap();
+        assert_eq!((task.id.as_str(), container.name.as_str()), ("b", "web"));
         assert_eq!(task_to_read(&[pull("a")]), None);
         assert_eq!(task_to_read(&[scaled_in()]), None);
     }
 
     #[test]
-    fn only_events_since_the_start_that_say_something_went_wrong_are_told_and_each_once() {
+    fn only_events_since_the_start_that_say_something_went_wrong_are_reported_and_each_once() {
         let events = [
             event("(service web) is unable to start task 2b1", 70),
             event("(service web) is unable to start task 1a9", 60),
@@ -865,11 +862,15 @@ mod tests {
             log: vec![signed.to_owned()],
             ..of(&[task, exited(1)])
         };
-        let said = evidence.root_cause().unwrap() + &evidence.details(4000);
-        assert!(!said.contains("MARK") && !said.contains("AKIA"), "{said}");
+        let cause = evidence.root_cause().unwrap() + &evidence.details(4000);
         assert!(
-            said.contains(r#""https://bucket.s3.amazonaws.com/layer?…": dial tcp, see http://x/y"#),
-            "{said}"
+            !cause.contains("MARK") && !cause.contains("AKIA"),
+            "{cause}"
+        );
+        assert!(
+            cause
+                .contains(r#""https://bucket.s3.amazonaws.com/layer?…": dial tcp, see http://x/y"#),
+            "{cause}"
         );
     }
 }

@@ -20,11 +20,11 @@ pub struct Facts<'a> {
     pub traffic_percent: Option<u32>,
     /// A hook that holds the deployment.
     pub note: Option<&'a str>,
-    /// Why, in ECS's words, or why nobody could look.
+    /// Why, in ECS's text, or why it could not be looked at.
     pub reason: Option<String>,
     /// A state that this build does not know, or the status of a service that is gone.
     pub state: Option<&'a str>,
-    /// The id of the deployment that has taken our place.
+    /// The id of the deployment that has replaced ours.
     pub replaced_by: Option<&'a str>,
 }
 

@@ -8,7 +8,7 @@ use super::text;
 /// characters, and perhaps in bytes: see [`text::cut_bytes`].
 pub const MESSAGE_LIMIT_BYTES: usize = 5000;
 
-/// So many problems of one failure are told.
+/// So many problems of one failure are shown.
 pub const PROBLEM_LIMIT: usize = 20;
 
 /// CodePipeline's failure types, as far as we answer with them.
@@ -18,7 +18,7 @@ pub enum FailureKind {
     Configuration,
     /// The artifact is missing, expired or unreadable.
     RevisionUnavailable,
-    /// AWS said no.
+    /// AWS denied a call.
     Permission,
     /// AWS stayed unavailable before anything was changed.
     SystemUnavailable,
@@ -105,12 +105,12 @@ impl Failure {
 }
 
 /// Ends a sentence with a full stop if nothing ends it yet.
-fn sentence(words: &str) -> String {
-    let words = words.trim();
-    if words.ends_with(['.', '!', '?']) {
-        words.to_owned()
+fn sentence(text: &str) -> String {
+    let text = text.trim();
+    if text.ends_with(['.', '!', '?']) {
+        text.to_owned()
     } else {
-        format!("{words}.")
+        format!("{text}.")
     }
 }
 
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn several_failures_are_all_told() {
+    fn several_failures_are_all_reported() {
         assert_eq!(Failure::together(&[]), None);
         let one = Failure::new(FailureKind::Permission, "a");
         assert_eq!(

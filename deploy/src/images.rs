@@ -39,11 +39,11 @@ impl ImageSource {
     }
 }
 
-/// An image's name, taken apart by the grammar of references
+/// An image's name, split by the grammar of references
 /// (<https://pkg.go.dev/github.com/distribution/reference>): `HOST[:PORT]/PATH[:TAG][@DIGEST]`.
 ///
 /// One difference: a first part with capitals and without a dot is a path with capitals, not a host,
-/// for there is no such host where tasks run.
+/// because no such host exists where tasks run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImageReference<'a> {
     /// Host and path: the image without tag and digest.
@@ -201,7 +201,7 @@ pub fn shown(image: &str) -> String {
 }
 
 impl<'a> ImageReference<'a> {
-    /// Takes `image` apart. Whether there is such an image is another question.
+    /// Splits `image` by the grammar. Whether such an image exists is not checked here.
     ///
     /// # Errors
     /// The first [`ImageMistake`].
@@ -247,7 +247,7 @@ fn taken_apart(image: &str) -> Result<ImageReference<'_>, Wrong> {
     })
 }
 
-/// What is wrong before there is anything to take apart.
+/// What is wrong with the text as a whole, before it is split.
 fn no_image_at_all(image: &str) -> Result<(), Wrong> {
     if image.contains(['\n', '\r']) {
         return Err(Wrong::LineBreak);
@@ -572,7 +572,7 @@ mod tests {
     const DIGEST: &str = "sha256:4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865";
 
     #[test]
-    fn an_image_is_taken_apart_into_host_path_tag_and_digest() {
+    fn an_image_is_split_into_host_path_tag_and_digest() {
         let with_digest = format!("localhost:5000/r/app:v1@{DIGEST}");
         for (image, expected) in [
             ("nginx", (None, "nginx", None, None)),
@@ -607,7 +607,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn told(image: &str) -> String {
+    fn message(image: &str) -> String {
         ImageReference::parse(image).unwrap_err().to_string()
     }
 
@@ -701,8 +701,8 @@ mod tests {
             ),
             ("", "which is not a whole image name"),
         ] {
-            let told = told(image);
-            assert!(told.contains(sentence), "{image}: {told}");
+            let message = message(image);
+            assert!(message.contains(sentence), "{image}: {message}");
         }
     }
 
@@ -713,13 +713,13 @@ mod tests {
             "https://user:MARK@repo.example/app:v1",
             "https://MARK@repo.example/a/b",
         ] {
-            let told = told(image);
+            let message = message(image);
             assert!(
-                !told.contains("MARK") && told.contains("@repo.example/"),
-                "{told}"
+                !message.contains("MARK") && message.contains("@repo.example/"),
+                "{message}"
             );
         }
-        let long = told(&"É".repeat(1_000_000));
+        let long = message(&"É".repeat(1_000_000));
         assert!(long.len() < 1000, "{}", long.len());
     }
 
@@ -838,8 +838,8 @@ mod tests {
                 prop_assert_eq!(format!("{host}{}", read.path), read.name);
             }
             Err(mistake) => {
-                let told = mistake.to_string();
-                prop_assert!(!told.is_empty() && !told.chars().any(char::is_control));
+                let message = mistake.to_string();
+                prop_assert!(!message.is_empty() && !message.chars().any(char::is_control));
             }
         }
         if let Some(EcrImage {
@@ -878,7 +878,7 @@ mod tests {
         }
 
         #[test]
-        fn only_ecrs_own_hosts_are_taken_for_its_registries(
+        fn only_ecrs_own_hosts_are_its_registries(
             image in "([0-9]{12}|1)[.-]dkr[.-]ecr(-fips)?\\.(eu-central-1|cn-north-1|us-gov-west-1|eusc-de-east-1|x@localhost:1#|[a-z-]{1,9}-[0-9])\\.(amazonaws\\.com|amazonaws\\.com\\.cn|amazonaws\\.eu|on\\.aws|on\\.amazonwebservices\\.eu)(\\.x|:1|@[a-z]{3})?/[a-z]{0,3}(/[a-z])?(:v1)?"
         ) {
             check(&image)?;

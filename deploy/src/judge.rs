@@ -15,11 +15,12 @@ use super::time::Timestamp;
 use super::verdict::{Progress, Reason, Verdict};
 
 /// ECS may answer a read with the state before our update for a short while. Until this much time
-/// has passed since the update, "the old revision serves and ours is nowhere" is taken for such a
+/// has passed since the update, "the old revision serves and ours is not listed" is judged as such a
 /// late answer; afterwards it means that our deployment is gone.
 pub const CONSISTENCY_GRACE: Duration = Duration::from_mins(1);
 
-/// An answer that contradicts what is complete is taken for a late one no longer than this.
+/// An answer that contradicts a SUCCESSFUL service deployment is judged as a late one for this long
+/// after that has finished.
 const LATE_AT_MOST: Duration = Duration::from_mins(5);
 
 /// What `look` means for our deployment `ours`, which was started at `started`.
@@ -50,7 +51,7 @@ pub fn verdict(ours: &Service, look: &Look, started: Timestamp, now: Timestamp) 
         } => {
             let ours_for_certain = service_deployment
                 .as_deref()
-                .filter(|seen| is(&ours.revision, seen.task_definition.as_deref()));
+                .filter(|seen| is_revision(&ours.revision, seen.task_definition.as_deref()));
             let settled = now.since(started) >= CONSISTENCY_GRACE;
             match ours_for_certain {
                 Some(seen) => by_service_deployment(ours, service, seen, settled, now),
@@ -60,8 +61,8 @@ pub fn verdict(ours: &Service, look: &Look, started: Timestamp, now: Timestamp) 
     }
 }
 
-/// Where ECS gives a service deployment, its status is the word on it: `rolloutState` may be
-/// COMPLETED while a bake time still runs that can end in a rollback.
+/// Where ECS gives a service deployment, its status decides: `rolloutState` may be COMPLETED while a
+/// bake time still runs that can end in a rollback.
 fn by_service_deployment(
     ours: &Service,
     service: &ServiceSeen,
@@ -71,8 +72,8 @@ fn by_service_deployment(
 ) -> Verdict {
     let progress = || progress_of(ours, service, Some(seen));
     let reason = || reason_of(ours, service, Some(seen));
-    // Until the answer cannot be one from before our update, it says nothing of who came after.
-    let is_certain = settled || own(ours, service).is_some();
+    // As long as the answer may be from before our update, it does not show that ours was replaced.
+    let is_certain = settled || our_deployment(ours, service).is_some();
     let replaced = replacement(ours, service, seen.rollback_to.as_deref(), Some(false));
     let replaced = replaced.filter(|_| is_certain);
     match (seen.status.as_str(), replaced) {
@@ -85,7 +86,7 @@ fn by_service_deployment(
         }
         ("ROLLBACK_SUCCESSFUL", _) => Verdict::RolledBack { reason: reason() },
         ("ROLLBACK_FAILED", _) => Verdict::RollbackFailed { reason: reason() },
-        // Where it is not known which revision is rolled back to, PRIMARY cannot be told from it.
+        // Where ECS does not name the revision that it rolls back to, PRIMARY may be that one.
         ("ROLLBACK_REQUESTED" | "ROLLBACK_IN_PROGRESS", replaced)
             if replaced.is_none() || seen.rollback_to.is_none() =>
         {
@@ -98,7 +99,7 @@ fn by_service_deployment(
         ("STOPPED", None) => match service.primary() {
             // Stopped, and the old revision is PRIMARY again: that is a rollback.
             Some(primary) if !ours.is_our_deployment(&primary.id) && is_certain => {
-                going_back(primary, reason(), progress())
+                rollback_of(primary, reason(), progress())
             }
             Some(primary) if !ours.is_our_deployment(&primary.id) => {
                 Verdict::InProgress(progress())
@@ -106,21 +107,21 @@ fn by_service_deployment(
             // The breaker without rollback leaves it FAILED; else somebody stopped it.
             _ => Verdict::Failed {
                 reason: reason(),
-                stopped: own(ours, service)
-                    .is_none_or(|own| own.rollout_state.as_deref() != Some("FAILED")),
+                stopped: our_deployment(ours, service)
+                    .is_none_or(|listed| listed.rollout_state.as_deref() != Some("FAILED")),
                 // It is over: a rollback would show by now.
                 ecs_rolls_back: false,
             },
         },
         ("PENDING" | "IN_PROGRESS" | "STOP_REQUESTED", None) => {
-            match own(ours, service).and_then(|own| own.rollout_state.as_deref()) {
-                // The breaker speaks here first; the service deployment follows.
+            match our_deployment(ours, service).and_then(|listed| listed.rollout_state.as_deref()) {
+                // The circuit breaker sets `rolloutState` first, and the status of the service deployment later.
                 Some("FAILED") => failed(ours, service, reason()),
                 _ => match service.primary() {
-                    // Set to the old revision again, by our own hand or somebody's: that is a
-                    // rollback too, once the answer cannot be one from before our update.
+                    // The service is set to the old revision again, by this job or somebody else:
+                    // that is a rollback too, once the answer cannot be from before our update.
                     Some(primary) if !ours.is_our_deployment(&primary.id) && is_certain => {
-                        going_back(primary, reason(), progress())
+                        rollback_of(primary, reason(), progress())
                     }
                     _ => Verdict::InProgress(progress()),
                 },
@@ -144,14 +145,14 @@ fn completed(ours: &Service, service: &ServiceSeen, progress: impl Fn() -> Progr
         Some(primary) if !ours.is_our_deployment(&primary.id) => {
             match replacement(ours, service, None, Some(true)) {
                 Some(replaced) => replaced,
-                None => going_back(
+                None => rollback_of(
                     primary,
                     Some(Reason::SetBackSince(primary.id.clone())),
                     progress(),
                 ),
             }
         }
-        Some(primary) if !is(&ours.revision, Some(&primary.task_definition)) => {
+        Some(primary) if !is_revision(&ours.revision, Some(&primary.task_definition)) => {
             unknown("our deployment with another revision")
         }
         Some(_) if !is_set_to(&ours.revision, service) => {
@@ -167,8 +168,8 @@ fn completed(ours: &Service, service: &ServiceSeen, progress: impl Fn() -> Progr
 /// Whether `service` is an answer from before our deployment, although `seen` says that this one is
 /// complete already: the two are asked for one after the other, and each may lag behind.
 ///
-/// ECS does not go back of itself from what is SUCCESSFUL. So an older deployment as PRIMARY, with
-/// ours not listed, is a late answer, as long as one may be late.
+/// ECS does not roll back by itself what is SUCCESSFUL. So an older deployment as PRIMARY, with ours
+/// not listed, is a late answer, as long as one may be late.
 fn is_late_answer(
     ours: &Service,
     service: &ServiceSeen,
@@ -179,26 +180,26 @@ fn is_late_answer(
     let Some(primary) = service.primary() else {
         return false;
     };
-    if ours.is_our_deployment(&primary.id) || own(ours, service).is_some() {
+    if ours.is_our_deployment(&primary.id) || our_deployment(ours, service).is_some() {
         return false;
     }
     match (primary.created_at, seen.created_at) {
-        (Some(theirs), Some(own)) => {
+        (Some(theirs), Some(our_time)) => {
             let has_just_ended = seen
                 .finished_at
                 .is_none_or(|finished| now.since(finished) < LATE_AT_MOST);
-            theirs <= own && (has_just_ended || !settled)
+            theirs <= our_time && (has_just_ended || !settled)
         }
         _ => !settled,
     }
 }
 
 /// Whether a service deployment was over before our deployment was made: then it is another one,
-/// whatever was said of the revision that it brings.
+/// whichever revision it brings.
 pub fn is_from_before(ours: &Ours, service: &ServiceSeen, seen: &ServiceDeploymentSeen) -> bool {
     let mut deployments = service.deployments.iter();
-    let own = deployments.find(|one| ours.deployment() == Some(&one.id));
-    let created = own.and_then(|own| own.created_at);
+    let listed = deployments.find(|one| ours.deployment() == Some(&one.id));
+    let created = listed.and_then(|listed| listed.created_at);
     matches!((seen.finished_at, created), (Some(finished), Some(created)) if finished < created)
 }
 
@@ -214,33 +215,33 @@ fn by_deployments(ours: &Service, service: &ServiceSeen, settled: bool) -> Verdi
         return unknown("no PRIMARY deployment");
     };
     if !ours.is_our_deployment(&primary.id) {
-        let Some(own) = own(ours, service) else {
+        let Some(listed) = our_deployment(ours, service) else {
             if !settled {
                 // Probably the state before our update.
                 return Verdict::InProgress(progress());
             }
             return match replacement(ours, service, None, None) {
                 Some(replaced) => replaced,
-                None => going_back(primary, reason(), progress()),
+                None => rollback_of(primary, reason(), progress()),
             };
         };
-        let was_complete =
-            own.rollout_state.as_deref() == Some("COMPLETED") && service.is_told_by_rollout_state();
+        let was_complete = listed.rollout_state.as_deref() == Some("COMPLETED")
+            && service.is_told_by_rollout_state();
         if was_complete {
             return completed(ours, service, progress);
         }
         return match replacement(ours, service, None, Some(false)) {
             Some(replaced) => replaced,
-            None => going_back(primary, reason(), progress()),
+            None => rollback_of(primary, reason(), progress()),
         };
     }
-    if !is(&ours.revision, Some(&primary.task_definition)) {
+    if !is_revision(&ours.revision, Some(&primary.task_definition)) {
         return unknown("our deployment with another revision");
     }
-    // All others have stages that only their service deployment tells.
-    let is_told = service.is_told_by_rollout_state();
+    // All others have stages that only their service deployment shows.
+    let ends_with_state = service.is_told_by_rollout_state();
     match primary.rollout_state.as_deref() {
-        Some("COMPLETED") if is_told => completed(ours, service, progress),
+        Some("COMPLETED") if ends_with_state => completed(ours, service, progress),
         Some("COMPLETED" | "IN_PROGRESS") => Verdict::InProgress(progress()),
         Some("FAILED") => failed(ours, service, reason()),
         Some(state) => unknown(state),
@@ -248,7 +249,7 @@ fn by_deployments(ours: &Service, service: &ServiceSeen, settled: bool) -> Verdi
             // Behind a Classic Load Balancer ECS gives no state: alone and full is complete.
             let is_alone = service.deployments.len() == 1;
             let is_full = primary.running == primary.desired && primary.pending == 0;
-            if is_told && is_alone && is_full {
+            if ends_with_state && is_alone && is_full {
                 completed(ours, service, progress)
             } else {
                 Verdict::InProgress(progress())
@@ -257,12 +258,12 @@ fn by_deployments(ours: &Service, service: &ServiceSeen, settled: bool) -> Verdi
     }
 }
 
-/// Our deployment has the state FAILED. If an earlier one is PRIMARY, ECS goes back.
+/// Our deployment has the state FAILED. If an earlier one is PRIMARY, ECS rolls back.
 fn failed(ours: &Service, service: &ServiceSeen, reason: Option<Reason>) -> Verdict {
     match service.primary() {
         Some(primary) if !ours.is_our_deployment(&primary.id) => {
             let progress = progress_of(ours, service, None);
-            going_back(primary, reason, progress)
+            rollback_of(primary, reason, progress)
         }
         _ => Verdict::Failed {
             reason,
@@ -273,8 +274,8 @@ fn failed(ours: &Service, service: &ServiceSeen, reason: Option<Reason>) -> Verd
     }
 }
 
-/// The PRIMARY deployment is an earlier one: how far is the way back?
-fn going_back(primary: &DeploymentSeen, reason: Option<Reason>, progress: Progress) -> Verdict {
+/// The PRIMARY deployment is an earlier one: how far is the rollback?
+fn rollback_of(primary: &DeploymentSeen, reason: Option<Reason>, progress: Progress) -> Verdict {
     let is_full = primary.running >= primary.desired && primary.pending == 0;
     match primary.rollout_state.as_deref() {
         Some("FAILED") => Verdict::RollbackFailed { reason },
@@ -287,8 +288,8 @@ fn going_back(primary: &DeploymentSeen, reason: Option<Reason>, progress: Progre
 /// The deployment in our place, unless that is ours or an earlier one that is rolled back to.
 ///
 /// ECS rolls back to the newest COMPLETED deployment, which need not be the revision that was set
-/// when we came, if that one was not complete: `rollback_to` tells which, where it is known. Without
-/// it an older deployment counts as earlier too, once ours is listed as FAILED.
+/// at the start, if that one was not complete: `rollback_to` is that one, where it is known. Without
+/// it an older deployment is accepted as earlier too, once ours is listed as FAILED.
 fn replacement(
     ours: &Service,
     service: &ServiceSeen,
@@ -296,7 +297,7 @@ fn replacement(
     was_complete: Option<bool>,
 ) -> Option<Verdict> {
     let primary = service.primary()?;
-    let is_earlier = |revision: &Revision| is(revision, Some(&primary.task_definition));
+    let is_earlier = |revision: &Revision| is_revision(revision, Some(&primary.task_definition));
     let is_previous = ours.previous.as_ref().is_some_and(is_earlier);
     let rollback_to = rollback_to.and_then(|arn| Revision::parse(arn).ok());
     if ours.is_our_deployment(&primary.id)
@@ -305,9 +306,9 @@ fn replacement(
     {
         return None;
     }
-    if let Some(own) = own(ours, service)
-        && own.rollout_state.as_deref() == Some("FAILED")
-        && let (Some(theirs), Some(own_time)) = (primary.created_at, own.created_at)
+    if let Some(listed) = our_deployment(ours, service)
+        && listed.rollout_state.as_deref() == Some("FAILED")
+        && let (Some(theirs), Some(own_time)) = (primary.created_at, listed.created_at)
         && theirs < own_time
     {
         return None;
@@ -319,39 +320,40 @@ fn replacement(
     })
 }
 
-/// How to go back.
+/// How to roll a service back, by what a look at it shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WayBack {
-    /// Stop the service deployment with this ARN: ECS then goes back.
+pub enum RollbackMethod {
+    /// Stop the service deployment with this ARN: ECS then rolls it back.
     Stop(String),
     /// Set the service to this revision.
     Set(Revision),
-    /// Somebody else has set the service to something, or ECS is going back: leave it alone.
+    /// Somebody else has set the service to something, or ECS is rolling back: leave it alone.
     LeaveAlone,
     /// What ran before is not known.
     Unknown,
 }
 
-/// How to go back from our deployment as `look` shows it.
-pub fn way_back(ours: &Service, look: &Look) -> WayBack {
+/// How to roll back our deployment as `look` shows it.
+pub fn rollback_method(ours: &Service, look: &Look) -> RollbackMethod {
     let Some((service, service_deployment)) = look.seen() else {
-        return WayBack::LeaveAlone;
+        return RollbackMethod::LeaveAlone;
     };
     if !ours.is_worked_on(service) {
-        return WayBack::LeaveAlone;
+        return RollbackMethod::LeaveAlone;
     }
     let under_way =
         service_deployment.filter(|seen| matches!(seen.status.as_str(), "PENDING" | "IN_PROGRESS"));
     match under_way {
-        Some(seen) => WayBack::Stop(seen.arn.clone()),
+        Some(seen) => RollbackMethod::Stop(seen.arn.clone()),
         None => match &ours.previous {
-            None => WayBack::Unknown,
-            Some(previous) => WayBack::Set(previous.clone()),
+            None => RollbackMethod::Unknown,
+            Some(previous) => RollbackMethod::Set(previous.clone()),
         },
     }
 }
 
-fn own<'a>(ours: &Service, service: &'a ServiceSeen) -> Option<&'a DeploymentSeen> {
+/// Our deployment, if the service lists it.
+fn our_deployment<'a>(ours: &Service, service: &'a ServiceSeen) -> Option<&'a DeploymentSeen> {
     service
         .deployments
         .iter()
@@ -360,12 +362,12 @@ fn own<'a>(ours: &Service, service: &'a ServiceSeen) -> Option<&'a DeploymentSee
 
 /// Whether the service is set to `revision`. An answer that does not say leaves it to PRIMARY.
 fn is_set_to(revision: &Revision, service: &ServiceSeen) -> bool {
-    service.task_definition.is_empty() || is(revision, Some(&service.task_definition))
+    service.task_definition.is_empty() || is_revision(revision, Some(&service.task_definition))
 }
 
-fn is(revision: &Revision, arn: Option<&str>) -> bool {
-    arn.and_then(|arn| Revision::parse(arn).ok())
-        .is_some_and(|seen| seen == *revision)
+/// Whether `arn` names `revision`; none names none.
+fn is_revision(revision: &Revision, arn: Option<&str>) -> bool {
+    arn.is_some_and(|arn| revision.is_named_by(arn))
 }
 
 fn reason_of(
@@ -383,8 +385,10 @@ fn reason_of(
             .as_ref()
             .or(seen.status_reason.as_ref())
     })
-    .or_else(|| own(ours, service).and_then(|own| own.rollout_state_reason.as_ref()))
-    .and_then(|words| Reason::of(words))
+    .or_else(|| {
+        our_deployment(ours, service).and_then(|listed| listed.rollout_state_reason.as_ref())
+    })
+    .and_then(|text| Reason::of(text))
 }
 
 /// The counts that `look` shows, whatever they mean.
@@ -398,10 +402,10 @@ fn progress_of(
     service: &ServiceSeen,
     seen: Option<&ServiceDeploymentSeen>,
 ) -> Progress {
-    let own = own(ours, service);
+    let listed = our_deployment(ours, service);
     Progress {
         desired: service.desired,
-        new_running: own.map_or(0, |own| own.running),
+        new_running: listed.map_or(0, |listed| listed.running),
         old_running: service
             .deployments
             .iter()
@@ -645,7 +649,7 @@ mod tests {
     }
 
     #[test]
-    fn the_alarm_that_ended_it_is_the_reason() {
+    fn the_alarm_that_stopped_it_is_the_reason() {
         let mut look = with_status("ROLLBACK_SUCCESSFUL", "app:42", ours_primary(None));
         let Look::Seen {
             service_deployment: Some(seen),
@@ -670,7 +674,7 @@ mod tests {
     }
 
     #[test]
-    fn the_breaker_is_believed_before_the_service_deployment_follows() {
+    fn a_rollout_state_of_failed_decides_before_the_service_deployment_follows() {
         let look = with_status("IN_PROGRESS", "app:42", ours_primary(Some("FAILED")));
         assert!(matches!(
             judged(&look),
@@ -681,7 +685,7 @@ mod tests {
     }
 
     #[test]
-    fn failed_without_a_way_back_is_failed() {
+    fn failed_without_a_rollback_of_ecs_is_failed() {
         let Verdict::Failed {
             reason, stopped, ..
         } = judged(&look(ours_primary(Some("FAILED"))))
@@ -790,7 +794,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_is_gone_or_going_is_told_by_its_status() {
+    fn the_status_of_a_service_shows_that_it_is_gone_or_going() {
         assert_eq!(
             judged(&Look::Missing),
             Verdict::Gone {
@@ -827,7 +831,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_that_ecs_is_set_to_roll_back_is_told_apart() {
+    fn a_failure_that_ecs_is_set_to_roll_back_is_marked() {
         let judged_with = |breaker: Option<bool>, alarms: Option<bool>| {
             let mut service = service(ours_primary(Some("FAILED")));
             service.breaker_rolls_back = breaker;
@@ -848,14 +852,18 @@ mod tests {
     }
 
     #[test]
-    fn the_way_back_is_to_stop_what_is_under_way_else_to_set_the_service_back() {
+    fn a_rollback_stops_what_is_under_way_else_sets_the_service_back() {
         let ours = ours();
-        let back = |look: &Look| way_back(&ours, look);
-        let previous = WayBack::Set(Revision::parse("app:41").unwrap());
+        let back = |look: &Look| rollback_method(&ours, look);
+        let previous = RollbackMethod::Set(Revision::parse("app:41").unwrap());
         let rolling = ours_primary(Some("IN_PROGRESS"));
         for status in ["PENDING", "IN_PROGRESS"] {
             let look = with_status(status, "app:42", rolling.clone());
-            assert_eq!(back(&look), WayBack::Stop("arn:sd".to_owned()), "{status}");
+            assert_eq!(
+                back(&look),
+                RollbackMethod::Stop("arn:sd".to_owned()),
+                "{status}"
+            );
         }
         for status in ["STOPPED", "STOP_REQUESTED", "NEVER_SEEN"] {
             let look = with_status(status, "app:42", rolling.clone());
@@ -866,11 +874,14 @@ mod tests {
             previous: None,
             ..ours.clone()
         };
-        assert_eq!(way_back(&first, &look(rolling)), WayBack::Unknown);
+        assert_eq!(
+            rollback_method(&first, &look(rolling)),
+            RollbackMethod::Unknown
+        );
     }
 
     #[test]
-    fn nobody_elses_deployment_is_ever_taken_back() {
+    fn nobody_elses_deployment_is_ever_rolled_back() {
         let ours = ours();
         for revision in ["app:41", "app:42", "app:43"] {
             let other = vec![
@@ -881,33 +892,37 @@ mod tests {
                 look(other.clone()),
                 with_status("IN_PROGRESS", "app:42", other),
             ] {
-                assert_eq!(way_back(&ours, &look), WayBack::LeaveAlone, "{revision}");
+                assert_eq!(
+                    rollback_method(&ours, &look),
+                    RollbackMethod::LeaveAlone,
+                    "{revision}"
+                );
             }
         }
         let no_news = Look::NoNews { why: String::new() };
         for look in [Look::Missing, no_news, look(Vec::new())] {
-            assert_eq!(way_back(&ours, &look), WayBack::LeaveAlone);
+            assert_eq!(rollback_method(&ours, &look), RollbackMethod::LeaveAlone);
         }
     }
 
     #[test]
     fn set_back_while_its_service_deployment_goes_on_is_a_rollback_once_that_is_certain() {
-        let back = |own: bool| {
-            let mut all = vec![deployment(
+        let back = |listed: bool| {
+            let mut deployments = vec![deployment(
                 "ecs-svc/3",
                 "PRIMARY",
                 "app:41",
                 Some("IN_PROGRESS"),
             )];
-            if own {
-                all.push(deployment(
+            if listed {
+                deployments.push(deployment(
                     "ecs-svc/2",
                     "ACTIVE",
                     "app:42",
                     Some("IN_PROGRESS"),
                 ));
             }
-            with_status("IN_PROGRESS", "app:42", all)
+            with_status("IN_PROGRESS", "app:42", deployments)
         };
         let at = |look: &Look, now| verdict(&ours(), look, START, now);
         assert!(matches!(at(&back(true), SOON), Verdict::RollingBack { .. }));
@@ -978,14 +993,14 @@ mod tests {
     #[test]
     fn complete_once_and_not_what_the_service_is_set_to_any_more_is_never_serving() {
         let completed_own = || {
-            let mut all = foreign("ecs-svc/3", "app:43");
-            all.push(deployment(
+            let mut deployments = foreign("ecs-svc/3", "app:43");
+            deployments.push(deployment(
                 "ecs-svc/2",
                 "ACTIVE",
                 "app:42",
                 Some("COMPLETED"),
             ));
-            all
+            deployments
         };
         let replaced = |task_definition: &str| Verdict::Replaced {
             by: "ecs-svc/3".to_owned(),
@@ -1046,7 +1061,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_rollout_state_a_strategy_with_stages_is_never_told_by_its_counts() {
+    fn without_a_rollout_state_a_strategy_with_stages_is_never_judged_by_its_counts() {
         for strategy in ["BLUE_GREEN", "LINEAR", "CANARY", "SOMETHING_NEW"] {
             let mut seen = service(foreign("ecs-svc/2", "app:42"));
             seen.deployments[0].rollout_state = None;

@@ -6,22 +6,22 @@
 //! | `PreDeploy` | the task has failed, is gone, late, cannot be seen, or is not ours | the end, a failure |
 //! | `PreDeploy` | what must be seen before a service is set cannot be seen | `PreDeploy`, for half an hour past its limit |
 //! | `RollingOut` | all services serve our revision | the end, a success |
-//! | `RollingOut` | one failed, or goes back, and there is something to roll back or to follow | `RollingBack` |
+//! | `RollingOut` | one failed, or is rolled back, and there is something to roll back or to follow | `RollingBack` |
 //! | `RollingOut` | one failed, and nothing is to be rolled back | the end, a failure |
 //! | `RollingOut` | the time limit, and something is to be put right | `RollingBack` |
 //! | `RollingOut` | the time limit otherwise | the end, a failure |
-//! | `RollingBack` | nothing that was asked for was taken | `RollingOut`: judged anew, for it may have completed |
-//! | `RollingBack` | all services have come to an end, or their time is up | the end, a failure |
+//! | `RollingBack` | AWS accepted nothing that was asked for | `RollingOut`: judged again, because it may have completed |
+//! | `RollingBack` | all services are at an end, or their time is up | the end, a failure |
 //! | any | one look shows a service as gone | the same: it takes two running |
 //! | any | a look is no news | the same, until the time limit |
 //!
-//! What is due for a service that is to be rolled back: it is asked for in the step in which the
+//! What is due for a service that is to be rolled back: it is asked for as soon as the
 //! failure is known, for all services at once, and before anything is asked that only explains. A refusal
-//! is followed by a look; after three it is given up, which the message says. An answer that was lost is
-//! one: the next look tells what came of it. See [`crate::rollback`].
+//! is followed by a look; after three it is given up, which the message says. A lost answer is handled
+//! as a refusal: the next look shows what came of it. See [`crate::rollback`].
 //!
 //! What is due after a death, a panic or the function's time limit is in [`cut_off`]: a
-//! [`Checkpoint`] claims only what has been done, so whoever goes on from it finds the rest by looking.
+//! [`Checkpoint`] claims only what has been done, so the invocation that goes on from it finds the rest by looking.
 
 use super::deployment::{
     Attempt, Blocked, Deployment, Ours, Owner, Rollback, Service, Stage, Stop, Task, TaskLive,
@@ -45,13 +45,13 @@ pub enum Event {
     Looked(Vec<Observed>),
     /// Rollbacks were asked for; each with its service's place.
     RollbacksAsked(Vec<(usize, Answer)>),
-    /// What tells why the service at this place failed was gathered.
+    /// The evidence of why the service at this place failed was gathered.
     Explained(usize, Evidence),
     /// The task before the deployment was looked at.
     TaskLooked(TaskSeen),
     /// ECS was asked to stop it.
     TaskStopped(Stop),
-    /// What tells why it failed was gathered.
+    /// The evidence of why it failed was gathered.
     TaskExplained(Evidence),
     /// It has succeeded, and the services could not be set yet.
     Blocked(Blocked),
@@ -59,7 +59,7 @@ pub enum Event {
     Set(Box<Deployment>),
 }
 
-/// One look at a service, and what it told of our deployment's names.
+/// One look at a service, and our deployment's names as far as it showed them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Observed {
     /// The look.
@@ -77,16 +77,16 @@ pub enum Next {
     Look,
     /// To wait a while, and to look again.
     Pause {
-        /// Until then the invocation may end. Not while a later invocation would begin to count anew.
+        /// Until then the invocation may end. Not while a later invocation would count refusals from 0 again.
         may_end: bool,
     },
     /// To ask for these rollbacks, all at once.
     RollBack(Vec<(usize, Way)>),
-    /// To gather what tells why the service at this place failed.
+    /// To gather the evidence of why the service at this place failed.
     Explain(usize),
     /// To ask ECS to stop the task before the deployment.
     StopTask(StopReason),
-    /// To gather what tells why the task before the deployment failed.
+    /// To gather the evidence of why the task before the deployment failed.
     ExplainTask,
     /// To set the services: the task before the deployment has succeeded.
     SetServices,
@@ -97,8 +97,8 @@ pub enum Next {
 /// Why a task is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopReason {
-    /// The container that decides has ended; the others have nothing to do any more.
-    Ended,
+    /// The container that decides has exited; the others have nothing to do any more.
+    Finished,
     /// Its time is up.
     Late,
 }
@@ -218,7 +218,7 @@ fn next_of_rollout(deployment: &Deployment, spec: &DeploySpec, now: Timestamp) -
         Decision::Succeed => Next::End(End::Succeeded),
         Decision::Fail { service } => failed(deployment, service, false),
         Decision::Late { service } => failed(deployment, service, true),
-        // A rollback begins with the look that calls for it, in `record`.
+        // `record` starts a rollback with the look that calls for it.
         Decision::KeepWatching | Decision::RollBack { .. } => Next::Pause { may_end: true },
     }
 }
@@ -247,7 +247,7 @@ fn next_of_rollback(
     {
         return Next::Pause { may_end: false };
     }
-    // What tells why comes after what must be done.
+    // Evidence is gathered after all rollbacks were asked for.
     let failed_one = &deployment.services[rollback.failed];
     let verdict = failed_one.live.verdict.as_ref();
     let is_early = now < deployment.started + spec.timeout && verdict.is_some_and(Verdict::is_open);
@@ -296,7 +296,7 @@ fn lefts(
         .collect()
 }
 
-/// Whether a look showed a service as gone for the first time: it may be there in the next.
+/// Whether a look showed a service as gone for the first time: the next may show it again.
 fn is_uncertain(deployment: &Deployment) -> bool {
     deployment.services.iter().any(|service| {
         service.live.was_gone && !matches!(service.live.verdict, Some(Verdict::Gone { .. }))
@@ -338,14 +338,14 @@ fn look(service: &mut Service, observed: Observed, started: Timestamp, now: Time
     live.look = Some(observed.look);
 }
 
-/// A rollback that this job wanted and that nothing has come of has not begun. It keeps its time as
+/// A rollback that this job wanted and that AWS has not accepted has not started. It keeps its time as
 /// long as it is due.
 fn judge_anew(deployment: &mut Deployment, spec: &DeploySpec, now: Timestamp) {
     let Stage::RollingBack(rollback) = &deployment.stage else {
         return;
     };
     let services = &deployment.services;
-    let has_begun = |service: &Service| {
+    let has_started = |service: &Service| {
         service.live.may_be_asked
             || match service.live.rollback {
                 Attempt::AskedBefore | Attempt::Asked => true,
@@ -353,7 +353,7 @@ fn judge_anew(deployment: &mut Deployment, spec: &DeploySpec, now: Timestamp) {
             }
     };
     let is_given_up = services[rollback.failed].given_up().is_some();
-    if rollback.owner == Owner::Ecs || is_given_up || services.iter().any(has_begun) {
+    if rollback.owner == Owner::Ecs || is_given_up || services.iter().any(has_started) {
         return;
     }
     match rollout::decide(services, spec, deployment.started, now) {
@@ -365,7 +365,7 @@ fn judge_anew(deployment: &mut Deployment, spec: &DeploySpec, now: Timestamp) {
     }
 }
 
-/// A rollout of which one service failed begins to be rolled back.
+/// Starts the rollback of a rollout of which one service failed.
 fn fail(deployment: &mut Deployment, spec: &DeploySpec, now: Timestamp) {
     if deployment.stage != Stage::RollingOut {
         return;
@@ -417,7 +417,7 @@ fn rollback_answered(deployment: &mut Deployment, place: usize, answer: Answer, 
         && is_asked
         && rollback.owner == Owner::Ecs
     {
-        // What ECS owed and has not begun is ours from here on, with its own time.
+        // ECS has not started the rollback: from here on it is this job's, with its own time.
         rollback.owner = Owner::Job;
         rollback.since = now;
     }
@@ -492,7 +492,7 @@ fn next_of_task(deployment: &Deployment, task: &Task, spec: &DeploySpec, now: Ti
             TaskVerdict::Succeeded | TaskVerdict::Failed
                 if !is_over && live.stop == Stop::NotAsked =>
             {
-                Next::StopTask(StopReason::Ended)
+                Next::StopTask(StopReason::Finished)
             }
             TaskVerdict::Succeeded => Next::SetServices,
             TaskVerdict::Failed if live.evidence.is_none() => Next::ExplainTask,
@@ -504,7 +504,8 @@ fn next_of_task(deployment: &Deployment, task: &Task, spec: &DeploySpec, now: Ti
             running(live, now >= deadline, Some(words::TASK_NOT_SHOWN))
         }
         TaskSeen::Missing => Next::End(End::TaskFailed(TaskEnd::Gone)),
-        // Who may not look never sees its end. It is not stopped: it may be half-way through what it does.
+        // DescribeTasks is denied, so no look will show how it exits. It is not stopped: it may be
+        // half-way through what it does.
         TaskSeen::Unseen {
             why,
             may_pass: false,
@@ -526,7 +527,7 @@ fn running(live: &TaskLive, is_late: bool, unseen: Option<&str>) -> Next {
     }
     let asked_to_stop = live.stop != Stop::NotAsked;
     match unseen {
-        // Only the token says that it is this job's.
+        // Only the token says that it is this job's task, and a token is input.
         _ if !live.is_ours => Next::End(End::TaskFailed(TaskEnd::Unseen {
             why: unseen.unwrap_or(words::TASK_NOT_SHOWN).to_owned(),
             asked_to_stop: false,
@@ -546,8 +547,8 @@ fn running(live: &TaskLive, is_late: bool, unseen: Option<&str>) -> Next {
     }
 }
 
-/// How far an invocation has come, recorded as it goes: who has to answer for one that was cut off reads
-/// it here.
+/// How far an invocation has come, recorded as it goes: the handler answers for one that was cut off
+/// by it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub enum Checkpoint {
     /// Nothing has been changed.

@@ -9,7 +9,7 @@ use super::failure::Failure;
 /// perhaps in bytes: see [`crate::text::cut_bytes`].
 pub const SUMMARY_LIMIT_BYTES: usize = 2048;
 
-/// How one invocation ended.
+/// The outcome of one invocation.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// Every service serves this job's revision; or a dry run found nothing wrong.
@@ -32,7 +32,7 @@ pub enum Outcome {
     InProgress {
         /// To be handed back.
         token: String,
-        /// What is said meanwhile.
+        /// The progress that is reported.
         details: Details,
     },
 }
@@ -46,7 +46,7 @@ impl From<Failure> for Outcome {
     }
 }
 
-/// What is said beside the answer.
+/// What is reported beside the answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Details {
     /// One sentence for the pipeline's page.

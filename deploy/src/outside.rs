@@ -9,7 +9,7 @@ use std::str::Chars;
 
 use super::text;
 
-/// No line that is quoted is longer; whoever quotes it has less room.
+/// No quoted line is longer; the messages that quote it have less room.
 const LINE_LIMIT_BYTES: usize = 8 * 1024;
 
 /// `text` in one line, without what [`printable`] leaves out and without the secrets of URLs. The
@@ -239,7 +239,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn escape_sequences_and_control_characters_are_left_out_and_the_words_stay() {
+    fn escape_sequences_and_control_characters_are_left_out_and_the_text_stays() {
         for (text, expected) in [
             ("\u{1b}[31mred\u{1b}[0m", "red"),
             ("\u{1b}[1;38;5;196mred\u{1b}[m", "red"),

@@ -1,4 +1,4 @@
-//! What AWS's words on a denied call say, and the IAM statement that would allow it.
+//! What AWS's text on a denied call says, and the IAM statement that would allow it.
 
 use serde_json::{Map, Value, json};
 
@@ -43,13 +43,13 @@ pub struct Denial {
 }
 
 impl Denial {
-    /// Of the call `action` on `resource`, about which AWS says `words`.
+    /// Of the call `action` on `resource`, about which AWS's text is `text`.
     ///
-    /// AWS's words, where they are complete: `User: arn:… is not authorized to perform: ecs:X on
+    /// AWS's text, where it is complete: `User: arn:… is not authorized to perform: ecs:X on
     /// resource: arn:… because no identity-based policy allows the ecs:X action`
     /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>).
-    pub fn of(action: &str, resource: Option<&str>, words: &str) -> Self {
-        let named = after(words, "not authorized to perform: ").filter(|name| {
+    pub fn of(action: &str, resource: Option<&str>, text: &str) -> Self {
+        let named = after(text, "not authorized to perform: ").filter(|name| {
             name.split_once(':').is_some_and(|(service, operation)| {
                 service
                     .bytes()
@@ -57,16 +57,16 @@ impl Denial {
                     && operation.starts_with(|c: char| c.is_ascii_uppercase())
             })
         });
-        let told = after(words, "on resource: ").filter(|told| told.starts_with("arn:"));
+        let on = after(text, "on resource: ").filter(|on| on.starts_with("arn:"));
         let is_own = named.is_none_or(|named| named == action);
         Self {
             action: named.unwrap_or(action).to_owned(),
             service: action.split(':').next().unwrap_or_default().to_owned(),
             operation: action.split(':').nth(1).unwrap_or_default().to_owned(),
-            resource: told.or(resource.filter(|_| is_own)).map(str::to_owned),
-            principal: after(words, "User: ").map(str::to_owned),
-            is_explicit: words.contains("explicit deny"),
-            withheld_by: withheld_by(words),
+            resource: on.or(resource.filter(|_| is_own)).map(str::to_owned),
+            principal: after(text, "User: ").map(str::to_owned),
+            is_explicit: text.contains("explicit deny"),
+            withheld_by: withheld_by(text),
         }
     }
 
@@ -134,7 +134,7 @@ impl Denial {
 /// The kind of policy that AWS says does not allow a call, if a statement in the role's own policies
 /// would not change that: `because no service control policy allows the ecs:X action`
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>).
-fn withheld_by(words: &str) -> Option<String> {
+fn withheld_by(text: &str) -> Option<String> {
     const OTHERS: [&str; 6] = [
         "service control policy",
         "resource control policy",
@@ -143,14 +143,14 @@ fn withheld_by(words: &str) -> Option<String> {
         "VPC endpoint policy",
         "resource-based policy",
     ];
-    let (_, rest) = words.split_once("because no ")?;
+    let (_, rest) = text.split_once("because no ")?;
     let kind = OTHERS.iter().find(|kind| rest.starts_with(**kind))?;
     Some((*kind).to_owned())
 }
 
 /// What follows `marker` up to the next blank, without the quotes and the stop around it.
-fn after<'a>(words: &'a str, marker: &str) -> Option<&'a str> {
-    let (_, rest) = words.split_once(marker)?;
+fn after<'a>(text: &'a str, marker: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(marker)?;
     let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
     let found = rest[..end].trim_matches(['"', '\'', ',', ';', '.']);
     Some(found).filter(|found| !found.is_empty())
@@ -163,10 +163,10 @@ mod tests {
     const SERVICE: &str = "arn:aws:ecs:eu-central-1:1:service/prod/web";
 
     #[test]
-    fn what_aws_says_is_taken_apart() {
-        let words = "AccessDeniedException: User: arn:aws:sts::1:assumed-role/f/s is not authorized to perform: ecs:UpdateService on resource: arn:aws:ecs:r:1:service/a/b because no identity-based policy allows the ecs:UpdateService action";
+    fn the_parts_of_a_denial_are_read_from_what_aws_says() {
+        let text = "AccessDeniedException: User: arn:aws:sts::1:assumed-role/f/s is not authorized to perform: ecs:UpdateService on resource: arn:aws:ecs:r:1:service/a/b because no identity-based policy allows the ecs:UpdateService action";
         assert_eq!(
-            Denial::of("ecs:UpdateService", Some(SERVICE), words),
+            Denial::of("ecs:UpdateService", Some(SERVICE), text),
             Denial {
                 service: "ecs".to_owned(),
                 operation: "UpdateService".to_owned(),
@@ -189,8 +189,8 @@ mod tests {
 
     #[test]
     fn a_role_that_may_not_be_passed_is_named_and_its_statement_is_for_tasks_only() {
-        let words = "User: arn:aws:sts::1:assumed-role/f/s is not authorized to perform: iam:PassRole on resource: arn:aws:iam::1:role/app-execution because no identity-based policy allows the iam:PassRole action";
-        let denial = Denial::of("ecs:RegisterTaskDefinition", Some("arn:x"), words);
+        let text = "User: arn:aws:sts::1:assumed-role/f/s is not authorized to perform: iam:PassRole on resource: arn:aws:iam::1:role/app-execution because no identity-based policy allows the iam:PassRole action";
+        let denial = Denial::of("ecs:RegisterTaskDefinition", Some("arn:x"), text);
         assert_eq!(
             denial.statement(),
             r#"{"Effect":"Allow","Action":"iam:PassRole","Resource":"arn:aws:iam::1:role/app-execution","Condition":{"StringEquals":{"iam:PassedToService":"ecs-tasks.amazonaws.com"}}}"#
@@ -199,8 +199,8 @@ mod tests {
 
     #[test]
     fn another_action_is_not_given_the_calls_resource() {
-        let words = "not authorized to perform: kms:Decrypt on the resource associated with this ciphertext";
-        let denial = Denial::of("s3:GetObject", Some("arn:aws:s3:::b/k"), words);
+        let text = "not authorized to perform: kms:Decrypt on the resource associated with this ciphertext";
+        let denial = Denial::of("s3:GetObject", Some("arn:aws:s3:::b/k"), text);
         assert_eq!(denial.action, "kms:Decrypt");
         assert_eq!(denial.resource, None);
     }
@@ -221,8 +221,8 @@ mod tests {
 
     #[test]
     fn a_role_that_a_task_needs_is_passed_to_whoever_uses_it() {
-        let words = "not authorized to perform: iam:PassRole on resource: arn:aws:iam::1:role/r";
-        let statement = |operation| Denial::of(operation, None, words).statement();
+        let text = "not authorized to perform: iam:PassRole on resource: arn:aws:iam::1:role/r";
+        let statement = |operation| Denial::of(operation, None, text).statement();
         let run = statement("ecs:RunTask");
         assert!(
             run.contains(
@@ -239,9 +239,9 @@ mod tests {
 
     #[test]
     fn a_tag_is_allowed_for_what_it_was_made_with() {
-        let words =
+        let text =
             "not authorized to perform: ecs:TagResource on resource: arn:aws:ecs:r:1:task/prod/*";
-        let denial = Denial::of("ecs:RunTask", Some("arn:x"), words);
+        let denial = Denial::of("ecs:RunTask", Some("arn:x"), text);
         assert_eq!(
             denial.statement(),
             r#"{"Effect":"Allow","Action":"ecs:TagResource","Resource":"arn:aws:ecs:r:1:task/prod/*","Condition":{"StringEquals":{"ecs:CreateAction":"RunTask"}}}"#
@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn what_is_granted_only_where_asked_for_has_its_switch() {
-        let switch = |operation, words| Denial::of(operation, None, words).switch();
+        let switch = |operation, text| Denial::of(operation, None, text).switch();
         for (operation, parameter) in [
             ("ecs:RunTask", Some("AllowPreDeployTasks")),
             ("ecs:StopTask", Some("AllowPreDeployTasks")),
@@ -271,8 +271,8 @@ mod tests {
 
     #[test]
     fn somebody_who_forbids_it_is_seen() {
-        let words = "User: a is not authorized to perform: ecs:UpdateService on resource: arn:b with an explicit deny in a service control policy";
-        assert!(Denial::of("ecs:UpdateService", None, words).is_explicit);
+        let text = "User: a is not authorized to perform: ecs:UpdateService on resource: arn:b with an explicit deny in a service control policy";
+        assert!(Denial::of("ecs:UpdateService", None, text).is_explicit);
     }
 
     #[test]
@@ -282,22 +282,22 @@ mod tests {
             "permissions boundary",
             "resource-based policy",
         ] {
-            let words = format!(
+            let text = format!(
                 "User: a is not authorized to perform: ecs:UpdateService on resource: arn:b because no {kind} allows the ecs:UpdateService action"
             );
-            let denial = Denial::of("ecs:UpdateService", None, &words);
+            let denial = Denial::of("ecs:UpdateService", None, &text);
             assert_eq!(denial.withheld_by.as_deref(), Some(kind));
         }
     }
 
     #[test]
-    fn words_that_are_no_action_are_not_taken_for_one() {
-        for words in [
+    fn a_text_that_is_no_action_is_not_read_as_one() {
+        for text in [
             "not authorized to perform: this",
             "not authorized to perform: a:b",
             "User: ",
         ] {
-            assert_eq!(Denial::of("ecs:X", None, words).action, "ecs:X");
+            assert_eq!(Denial::of("ecs:X", None, text).action, "ecs:X");
         }
     }
 }

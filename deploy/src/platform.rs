@@ -40,15 +40,15 @@ pub enum Manifest {
 /// on instances runs on what they are.
 pub fn wanted(registration: &Map<String, Value>) -> Option<Platform> {
     let platform = registration.get("runtimePlatform");
-    let said = |member: &str| platform.and_then(|platform| platform[member].as_str());
-    let architecture = match said("cpuArchitecture") {
+    let member = |name: &str| platform.and_then(|platform| platform[name].as_str());
+    let architecture = match member("cpuArchitecture") {
         Some("X86_64") => "amd64",
         Some("ARM64") => "arm64",
         None if is_for_fargate(registration) => "amd64",
         // One that this build does not know, or whatever the instance is.
         Some(_) | None => return None,
     };
-    let os = match said("operatingSystemFamily") {
+    let os = match member("operatingSystemFamily") {
         Some(family) if family.starts_with("WINDOWS") => "windows",
         Some("LINUX") | None => "linux",
         Some(_) => return None,
@@ -187,10 +187,10 @@ mod tests {
 
     #[test]
     fn an_image_for_another_cpu_says_what_to_do() {
-        let said = misfit("repo/app:v2", &linux("amd64"), &[linux("arm64")]).unwrap();
+        let text = misfit("repo/app:v2", &linux("amd64"), &[linux("arm64")]).unwrap();
         assert!(
-            said.starts_with("the image repo/app:v2 is for linux/arm64, and the task definition's runtimePlatform wants linux/amd64"),
-            "{said}"
+            text.starts_with("the image repo/app:v2 is for linux/arm64, and the task definition's runtimePlatform wants linux/amd64"),
+            "{text}"
         );
         assert_eq!(
             misfit("a", &linux("amd64"), &[linux("arm64"), linux("amd64")]),

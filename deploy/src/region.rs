@@ -28,8 +28,8 @@ impl Region {
     /// Reads a Region's name. `None` for anything that is not one by its partition's pattern.
     pub fn parse(text: &str) -> Option<Self> {
         let prefix = prefix_of(text)?;
-        let mut all = PARTITIONS.iter();
-        let partition = all.find(|partition| partition.region_prefixes.contains(&prefix))?;
+        let mut partitions = PARTITIONS.iter();
+        let partition = partitions.find(|partition| partition.region_prefixes.contains(&prefix))?;
         Some(Self {
             name: text.to_owned(),
             partition,
@@ -37,9 +37,9 @@ impl Region {
     }
 
     /// The same for the Region in which the function runs, which may be of a part of the world that
-    /// this build has not heard of: such a one is taken for one of the partition `aws`, as the SDKs
+    /// this build has not heard of: such a one is treated as one of the partition `aws`, as the SDKs
     /// do.
-    pub fn own(text: &str) -> Option<Self> {
+    pub fn of_function(text: &str) -> Option<Self> {
         let newer = || {
             prefix_of(text).map(|_| Self {
                 name: text.to_owned(),
@@ -142,10 +142,13 @@ mod tests {
 
     #[test]
     fn the_functions_own_region_may_be_newer_than_this_build_and_is_still_a_name() {
-        let newer = Region::own("nz-north-1").unwrap();
+        let newer = Region::of_function("nz-north-1").unwrap();
         assert_eq!(newer.partition().id, "aws");
-        assert_eq!(Region::own("cn-north-1").unwrap().partition().id, "aws-cn");
-        assert_eq!(Region::own("x@host-north-1"), None);
+        assert_eq!(
+            Region::of_function("cn-north-1").unwrap().partition().id,
+            "aws-cn"
+        );
+        assert_eq!(Region::of_function("x@host-north-1"), None);
         assert_eq!(partition_id(Some("nz-north-1")), "aws");
         assert_eq!(partition_id(None), "aws");
     }
@@ -162,14 +165,14 @@ mod tests {
     proptest! {
         #[test]
         fn a_region_is_letters_hyphens_and_a_digit_whatever_is_read(text in any::<String>()) {
-            prop_assert!(Region::own(&text).is_none_or(|region| is_label(&region)));
+            prop_assert!(Region::of_function(&text).is_none_or(|region| is_label(&region)));
         }
 
         #[test]
         fn so_it_is_when_the_text_resembles_one(
             text in "(us|eu|cn|us-gov|eusc-de|x)[-@:/#.a-z]{0,12}(-[a-z@]{1,8}){0,2}-[0-9a-z/]{1,3}"
         ) {
-            prop_assert!(Region::own(&text).is_none_or(|region| is_label(&region)));
+            prop_assert!(Region::of_function(&text).is_none_or(|region| is_label(&region)));
         }
     }
 

@@ -52,13 +52,13 @@ impl Revision {
     }
 
     /// Whether `arn` names this revision.
-    pub fn is(&self, arn: &str) -> bool {
+    pub fn is_named_by(&self, arn: &str) -> bool {
         Self::parse(arn).is_ok_and(|named| named == *self)
     }
 
-    /// This revision's ARN, given the ARN of any revision of the same account and Region.
-    pub fn arn_like(&self, neighbour: &str) -> String {
-        match neighbour.rsplit_once('/') {
+    /// This revision's ARN in the account and Region of `like`, the ARN of any revision.
+    pub fn arn_like(&self, like: &str) -> String {
+        match like.rsplit_once('/') {
             Some((prefix, _)) => format!("{prefix}/{self}"),
             None => self.to_string(),
         }

@@ -4,27 +4,27 @@
 use std::time::Duration;
 
 use super::deployment::{Attempt, Owner, Rollback, Service};
-use super::judge::{CONSISTENCY_GRACE, WayBack, way_back};
+use super::judge::{CONSISTENCY_GRACE, RollbackMethod, rollback_method};
 use super::revision::Revision;
 use super::spec::DeploySpec;
 use super::time::Timestamp;
 use super::verdict::Verdict;
 
-/// How long a rollback may take before the job fails without having seen its end. It begins when
+/// How long a rollback may take before the job fails without having seen its end. It starts when
 /// the rollback is due, so that a rollout that fails in its last minute is still followed. With the
 /// longest rollout, 23 hours, it stays within the action's 24.
 pub const ROLLBACK_ALLOWANCE: Duration = Duration::from_mins(30);
 
-/// How long ECS may take to begin a rollback that it owes, and to show one that we asked for.
-pub const ROLLBACK_BEGINS_WITHIN: Duration = Duration::from_mins(2);
+/// How long ECS may take to start a rollback that it owes, and to show one that we asked for.
+pub const ROLLBACK_STARTS_WITHIN: Duration = Duration::from_mins(2);
 
-/// What cannot be asked for now is tried again after so many looks in all.
+/// How often a rollback is asked for that AWS refuses, each time after a look.
 const ATTEMPTS: u8 = 3;
 
 /// What is left to do for one service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Left {
-    /// Nothing: it has come to an end, or never will.
+    /// Nothing: its rollback is at an end, or its end will not be seen.
     Nothing,
     /// To see how its rollback goes on.
     Wait,
@@ -46,13 +46,13 @@ pub enum Way {
 /// How asking for a rollback went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// It was taken.
+    /// AWS accepted it.
     Asked,
-    /// Not now, and why: AWS may take it later, or things have moved on.
+    /// AWS refused it, and why: it may accept it later, or the service has changed since.
     Refused(String),
-    /// Its answer was lost, and why: it may have been taken, which the next look tells.
+    /// Its answer was lost, and why: AWS may have accepted it, which the next look shows.
     Lost(String),
-    /// It never will be, and why.
+    /// AWS will never accept it, and why.
     Never(String),
 }
 
@@ -97,7 +97,7 @@ fn left_of_failed(
     } else {
         Left::Nothing
     };
-    // This very look has found that it failed, and that nobody else rolls it back.
+    // This look has found that it failed, and that nobody else rolls it back.
     let is_due = rollback.owner == Owner::Job && spec.rollback && is_open && is_in_time;
     match verdict {
         _ if is_given_up => Left::Nothing,
@@ -111,9 +111,9 @@ fn left_of_failed(
         | Verdict::RollingBack { .. }
         | Verdict::Unknown { .. }
         | Verdict::NoNews { .. } => wait,
-        // It has not begun. What we asked for may not be seen yet; what ECS owes may stall, if
-        // there is no completed deployment to go back to.
-        Verdict::Failed { .. } if now < rollback.since + ROLLBACK_BEGINS_WITHIN => Left::Wait,
+        // It has not started. What we asked for may not be seen yet; what ECS owes may stall, if
+        // there is no completed deployment to roll back to.
+        Verdict::Failed { .. } if now < rollback.since + ROLLBACK_STARTS_WITHIN => Left::Wait,
         Verdict::Failed { .. } if rollback.owner == Owner::Ecs && spec.rollback && is_open => {
             Left::Ask
         }
@@ -141,7 +141,7 @@ fn left_of_other(
         Verdict::Failed {
             ecs_rolls_back: true,
             ..
-        } if now < rollback.since + ROLLBACK_BEGINS_WITHIN => Left::Wait,
+        } if now < rollback.since + ROLLBACK_STARTS_WITHIN => Left::Wait,
         Verdict::RollingBack { .. } => Left::Wait,
         Verdict::NoNews { .. } if spec.rollback => Left::Wait,
         Verdict::Untouched
@@ -167,21 +167,23 @@ fn left_of_other(
 /// How a service is to be rolled back whose rollback is due.
 ///
 /// # Errors
-/// The attempt that stands for it where it is not asked for: [`Attempt::Refused`] where a later look
-/// may show more, [`Attempt::GivenUp`] where it cannot be had.
+/// What its attempt becomes where no rollback is asked for: [`Attempt::Refused`] where a later look
+/// may show more, [`Attempt::GivenUp`] where it is not possible.
 pub fn way(service: &Service, started: Timestamp, now: Timestamp) -> Result<Way, Attempt> {
     let Some(look) = &service.live.look else {
         return Err(Attempt::GivenUp("the service could not be seen".to_owned()));
     };
-    match way_back(service, look) {
-        WayBack::Stop(arn) => Ok(Way::Stop(arn)),
-        WayBack::Set(revision) => Ok(Way::Set(revision)),
-        WayBack::Unknown => Err(Attempt::GivenUp(UNKNOWN_BEFORE.to_owned())),
-        // Probably an answer from before the service was set.
-        WayBack::LeaveAlone if now.since(started) < CONSISTENCY_GRACE => Err(Attempt::Refused {
-            times: service.live.rollback.refused(),
-        }),
-        WayBack::LeaveAlone => Err(Attempt::GivenUp(
+    match rollback_method(service, look) {
+        RollbackMethod::Stop(arn) => Ok(Way::Stop(arn)),
+        RollbackMethod::Set(revision) => Ok(Way::Set(revision)),
+        RollbackMethod::Unknown => Err(Attempt::GivenUp(UNKNOWN_BEFORE.to_owned())),
+        // The answer is probably from before the service was set.
+        RollbackMethod::LeaveAlone if now.since(started) < CONSISTENCY_GRACE => {
+            Err(Attempt::Refused {
+                times: service.live.rollback.refused(),
+            })
+        }
+        RollbackMethod::LeaveAlone => Err(Attempt::GivenUp(
             "it is not what the service is working on any more".to_owned(),
         )),
     }
@@ -214,7 +216,8 @@ impl Attempt {
     }
 
     /// What becomes of it with a new look. `has_completed`: the rollout was not complete before, and is.
-    /// What was given up is tried once more then, because it is another thing that is asked for.
+    /// What was given up is tried once more then, because another call asks for it: `UpdateService`, not
+    /// `StopServiceDeployment`.
     #[must_use]
     pub fn looked(self, has_completed: bool) -> Self {
         match self {
@@ -247,7 +250,7 @@ mod tests {
     fn times() -> [Timestamp; 3] {
         [
             SINCE + Duration::from_secs(10),
-            SINCE + ROLLBACK_BEGINS_WITHIN,
+            SINCE + ROLLBACK_STARTS_WITHIN,
             SINCE + ROLLBACK_ALLOWANCE,
         ]
     }
@@ -278,11 +281,22 @@ mod tests {
         let done = [[N, N, N]; 3];
         let under_way = [[W, W, N], [W, W, N], [W, W, N]];
         let open = [[W, W, N], [W, W, N], [A, A, N]];
-        let not_begun = [[W, A, A], [W, N, N], [A, A, N]];
+        let not_started = [[W, A, A], [W, N, N], [A, A, N]];
         let complete = [[A, A, N]; 3];
         let expected = [
-            complete, open, open, under_way, done, done, not_begun, not_begun, not_begun, done,
-            done, open, under_way,
+            complete,
+            open,
+            open,
+            under_way,
+            done,
+            done,
+            not_started,
+            not_started,
+            not_started,
+            done,
+            done,
+            open,
+            under_way,
         ];
         for (verdict, expected) in every_verdict().into_iter().zip(expected) {
             let mut service = judged(0, verdict.clone());

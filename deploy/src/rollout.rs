@@ -117,9 +117,9 @@ fn is_to_be_put_right(verdict: &Verdict) -> bool {
     }
 }
 
-/// Which failure is reported. One that ECS decided on comes before one that came of somebody's
-/// setting the service back, and a service that was complete before that comes last: that is what this
-/// very job does to the others, and may have done before it died.
+/// Which failure is reported. One that ECS decided on comes before one that followed from somebody's
+/// setting the service back, and a service that was complete before that comes last: this job does the
+/// same to the other services, and may have done it before it died.
 fn failed_first(verdicts: &[&Verdict]) -> Option<usize> {
     let rank = |verdict: &Verdict| {
         if verdict.is_ecs_own_doing() {
@@ -202,9 +202,9 @@ mod tests {
             [KEEP, ROLL_BACK, KEEP, LATE],
             [KEEP, LATE, KEEP, LATE],
         ];
-        let all = every_verdict();
-        assert_eq!(all.len(), VERDICTS);
-        for (verdict, expected) in all.into_iter().zip(expected) {
+        let kinds = every_verdict();
+        assert_eq!(kinds.len(), VERDICTS);
+        for (verdict, expected) in kinds.into_iter().zip(expected) {
             let seen = std::slice::from_ref(&verdict);
             let cases = [
                 (true, before()),
@@ -282,8 +282,8 @@ mod tests {
         fn nothing_waits_past_its_time_limit_and_only_services_that_all_serve_are_a_success(
             picks in proptest::collection::vec(0..VERDICTS, 1..5), at in 0..8000u64, rollback: bool,
         ) {
-            let all = every_verdict();
-            let verdicts: Vec<Verdict> = picks.iter().map(|pick| all[*pick].clone()).collect();
+            let kinds = every_verdict();
+            let verdicts: Vec<Verdict> = picks.iter().map(|pick| kinds[*pick].clone()).collect();
             let decision = decided(&verdicts, rollback, STARTED + Duration::from_secs(at));
             prop_assert_eq!(decision == GOOD, picks.iter().all(|pick| *pick == 0));
             prop_assert!(decision != KEEP || Duration::from_secs(at) < LIMIT);

@@ -20,7 +20,7 @@ pub struct ServiceSeen {
     pub desired: i32,
     /// How long, in minutes, a deployment is watched after its traffic is shifted.
     pub bake_minutes: i32,
-    /// How long, in minutes, the steps take in which its traffic is shifted.
+    /// How long, in minutes, its traffic takes to be shifted.
     pub shift_minutes: i32,
     /// Whether its circuit breaker, if it has one, rolls back.
     pub breaker_rolls_back: Option<bool>,
@@ -35,7 +35,7 @@ pub struct ServiceSeen {
 impl ServiceSeen {
     /// Whether `rolloutState` COMPLETED is the end: of a rolling update without a bake time. All
     /// others have stages after it, which can end in a rollback: only their service deployment
-    /// tells.
+    /// shows.
     pub fn is_told_by_rollout_state(&self) -> bool {
         matches!(self.strategy.as_deref(), None | Some("ROLLING")) && self.bake_minutes == 0
     }
@@ -55,24 +55,25 @@ impl ServiceSeen {
             .collect()
     }
 
-    /// The deployments, newest first; those whose time is not told last.
+    /// The deployments, newest first; those without a time last.
     pub fn newest_first(&self) -> Vec<&DeploymentSeen> {
-        let mut all: Vec<&DeploymentSeen> = self.deployments.iter().collect();
-        all.sort_by_key(|one| std::cmp::Reverse(one.created_at));
-        all
+        let mut deployments: Vec<&DeploymentSeen> = self.deployments.iter().collect();
+        deployments.sort_by_key(|one| std::cmp::Reverse(one.created_at));
+        deployments
     }
 
-    /// The deployment of the revision with the ARN `own`, the first of several.
-    pub fn first_of(&self, own: &str) -> Option<&DeploymentSeen> {
+    /// The deployment of the revision with the ARN `own_arn`, the first of several.
+    pub fn first_of(&self, own_arn: &str) -> Option<&DeploymentSeen> {
         let mut newest_first = self.newest_first().into_iter();
-        newest_first.rfind(|one| one.task_definition == own)
+        newest_first.rfind(|one| one.task_definition == own_arn)
     }
 
-    /// What another revision than `own` it lists a deployment of: the newest complete one, else the newest.
-    pub fn newest_but(&self, own: &str) -> Option<Revision> {
+    /// What another revision than `own_arn` it lists a deployment of: the newest complete one, else the newest.
+    pub fn newest_but(&self, own_arn: &str) -> Option<Revision> {
         let others = self.newest_first().into_iter();
-        let others: Vec<&DeploymentSeen> =
-            others.filter(|one| one.task_definition != own).collect();
+        let others: Vec<&DeploymentSeen> = others
+            .filter(|one| one.task_definition != own_arn)
+            .collect();
         let complete = others.iter().find(|one| one.was_complete());
         let other = complete.or(others.first())?;
         Revision::parse(&other.task_definition).ok()
@@ -99,7 +100,7 @@ pub struct DeploymentSeen {
     pub task_definition: String,
     /// `IN_PROGRESS`, `COMPLETED` or `FAILED`; absent behind a Classic Load Balancer.
     pub rollout_state: Option<String>,
-    /// ECS's words for the state.
+    /// ECS's text for the state.
     pub rollout_state_reason: Option<String>,
     /// Tasks wanted.
     pub desired: i32,
@@ -107,14 +108,14 @@ pub struct DeploymentSeen {
     pub pending: i32,
     /// Tasks running.
     pub running: i32,
-    /// Tasks failed in a row; ECS sets it back to 0 once one runs.
+    /// Tasks failed in a row; ECS resets it to 0 once one runs.
     pub failed: i32,
     /// When it was created.
     pub created_at: Option<Timestamp>,
 }
 
 impl DeploymentSeen {
-    /// Whether it was complete, as far as ECS tells: behind a Classic Load Balancer it does not.
+    /// Whether it was complete, as far as ECS shows it: behind a Classic Load Balancer it does not.
     pub fn was_complete(&self) -> bool {
         matches!(self.rollout_state.as_deref(), None | Some("COMPLETED"))
     }
@@ -127,24 +128,24 @@ pub struct EventSeen {
     pub id: String,
     /// When it happened.
     pub at: Timestamp,
-    /// ECS's words.
+    /// ECS's text.
     pub message: String,
 }
 
 /// A service deployment, as `DescribeServiceDeployments` shows it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ServiceDeploymentSeen {
-    /// Its ARN, as ECS gives it: the ARN of a service made before 2021 does not tell it.
+    /// Its ARN, as ECS gives it: it cannot be derived from the ARN of a service made before 2021.
     pub arn: String,
     /// The last part of its ARN.
     pub id: String,
     /// `PENDING`, `IN_PROGRESS`, `SUCCESSFUL` and six more.
     pub status: String,
-    /// ECS's words for the status.
+    /// ECS's text for the status.
     pub status_reason: Option<String>,
     /// When it was created.
     pub created_at: Option<Timestamp>,
-    /// When it ended.
+    /// When it finished.
     pub finished_at: Option<Timestamp>,
     /// The revision that it brings; absent until it has been looked up.
     pub task_definition: Option<String>,
@@ -152,9 +153,9 @@ pub struct ServiceDeploymentSeen {
     pub lifecycle_stage: Option<String>,
     /// Share of production traffic on the new revision, in percent.
     pub new_weight: Option<f64>,
-    /// What a hook waits for, said as `PRE_SCALE_UP waits at hook h-1 until …`.
+    /// What a hook waits for, as `PRE_SCALE_UP waits at hook h-1 until …`.
     pub waiting: Option<String>,
-    /// Why it is rolled back, in ECS's words.
+    /// Why it is rolled back, in ECS's text.
     pub rollback_reason: Option<String>,
     /// The revision that a rollback brings, which need not be the one that was set before
     /// (`rollback.serviceRevisionArn`).

@@ -103,8 +103,8 @@ impl TargetService {
         Service {
             // One that is not listed yet is named by a later look.
             ours: match self.own_deployment(seen) {
-                Some(own) => Ours::Named {
-                    deployment: own.id.clone(),
+                Some(listed) => Ours::Named {
+                    deployment: listed.id.clone(),
                     service_deployment,
                 },
                 None => Ours::Unnamed { service_deployment },
@@ -123,8 +123,8 @@ impl TargetService {
         text::last_part(&self.seen.task_definition)
     }
 
-    /// Whether somebody has set it to something else than what this job began from.
-    fn is_taken(&self) -> bool {
+    /// Whether somebody has set it to something else than what this job started from.
+    fn is_conflict(&self) -> bool {
         Revision::parse(&self.seen.task_definition)
             .is_ok_and(|set_to| Some(set_to) != self.previous)
     }
@@ -143,7 +143,7 @@ pub fn due(targets: &[TargetService], prior: &[PriorDelivery]) -> Due {
         .filter(|(_, (_, prior))| **prior == PriorDelivery::None)
         .map(|(place, (target, _))| (place, target))
         .collect();
-    match open.iter().find(|(_, target)| target.is_taken()) {
+    match open.iter().find(|(_, target)| target.is_conflict()) {
         Some((place, _)) => Due::Conflict(*place),
         None => Due::Set(open.into_iter().map(|(place, _)| place).collect()),
     }
@@ -157,11 +157,11 @@ pub fn not_set(outcomes: &[Outcome]) -> Option<usize> {
     refused.or_else(|| outcomes.iter().position(is_unknown))
 }
 
-/// The deployment that this led to.
+/// The deployment that these outcomes have started.
 ///
 /// # Errors
 /// [`NotSet`] if no service was set, or not even that is known.
-pub fn begun(
+pub fn started(
     job: &str,
     targets: &[TargetService],
     outcomes: Vec<Outcome>,
@@ -190,7 +190,7 @@ pub fn begun(
     }
     let all_are_asked = outcomes.iter().all(|one| *one != Outcome::NotTouched);
     if is_unknown && all_are_asked {
-        // The next looks tell what became of it.
+        // The next looks show what became of it.
         return Ok(rolling_out(job, targets, outcomes, now));
     }
     let (_, cause) = failed_call(&error, caller, true);
@@ -209,9 +209,9 @@ pub fn conflict(
     now: Timestamp,
 ) -> Result<Deployment, NotSet> {
     let target = &targets[place];
-    let began_from = target.previous.as_ref().unwrap_or(&target.revision);
+    let started_from = target.previous.as_ref().unwrap_or(&target.revision);
     let cause = format!(
-        "it was set to {} by somebody else, or by ECS, after this deployment had begun from {began_from}",
+        "it was set to {} by somebody else, or by ECS, after this deployment had started from {started_from}",
         target.set_to(),
     );
     if outcomes.iter().any(|one| matches!(one, Outcome::Found(..))) {
@@ -293,8 +293,8 @@ fn rolling_out(
     outcomes: Vec<Outcome>,
     now: Timestamp,
 ) -> Deployment {
-    // Only while it is rolled back are there services that nobody touched: the one that was deployed
-    // before has failed.
+    // Some services are untouched only in a deployment that is rolled back: one that was set before
+    // them has failed.
     let is_untouched = |one: &Outcome| *one == Outcome::NotTouched;
     if outcomes.iter().any(is_untouched) {
         let failed_before = |one: &Outcome| match one {
@@ -381,7 +381,7 @@ pub fn served(target: &TargetService) -> Option<Served> {
 pub enum Served {
     /// This revision.
     Listed(Revision),
-    /// The service does not list it: its service deployments may tell.
+    /// The service does not list it: its service deployments may show it.
     NotListed,
 }
 

@@ -42,7 +42,7 @@ impl Target {
 }
 
 impl fmt::Display for Target {
-    /// `web on prod`, as every message begins.
+    /// `web on prod`, as every message starts.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} on {}", self.service_name(), self.cluster_name())
     }
@@ -103,7 +103,7 @@ pub struct DeploySpec {
     pub timeout: Duration,
     /// Where the new revision starts from.
     pub base: BaseFrom,
-    /// When a rollout fails or runs out of time and ECS is not rolling back by itself, go back.
+    /// When a rollout fails or runs out of time and ECS is not rolling back by itself, roll back.
     pub rollback: bool,
     /// Check everything, change nothing.
     pub dry_run: bool,
@@ -131,7 +131,7 @@ pub struct DeploySpec {
 }
 
 impl DeploySpec {
-    /// `web on prod`, or all of them, as messages about the whole deployment begin.
+    /// `web on prod`, or all of them, as messages about the whole deployment start.
     pub fn about(&self) -> String {
         let targets: Vec<String> = self.targets.iter().map(ToString::to_string).collect();
         text::listed(&targets)

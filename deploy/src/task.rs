@@ -12,7 +12,7 @@ use super::verdict::TaskVerdict;
 pub const STOPPED: &str = "STOPPED";
 
 /// What a task in this `status` came to. The exit code of `container` decides: others of the task
-/// may still run, or have ended in their own ways.
+/// may still run, or have exited otherwise.
 pub fn verdict(status: &str, end: &StoppedTask, container: &str) -> TaskVerdict {
     let mut containers = end.containers.iter();
     let decides = containers.find(|one| one.name == container);
@@ -24,7 +24,7 @@ pub fn verdict(status: &str, end: &StoppedTask, container: &str) -> TaskVerdict 
     }
 }
 
-/// The task's end as far as it tells of `container`: another one's exit code says nothing of it.
+/// The task's end for `container` alone: another container's exit code does not explain it.
 pub fn end_of(end: &StoppedTask, container: &str) -> StoppedTask {
     let has_ended =
         |name: &str| name == container && end.containers.iter().any(|one| one.exit_code.is_some());
@@ -35,7 +35,7 @@ pub fn end_of(end: &StoppedTask, container: &str) -> StoppedTask {
     of_container
 }
 
-/// How the task before the deployment ended the deployment.
+/// Why the task before the deployment was the end of the deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TaskEnd {
     /// The parameters do not name one any more.
@@ -83,7 +83,7 @@ impl TaskEnd {
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html>).
 #[derive(Debug, Clone, Copy)]
 pub struct NotPlaced<'a> {
-    /// In ECS's words, one for each place that it tried.
+    /// In ECS's text, one for each place that it tried.
     reasons: &'a [String],
 }
 
@@ -263,9 +263,9 @@ mod tests {
     }
 
     #[test]
-    fn what_was_short_is_told_and_whether_it_may_come_back() {
+    fn what_was_short_is_reported_and_whether_it_may_come_back() {
         let revision = Revision::parse("app:3").unwrap();
-        for (reasons, may_pass, told) in [
+        for (reasons, may_pass, expected) in [
             (
                 &["RESOURCE:MEMORY"][..],
                 true,
@@ -297,17 +297,17 @@ mod tests {
             let reasons: Vec<String> = reasons.iter().map(|one| (*one).to_owned()).collect();
             let not_placed = NotPlaced::of(&reasons);
             assert_eq!(not_placed.may_pass(), may_pass, "{reasons:?}");
-            assert_eq!(not_placed.sentence(&revision), told);
+            assert_eq!(not_placed.sentence(&revision), expected);
         }
     }
 
     #[test]
     fn a_failure_after_the_task_says_in_its_headline_that_it_ran() {
         let failure = Failure::new(FailureKind::Permission, "web: no\n  detail");
-        let told = after_task(failure, "app");
-        assert_eq!(told.kind, FailureKind::Permission);
+        let failure = after_task(failure, "app");
+        assert_eq!(failure.kind, FailureKind::Permission);
         assert_eq!(
-            told.message,
+            failure.message,
             "web: no. The task before the deployment (container app) had run and succeeded: what it did stays done.\n  detail"
         );
     }
@@ -328,19 +328,19 @@ mod tests {
 
     #[test]
     fn each_other_end_says_what_is_known() {
-        let said = |end: TaskEnd| failed(&with_task(true, 15), &end, None).message;
+        let message = |end: TaskEnd| failed(&with_task(true, 15), &end, None).message;
         let stopped = TaskEnd::Late { not_stopped: None };
-        assert!(said(stopped).contains("within 15 min, and was stopped"));
+        assert!(message(stopped).contains("within 15 min, and was stopped"));
         let not_stopped = Some("denied.".to_owned());
         let running = TaskEnd::Late { not_stopped };
-        assert!(said(running).contains("may still run (denied)"));
-        assert!(said(TaskEnd::Gone).contains("is not known. No service was changed."));
+        assert!(message(running).contains("may still run (denied)"));
+        assert!(message(TaskEnd::Gone).contains("is not known. No service was changed."));
         let left_alone = "It was left alone, and no service was changed.";
-        assert!(said(TaskEnd::NotAsked).ends_with(left_alone));
-        assert!(said(TaskEnd::NotOurs("x".to_owned())).ends_with(left_alone));
-        for (asked_to_stop, told) in [(true, "asked to stop it"), (false, "may still run")] {
+        assert!(message(TaskEnd::NotAsked).ends_with(left_alone));
+        assert!(message(TaskEnd::NotOurs("x".to_owned())).ends_with(left_alone));
+        for (asked_to_stop, expected) in [(true, "asked to stop it"), (false, "may still run")] {
             let why = "503".to_owned();
-            assert!(said(TaskEnd::Unseen { why, asked_to_stop }).contains(told));
+            assert!(message(TaskEnd::Unseen { why, asked_to_stop }).contains(expected));
         }
     }
 }

@@ -68,9 +68,9 @@ impl Base {
 pub struct LogOptions {
     /// The log group.
     pub group: String,
-    /// Its Region; the task's if it is not said.
+    /// Its Region; the task's if it names none.
     pub region: Option<String>,
-    /// What its streams begin with: `prefix/container/task-id`.
+    /// The prefix of its streams: `prefix/container/task-id`.
     pub stream_prefix: String,
 }
 
@@ -116,8 +116,8 @@ impl Registration {
 
     /// Whether it has a container of this name.
     pub fn has_container(&self, name: &str) -> bool {
-        let mut all = containers(&self.body).iter();
-        all.any(|container| container["name"] == name)
+        let mut containers = containers(&self.body).iter();
+        containers.any(|container| container["name"] == name)
     }
 
     /// The names of its volumes that are configured when a task is started.
@@ -148,8 +148,10 @@ impl Registration {
 
     /// The images of all its containers, in their order.
     pub fn all_images(&self) -> Vec<String> {
-        let all = containers(&self.body).iter();
-        all.map(|container| text_of(container, "image")).collect()
+        let containers = containers(&self.body).iter();
+        containers
+            .map(|container| text_of(container, "image"))
+            .collect()
     }
 
     /// Replaces each of these images by its digest: pairs of the image as it is written and
@@ -338,11 +340,11 @@ impl Described {
         Some(memory.to_owned()).filter(|memory| !memory.is_empty())
     }
 
-    /// Where `container` logs, if with the `awslogs` driver to streams whose names can be told
+    /// Where `container` logs, if with the `awslogs` driver to streams whose names are known
     /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html>).
     pub fn log_of(&self, container: &str) -> Option<LogOptions> {
-        let mut all = containers(&self.task_definition).iter();
-        let configuration = &all.find(|one| one["name"] == container)?["logConfiguration"];
+        let mut containers = containers(&self.task_definition).iter();
+        let configuration = &containers.find(|one| one["name"] == container)?["logConfiguration"];
         if configuration["logDriver"] != "awslogs" {
             return None;
         }
@@ -361,8 +363,8 @@ impl Described {
     /// a revision that carries our job's tag but other images belongs to an event that somebody
     /// changed and sent again.
     ///
-    /// With `pins`, an image counts by its repository if this revision has its digest: the tag may
-    /// mean another one since.
+    /// With `pins`, an image is compared by its repository if this revision has its digest: the tag may
+    /// mean another image since.
     pub fn runs_what(&self, registration: &Registration, pins: bool) -> bool {
         let is_same = |asked: &str, runs: &str| {
             asked == runs
@@ -380,8 +382,8 @@ impl Described {
 
     /// The container definition called `name`.
     pub fn container(&self, name: &str) -> Option<&Value> {
-        let mut all = containers(&self.task_definition).iter();
-        all.find(|container| container["name"] == name)
+        let mut containers = containers(&self.task_definition).iter();
+        containers.find(|container| container["name"] == name)
     }
 }
 
@@ -422,10 +424,10 @@ fn registration(
 ) -> Registration {
     let mut body = base.described.registrable();
     let mut changes = Vec::new();
-    let all = body
+    let containers = body
         .get_mut("containerDefinitions")
         .and_then(Value::as_array_mut);
-    for container in all.into_iter().flatten() {
+    for container in containers.into_iter().flatten() {
         let name = text_of(container, "name");
         let from = text_of(container, "image");
         match images.iter().find(|(known, _)| *known == name) {
@@ -525,11 +527,11 @@ fn assigned(bases: &[&Base], source: &ImageSource, misfits: &mut Vec<Misfit>) ->
         let mut is_known = false;
         for (base, images) in bases.iter().zip(&mut assigned) {
             for container in containers(&base.described.task_definition) {
-                let own = text_of(container, "name");
-                let fills = own == *name
+                let container_name = text_of(container, "name");
+                let fills = container_name == *name
                     || placeholder_in(&text_of(container, "image")) == Some(without_brackets(name));
-                if fills && images.iter().all(|(known, _)| *known != own) {
-                    images.push((own, image.clone()));
+                if fills && images.iter().all(|(known, _)| *known != container_name) {
+                    images.push((container_name, image.clone()));
                 }
                 is_known |= fills;
             }
@@ -791,9 +793,9 @@ mod tests {
                 tags: Vec::new(),
             }
         };
-        let said = registration(&base(json!({})), &source, "job").unwrap_err();
+        let mistakes = registration(&base(json!({})), &source, "job").unwrap_err();
         assert_eq!(
-            said[0].to_string(),
+            mistakes[0].to_string(),
             format!(
                 "app:41 names no executionRoleArn, which a task on Fargate needs for the image {ecr} of the container app: add one to the task definition"
             )
@@ -809,7 +811,7 @@ mod tests {
     }
 
     #[test]
-    fn where_a_container_logs_is_told_for_awslogs_with_a_prefix_only() {
+    fn where_a_container_logs_is_known_for_awslogs_with_a_prefix_only() {
         let described = |log: Value| Described {
             task_definition: json!({"containerDefinitions": [
                 {"name": "app", "logConfiguration": log}]})
@@ -820,16 +822,16 @@ mod tests {
         };
         let options =
             json!({"awslogs-group": "/g", "awslogs-region": "r", "awslogs-stream-prefix": "p"});
-        let told = described(json!({"logDriver": "awslogs", "options": options}));
+        let awslogs = described(json!({"logDriver": "awslogs", "options": options}));
         assert_eq!(
-            told.log_of("app").unwrap(),
+            awslogs.log_of("app").unwrap(),
             LogOptions {
                 group: "/g".to_owned(),
                 region: Some("r".to_owned()),
                 stream_prefix: "p".to_owned()
             }
         );
-        assert_eq!(told.log_of("other"), None);
+        assert_eq!(awslogs.log_of("other"), None);
         let firelens = described(json!({"logDriver": "awsfirelens", "options": options}));
         assert_eq!(firelens.log_of("app"), None);
         let nameless =

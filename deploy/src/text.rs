@@ -33,12 +33,12 @@ pub fn last_part(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or(arn)
 }
 
-/// A JSON parser's words without its `at line 1 column 2`, which callers say in their own way.
+/// A JSON parser's text without its `at line 1 column 2`, which callers write in their own way.
 pub fn without_position(error: &serde_json::Error) -> String {
-    let words = error.to_string();
-    match words.rfind(" at line ") {
-        Some(end) => words[..end].to_owned(),
-        None => words,
+    let text = error.to_string();
+    match text.rfind(" at line ") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
     }
 }
 
@@ -62,7 +62,7 @@ pub fn counted(count: usize, noun: &str) -> String {
     }
 }
 
-/// So many items of a list are told.
+/// So many items of a list are shown.
 pub const LISTED_LIMIT: usize = 50;
 
 /// `a`, `a and b`, `a, b and c`; of more than [`LISTED_LIMIT`] the first, as `a, b and 1990 more`.

@@ -1,4 +1,4 @@
-//! Points in time and how durations are said to people.
+//! Points in time and how durations are written for people.
 
 use std::time::Duration;
 
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_said_in_seconds_below_a_minute_and_in_minutes_above() {
+    fn durations_are_written_in_seconds_below_a_minute_and_in_minutes_above() {
         assert_eq!(human(Duration::from_secs(0)), "0 s");
         assert_eq!(human(Duration::from_secs(59)), "59 s");
         assert_eq!(human(Duration::from_mins(1)), "1 min");

@@ -106,13 +106,13 @@ struct SavedRollback {
     n: usize,
     /// Why.
     c: String,
-    /// What tells why was not asked for yet.
+    /// The evidence was not gathered yet.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     u: bool,
 }
 
 /// Revision, previous revision (`41` if of the same family), deployment and service deployment
-/// without what all of them begin with; whether the previous one was overwritten unseen, if so.
+/// without the prefix of all of them; whether the previous one was overwritten unseen, if so.
 #[derive(Debug, Serialize, Deserialize)]
 struct SavedService(
     String,
@@ -122,7 +122,7 @@ struct SavedService(
     #[serde(skip_serializing_if = "std::ops::Not::not", default)] bool,
 );
 
-/// What the id of every deployment of ECS begins with.
+/// The prefix of the id of every deployment of ECS.
 pub const DEPLOYMENT_PREFIX: &str = "ecs-svc/";
 
 /// A fingerprint of the targets, which a token's must agree with: FNV-1a, 32 bits, in hex.
@@ -235,7 +235,7 @@ fn thin_longest(timelines: &mut [Timeline]) -> bool {
 }
 
 /// Which version of the artifact the `ConfigFile` was read from, as [`encode`] wrote it. Without
-/// the parameters of that file nobody knows yet which services the token is for.
+/// the parameters of that file it is not known yet which services the token is for.
 ///
 /// # Errors
 /// [`BadToken`] for what is no token of ours.
@@ -338,7 +338,7 @@ fn time(secs: i64) -> Result<Timestamp, BadToken> {
     }
 }
 
-/// Stands for a deployment of ours that ECS has not named. Version 0.1.0 wrote other texts behind the same
+/// Marks a deployment of ours that ECS has not named. Version 0.1.0 wrote other texts behind the same
 /// mark.
 const UNNAMED: &str = "/";
 
@@ -572,7 +572,7 @@ mod tests {
     }
 
     #[test]
-    fn another_versions_token_is_told_as_such_before_its_body_is_read() {
+    fn another_versions_token_is_reported_as_such_before_its_body_is_read() {
         for token in ["2 {}", "", "1", "12 {}", "{\"f\":1}", "garbage"] {
             assert_eq!(
                 read(token, 1).unwrap_err(),
@@ -595,7 +595,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_tokens_are_told() {
+    fn damaged_tokens_are_reported() {
         let good = encode(&deployment(Stage::RollingOut, services(&["app"], 2))).unwrap();
         for (from, to) in [
             ("app:2", "app"),
@@ -715,15 +715,15 @@ mod tests {
         let previous = proptest::option::of((proptest::option::of(family()), 0..2_000_000u64));
         (family(), 1..2_000_000u64, previous, any_ours()).prop_map(
             |(family, number, previous, ours)| {
-                let own = revision(&family, number);
+                let new_revision = revision(&family, number);
                 let previous = previous.map(|(other, before)| {
                     revision(&other.unwrap_or_else(|| family.clone()), before)
                 });
-                let previous = previous.filter(|previous| *previous != own);
+                let previous = previous.filter(|previous| *previous != new_revision);
                 Service {
                     overwrote: number % 2 == 0,
                     ours,
-                    ..Service::untouched(target(0), own, previous)
+                    ..Service::untouched(target(0), new_revision, previous)
                 }
             },
         )
@@ -738,8 +738,8 @@ mod tests {
             service_deployment in "[A-Za-z0-9_-]{32}",
             cause in "\\PC{0,400}",
         ) {
-            let mut all = services(&families, number + 1);
-            for service in &mut all {
+            let mut every_service = services(&families, number + 1);
+            for service in &mut every_service {
                 service.overwrote = true;
                 service.ours = Ours::Named {
                     deployment: format!("ecs-svc/{id}"),
@@ -748,9 +748,9 @@ mod tests {
             }
             let task = Task { id: "f".repeat(32), service: 9, live: TaskLive::default() };
             for (stage, services) in [
-                (Stage::PreDeploy(Box::new(task)), untouched(all.clone())),
-                (Stage::RollingOut, all.clone()),
-                (rolling_back(9, &cause), all),
+                (Stage::PreDeploy(Box::new(task)), untouched(every_service.clone())),
+                (Stage::RollingOut, every_service.clone()),
+                (rolling_back(9, &cause), every_service),
             ] {
                 let token = encode(&deployment(stage, services.clone())).unwrap();
                 prop_assert!(token.len() <= TOKEN_LIMIT_BYTES);

@@ -14,7 +14,7 @@ const LIMIT_BYTES: usize = 122_880;
 /// limit is on them or on the JSON object, which has four quotes, a colon and a comma for each.
 const AROUND_ONE_BYTES: usize = 6;
 
-/// The variables of one service, before several services tell theirs apart.
+/// The variables of one service, before the service's name is appended to theirs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OfService<'a> {
     /// The service.
@@ -25,11 +25,11 @@ pub struct OfService<'a> {
     pub images: Vec<(String, String)>,
 }
 
-/// A variable that may come to be.
+/// A variable that may be set.
 struct Candidate {
     name: String,
     value: String,
-    /// What it is, for who asks why it is not there.
+    /// What it is, for the message that it is not set.
     what: String,
 }
 
@@ -60,7 +60,10 @@ pub fn output(services: &[OfService<'_>]) -> (BTreeMap<String, String>, Vec<Stri
         }
     }
     let is_clear = |one: &Candidate| {
-        is_name(&one.name) && by_name.get(&one.name).is_some_and(|all| all.len() == 1)
+        is_name(&one.name)
+            && by_name
+                .get(&one.name)
+                .is_some_and(|meanings| meanings.len() == 1)
     };
     let mut variables = BTreeMap::new();
     let mut room = LIMIT_BYTES;
@@ -89,13 +92,13 @@ pub fn output(services: &[OfService<'_>]) -> (BTreeMap<String, String>, Vec<Stri
 /// All that could be set, what matters most first: facts before images, the first service's plain
 /// ones before everybody's own.
 fn candidates(services: &[OfService<'_>]) -> Vec<Candidate> {
-    let several = services.len() > 1;
-    let mut all = Vec::new();
+    let has_several = services.len() > 1;
+    let mut candidates = Vec::new();
     for is_image in [false, true] {
         for plain in [true, false] {
             let those = if plain {
                 services.get(..1).unwrap_or_default()
-            } else if several {
+            } else if has_several {
                 services
             } else {
                 &[]
@@ -113,18 +116,19 @@ fn candidates(services: &[OfService<'_>]) -> Vec<Candidate> {
                 };
                 if is_image {
                     let images = service.images.iter().filter(|(_, image)| !image.is_empty());
-                    all.extend(images.map(|(container, image)| {
+                    candidates.extend(images.map(|(container, image)| {
                         let what = format!("the image of the container {container}");
                         named(&format!("Image-{container}"), what, image)
                     }));
                 } else {
                     let facts = service.facts.iter();
-                    all.extend(facts.map(|(name, value)| named(name, (*name).to_owned(), value)));
+                    candidates
+                        .extend(facts.map(|(name, value)| named(name, (*name).to_owned(), value)));
                 }
             }
         }
     }
-    all
+    candidates
 }
 
 /// What each of several services' variables end in: the service's name, with its cluster's where
@@ -183,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_would_mean_two_things_is_not_set_and_that_is_said() {
+    fn a_name_that_would_mean_two_things_is_not_set_and_that_is_reported() {
         let (web, worker) = (target("web", "prod"), target("worker", "prod"));
         let (variables, left_out) = output(&[
             with(&web, &[("app-worker", "a:1"), ("app", "a:2")]),

@@ -37,7 +37,7 @@ impl Progress {
     }
 }
 
-/// Why a rollout ended or is rolled back: ECS's own text, classified where it comes in.
+/// Why a rollout failed or is rolled back: ECS's own text, classified where it comes in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
     /// These CloudWatch alarms went off; at least one.
@@ -53,7 +53,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// What ECS's `text` says; `None` if it says nothing.
+    /// The reason that ECS's `text` gives; `None` if it is blank.
     pub fn of(text: &str) -> Option<Self> {
         if text.trim().is_empty() {
             return None;
@@ -77,7 +77,7 @@ impl Reason {
         }
     }
 
-    /// Whether it says more than what the tasks tell: their ends are what it led to.
+    /// Whether it explains more than the tasks do: they stopped because of it.
     pub fn explains_all(&self) -> bool {
         match self {
             Self::Alarms(_) => true,
@@ -109,9 +109,9 @@ impl fmt::Display for Reason {
 pub enum TaskVerdict {
     /// Not there yet, running, or not to be seen at the moment.
     Running,
-    /// The container that decides ended with exit code 0. Others of the task may still run.
+    /// The container that decides exited with code 0. Others of the task may still run.
     Succeeded,
-    /// It ended otherwise, or never ran.
+    /// It exited otherwise, or never ran.
     Failed,
 }
 
@@ -141,33 +141,33 @@ pub enum Verdict {
     },
     /// Under way.
     InProgress(Progress),
-    /// ECS goes back to the earlier revision.
+    /// ECS is rolling back to the earlier revision.
     RollingBack {
-        /// Why, in ECS's words.
+        /// Why, in ECS's text.
         reason: Option<Reason>,
         /// The counts of the moment.
         progress: Progress,
     },
-    /// ECS went back.
+    /// ECS has rolled back.
     RolledBack {
-        /// Why, in ECS's words.
+        /// Why, in ECS's text.
         reason: Option<Reason>,
     },
-    /// ECS tried to go back and could not.
+    /// ECS tried to roll back and could not.
     RollbackFailed {
-        /// Why, in ECS's words.
+        /// Why, in ECS's text.
         reason: Option<Reason>,
     },
     /// ECS gave up, or somebody stopped it; nothing is being rolled back yet.
     Failed {
-        /// Why, in ECS's words.
+        /// Why, in ECS's text.
         reason: Option<Reason>,
         /// Somebody stopped it, rather than ECS giving up.
         stopped: bool,
         /// The service is set so that ECS rolls back by itself.
         ecs_rolls_back: bool,
     },
-    /// Another deployment has taken our place.
+    /// Another deployment has replaced ours.
     Replaced {
         /// Its deployment id.
         by: String,
@@ -262,8 +262,8 @@ impl Verdict {
         }
     }
 
-    /// Whether its tasks and ECS may tell why: not of what another deployment replaced, of what is gone,
-    /// and of what nobody could look at.
+    /// Whether its tasks and ECS may show why: not where another deployment replaced it, where the service
+    /// is gone, and where it could not be looked at.
     pub fn has_a_cause(&self) -> bool {
         match self {
             Self::Replaced { .. } | Self::Gone { .. } | Self::NoNews { .. } | Self::Untouched => {

@@ -42,7 +42,7 @@ impl Dice {
         self.0 % sides
     }
 
-    fn is(&mut self, one_in: u64) -> bool {
+    fn happens(&mut self, one_in: u64) -> bool {
         self.roll(one_in) == 0
     }
 
@@ -94,7 +94,7 @@ fn spec(services: usize, rollback: bool) -> DeploySpec {
     }
 }
 
-/// A path: the deployment as it stands, and what the world knows of it that the machine is not told.
+/// A path: the deployment as it stands, and what the world knows of it that the machine does not see.
 struct Path {
     dice: Dice,
     spec: DeploySpec,
@@ -102,9 +102,9 @@ struct Path {
     /// Where a later invocation would go on.
     checkpoint: Deployment,
     now: Timestamp,
-    /// By when it has to have ended.
+    /// By when it has to be at an end.
     last: Timestamp,
-    /// Services whose rollback AWS has taken, ever.
+    /// Services whose rollback AWS has accepted, ever.
     asked: BTreeSet<usize>,
     /// The same in this invocation.
     asked_now: BTreeSet<usize>,
@@ -120,14 +120,14 @@ struct Path {
 impl Path {
     fn new(mut dice: Dice) -> Self {
         let services = usize::try_from(1 + dice.roll(4)).unwrap();
-        let rollback = !dice.is(4);
+        let rollback = !dice.happens(4);
         let spec = spec(services, rollback);
         let mut all = Vec::new();
         for place in 0..services {
-            let previous = (!dice.is(6)).then(|| revision(41));
-            let service_deployment = dice.is(2).then(|| "sd-ours".to_owned());
+            let previous = (!dice.happens(6)).then(|| revision(41));
+            let service_deployment = dice.happens(2).then(|| "sd-ours".to_owned());
             all.push(Service {
-                ours: if dice.is(6) {
+                ours: if dice.happens(6) {
                     Ours::Unnamed { service_deployment }
                 } else {
                     Ours::Named {
@@ -135,7 +135,7 @@ impl Path {
                         service_deployment,
                     }
                 },
-                overwrote: dice.is(9),
+                overwrote: dice.happens(9),
                 ..Service::untouched(target(place), revision(42), previous)
             });
         }
@@ -149,7 +149,7 @@ impl Path {
                     id: "0123456789abcdef0123456789abcdef".to_owned(),
                     service: 0,
                     live: TaskLive {
-                        is_ours: dice.is(2),
+                        is_ours: dice.happens(2),
                         ..TaskLive::default()
                     },
                 }))
@@ -192,13 +192,13 @@ impl Path {
             was_set: false,
             stuck: None,
             stuck_task: None,
-            is_stuck: dice.is(3),
+            is_stuck: dice.happens(3),
             spec,
             dice,
         }
     }
 
-    /// Goes on to the end; how it ended, or `None` if an invocation ended it for good.
+    /// Goes on to the end; its end, or `None` if an invocation was its end.
     fn run(&mut self) -> Option<End> {
         for _ in 0..STEPS {
             assert!(
@@ -226,7 +226,7 @@ impl Path {
             let before = self.deployment.stage.clone();
             self.deployment = record(self.deployment.clone(), event, &self.spec, self.now);
             self.check_asked_at_once(&before);
-            if self.dice.is(if self.is_stuck { 400 } else { 40 }) {
+            if self.dice.happens(if self.is_stuck { 400 } else { 40 }) {
                 self.die();
             }
         }
@@ -234,14 +234,14 @@ impl Path {
     }
 
     fn pause(&mut self, may_end: bool) {
-        let pause = if self.dice.is(3) {
+        let pause = if self.dice.happens(3) {
             Duration::from_secs(self.dice.roll(LONGEST_PAUSE.as_secs()))
         } else {
             Duration::from_secs(5)
         };
         if may_end {
             self.keep();
-            if self.dice.is(3) {
+            if self.dice.happens(3) {
                 self.hand_back();
             }
         }
@@ -275,7 +275,7 @@ impl Path {
         self.resume(read);
     }
 
-    /// This invocation dies; the next goes on from the last checkpoint, or is told the same again.
+    /// This invocation dies; the next goes on from the last checkpoint, or is delivered the same again.
     fn die(&mut self) {
         self.hand_back();
         self.now = self.now + Duration::from_secs(self.dice.roll(LONGEST_PAUSE.as_secs()));
@@ -312,7 +312,7 @@ impl Path {
             0 => TaskSeen::Missing,
             1 => TaskSeen::Unseen {
                 why: "503".to_owned(),
-                may_pass: !self.dice.is(10),
+                may_pass: !self.dice.happens(10),
             },
             roll => TaskSeen::Shown {
                 verdict: match roll {
@@ -320,9 +320,12 @@ impl Path {
                     3 => TaskVerdict::Failed,
                     _ => TaskVerdict::Running,
                 },
-                is_over: self.dice.is(2),
+                is_over: self.dice.happens(2),
                 end: StoppedTask::default(),
-                not_ours: self.dice.is(50).then(|| "it is somebody else's".to_owned()),
+                not_ours: self
+                    .dice
+                    .happens(50)
+                    .then(|| "it is somebody else's".to_owned()),
             },
         }
     }
@@ -351,7 +354,7 @@ impl Path {
             }
             (ours, _) => ours.clone(),
         };
-        let service_deployment = dice.is(2).then(|| Box::new(service_deployment(dice)));
+        let service_deployment = dice.happens(2).then(|| Box::new(service_deployment(dice)));
         let look = Look::Seen {
             service: Box::new(shown),
             service_deployment,
@@ -399,7 +402,7 @@ impl Path {
                 let (times, text) = &mut self.refused[place];
                 *times += 1;
                 *text = format!("lost {times} of {place}");
-                // Whether it was taken nobody can tell.
+                // Whether AWS accepted it is not known.
                 self.asked.insert(place);
                 Answer::Lost(text.clone())
             }
@@ -411,7 +414,7 @@ impl Path {
         }
     }
 
-    /// A rollback is asked for in the step in which the failure is known, for all services at once.
+    /// A rollback is asked for as soon as the failure is known, for all services at once.
     fn check_asked_at_once(&self, before: &Stage) {
         let Stage::RollingBack(rollback) = &self.deployment.stage else {
             return;
@@ -470,7 +473,7 @@ impl Path {
             0 => None,
             1 => Some(Event::Blocked(Blocked {
                 failure: Failure::new(FailureKind::Job, "blocked"),
-                may_pass: !self.dice.is(5),
+                may_pass: !self.dice.happens(5),
             })),
             _ => {
                 self.was_set = true;
@@ -484,7 +487,7 @@ impl Path {
                     };
                 }
                 self.last = last_of(self.now);
-                // ECS has made it: whoever comes after a death finds it.
+                // ECS has made it: the invocation after a death finds it.
                 self.checkpoint = set.clone();
                 Some(Event::Set(Box::new(set)))
             }
@@ -492,7 +495,7 @@ impl Path {
     }
 }
 
-/// A stage that began at `started` has ended by then: its limit, a rollback that ECS owes and one that
+/// A stage that started at `started` is at an end by then: its limit, a rollback that ECS owes and one that
 /// we ask for then, and the pauses in which each of them runs out.
 fn last_of(started: Timestamp) -> Timestamp {
     started + LIMIT + ROLLBACK_ALLOWANCE * 2 + LONGEST_PAUSE * 10
@@ -530,7 +533,7 @@ fn deployment_seen(dice: &mut Dice, id: &str, status: &str, revision: &str) -> D
         rollout_state: dice.of(&rollouts).map(str::to_owned),
         rollout_state_reason: None,
         desired: 2,
-        pending: i32::from(dice.is(3)),
+        pending: i32::from(dice.happens(3)),
         running: i32::try_from(dice.roll(3)).unwrap(),
         failed: 0,
         created_at: Some(Timestamp::from_secs(
@@ -567,7 +570,7 @@ fn seen(dice: &mut Dice) -> ServiceSeen {
         .copied();
     ServiceSeen {
         status: dice.of(&statuses.collect::<Vec<_>>()).to_owned(),
-        task_definition: if dice.is(12) {
+        task_definition: if dice.happens(12) {
             arn("app:43")
         } else {
             deployments

@@ -96,11 +96,11 @@ fn images_in(zip: &[u8]) -> Result<Images, String> {
             Err(format!("{FILE_NAME_DEFAULT} in it names no container"))
         }
         Err(mistakes) => {
-            let told = mistakes.iter();
-            let told: Vec<String> = told
+            let texts = mistakes.iter();
+            let texts: Vec<String> = texts
                 .map(|mistake| format!("{FILE_NAME_DEFAULT} in it {mistake}"))
                 .collect();
-            Err(told.join(". "))
+            Err(texts.join(". "))
         }
     }
 }

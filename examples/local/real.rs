@@ -1,5 +1,5 @@
 //! `--aws`: a deployment to a real account, as a manual one. What it would change is shown first, and
-//! nothing is changed before somebody has said yes.
+//! nothing is changed before somebody has answered yes.
 
 use std::fmt::Write as _;
 use std::future::Future;
@@ -33,15 +33,15 @@ use crate::show::{self, Show};
 /// One error takes at most so many characters of a sentence.
 const REASON_LIMIT_CHARS: usize = 400;
 
-/// How a deployment to a real account ended.
-pub(crate) enum Ended {
+/// The outcome of a deployment to a real account.
+pub(crate) enum Finished {
     Succeeded,
     Failed,
-    /// Somebody pressed Ctrl-C; what goes on has been said.
+    /// Somebody pressed Ctrl-C; what goes on has been reported.
     Interrupted,
 }
 
-impl Ended {
+impl Finished {
     /// Of a deployment that was followed to its end.
     pub(crate) fn of(succeeded: bool) -> Self {
         if succeeded {
@@ -70,7 +70,7 @@ pub(crate) async fn deploy(
     service: &RealService,
     artifact: &Artifact,
     show: Show,
-) -> Result<Ended, String> {
+) -> Result<Finished, String> {
     let images = match (&artifact.problem, artifact.images.is_empty()) {
         (Some(problem), _) => return Err(problem.clone()),
         (None, true) => return Err("the artifact names no image".to_owned()),
@@ -83,12 +83,12 @@ pub(crate) async fn deploy(
     let preparing = Box::pin(prepared(service, &images, &show));
     let Some(prepared) = unless_interrupted(preparing).await else {
         show::problem("Interrupted. Nothing was changed.");
-        return Ok(Ended::Interrupted);
+        return Ok(Finished::Interrupted);
     };
     let account = match prepared? {
         Prepared::Deploy(account) => account,
-        Prepared::DryRun => return Ok(Ended::Succeeded),
-        Prepared::Refused => return Ok(Ended::Failed),
+        Prepared::DryRun => return Ok(Finished::Succeeded),
+        Prepared::Refused => return Ok(Finished::Failed),
     };
     let watched = Arc::new(Watched {
         show: show.clone(),
@@ -98,14 +98,14 @@ pub(crate) async fn deploy(
     let Some(succeeded) = unless_interrupted(deploying).await else {
         let is_under_way = watched.has_looked.load(Ordering::Relaxed);
         show::problem(&interrupted(service, &account, is_under_way));
-        return Ok(Ended::Interrupted);
+        return Ok(Finished::Interrupted);
     };
-    succeeded.map(Ended::of)
+    succeeded.map(Finished::of)
 }
 
 /// What came of looking before anything is changed.
 enum Prepared {
-    /// It may begin.
+    /// It may start.
     Deploy(Box<Account>),
     /// No more than that was wanted.
     DryRun,
@@ -258,20 +258,20 @@ fn no_credentials(error: &CredentialsError) -> String {
 
 /// An error and all that caused it, in one line.
 fn reasons(error: &dyn std::error::Error) -> String {
-    let mut told: Vec<String> = Vec::new();
+    let mut causes: Vec<String> = Vec::new();
     let mut next = Some(error);
     while let Some(error) = next {
-        let words = error.to_string();
-        let words: Vec<&str> = words.split_whitespace().collect();
-        let words = words.join(" ");
+        let text = error.to_string();
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let text = words.join(" ");
         // Some repeat their cause.
-        if told.last().is_none_or(|last| !last.contains(&words)) {
-            told.push(words);
+        if causes.last().is_none_or(|last| !last.contains(&text)) {
+            causes.push(text);
         }
         next = error.source();
     }
-    let told = told.join(": ");
-    text::cut(told.trim_end_matches('.'), REASON_LIMIT_CHARS)
+    let text = causes.join(": ");
+    text::cut(text.trim_end_matches('.'), REASON_LIMIT_CHARS)
 }
 
 /// Asks on the terminal. Only a yes is one.
@@ -305,21 +305,21 @@ async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
 /// What goes on when nobody watches any more, and how to see it.
 fn interrupted(service: &RealService, account: &Account, is_under_way: bool) -> String {
     let (cluster, name) = (&service.cluster, &service.service);
-    let mut told = if is_under_way {
+    let mut sentence = if is_under_way {
         format!(
             "Interrupted. The rollout of {name} on {cluster} goes on in ECS; nobody follows it here any more, and only a circuit breaker or alarms of the service would roll it back."
         )
     } else {
         format!(
-            "Interrupted. A new revision may have been registered and the rollout of {name} on {cluster} begun; if so, it goes on in ECS, and nobody follows it."
+            "Interrupted. A new revision may have been registered and the rollout of {name} on {cluster} started; if so, it goes on in ECS, and nobody follows it."
         )
     };
     let _ = write!(
-        told,
+        sentence,
         " See it with: aws ecs describe-services --region {} --cluster {cluster} --services {name} --query 'services[0].deployments[].[status,rolloutState,taskDefinition,runningCount,desiredCount]' --output table",
         account.region
     );
-    told
+    sentence
 }
 
 /// Shows the looks, and knows whether there has been one: then the service was set.

@@ -155,7 +155,7 @@ const SCENARIOS: [Scenario; 32] = [
     },
     Scenario {
         name: "crash-loop",
-        about: "the container ends with exit code 1; the breaker stops it, the function goes back",
+        about: "the container ends with exit code 1; the breaker stops it, the function rolls back",
         setup: || with_breaker(false),
         arrange: |simulator, image| {
             let log = ["starting app v2", "panic: DATABASE_URL is not set"];
@@ -166,7 +166,7 @@ const SCENARIOS: [Scenario; 32] = [
     },
     Scenario {
         name: "left-as-it-is",
-        about: "the same with Rollback false: nothing goes back",
+        about: "the same with Rollback false: nothing is rolled back",
         setup: || with_breaker(false),
         arrange: |simulator, image| {
             let log = ["starting app v2", "panic: DATABASE_URL is not set"];
@@ -201,7 +201,7 @@ const SCENARIOS: [Scenario; 32] = [
     },
     Scenario {
         name: "no-capacity",
-        about: "there is no capacity for new tasks: the time limit ends it, the function goes back",
+        about: "there is no capacity for new tasks: the time limit ends it, the function rolls back",
         setup: plain,
         arrange: |simulator, image| simulator.ecs().image(image, Behaviour::NoCapacity),
         parameters: || json!({"DeploymentTimeout": 4}),
@@ -227,7 +227,7 @@ const SCENARIOS: [Scenario; 32] = [
     },
     Scenario {
         name: "never-stable",
-        about: "new tasks never run, nothing stops them: the time limit does, the function goes back",
+        about: "new tasks never run, nothing stops them: the time limit does, the function rolls back",
         setup: plain,
         arrange: |simulator, image| simulator.ecs().image(image, Behaviour::StuckPending),
         parameters: || json!({"DeploymentTimeout": 4}),
@@ -471,7 +471,7 @@ const SCENARIOS: [Scenario; 32] = [
     },
     Scenario {
         name: "dry-run",
-        about: "everything is checked, nothing is changed, the plan is told",
+        about: "everything is checked, nothing is changed, the plan is shown",
         setup: plain,
         arrange: |_, _| {},
         parameters: || json!({"DryRun": true, "KeepRevisions": 10}),

@@ -60,14 +60,14 @@ struct Seen {
 }
 
 /// Writes a text to standard output.
-pub(crate) fn text(words: &str) {
+pub(crate) fn text(message: &str) {
     // Whoever closed the pipe wants no more.
-    drop(writeln!(std::io::stdout(), "{words}"));
+    drop(writeln!(std::io::stdout(), "{message}"));
 }
 
 /// Writes a text to standard error.
-pub(crate) fn problem(words: &str) {
-    drop(writeln!(std::io::stderr(), "{words}"));
+pub(crate) fn problem(message: &str) {
+    drop(writeln!(std::io::stderr(), "{message}"));
 }
 
 /// Whether the record's page can be written, before there is anything to write.
@@ -111,7 +111,7 @@ impl Show {
     }
 
     /// One line with its time, above the bar.
-    fn line(&self, colour: &str, words: &str) {
+    fn line(&self, colour: &str, message: &str) {
         let mut seen = self.seen();
         let clear = if std::mem::take(&mut seen.has_bar) {
             CLEAR_LINE
@@ -124,8 +124,10 @@ impl Show {
         };
         let at = format!("{:02}:{:02}", seconds / 60, seconds % 60);
         match self.style {
-            Style::Drawn => text(&format!("{clear}{DIM}{at}{PLAIN}  {colour}{words}{PLAIN}")),
-            Style::Plain => text(&format!("{at}  {words}")),
+            Style::Drawn => text(&format!(
+                "{clear}{DIM}{at}{PLAIN}  {colour}{message}{PLAIN}"
+            )),
+            Style::Plain => text(&format!("{at}  {message}")),
             Style::Json => {}
         }
     }
@@ -136,10 +138,10 @@ impl Show {
         }
     }
 
-    fn heading(&self, words: &str) {
+    fn heading(&self, message: &str) {
         match self.style {
-            Style::Drawn => text(&format!("{BOLD}{words}{PLAIN}")),
-            Style::Plain => text(words),
+            Style::Drawn => text(&format!("{BOLD}{message}{PLAIN}")),
+            Style::Plain => text(message),
             Style::Json => {}
         }
     }
@@ -376,27 +378,27 @@ impl Show {
                 )
             })
             .collect();
-        let mut said = format!(
+        let mut task = format!(
             "{} {}",
             text::last_part(&new.task_definition),
             bar(new.running, new.pending, service.desired)
         );
         if !old.is_empty() {
-            said.push_str(&format!("   {}", old.join("   ")));
+            task.push_str(&format!("   {}", old.join("   ")));
         }
         if let Some(stage) = own.and_then(|own| own.lifecycle_stage.as_deref()) {
-            said.push_str(&format!("   {stage}"));
+            task.push_str(&format!("   {stage}"));
         }
-        let is_new = self.seen().tasks.get(name) != Some(&said);
-        self.seen().tasks.insert(name.to_owned(), said);
+        let is_new = self.seen().tasks.get(name) != Some(&task);
+        self.seen().tasks.insert(name.to_owned(), task);
         let all: Vec<String> = match &self.seen().tasks {
             tasks if tasks.len() == 1 => tasks.values().cloned().collect(),
             tasks => tasks
                 .iter()
-                .map(|(name, said)| format!("{name}: {said}"))
+                .map(|(name, task)| format!("{name}: {task}"))
                 .collect(),
         };
-        let said = all.join("   |   ");
+        let task = all.join("   |   ");
         match self.style {
             Style::Drawn => {
                 let mut seen = self.seen();
@@ -407,10 +409,10 @@ impl Show {
                 seen.has_bar = true;
                 let at = format!("{:02}:{:02}", seconds / 60, seconds % 60);
                 let mut out = std::io::stdout();
-                drop(write!(out, "{CLEAR_LINE}{DIM}{at}{PLAIN}  {said}"));
+                drop(write!(out, "{CLEAR_LINE}{DIM}{at}{PLAIN}  {task}"));
                 drop(out.flush());
             }
-            Style::Plain if is_new => self.line("", &said),
+            Style::Plain if is_new => self.line("", &task),
             Style::Plain => {}
             Style::Json => {
                 let deployments: Vec<Value> = service

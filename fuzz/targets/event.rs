@@ -6,15 +6,15 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
 fuzz_target!(|bytes: &[u8]| {
-    // As it comes, and as the rest of an event that has begun well.
+    // As it comes, and as the rest of an event that starts well.
     let incoming = event::read_bytes(bytes);
-    let begun = [&br#"{"CodePipeline.job": {"id": "j-1", "data": "#[..], bytes].concat();
-    let of_begun = event::read_bytes(&begun);
+    let started = [&br#"{"CodePipeline.job": {"id": "j-1", "data": "#[..], bytes].concat();
+    let of_started = event::read_bytes(&started);
     let text = String::from_utf8_lossy(bytes);
     if !text.contains("id") && !text.contains('\\') && !text.contains("job") {
-        assert_eq!(of_begun.job.as_deref(), Some("j-1"));
+        assert_eq!(of_started.job.as_deref(), Some("j-1"));
     }
-    if let Err(problems) = of_begun.order {
+    if let Err(problems) = of_started.order {
         assert!(!problems.is_empty());
     }
     if let Ok(event) = serde_json::from_slice::<Value>(bytes) {

@@ -17,8 +17,8 @@ fuzz_target!(|text: &str| {
             assert!(!read.name.contains(['@', '#', '?', '%', '\\']));
         }
         Err(mistake) => {
-            let told = mistake.to_string();
-            assert!(told.len() < 4096 && !told.chars().any(char::is_control));
+            let text = mistake.to_string();
+            assert!(text.len() < 4096 && !text.chars().any(char::is_control));
         }
     }
     if let Some(image) = EcrImage::parse(text) {

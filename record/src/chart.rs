@@ -83,18 +83,20 @@ impl<T> Span<T> {
     }
 }
 
-/// What `told` says of each point, as spans: a point holds until the next one, the last one until
+/// What `value_of` says of each point, as spans: a point holds until the next one, the last one until
 /// `end`. Neighbours that say the same are one span.
 fn spans<'a, T: PartialEq>(
     points: &'a [Point],
     end: u64,
-    told: impl Fn(&'a Point) -> Option<T>,
+    value_of: impl Fn(&'a Point) -> Option<T>,
 ) -> Vec<Span<T>> {
     let mut spans: Vec<Span<T>> = Vec::new();
     let mut points = points.iter().peekable();
     while let Some(point) = points.next() {
         let until = points.peek().map_or(end, |next| next.at).max(point.at);
-        let Some(value) = told(point) else { continue };
+        let Some(value) = value_of(point) else {
+            continue;
+        };
         match spans.last_mut() {
             Some(last) if last.until == point.at && last.value == value => last.until = until,
             _ => spans.push(Span {
@@ -120,7 +122,7 @@ struct Chart<'a> {
 }
 
 /// The figure of a service that was deployed to in `seconds`: legend, both drawings, the stages as
-/// a list and the numbers as a table. `number` tells the figures of a page apart.
+/// a list and the numbers as a table. `number` distinguishes the figures of a page.
 pub(crate) fn figure(service: &ServiceRecord, seconds: u64, number: usize) -> Markup {
     if service.timeline.is_empty() {
         return html! { p class="unseen" { "Nothing was seen over time." } };
@@ -173,7 +175,7 @@ impl<'a> Chart<'a> {
         }
     }
 
-    /// The stages in words, because the band has no room for the names of short ones.
+    /// The stages as text, because the band has no room for the names of short ones.
     fn stage_list(&self) -> Markup {
         html! {
             @if !self.stages.is_empty() {
@@ -203,29 +205,29 @@ impl<'a> Chart<'a> {
 
     /// What a person who cannot see the drawing has to know of it.
     fn description(&self) -> String {
-        let told = |name: &str, spans: &[Span<u32>]| {
+        let described = |name: &str, spans: &[Span<u32>]| {
             let first = spans.first().map_or(0, |span| span.value);
             let last = spans.last().map_or(0, |span| span.value);
             let most = spans.iter().map(|span| span.value).max().unwrap_or(0);
             format!("{name} tasks: {first} at first, {most} at most, {last} at the end.")
         };
-        let mut words = vec![
+        let mut sentences = vec![
             format!("A step chart of {}.", human(Duration::from_secs(self.end))),
-            told("New", &self.new),
-            told("Old", &self.old),
+            described("New", &self.new),
+            described("Old", &self.old),
         ];
-        words.extend(self.desired.map(|count| format!("Desired: {count}.")));
+        sentences.extend(self.desired.map(|count| format!("Desired: {count}.")));
         if !self.stages.is_empty() {
             let names: Vec<String> = self.stages.iter().map(|s| stage_name(s.value)).collect();
-            words.push(format!("Stages: {}.", listed(&names)));
+            sentences.push(format!("Stages: {}.", listed(&names)));
         }
         if let Some(last) = self.weights.last() {
-            words.push(format!(
+            sentences.push(format!(
                 "Traffic on the new tasks at the end: {} %.",
                 last.value
             ));
         }
-        words.join(" ")
+        sentences.join(" ")
     }
 }
 
@@ -320,17 +322,17 @@ impl<'a> Drawing<'a> {
     }
 
     /// A line from the left to the right and what it stands for.
-    fn level(&self, is_axis: bool, y: u64, words: &str) -> Markup {
+    fn level(&self, is_axis: bool, y: u64, label: &str) -> Markup {
         let class = if is_axis { "axis" } else { "grid" };
         html! {
             (line(class, (self.left, y), (self.right, y)))
-            (text("end", self.left - GAP, y, words))
+            (text("end", self.left - GAP, y, label))
         }
     }
 
     fn time_axis(&self) -> Markup {
         let (unit, step) = time_step(self.chart.end, self.plot_width() / TICK_ROOM);
-        let words = |at: u64| match at {
+        let label_at = |at: u64| match at {
             0 => "0".to_owned(),
             at => format!("{} {}", at / unit.seconds, unit.name),
         };
@@ -338,7 +340,7 @@ impl<'a> Drawing<'a> {
             @for at in ticks(step, self.chart.end) {
                 @let x = self.x(at);
                 (line("axis", (x, self.bottom), (x, self.bottom + GAP / 2)))
-                (text("middle", x, self.bottom + GAP + LINE / 2, &words(at)))
+                (text("middle", x, self.bottom + GAP + LINE / 2, &label_at(at)))
             }
         }
     }
@@ -384,7 +386,7 @@ impl<'a> Drawing<'a> {
         }
     }
 
-    /// A path's data. Where nothing was told the line is interrupted.
+    /// A path's data. Where nothing was reported the line is interrupted.
     fn steps(&self, spans: &[Span<u32>], y: impl Fn(u32) -> u64) -> String {
         let mut data = String::new();
         let mut drawn_until = None;
@@ -418,13 +420,13 @@ impl<'a> Drawing<'a> {
             format!("{number} {}", stage_name(span.value)),
             number.to_string(),
         ];
-        let label = labels.iter().find(|words| width_of(words) <= width);
+        let label = labels.iter().find(|label| width_of(label) <= width);
         html! {
             g class="stage" {
                 title { (span.value) ", " (span.when()) }
                 rect x=(px(from)) y=(px(top)) width=(px(width)) height=(px(STAGES_HEIGHT)) {}
-                @if let Some(words) = label {
-                    (text("middle", from + width / 2, top + STAGES_HEIGHT / 2, words))
+                @if let Some(label) = label {
+                    (text("middle", from + width / 2, top + STAGES_HEIGHT / 2, label))
                 }
             }
         }
@@ -439,24 +441,24 @@ impl<'a> Drawing<'a> {
             (self.level(false, y(PERCENT), "100 %"))
             (self.level(true, y(0), "0 %"))
             (path("weight", &self.steps(weights, y)))
-            @if let (Some(words), Some(last)) = (self.chart.weight_label(), weights.last()) {
-                (text("weight", self.right + GAP, y(last.value), &words))
+            @if let (Some(label), Some(last)) = (self.chart.weight_label(), weights.last()) {
+                (text("weight", self.right + GAP, y(last.value), &label))
             }
         }
     }
 
-    fn heading(&self, top: u64, words: &str) -> Markup {
+    fn heading(&self, top: u64, label: &str) -> Markup {
         // Counts of many digits leave a plot that is narrower than its headings.
-        let left = self.left.min(self.right.saturating_sub(width_of(words)));
-        text("start", left, top + LINE / 2, words)
+        let left = self.left.min(self.right.saturating_sub(width_of(label)));
+        text("start", left, top + LINE / 2, label)
     }
 }
 
 // In HTML an SVG element without content is closed like any other: `{}`, not `;`.
 
 /// Letters whose middle is at the height `y`.
-fn text(class: &str, x: u64, y: u64, words: &str) -> Markup {
-    html! { text class=(class) x=(px(x)) y=(px(y + TO_BASELINE)) { (words) } }
+fn text(class: &str, x: u64, y: u64, label: &str) -> Markup {
+    html! { text class=(class) x=(px(x)) y=(px(y + TO_BASELINE)) { (label) } }
 }
 
 fn line(class: &str, (x1, y1): (u64, u64), (x2, y2): (u64, u64)) -> Markup {
@@ -471,10 +473,10 @@ fn dot(class: &str, x: u64, y: u64) -> Markup {
     html! { circle class=(class) cx=(px(x)) cy=(px(y)) r="3" {} }
 }
 
-/// At least the width of `words`. Characters beyond ASCII may be twice as wide.
-fn width_of(words: &str) -> u64 {
+/// At least the width of `label`. Characters beyond ASCII may be twice as wide.
+fn width_of(label: &str) -> u64 {
     let width = |character: char| if character.is_ascii() { 1 } else { 2 };
-    words.chars().map(width).sum::<u64>() * CHARACTER
+    label.chars().map(width).sum::<u64>() * CHARACTER
 }
 
 /// `part / whole * of`, rounded down.
@@ -558,7 +560,7 @@ fn time_step(end: u64, most: u64) -> (Unit, u64) {
     (unit, step)
 }
 
-/// The points as a table, for whoever wants the numbers.
+/// The points as a table, for the exact numbers.
 fn numbers(points: &[Point]) -> Markup {
     let has_stages = points.iter().any(|point| point.stage.is_some());
     let has_weights = points.iter().any(|point| point.weight.is_some());
@@ -629,7 +631,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_told_is_a_gap() {
+    fn what_was_not_reported_is_a_gap() {
         let mut points = [point(0, 0, 0), point(5, 0, 0), point(8, 0, 0)];
         points[0].weight = Some(10);
         points[2].weight = Some(10);
@@ -675,15 +677,15 @@ mod tests {
 
     #[test]
     fn the_time_axis_counts_in_the_unit_that_people_would() {
-        let told = |end| {
+        let label = |end| {
             let (unit, step) = time_step(end, 8);
             format!("{} {}", step / unit.seconds, unit.name)
         };
-        assert_eq!(told(5), "1 s");
-        assert_eq!(told(59), "10 s");
-        assert_eq!(told(300), "1 min");
-        assert_eq!(told(3600), "10 min");
-        assert_eq!(told(23 * 3600), "3 h");
+        assert_eq!(label(5), "1 s");
+        assert_eq!(label(59), "10 s");
+        assert_eq!(label(300), "1 min");
+        assert_eq!(label(3600), "10 min");
+        assert_eq!(label(23 * 3600), "3 h");
     }
 
     #[test]
@@ -792,15 +794,15 @@ mod tests {
     }
 
     #[test]
-    fn bands_are_drawn_only_for_what_was_told() {
+    fn bands_are_drawn_only_for_what_was_reported() {
         let plain = figure(&service(vec![point(0, 1, 1)]), 60, 1).into_string();
-        for words in ["Lifecycle stages", "Traffic", "class=\"stages\""] {
-            assert!(!plain.contains(words), "{words}");
+        for part in ["Lifecycle stages", "Traffic", "class=\"stages\""] {
+            assert!(!plain.contains(part), "{part}");
         }
     }
 
     #[test]
-    fn who_cannot_see_the_chart_is_told_what_it_shows() {
+    fn a_text_alternative_says_what_the_chart_shows() {
         let mut service = service(vec![point(0, 0, 4), point(60, 5, 4), point(90, 4, 0)]);
         service.desired = Some(4);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! The record of a deployment that ended: `deployment.json`, and the page that shows the same to
+//! The record of a deployment that is over: `deployment.json`, and the page that shows the same to
 //! people. Values in, text out.
 
 mod chart;
@@ -13,7 +13,7 @@ pub use deploy::timeline::Point;
 /// The version of the JSON's shape; grows when a member changes its meaning.
 pub const VERSION: u32 = 1;
 
-/// A deployment that ended.
+/// A deployment that is over.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
     /// Every service serves the new revision.
@@ -24,9 +24,9 @@ pub struct Record {
     pub job: String,
     /// The pipeline's execution, if the parameters say it.
     pub pipeline_execution_id: Option<String>,
-    /// When the deployment began to change something.
+    /// When the deployment started to change something.
     pub started: Timestamp,
-    /// When it ended.
+    /// When it was over.
     pub ended: Timestamp,
     /// One for each service, in the order of the parameters.
     pub services: Vec<ServiceRecord>,
@@ -45,7 +45,7 @@ pub struct ServiceRecord {
     pub previous: Option<String>,
     /// ECS's id of the deployment; empty if the service was not touched.
     pub deployment: String,
-    /// How it ended in a word or two: `serving`, `rolled back`, `not touched`.
+    /// Its outcome in short: `serving`, `rolled back`, `not touched`.
     pub end: String,
     /// How many tasks the service wants, if that could be seen.
     pub desired: Option<i32>,
@@ -77,7 +77,7 @@ pub struct ImageRecord {
 pub struct EventRecord {
     /// When.
     pub at: Timestamp,
-    /// ECS's words.
+    /// ECS's text.
     pub message: String,
 }
 
@@ -88,7 +88,7 @@ pub struct StoppedRecord {
     pub task: String,
     /// When it stopped, if ECS tells.
     pub at: Option<Timestamp>,
-    /// Why, in words, with the exit code.
+    /// Why, as text, with the exit code.
     pub reason: String,
 }
 

@@ -12,10 +12,10 @@ use crate::{EventRecord, ImageRecord, Record, ServiceRecord, StoppedRecord};
 /// So many services are named in the page's title.
 const TITLE_SERVICES: usize = 3;
 
-/// What a service that serves the new revision is said to be.
+/// What a service that serves the new revision is reported as.
 const SERVING: &str = "serving";
 
-/// Colours are told apart without red and green, and letters keep a contrast of 4.5 in both themes.
+/// Colours are distinguishable without red and green, and letters keep a contrast of 4.5 in both themes.
 const STYLE: &str = include_str!("page.css");
 
 /// The page as HTML text.
@@ -119,7 +119,7 @@ fn header(record: &Record) -> Markup {
     }
 }
 
-/// To the second where the spoken form leaves them out.
+/// To the second, which the headline leaves out.
 fn took(duration: Duration) -> String {
     let human = human(duration);
     match duration.as_secs() {
@@ -229,8 +229,8 @@ fn fact(name: &str, value: impl maud::Render) -> Markup {
     html! { tr { th scope="row" { (name) } td { (value) } } }
 }
 
-fn code(words: &str) -> Markup {
-    html! { code { (words) } }
+fn code(text: &str) -> Markup {
+    html! { code { (text) } }
 }
 
 /// Date and clock, `2026-11-24` and `20:05:09`.
@@ -275,40 +275,40 @@ mod tests {
         started() + Duration::from_secs(seconds)
     }
 
-    /// A record in which every text is `words`.
-    fn saying(words: &str) -> Record {
-        let all = || words.to_owned();
+    /// A record in which every text is `text`.
+    fn saying(text: &str) -> Record {
+        let filled = || text.to_owned();
         let point = |at, weight| Point {
             at,
             new: 1,
             old: 2,
-            stage: Some(all()),
+            stage: Some(filled()),
             weight: Some(weight),
         };
         let service = ServiceRecord {
-            cluster: all(),
-            service: all(),
-            revision: all(),
-            previous: Some(all()),
-            deployment: all(),
-            end: all(),
+            cluster: filled(),
+            service: filled(),
+            revision: filled(),
+            previous: Some(filled()),
+            deployment: filled(),
+            end: filled(),
             desired: Some(2),
             images: vec![ImageRecord {
-                container: all(),
-                image: all(),
-                digest: Some(format!("sha256:{words}")),
+                container: filled(),
+                image: filled(),
+                digest: Some(format!("sha256:{text}")),
             }],
             timeline: vec![point(0, 0), point(50, 100)],
             events: vec![EventRecord {
                 at: after(65),
-                message: all(),
+                message: filled(),
             }],
             stopped: vec![StoppedRecord {
-                task: all(),
+                task: filled(),
                 at: Some(after(65)),
-                reason: all(),
+                reason: filled(),
             }],
-            console: Some(format!("https://example.com/{words}")),
+            console: Some(format!("https://example.com/{text}")),
         };
         let untouched = ServiceRecord {
             deployment: String::new(),
@@ -316,9 +316,9 @@ mod tests {
         };
         Record {
             succeeded: false,
-            message: format!("{words}\n{words}"),
-            job: all(),
-            pipeline_execution_id: Some(all()),
+            message: format!("{text}\n{text}"),
+            job: filled(),
+            pipeline_execution_id: Some(filled()),
             started: started(),
             ended: after(100),
             services: vec![service, untouched],
@@ -372,7 +372,7 @@ mod tests {
 
     #[test]
     fn what_was_written_is_shown_as_it_was_written() {
-        let shown = |words: &str| printable(&code(words).into_string());
+        let shown = |text: &str| printable(&code(text).into_string());
         assert_eq!(
             shown("a < b && \"c\" > 'd'\n\te"),
             "<code>a &lt; b &amp;&amp; &quot;c&quot; &gt; 'd'\n\te</code>"
@@ -402,8 +402,8 @@ mod tests {
         for name in ["script", "link", "img", "iframe", "object", "base", "form"] {
             assert!(!names(&html).contains(&name), "{name}");
         }
-        for words in ["url(", "@import", "src=", "javascript"] {
-            assert!(!html.contains(words), "{words}");
+        for text in ["url(", "@import", "src=", "javascript"] {
+            assert!(!html.contains(text), "{text}");
         }
         assert_eq!(html.matches("://").count(), 1, "the console's address");
         assert!(
@@ -441,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn the_outcome_is_said_in_words() {
+    fn the_outcome_is_written_as_text() {
         let html = with(|record| record.succeeded = true);
         assert!(html.contains("<p class=\"badge good\">Succeeded</p>"));
         let html = with(|record| record.succeeded = false);
@@ -488,7 +488,7 @@ mod tests {
             service.stopped.clear();
             service.images[0].digest = None;
         });
-        for words in [
+        for text in [
             "Pipeline execution",
             "→",
             "Desired tasks",
@@ -498,7 +498,7 @@ mod tests {
             "Stopped tasks",
             "sha256",
         ] {
-            assert!(!html.contains(words), "{words}");
+            assert!(!html.contains(text), "{text}");
         }
     }
 
@@ -516,7 +516,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_told_since_the_start_and_on_the_clock() {
+    fn times_are_shown_since_the_start_and_on_the_clock() {
         let cell = when(started(), after(65)).into_string();
         assert!(cell.contains("<span>+1:05</span>"), "{cell}");
         assert!(cell.contains(">20:06:14</time>"), "{cell}");
@@ -533,7 +533,7 @@ mod tests {
     }
 
     #[test]
-    fn how_long_it_took_is_told_to_the_second() {
+    fn how_long_it_took_is_shown_to_the_second() {
         assert_eq!(took(Duration::from_secs(59)), "59 s");
         assert_eq!(took(Duration::from_secs(252)), "4 min (4:12)");
         assert_eq!(took(Duration::from_hours(23)), "1380 min (23:00:00)");

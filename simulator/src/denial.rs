@@ -12,8 +12,8 @@ pub(crate) const PRINCIPAL: &str =
 /// The refusal of `service:operation`.
 pub(crate) fn refusal(service: &str, operation: &str, request: &Value) -> ApiError {
     let action = format!("{service}:{operation}");
-    let words = words(&action, resource(service, operation, request).as_deref());
-    denied(service, words)
+    let text = denial_text(&action, resource(service, operation, request).as_deref());
+    denied(service, text)
 }
 
 /// The refusal to let a service have a role that the request names, if it names any: the roles of a
@@ -36,21 +36,21 @@ pub(crate) fn pass_role_refusal(
         _ => Vec::new(),
     };
     let role = roles.into_iter().find(|role| !role.is_empty())?;
-    Some(denied(service, words("iam:PassRole", Some(role))))
+    Some(denied(service, denial_text("iam:PassRole", Some(role))))
 }
 
 /// Each protocol has its own way to say it.
-fn denied(service: &str, words: String) -> ApiError {
+fn denied(service: &str, text: String) -> ApiError {
     let (code, status) = match service {
         "s3" | "sts" => ("AccessDenied", 403),
         "scheduler" => ("AccessDeniedException", 403),
         _ => ("AccessDeniedException", 400),
     };
-    ApiError::new(code, words).with_status(status)
+    ApiError::new(code, text).with_status(status)
 }
 
 /// As in <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>.
-pub(crate) fn words(action: &str, resource: Option<&str>) -> String {
+pub(crate) fn denial_text(action: &str, resource: Option<&str>) -> String {
     let on = resource.map_or_else(String::new, |resource| format!(" on resource: {resource}"));
     format!(
         "User: {PRINCIPAL} is not authorized to perform: {action}{on} because no identity-based policy allows the {action} action"
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn the_protocols_of_s3_sts_and_the_scheduler_deny_with_a_403() {
-        let said = |service| {
+        let refused = |service| {
             let refusal = refusal(service, "X", &json!({}));
             (refusal.code, refusal.status)
         };
@@ -234,7 +234,7 @@ mod tests {
             ("events", "AccessDeniedException", 400),
             ("ecs", "AccessDeniedException", 400),
         ] {
-            assert_eq!(said(service), (code.to_owned(), status));
+            assert_eq!(refused(service), (code.to_owned(), status));
         }
     }
 

@@ -27,7 +27,7 @@ struct State {
     blobs: BTreeMap<String, Value>,
     /// Where blobs are served.
     endpoint: String,
-    /// By repository and tag: images that are archived, and how that is said.
+    /// By repository and tag: images that are archived, and how that is answered.
     archived: BTreeMap<(String, String), Inaccessible>,
     /// Pull-through cache rules: prefix and upstream registry.
     rules: Vec<(String, String)>,
@@ -75,7 +75,7 @@ impl Ecr {
     }
 
     /// Puts an image of one platform, as `docker build` and `docker push` do: what it is for is
-    /// told by its configuration only.
+    /// known by its configuration only.
     pub fn put_image(&self, repository: &str, tag: &str, digest: &str, platform: &str) {
         let (os, architecture) = platform.split_once('/').unwrap_or(("linux", platform));
         let number = self.state().blobs.len() + 1;
@@ -111,9 +111,9 @@ impl Ecr {
     }
 
     /// Archives an image: it is there, and nobody can pull it.
-    pub fn archive_image(&self, repository: &str, tag: &str, said: Inaccessible) {
+    pub fn archive_image(&self, repository: &str, tag: &str, inaccessible: Inaccessible) {
         let key = (repository.to_owned(), tag.to_owned());
-        self.state().archived.insert(key, said);
+        self.state().archived.insert(key, inaccessible);
     }
 
     /// Makes a pull-through cache rule. What it would fetch is not simulated: as long as nobody has
@@ -158,13 +158,13 @@ impl Ecr {
             let image = images.iter().find(|((known, tag), (digest, _))| {
                 known == repository && (id["imageTag"] == **tag || id["imageDigest"] == **digest)
             });
-            let said = image.and_then(|(key, _)| state.archived.get(key));
+            let inaccessible = image.and_then(|(key, _)| state.archived.get(key));
             match image {
-                Some(_) if said == Some(&Inaccessible::Error) => {
+                Some(_) if inaccessible == Some(&Inaccessible::Error) => {
                     let message = "The image requested is not accessible";
                     return Err(ApiError::new("ImageInaccessible", message));
                 }
-                Some(_) if said.is_some() => failures.push(json!({
+                Some(_) if inaccessible.is_some() => failures.push(json!({
                     "imageId": id, "failureCode": "ImageInaccessible",
                     "failureReason": "The image requested is archived",
                 })),

@@ -110,7 +110,7 @@ impl Simulator {
     pub fn start_with(clock: Clock) -> Self {
         let cloud = Arc::new(Cloud::new(clock));
         let (stop, stopped) = oneshot::channel();
-        let (told, address) = std::sync::mpsc::channel();
+        let (started, address) = std::sync::mpsc::channel();
         let (over_tls, endpoints) = mpsc::unbounded_channel();
         let serving = cloud.clone();
         std::thread::spawn(move || {
@@ -123,7 +123,7 @@ impl Simulator {
                     .await
                     .expect("a port of the loopback address");
                 let address = listener.local_addr().expect("the port's address");
-                told.send(address).expect("somebody who started it");
+                started.send(address).expect("somebody who started it");
                 tokio::select! {
                     () = server::serve(listener, serving.clone()) => {}
                     () = server::serve_over_tls(endpoints, serving) => {}

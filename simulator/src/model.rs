@@ -241,14 +241,16 @@ mod tests {
 
     #[test]
     fn unknown_missing_and_mistyped_members_are_refused() {
-        let said = |request| check("UpdateService", &request).unwrap_err();
+        let refused_text = |request| check("UpdateService", &request).unwrap_err();
         assert!(
-            said(json!({"service": "web", "taskDef": "x"}))
+            refused_text(json!({"service": "web", "taskDef": "x"}))
                 .contains("SerializationException: .taskDef")
         );
-        assert!(said(json!({"cluster": "c"})).contains("ClientException: .service"));
-        assert!(said(json!({"service": 1})).contains("must be of type string"));
-        assert!(said(json!({"service": "web", "propagateTags": "X"})).contains("constraint"));
+        assert!(refused_text(json!({"cluster": "c"})).contains("ClientException: .service"));
+        assert!(refused_text(json!({"service": 1})).contains("must be of type string"));
+        assert!(
+            refused_text(json!({"service": "web", "propagateTags": "X"})).contains("constraint")
+        );
     }
 
     #[test]
@@ -264,17 +266,20 @@ mod tests {
     #[test]
     fn codepipelines_bounds_hold() {
         let id = "00000000-0000-4000-8000-000000000001";
-        let said = |request| check("PutJobSuccessResult", &request).unwrap_err();
+        let refused_text = |request| check("PutJobSuccessResult", &request).unwrap_err();
         check(
             "PutJobSuccessResult",
             &json!({"jobId": id, "outputVariables": {"Image-app": ""}}),
         )
         .unwrap();
-        assert!(said(json!({"jobId": "j-1"})).contains("ValidationException"));
-        assert!(said(json!({"jobId": id, "continuationToken": "x".repeat(2049)})).contains("2049"));
-        assert!(said(json!({"jobId": id, "outputVariables": {"a b": ""}})).contains("a b"));
+        assert!(refused_text(json!({"jobId": "j-1"})).contains("ValidationException"));
+        assert!(
+            refused_text(json!({"jobId": id, "continuationToken": "x".repeat(2049)}))
+                .contains("2049")
+        );
+        assert!(refused_text(json!({"jobId": id, "outputVariables": {"a b": ""}})).contains("a b"));
         let details = json!({"jobId": id, "executionDetails": {"percentComplete": 101}});
-        assert!(said(details).contains("101"));
+        assert!(refused_text(details).contains("101"));
     }
 
     #[test]
@@ -295,8 +300,11 @@ mod tests {
             check_of("scheduler", "GetSchedule", &json!({"Name": "not a name"})),
             check_of("scheduler", "ListSchedules", &json!({"MaxResults": 101})),
         ] {
-            let said = refused.unwrap_err();
-            assert!(said.starts_with("ValidationException"), "{said}");
+            let refused_text = refused.unwrap_err();
+            assert!(
+                refused_text.starts_with("ValidationException"),
+                "{refused_text}"
+            );
         }
     }
 

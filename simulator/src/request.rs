@@ -1,4 +1,4 @@
-//! A request taken apart: which service and operation it is for, and what it asks for.
+//! A request by its parts: which service and operation it is for, and what it asks for.
 
 use hyper::Method;
 use hyper::header::HeaderMap;

@@ -169,8 +169,8 @@ impl State {
             return Err(s3_error!(AccessDenied, "Access Denied"));
         }
         if let Some(key) = self.locked.get(bucket) {
-            let words = crate::denial::words(kms_action, Some(key));
-            return Err(s3_error!(AccessDenied, "{words}"));
+            let text = crate::denial::denial_text(kms_action, Some(key));
+            return Err(s3_error!(AccessDenied, "{text}"));
         }
         self.buckets
             .get(bucket)

@@ -19,7 +19,7 @@ const DEFAULT_GROUP: &str = "default";
 /// `ListSchedules` answers so many at a time at most.
 const PAGE: usize = 100;
 
-/// What a stored schedule does not hold: the first three are told by where it is, the dates by when
+/// What a stored schedule does not hold: the first three are known by where it is, the dates by when
 /// it was changed, and the token belongs to the request.
 const NOT_STORED: [&str; 6] = [
     "Arn",

@@ -137,7 +137,7 @@ fn eventbridge_is_asked_by_target_and_checked_against_its_model() {
 }
 
 #[test]
-fn the_scheduler_is_told_from_s3_by_the_signature_and_speaks_rest() {
+fn the_signature_distinguishes_the_scheduler_from_s3() {
     let simulator = Simulator::start();
     simulator
         .scheduler()
@@ -280,15 +280,15 @@ fn every_fault_fits_eventbridge_and_its_scheduler() {
         update().json()["Message"].clone(),
     ];
     for message in denied {
-        let words = format!("iam:PassRole on resource: {ROLE}");
-        assert!(message.as_str().unwrap().contains(&words), "{message}");
+        let text = format!("iam:PassRole on resource: {ROLE}");
+        assert!(message.as_str().unwrap().contains(&text), "{message}");
     }
     faults.lift("iam:PassRole");
     faults.deny("UpdateSchedule");
     let denied = update();
     assert_eq!(denied.status, 403);
-    let words = "scheduler:UpdateSchedule on resource: arn:aws:scheduler:eu-central-1:111122223333:schedule/default/nightly";
-    assert!(denied.body.contains(words), "{}", denied.body);
+    let text = "scheduler:UpdateSchedule on resource: arn:aws:scheduler:eu-central-1:111122223333:schedule/default/nightly";
+    assert!(denied.body.contains(text), "{}", denied.body);
     assert_eq!(
         simulator.events().targets("default", "nightly"),
         [] as [Value; 0]
@@ -315,8 +315,8 @@ fn a_role_that_may_not_be_assumed_is_denied_as_sts_does() {
     let answer = ask(&simulator, "POST", "/", &[kind], form.as_bytes());
     assert_eq!(answer.status, 403);
     assert!(answer.body.contains("<Code>AccessDenied</Code>"));
-    let words = format!("sts:AssumeRole on resource: {ROLE} because");
-    assert!(answer.body.contains(&words), "{}", answer.body);
+    let text = format!("sts:AssumeRole on resource: {ROLE} because");
+    assert!(answer.body.contains(&text), "{}", answer.body);
     let call = &simulator.calls_of("AssumeRole")[0];
     assert_eq!(call.request["RoleArn"], ROLE);
     assert_eq!(call.request["RoleSessionName"], "a b");
@@ -592,8 +592,8 @@ fn an_object_that_s3_would_refuse_is_refused() {
     assert_eq!(s3.get("records", "known"), Some(b"old".to_vec()));
     simulator.faults().deny("PutObject");
     let answer = put(&simulator, "/records/a", "hello", HELLO, &[]);
-    let words = "s3:PutObject on resource: \"arn:aws:s3:::records/a\"";
-    assert!(answer.body.contains(words), "{}", answer.body);
+    let text = "s3:PutObject on resource: \"arn:aws:s3:::records/a\"";
+    assert!(answer.body.contains(text), "{}", answer.body);
 }
 
 fn ecs(simulator: &Simulator, operation: &str, request: &Value) -> Answer {
@@ -603,7 +603,7 @@ fn ecs(simulator: &Simulator, operation: &str, request: &Value) -> Answer {
     ask(simulator, "POST", "/", &headers, body.as_bytes())
 }
 
-/// The names of the clusters, as the client is told.
+/// The names of the clusters, as the client lists them.
 fn clusters(simulator: &Simulator) -> Value {
     ecs(simulator, "ListClusters", &json!({})).json()["clusterArns"].clone()
 }

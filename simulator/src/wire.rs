@@ -1,4 +1,4 @@
-//! Answers of the services that speak AWS's JSON protocol.
+//! Answers of the services with AWS's JSON protocol.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 pub(crate) struct ApiError {
     /// The exception's name.
     pub(crate) code: String,
-    /// Its words.
+    /// Its text.
     pub(crate) message: String,
     /// The HTTP status.
     pub(crate) status: u16,

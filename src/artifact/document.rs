@@ -26,7 +26,7 @@ pub enum Unusable {
         line: usize,
         /// From 1; 0 if the line is empty.
         column: usize,
-        /// The parser's words, without the position.
+        /// The parser's text, without the position.
         reason: String,
     },
 }

@@ -21,7 +21,7 @@ pub const DIRECTORY_LIMIT_BYTES: u64 = 64 * MIB;
 
 const MIB: u64 = 1024 * 1024;
 
-/// Room for the extra field of a local header, whose length the directory does not tell.
+/// Room for the extra field of a local header, whose length is not in the directory.
 const EXTRA_FIELD_ROOM_BYTES: u64 = 1024;
 
 /// At most so many close matches are named.
@@ -81,7 +81,7 @@ pub enum Unreadable<E> {
     /// The object has no bytes.
     #[error("it is empty")]
     Empty,
-    /// Something else than a zip; in words, as `a gzip file`.
+    /// Something else than a zip; as text, `a gzip file`.
     #[error("it is {0}, not a zip")]
     Other(&'static str),
     /// A broken zip.
@@ -94,7 +94,7 @@ pub enum Unreadable<E> {
     )]
     DirectoryTooLarge(u64),
     /// The file is not in it.
-    #[error("it has {}{}", absent_words(*.count), near_words(.near))]
+    #[error("it has {}{}", absent_text(*.count), near_text(.near))]
     Absent {
         /// How many files the zip has.
         count: u64,
@@ -105,7 +105,7 @@ pub enum Unreadable<E> {
     },
     /// It is there more than once.
     #[error(
-        "it has that file {0} times: which one is meant cannot be told; let the build write it once"
+        "it has that file {0} times: which one is meant is not known; let the build write it once"
     )]
     Twice(usize),
     /// Something else stands in its place, as `a symbolic link`.
@@ -121,7 +121,7 @@ pub enum Unreadable<E> {
     #[error("the file is encrypted; build the artifact without a password")]
     Encrypted,
     /// A compression method that CodePipeline's and the usual tools do not write.
-    #[error("the file is compressed with method {}; use deflate or store it", method_words(*.0))]
+    #[error("the file is compressed with method {}; use deflate or store it", method_text(*.0))]
     Method(u16),
 }
 
@@ -133,7 +133,7 @@ impl<E> Unreadable<E> {
 }
 
 /// A method's number, and its name for the usual ones (APPNOTE.TXT 4.4.5).
-fn method_words(method: u16) -> String {
+fn method_text(method: u16) -> String {
     let name = match method {
         9 => "Deflate64",
         12 => "bzip2",
@@ -145,14 +145,14 @@ fn method_words(method: u16) -> String {
     format!("{method} ({name})")
 }
 
-fn absent_words(count: u64) -> String {
+fn absent_text(count: u64) -> String {
     match count {
         0 => "no files at all".to_owned(),
         count => format!("no such file among its {count}"),
     }
 }
 
-fn near_words(near: &[String]) -> String {
+fn near_text(near: &[String]) -> String {
     if near.is_empty() {
         String::new()
     } else {
@@ -895,25 +895,28 @@ mod tests {
 
     #[test]
     fn an_absent_file_names_those_that_may_be_meant() {
-        let said = |files: &[(&str, &[u8])]| {
+        let message = |files: &[(&str, &[u8])]| {
             read_from(zip_of(files, stored()), NAME)
                 .0
                 .unwrap_err()
                 .to_string()
         };
         assert_eq!(
-            said(&[("out/imagedefinitions.json", b""), ("x", b"")]),
+            message(&[("out/imagedefinitions.json", b""), ("x", b"")]),
             "it has no such file among its 2; it has 'out/imagedefinitions.json'"
         );
         assert_eq!(
-            said(&[("imageDefinition.json", b"")]),
+            message(&[("imageDefinition.json", b"")]),
             "it has no such file among its 1; it has 'imageDefinition.json'"
         );
-        assert_eq!(said(&[("README", b"")]), "it has no such file among its 1");
+        assert_eq!(
+            message(&[("README", b"")]),
+            "it has no such file among its 1"
+        );
     }
 
     #[test]
-    fn an_empty_object_and_one_that_is_no_zip_are_told_apart() {
+    fn an_empty_object_and_one_that_is_no_zip_are_distinguished() {
         assert_eq!(read_from(Vec::new(), NAME), (Err(Unreadable::Empty), 1));
         for not_zip in [vec![b'x'], noise(1000), noise(1_000_000)] {
             let (outcome, requests) = read_from(not_zip, NAME);
@@ -1139,22 +1142,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_zip_is_told_by_what_it_is() {
-        let told = |bytes: &[u8]| read_from(bytes.to_vec(), NAME).0.unwrap_err().to_string();
-        assert_eq!(told(b"\x1f\x8b\x08\0"), "it is a gzip file, not a zip");
-        assert!(told(b"{\"a\": 1}").starts_with("it is JSON "));
+    fn what_is_no_zip_is_reported_with_what_it_is() {
+        let message = |bytes: &[u8]| read_from(bytes.to_vec(), NAME).0.unwrap_err().to_string();
+        assert_eq!(message(b"\x1f\x8b\x08\0"), "it is a gzip file, not a zip");
+        assert!(message(b"{\"a\": 1}").starts_with("it is JSON "));
         let mut long = b"7z\xbc\xaf\x27\x1c".to_vec();
         long.extend(noise(1_000_000));
-        assert_eq!(told(&long), "it is a 7z file, not a zip");
+        assert_eq!(message(&long), "it is a 7z file, not a zip");
         let zip = zip_of(&[(NAME, CONTENT)], stored());
         assert_eq!(
-            told(&zip[..zip.len() - 1]),
+            message(&zip[..zip.len() - 1]),
             "it is not a readable zip (its end is missing: it was cut off)"
         );
     }
 
     #[test]
-    fn the_same_name_twice_is_told_however_it_is_written() {
+    fn the_same_name_twice_is_reported_however_it_is_written() {
         for other in [
             "/imagedefinitions.json",
             "./imagedefinitions.json",
@@ -1166,7 +1169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_told() {
+    fn what_is_no_file_is_reported() {
         for (mode, what) in [
             (0o120_777_u32, "a symbolic link"),
             (0o040_755, "a folder"),
@@ -1280,7 +1283,7 @@ mod tests {
             }
         }
 
-        /// A zip with bytes changed is read as it was, or told as broken; never as another.
+        /// A zip with bytes changed is read as it was, or reported as broken; never as another.
         #[test]
         fn a_damaged_zip_is_never_read_as_something_else(
             damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),

@@ -76,10 +76,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_file_is_is_told_by_its_first_bytes() {
+    fn the_first_bytes_show_what_a_file_is() {
         let mut tar = vec![b'x'; 512];
         tar[257..262].copy_from_slice(b"ustar");
-        for (head, told) in [
+        for (head, expected) in [
             (&b"\x1f\x8b\x08\0"[..], Some("a gzip file")),
             (b"BZh91AY", Some("a bzip2 file")),
             (b"\xfd7zXZ\0\0", Some("an xz file")),
@@ -94,7 +94,7 @@ mod tests {
             (b"PK\x03\x04", None),
             (b"\0\x01\x02\xff", None),
         ] {
-            assert_eq!(of(head), told, "{head:?}");
+            assert_eq!(of(head), expected, "{head:?}");
         }
         for json in [&b" {\"a\": 1}"[..], b"\xef\xbb\xbf[1]"] {
             assert!(of(json).unwrap().starts_with("JSON"));

@@ -329,14 +329,14 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_file_is_told_as_empty() {
+    fn an_empty_file_is_reported_as_empty() {
         assert!(sentence("").starts_with("is empty"));
         assert!(sentence(" \n\t").starts_with("is empty"));
         assert!(sentence("\u{feff}").starts_with("is empty"));
     }
 
     #[test]
-    fn what_is_not_json_is_told_with_line_and_column() {
+    fn what_is_not_json_is_reported_with_line_and_column() {
         assert_eq!(
             sentence("[\n  {\"name\": \"web\",}\n]"),
             "contains invalid JSON at line 2, column 18: trailing comma"
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_instead_of_an_array_is_told() {
+    fn an_object_instead_of_an_array_is_reported() {
         assert!(sentence(r#"{"name":"web","imageUri":"a:1"}"#).contains("put [ ] around it"));
     }
 
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn a_json_value_that_is_no_array_is_told_by_its_kind() {
+    fn a_json_value_that_is_no_array_is_reported_with_its_kind() {
         assert!(sentence("\"web\"").starts_with("holds a text"));
         assert!(sentence("null").starts_with("holds null"));
         assert!(sentence("12").starts_with("holds a number"));
@@ -363,22 +363,22 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_array_is_told() {
+    fn an_empty_array_is_reported() {
         assert!(sentence("[]").starts_with("is an empty array"));
     }
 
     #[test]
-    fn an_entry_that_is_no_object_is_told_by_its_number() {
+    fn an_entry_that_is_no_object_is_reported_with_its_number() {
         assert!(sentence(r#"[{"name":"a","imageUri":"b"}, "x"]"#).starts_with("entry 2 is a text"));
     }
 
     #[test]
-    fn a_missing_name_is_told() {
+    fn a_missing_name_is_reported() {
         assert_eq!(sentence(r#"[{"imageUri":"a:1"}]"#), "entry 1 has no 'name'");
     }
 
     #[test]
-    fn a_missing_image_is_told_with_the_key_that_was_meant() {
+    fn a_missing_image_is_reported_with_the_key_that_was_meant() {
         assert_eq!(
             sentence(r#"[{"name":"web","imageURI":"a:1"}]"#),
             "entry 1 has no 'imageUri' (it has 'imageURI'; names are case-sensitive)"
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_name_is_told() {
+    fn an_empty_name_is_reported() {
         assert_eq!(
             sentence(r#"[{"name":"","imageUri":"a:1"}]"#),
             "entry 1 has an empty 'name'"
@@ -394,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_image_is_told() {
+    fn an_empty_image_is_reported() {
         assert_eq!(
             sentence(r#"[{"name":"a","imageUri":" "}]"#),
             "entry 1 has an empty 'imageUri'"
@@ -402,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_no_text_is_told() {
+    fn a_name_that_is_no_text_is_reported() {
         assert_eq!(
             sentence(r#"[{"name":["a"],"imageUri":"a:1"}]"#),
             "entry 1: 'name' is an array, expected a text in double quotes"
@@ -410,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_that_is_no_text_is_told() {
+    fn an_image_that_is_no_text_is_reported() {
         assert_eq!(
             sentence(r#"[{"name":"a","imageUri":null}]"#),
             "entry 1: 'imageUri' is null, expected a text in double quotes"
@@ -418,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn one_container_with_two_images_is_told() {
+    fn one_container_with_two_images_is_reported() {
         assert_eq!(
             sentence(r#"[{"name":"a","imageUri":"x:1"},{"name":"a","imageUri":"x:2"}]"#),
             "names the container 'a' twice, with 'x:1' and with 'x:2'"
@@ -426,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_with_a_space_is_told() {
+    fn an_image_with_a_space_is_reported() {
         assert_eq!(
             sentence_for_image("repo/app :v1"),
             "the image of 'web' has a space in it: 'repo/app :v1'"
@@ -434,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_with_a_line_break_is_told() {
+    fn an_image_with_a_line_break_is_reported() {
         assert!(
             sentence_for_image("repo/app:v1\n")
                 .contains(r#"has a line break in it ("repo/app:v1\n")"#)
@@ -443,20 +443,20 @@ mod tests {
     }
 
     #[test]
-    fn an_image_with_an_empty_tag_is_told() {
+    fn an_image_with_an_empty_tag_is_reported() {
         assert!(sentence_for_image("repo/app:").contains("with an empty tag"));
         assert!(sentence_for_image("repo/app:@sha256:1").contains("with an empty tag"));
     }
 
     #[test]
-    fn an_unexpanded_variable_is_told() {
+    fn an_unexpanded_variable_is_reported() {
         assert!(sentence_for_image("$REPOSITORY:v1").contains("a variable was not expanded"));
         assert!(sentence_for_image("repo/app:${TAG}").contains("a variable was not expanded"));
         assert!(sentence_for_image("repo/app:$(cat tag)").contains("a variable was not expanded"));
     }
 
     #[test]
-    fn an_unreplaced_placeholder_is_told() {
+    fn an_unreplaced_placeholder_is_reported() {
         assert_eq!(
             sentence_for_image("<IMAGE1_NAME>"),
             "the image of 'web' is '<IMAGE1_NAME>', where the placeholder <IMAGE1_NAME> was not replaced"
@@ -464,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn half_an_image_name_is_told() {
+    fn half_an_image_name_is_reported() {
         for image in ["repo/", ":v1", "repo/:v1", "repo/app@", "repo/@sha256:1"] {
             assert!(
                 sentence_for_image(image).contains("not a whole image name"),
@@ -474,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_image_by_the_grammar_of_references_is_told_with_what_to_write() {
+    fn what_is_no_image_by_the_grammar_of_references_is_reported_with_what_to_write() {
         assert_eq!(
             sentence_for_image("https://repo.example/app:v1"),
             "the image of 'web' is 'https://repo.example/app:v1', which begins with https://: an image has no scheme, write it as registry/repository:tag"
@@ -493,7 +493,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_utf_8_is_told_with_its_place() {
+    fn what_is_not_utf_8_is_reported_with_its_place() {
         assert_eq!(
             sentence_of(b"[\xff]"),
             "is not UTF-8: byte 2 is the first that is wrong"
@@ -512,9 +512,10 @@ mod tests {
     #[test]
     fn all_mistakes_are_reported_together() {
         let mistakes = parse(FILE, br#"[{"name":""},{"imageUri":"$A"},7]"#, None).unwrap_err();
-        let told: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+        let messages: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
         assert_eq!(
-            told.iter()
+            messages
+                .iter()
                 .map(|t| t.split(['(', ':']).next().unwrap().trim())
                 .collect::<Vec<_>>(),
             [

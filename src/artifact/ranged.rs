@@ -13,19 +13,19 @@ pub struct Tail {
 
 /// Where ranges come from. Every answer must be of the same version of the object.
 pub trait Source {
-    /// Why a range could not be had.
+    /// Why a range could not be read.
     type Error;
 
     /// The last `length` bytes, or all if there are fewer.
     ///
     /// # Errors
-    /// If it could not be had.
+    /// If it could not be read.
     fn tail(&mut self, length: u64) -> Result<Tail, Self::Error>;
 
     /// The bytes from `start` to before `end`, both within the object.
     ///
     /// # Errors
-    /// If they could not be had.
+    /// If they could not be read.
     fn range(&mut self, start: u64, end: u64) -> Result<Vec<u8>, Self::Error>;
 }
 
@@ -41,7 +41,7 @@ impl<S: Source> Source for &mut S {
     }
 }
 
-/// Why bytes could not be had.
+/// Why bytes could not be read.
 #[derive(Debug)]
 pub enum Stop<E> {
     /// The source failed.
@@ -62,7 +62,7 @@ impl<S: Source> Ranged<S> {
     /// Fetches the last `tail` bytes.
     ///
     /// # Errors
-    /// [`Stop`] if the tail could not be had.
+    /// [`Stop`] if the tail could not be read.
     pub fn open(mut source: S, tail: u64) -> Result<Self, Stop<S::Error>> {
         let Tail { bytes, total } = source.tail(tail).map_err(Stop::Source)?;
         if length(&bytes) != total.min(tail) {
@@ -94,7 +94,7 @@ impl<S: Source> Ranged<S> {
     /// or none if the tail has them all.
     ///
     /// # Errors
-    /// [`Stop`] if they could not be had.
+    /// [`Stop`] if they could not be read.
     pub fn read(&mut self, start: u64, end: u64) -> Result<Cow<'_, [u8]>, Stop<S::Error>> {
         let end = end.min(self.total);
         let start = start.min(end);

@@ -174,17 +174,17 @@ fn containers_mistaken(object: &Map<String, Value>) -> Vec<Mistake> {
     let mut names: Vec<&str> = Vec::new();
     let mut mistakes = Vec::new();
     for (index, container) in containers.iter().enumerate() {
-        let mut told = |what: String| mistakes.push(Mistake::Container { index, what });
+        let mut report = |what: String| mistakes.push(Mistake::Container { index, what });
         let text = |member: &str| container[member].as_str().filter(|text| !text.is_empty());
         match text("name") {
-            None => told("has no name".to_owned()),
+            None => report("has no name".to_owned()),
             Some(name) if names.contains(&name) => {
-                told(format!("has the name '{name}', which another one has, too"));
+                report(format!("has the name '{name}', which another one has, too"));
             }
             Some(name) => names.push(name),
         }
         if text("image").is_none() {
-            told(
+            report(
                 "has no image: write one, or a placeholder as <IMAGE1_NAME> that the image definitions fill"
                     .to_owned(),
             );
@@ -199,7 +199,7 @@ mod tests {
 
     use super::*;
 
-    fn told(content: &str) -> Vec<String> {
+    fn mistakes(content: &str) -> Vec<String> {
         let mistakes = parse(content.as_bytes()).unwrap_err();
         mistakes.iter().map(ToString::to_string).collect()
     }
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_describe_task_definition_prints_is_taken_as_it_is() {
+    fn what_describe_task_definition_prints_is_accepted_as_it_is() {
         let read = parse(
             json!({"taskDefinition": {"family": "app", "taskDefinitionArn": "arn",
                 "containerDefinitions": [{"name": "app", "image": "i"}]}, "tags": []})
@@ -236,17 +236,17 @@ mod tests {
     }
 
     #[test]
-    fn an_image_that_is_none_is_told_unless_another_comes_into_its_place() {
-        let told = |image: &str, source: Option<&ImageSource>| -> Vec<String> {
+    fn an_image_that_is_none_is_reported_unless_another_replaces_it() {
+        let mistakes = |image: &str, source: Option<&ImageSource>| -> Vec<String> {
             let file = json!({"containerDefinitions": [
                 {"name": "a", "image": "<IMAGE1_NAME>"}, {"name": "b", "image": image}]});
             let file = parse(file.to_string().as_bytes()).unwrap();
             let mistakes = file.mistaken_images(source);
             mistakes.iter().map(ToString::to_string).collect()
         };
-        assert_eq!(told("repo.example:5000/b:v1", None), [""; 0]);
+        assert_eq!(mistakes("repo.example:5000/b:v1", None), [""; 0]);
         assert_eq!(
-            told("Repo/b:v1", None),
+            mistakes("Repo/b:v1", None),
             [
                 "containerDefinitions[1] has an image that is 'Repo/b:v1', with capitals in its path: repositories have small letters only, so write 'repo/b'"
             ]
@@ -256,23 +256,23 @@ mod tests {
             images: vec![(container.to_owned(), "repo/b:v1".to_owned())],
         };
         for image in ["<A>:v1", "https://b", "b:feature/x", "${IMAGE}", "b c"] {
-            assert_eq!(told(image, Some(&source("a"))).len(), 1, "{image}");
-            assert_eq!(told(image, Some(&source("b"))).len(), 0, "{image}");
+            assert_eq!(mistakes(image, Some(&source("a"))).len(), 1, "{image}");
+            assert_eq!(mistakes(image, Some(&source("b"))).len(), 0, "{image}");
         }
     }
 
     #[test]
     fn each_mistake_has_its_own_sentence_with_its_place() {
         assert_eq!(
-            told("{\"family\": \"app\",\n  \"cpu\" 256}"),
+            mistakes("{\"family\": \"app\",\n  \"cpu\" 256}"),
             ["contains invalid JSON at line 2, column 9: expected `:`"]
         );
-        assert_eq!(told(" "), ["is empty"]);
-        assert!(told("[]")[0].starts_with("is not a JSON object"));
-        assert_eq!(told("{}"), ["has no containerDefinitions"]);
-        assert!(told(r#"{"ContainerDefinitions": []}"#)[0].contains("CloudFormation"));
+        assert_eq!(mistakes(" "), ["is empty"]);
+        assert!(mistakes("[]")[0].starts_with("is not a JSON object"));
+        assert_eq!(mistakes("{}"), ["has no containerDefinitions"]);
+        assert!(mistakes(r#"{"ContainerDefinitions": []}"#)[0].contains("CloudFormation"));
         assert_eq!(
-            told(
+            mistakes(
                 r#"{"family": 1, "cpu": 256, "containerDefinitions": [{"image": "i"}, {"name": "a", "image": "i"}, {"name": "a"}]}"#
             ),
             [

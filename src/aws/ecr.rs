@@ -95,7 +95,7 @@ impl Ecr {
             "imageIds": [id], "acceptedMediaTypes": MEDIA_TYPES});
         let answer = match self.client.ask(OPERATION, subject(image), body).await {
             Ok(answer) => answer,
-            // Which way it is said is not documented: here, or as the failure below.
+            // Which way ECR reports it is not documented: here, or as the failure below.
             Err(error) if error.class == Class::Archived => return Ok(Looked::Archived),
             Err(error) => return Err(error.about_resource(arn(image))),
         };

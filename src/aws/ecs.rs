@@ -37,7 +37,7 @@ use crate::deploy::time::Timestamp;
 const TASKS_AT_A_TIME: usize = 100;
 
 /// So many pages of stopped tasks are looked through for ours. The newest are not first, so all
-/// are wanted; a service that has stopped more than this in an hour has said why often enough.
+/// are wanted; a service that has stopped more than this in an hour has shown why often enough.
 const TASK_PAGES: usize = 10;
 
 /// `DescribeServices` takes this many, and listings bring this many at most
@@ -118,7 +118,7 @@ pub enum Ran {
 pub struct TaskDescribed {
     /// `PROVISIONING`, `PENDING`, `RUNNING`, … `STOPPED`.
     pub status: String,
-    /// How it and its containers ended, as far as they have.
+    /// How it and its containers stopped, as far as they have.
     pub end: StoppedTask,
     /// Who started it: `ecs-svc/…` for a service's task.
     pub started_by: String,
@@ -144,7 +144,7 @@ pub struct Listed {
     pub target_revision: Option<String>,
     /// When it was created.
     pub created_at: Option<Timestamp>,
-    /// It has ended as `SUCCESSFUL`.
+    /// Its status is `SUCCESSFUL`.
     pub is_successful: bool,
 }
 
@@ -497,10 +497,10 @@ impl Ecs {
         Ok(found)
     }
 
-    /// Has ECS go back from a service deployment that is under way.
+    /// Has ECS roll back a service deployment that is under way.
     ///
     /// # Replay
-    /// ECS refuses it for one that is over or going back already ([`Class::Refused`]).
+    /// ECS refuses it for one that is over or rolling back already ([`Class::Refused`]).
     ///
     /// # Errors
     /// [`CallError`].
@@ -545,8 +545,8 @@ impl Ecs {
         })
     }
 
-    /// The stopped tasks of our `deployment`, as far as they tell why. ECS shows them for an hour
-    /// or more. Where the deployment's id is not known any more, `own` tells them: no other
+    /// The stopped tasks of our `deployment`, with why they stopped. ECS shows them for an hour
+    /// or more. Where the deployment's id is not known any more, `own_arn` identifies them: no other
     /// deployment brings this job's revision.
     ///
     /// # Errors
@@ -555,11 +555,11 @@ impl Ecs {
         &self,
         target: &Target,
         deployment: Option<&str>,
-        own: &str,
+        own_arn: &str,
     ) -> Result<Vec<StoppedTask>, CallError> {
         let is_ours = |task: &Task| match deployment {
             Some(deployment) => task.started_by() == Some(deployment),
-            None => task.task_definition_arn() == Some(own),
+            None => task.task_definition_arn() == Some(own_arn),
         };
         let mut stopped = Vec::new();
         let mut next = None;
@@ -655,7 +655,7 @@ impl Ecs {
                 .iter()
                 .map(|failure| match (failure.reason(), failure.detail()) {
                     (Some(reason), Some(detail)) => format!("{reason} ({detail})"),
-                    (Some(words), None) | (None, Some(words)) => words.to_owned(),
+                    (Some(text), None) | (None, Some(text)) => text.to_owned(),
                     (None, None) => "ECS gave no reason".to_owned(),
                 });
         Ok(Ran::NotPlaced(text::once(reasons)))
@@ -966,7 +966,7 @@ fn needs(service: &Service) -> Needs {
     }
 }
 
-/// How long the steps take in which the service's strategy shifts traffic, in minutes
+/// How long the service's strategy takes to shift traffic, in minutes
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LinearConfiguration.html>,
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CanaryConfiguration.html>).
 fn shift_minutes(configuration: &DeploymentConfiguration) -> i32 {
@@ -1042,7 +1042,7 @@ fn is_another(described: &Described, name: &str) -> bool {
 }
 
 /// What was asked for is missing, if ECS says so: in `failures`, for each that it does not show. An
-/// answer without a word on it, or with another reason, is no answer.
+/// answer that does not mention it, or with another reason, is no answer.
 fn missing(
     operation: &'static str,
     subject: String,

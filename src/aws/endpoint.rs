@@ -61,7 +61,7 @@ pub(super) fn of(config: &SdkConfig, service: &Service) -> Result<String, &'stat
     }
     let region = config.region().ok_or("no Region is set")?;
     let region =
-        Region::own(region.as_ref()).ok_or("the Region that is set is none by its name")?;
+        Region::of_function(region.as_ref()).ok_or("the Region that is set is none by its name")?;
     let partition = region.partition();
     let Hosts {
         plain,
@@ -90,8 +90,9 @@ pub(super) fn configured(config: &SdkConfig, service: &Service) -> Option<String
         .env(environment::ENDPOINT_URL)
         .profile("endpoint_url")
         .build();
-    let own = config.service_config().zip(key.ok());
-    own.and_then(|(of_service, key)| of_service.load_config(key))
+    let service_config = config.service_config().zip(key.ok());
+    service_config
+        .and_then(|(of_service, key)| of_service.load_config(key))
         .or_else(|| config.endpoint_url().map(str::to_owned))
 }
 

@@ -127,8 +127,8 @@ mod tests {
         assert_eq!(credentials.access_key_id(), "key");
         assert_eq!(credentials.secret_access_key(), "secret-MARK");
         assert_eq!(credentials.session_token(), Some("token-MARK"));
-        let said = format!("{config:?}");
-        assert!(!said.contains("MARK"), "{said}");
+        let shown = format!("{config:?}");
+        assert!(!shown.contains("MARK"), "{shown}");
     }
 
     #[tokio::test]
@@ -142,8 +142,11 @@ mod tests {
         ];
         for (variable, missing) in without {
             let error = credentials(&read(variable)).await.unwrap_err();
-            let said = std::error::Error::source(&error).unwrap().to_string();
-            assert!(said.contains(&format!("{missing} is not set")), "{said}");
+            let source = std::error::Error::source(&error).unwrap().to_string();
+            assert!(
+                source.contains(&format!("{missing} is not set")),
+                "{source}"
+            );
         }
     }
 

@@ -10,7 +10,7 @@ use crate::deploy::call::{CallError, Class};
 use crate::deploy::outside::shown;
 use crate::deploy::text;
 
-/// AWS's words are kept up to this length.
+/// AWS's text is kept up to this length.
 const DETAIL_LIMIT_CHARS: usize = 1000;
 
 /// Classifies what the SDK returned.
@@ -118,7 +118,7 @@ fn class_of(code: Option<&str>, message: Option<&str>, status: Option<u16>) -> C
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "KMS.AccessDenied" => {
             Class::Denied
         }
-        // All of these may be said of a signature of another time.
+        // AWS answers any of these to a signature of another time.
         "RequestTimeTooSkewed" | "RequestExpired" | "RequestInTheFuture" => Class::Clock,
         "InvalidSignatureException"
         | "SignatureDoesNotMatch"
@@ -190,7 +190,7 @@ fn class_of(code: Option<&str>, message: Option<&str>, status: Option<u16>) -> C
         "KMSInvalidStateException" | "KMSDisabledException" | "KmsException" => Class::KeyUnusable,
         code if is_denial(code, message) => Class::Denied,
         code => match status {
-            // A code that is not known, and does not speak of permission, is not taken for one.
+            // A code that is not known, and does not name a permission, is not classified as a denial.
             Some(403) if !code.is_empty() => Class::Refused,
             Some(403) => Class::Denied,
             Some(404) => Class::Missing,
@@ -213,14 +213,13 @@ fn is_about_time(message: &str) -> bool {
         "Signature not yet current",
         "is now earlier than",
     ];
-    about.iter().any(|words| message.contains(words))
+    about.iter().any(|text| message.contains(text))
 }
 
-/// Whether a code that is not known, or its words, say that a permission is missing.
+/// Whether a code that is not known, or its text, says that a permission is missing.
 fn is_denial(code: &str, message: &str) -> bool {
     let about = ["Denied", "Unauthorized", "NotAuthorized", "Forbidden"];
-    about.iter().any(|words| code.contains(words))
-        || message.contains("not authorized to perform: ")
+    about.iter().any(|part| code.contains(part)) || message.contains("not authorized to perform: ")
 }
 
 /// The error and its sources in one line, without repetition.
@@ -228,9 +227,9 @@ fn chain(error: &dyn Error) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut next = Some(error);
     while let Some(error) = next {
-        let words = error.to_string();
-        if !parts.iter().any(|part| part.contains(&words)) {
-            parts.push(words);
+        let text = error.to_string();
+        if !parts.iter().any(|part| part.contains(&text)) {
+            parts.push(text);
         }
         next = error.source();
     }

@@ -52,17 +52,17 @@ impl Events {
         body: &Value,
         member: &str,
     ) -> Result<Vec<Value>, CallError> {
-        let mut all = Vec::new();
+        let mut values = Vec::new();
         let mut body = body.clone();
         for _ in 0..PAGES {
             let answer = self
                 .client
                 .ask(operation, subject.to_owned(), body.clone())
                 .await?;
-            all.extend(answer[member].as_array().into_iter().flatten().cloned());
+            values.extend(answer[member].as_array().into_iter().flatten().cloned());
             match answer["NextToken"].as_str() {
                 Some(next) => body["NextToken"] = json!(next),
-                None => return Ok(all),
+                None => return Ok(values),
             }
         }
         Err(CallError::unusable(

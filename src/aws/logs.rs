@@ -1,4 +1,4 @@
-//! CloudWatch Logs: what a container wrote before it ended.
+//! CloudWatch Logs: what a container wrote before it exited.
 
 use aws_types::SdkConfig;
 use serde_json::json;

@@ -27,7 +27,7 @@ use crate::deploy::region::Region;
 use crate::deploy::spec::AssumedRole;
 use http::OneConnector;
 
-/// A connection that is not there after this long will not come.
+/// A connection that is not open after this long will not open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// The longest silence within one answer.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
@@ -38,8 +38,8 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(45);
 /// How often one call is tried in all.
 const ATTEMPTS: u32 = 4;
 
-/// One attempt of an answer to CodePipeline. It comes at the end, when the network may be what
-/// ended the rest: a connection that hangs must leave time for another.
+/// One attempt of an answer to CodePipeline. It comes at the end, when the network may have
+/// cut off the rest: a connection that hangs must leave time for another.
 const ANSWER_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
 /// All attempts of an answer.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(13);

@@ -50,7 +50,7 @@ pub(super) struct Call {
     pub(super) method: &'static str,
     /// Path and query, encoded.
     pub(super) path: String,
-    /// The operation's name for services that are told it in a header.
+    /// The operation's name for services that read it from a header.
     pub(super) target: Option<String>,
     /// None for a request without one.
     pub(super) body: Option<Value>,
@@ -74,7 +74,7 @@ impl ProvideErrorMetadata for Answered {
     }
 }
 
-/// Throttling is said in the body, with a status that says nothing.
+/// Throttling is reported in the body, with a status that says nothing.
 #[derive(Debug)]
 struct Throttling;
 
@@ -109,7 +109,7 @@ impl RawClient {
         Self { config, service }
     }
 
-    /// A call of a service that is told the operation in a header.
+    /// A call of a service that reads the operation from a header.
     ///
     /// # Errors
     /// [`CallError`].

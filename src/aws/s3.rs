@@ -207,10 +207,10 @@ impl Source for Object {
     fn tail(&mut self, length: u64) -> Result<Tail, CallError> {
         match self.get(&format!("bytes=-{length}"), length) {
             Ok((bytes, total)) => {
-                let own = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+                let received = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
                 Ok(Tail {
                     bytes,
-                    total: total.unwrap_or(own),
+                    total: total.unwrap_or(received),
                 })
             }
             // No byte of an empty object can be asked for.

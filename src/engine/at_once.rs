@@ -1,4 +1,4 @@
-//! Calls side by side, but not all of them at once: how many there are is up to users and to AWS.
+//! Calls side by side, but not all of them at once: users and AWS decide how many there are.
 
 use std::future::Future;
 
@@ -10,12 +10,12 @@ use futures_util::stream;
 /// connections, and no quota of AWS's is that low.
 pub(super) const AT_ONCE: usize = crate::deploy::spec::SERVICES_LIMIT;
 
-/// The outcomes of `all`, in their order; [`AT_ONCE`] are under way at a time.
-pub(super) async fn few_at_once<F: Future>(all: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+/// The outcomes of `futures`, in their order; [`AT_ONCE`] are under way at a time.
+pub(super) async fn few_at_once<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
     // A stream of the iterator itself would not be `Send` for all lifetimes
     // (<https://github.com/rust-lang/rust/issues/102211>).
-    let all: Vec<F> = all.into_iter().collect();
-    stream::iter(all).buffered(AT_ONCE).collect().await
+    let futures: Vec<F> = futures.into_iter().collect();
+    stream::iter(futures).buffered(AT_ONCE).collect().await
 }
 
 #[cfg(test)]
@@ -27,7 +27,7 @@ mod tests {
     #[tokio::test]
     async fn all_are_done_in_order_and_never_more_than_a_few_at_once() {
         let (now, most) = (Cell::new(0), Cell::new(0));
-        let all = (0..3000).map(|number| {
+        let futures = (0..3000).map(|number| {
             let (now, most) = (&now, &most);
             async move {
                 now.set(now.get() + 1);
@@ -39,7 +39,7 @@ mod tests {
                 number
             }
         });
-        let done = few_at_once(all).await;
+        let done = few_at_once(futures).await;
         assert_eq!(done, (0..3000).collect::<Vec<_>>());
         assert_eq!(most.get(), AT_ONCE);
     }

@@ -20,7 +20,7 @@ pub(super) enum Claim {
 
 impl Run<'_> {
     /// Whether the job that `deployment` names has registered `revision`. Without a token there is
-    /// nothing to doubt: this very invocation has found or made it.
+    /// nothing to check: this invocation has found or registered it.
     pub(super) async fn claim_revision(
         &self,
         deployment: &Deployment,
@@ -79,7 +79,7 @@ impl Run<'_> {
     }
 
     /// Whether the service may be rolled back as the token says: its revision is this job's, and what it
-    /// goes back to is of the same family or was deployed to it before.
+    /// rolls back to is of the same family or was deployed to it before.
     pub(super) async fn claim_rollback(&self, deployment: &Deployment, service: &Service) -> Claim {
         let Some(seen) = service.live.look.as_ref().and_then(|look| look.service()) else {
             return Claim::NotOurs("the service could not be seen".to_owned());

@@ -64,7 +64,7 @@ async fn prune_families(
 ) -> Result<Vec<String>, CallError> {
     let scheduled = schedules::find(target_account, ecs, &prune.families).await?;
     let clusters = ecs.clusters().await?;
-    let mut told = Vec::new();
+    let mut warnings = Vec::new();
     for family in &prune.families {
         let active = ecs.active_revisions(family).await?;
         let active: Vec<Revision> = parsed(&active);
@@ -83,7 +83,7 @@ async fn prune_families(
                 Ok(()) => names.push(revision.to_string()),
                 Err(error) => {
                     let about = format!("{revision} and what follows it were left");
-                    told.push(of_call(&about, &error, caller, true).message);
+                    warnings.push(of_call(&about, &error, caller, true).message);
                     break;
                 }
             }
@@ -94,10 +94,10 @@ async fn prune_families(
             } else {
                 format!("; {more} more are left for the next deployments")
             };
-            told.push(format!("deregistered {}{more}", text::listed(&names)));
+            warnings.push(format!("deregistered {}{more}", text::listed(&names)));
         }
     }
-    Ok(told)
+    Ok(warnings)
 }
 
 fn parsed(arns: &[String]) -> Vec<Revision> {

@@ -104,22 +104,22 @@ impl Run<'_> {
     /// variable, not the success.
     async fn variables<'t>(&self, service: &'t Service) -> variables::OfService<'t> {
         let target = &service.target;
-        let own = own_arn(service);
+        let own_arn = own_arn(service);
         let mut facts = vec![
             ("ClusterName", target.cluster_name().to_owned()),
             ("ServiceName", target.service_name().to_owned()),
-            ("TaskDefinitionArn", own.clone()),
+            ("TaskDefinitionArn", own_arn.clone()),
         ];
         if let Some(deployment) = service.ours.deployment() {
             facts.push(("DeploymentId", deployment.to_owned()));
         }
         match &service.previous {
-            Some(previous) => facts.push(("PreviousTaskDefinitionArn", previous.arn_like(&own))),
+            Some(previous) => facts.push(("PreviousTaskDefinitionArn", previous.arn_like(&own_arn))),
             None => self.warn(format!(
                 "{target}: PreviousTaskDefinitionArn is not set, because ECS does not show any more what ran before"
             )),
         }
-        let images = match self.ecs.describe_task_definition(&own).await {
+        let images = match self.ecs.describe_task_definition(&own_arn).await {
             Ok(described) => described.images(),
             Err(error) => {
                 self.warn(format!(

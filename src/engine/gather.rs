@@ -1,4 +1,4 @@
-//! Gathering what tells why a rollout failed. Each source is optional: a call that fails costs its
+//! Gathering the evidence of why a rollout failed. Each source is optional: a call that fails costs its
 //! part of the text and never the answer.
 
 use super::Run;
@@ -17,11 +17,11 @@ impl Run<'_> {
         let mut evidence = look.map_or_else(Evidence::default, |look| {
             Evidence::seen(look, deployment.started)
         });
-        let own = own_arn(service);
+        let own_arn = own_arn(service);
         let deployment = service.ours.deployment();
         let stopped = self
             .ecs
-            .stopped_tasks(&service.target, deployment, &own)
+            .stopped_tasks(&service.target, deployment, &own_arn)
             .await;
         match stopped {
             Ok(stopped) => evidence.stopped = stopped,
@@ -32,7 +32,8 @@ impl Run<'_> {
         }
         if let Some((task, container)) = evidence::task_to_read(&evidence.stopped) {
             let (task, container) = (task.id.clone(), container.name.clone());
-            self.read_log(&mut evidence, &own, &task, &container).await;
+            self.read_log(&mut evidence, &own_arn, &task, &container)
+                .await;
         }
         Event::Explained(place, evidence)
     }
@@ -42,11 +43,11 @@ impl Run<'_> {
     pub(super) async fn read_log(
         &self,
         evidence: &mut Evidence,
-        own: &str,
+        own_arn: &str,
         task: &str,
         container: &str,
     ) {
-        let described = match self.ecs.describe_task_definition(own).await {
+        let described = match self.ecs.describe_task_definition(own_arn).await {
             Ok(described) => described,
             Err(error) => {
                 self.warn(format!(
@@ -62,10 +63,10 @@ impl Run<'_> {
         };
         let most = self.spec.log_lines;
         if most == 0 {
-            // What is not read stands nowhere: not below the headline, in it, or in the record.
+            // Without log lines the log is not read at all: neither the message nor the record may show it.
             return;
         }
-        // What stands there is whatever somebody wrote: it may be no Region.
+        // People write the value of `awslogs-region`: it may be no Region.
         let region = log
             .region
             .as_deref()
@@ -92,7 +93,7 @@ impl Run<'_> {
     }
 }
 
-/// The ARN of this job's revision, as far as a look has told its account and Region; else its name.
+/// The ARN of this job's revision, as far as a look has shown its account and Region; else its name.
 pub(super) fn own_arn(service: &Service) -> String {
     let seen = service.live.look.as_ref().and_then(Look::service);
     service

@@ -47,13 +47,13 @@ use crate::report::Report;
 use refused::Refused;
 use start::Started;
 
-/// How far an invocation has come, recorded as it goes: who has to answer for one that was cut off
-/// reads it here.
+/// The holder of the last checkpoint: the work sets it as it goes, and the handler reads it to answer
+/// for an invocation that was cut off.
 #[derive(Debug, Clone, Default)]
-pub struct Reached(Arc<Mutex<Checkpoint>>);
+pub struct LastCheckpoint(Arc<Mutex<Checkpoint>>);
 
-impl Reached {
-    /// The last checkpoint.
+impl LastCheckpoint {
+    /// The last checkpoint that was set.
     pub fn checkpoint(&self) -> Checkpoint {
         self.0
             .lock()
@@ -98,10 +98,10 @@ struct Run<'a> {
     ecs: Ecs,
     order: &'a Order,
     spec: &'a DeploySpec,
-    /// The job's id, or the invocation's if nobody waits for an answer.
+    /// The job's id, or the invocation's if no job waits for an answer.
     job: &'a str,
-    reached: &'a Reached,
-    /// What does not change the outcome and should be known.
+    last_checkpoint: &'a LastCheckpoint,
+    /// What does not change the outcome and is to be reported.
     warnings: Mutex<Vec<String>>,
     /// Revisions that ECS says the token's job has registered, and whether they are ACTIVE.
     proved: Mutex<BTreeMap<Revision, bool>>,
@@ -130,7 +130,7 @@ impl Engine {
         target_account: Aws,
         job: &str,
         until: Timestamp,
-        reached: &Reached,
+        last_checkpoint: &LastCheckpoint,
     ) -> Report {
         let Work {
             order,
@@ -144,7 +144,7 @@ impl Engine {
             order,
             spec,
             job,
-            reached,
+            last_checkpoint,
             warnings: Mutex::default(),
             proved: Mutex::default(),
             duplicates: Mutex::default(),
@@ -166,7 +166,7 @@ impl Engine {
             },
             Ok(Started::DryRun(report)) => Box::pin(run.keep_plan(*report)).await,
             Ok(Started::Deployment(deployment)) => {
-                reached.set(Checkpoint::At(deployment.clone()));
+                last_checkpoint.set(Checkpoint::At(deployment.clone()));
                 Box::pin(run.follow(*deployment, until)).await
             }
         };
@@ -202,7 +202,7 @@ impl Run<'_> {
         words::call(&self.placed(error), self.caller())
     }
 
-    /// The failure of a call that a deployment cannot go on without; `about` begins the sentence.
+    /// The failure of a call that a deployment cannot go on without; `about` starts the sentence.
     fn of_call(&self, about: &str, error: &CallError, changed: bool) -> Failure {
         words::of_call(about, &self.placed(error), self.caller(), changed)
     }
@@ -218,10 +218,10 @@ impl Run<'_> {
 
     /// From here on something may have been changed.
     fn changing(&self) {
-        self.reached.set(Checkpoint::Changing);
+        self.last_checkpoint.set(Checkpoint::Changing);
     }
 
-    /// Something that does not change the outcome and should be known; reported once.
+    /// Something that does not change the outcome; reported once.
     fn warn(&self, warning: String) {
         let mut warnings = self.warnings();
         if !warnings.contains(&warning) {

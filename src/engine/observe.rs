@@ -12,7 +12,7 @@ use crate::deploy::machine::{Event, Observed};
 use crate::deploy::seen::{Look, ServiceDeploymentSeen};
 use crate::deploy::text;
 
-/// Our service deployment as it was seen, and what that told of our deployment's names.
+/// Our service deployment as it was seen, and our deployment's names as far as that showed them.
 struct Found {
     seen: Option<ServiceDeploymentSeen>,
     ours: Ours,
@@ -26,19 +26,19 @@ impl Run<'_> {
             return Event::TaskLooked(self.look_at_task(deployment, task).await);
         }
         let looking = deployment.services.iter().map(|service| self.look(service));
-        let all = few_at_once(looking).await;
-        for (service, observed) in deployment.services.iter().zip(&all) {
+        let looks = few_at_once(looking).await;
+        for (service, observed) in deployment.services.iter().zip(&looks) {
             let now = self.now();
             self.engine
                 .observer
                 .looked(&service.target, &observed.look, now);
         }
-        Event::Looked(all)
+        Event::Looked(looks)
     }
 
     /// One look at a service.
     async fn look(&self, service: &Service) -> Observed {
-        // Without tasks its update may look complete at once: only a look of its own tells.
+        // Without tasks its update may look complete at once: only a look of its own shows it.
         if let Some(just_set) = service.live.just_set.as_ref().filter(|one| one.desired > 0) {
             return Observed {
                 look: Look::Seen {
@@ -107,7 +107,7 @@ impl Run<'_> {
         service: &Service,
         described: &ServiceDescribed,
     ) -> Result<Found, CallError> {
-        let own = service.revision.arn_like(&described.seen.task_definition);
+        let own_arn = service.revision.arn_like(&described.seen.task_definition);
         let ours = named_by(service, described);
         let (arn, brings) = match ours.service_deployment() {
             Some(id) => {
@@ -115,7 +115,7 @@ impl Run<'_> {
                 (arn.await?, None)
             }
             None => self
-                .deployed_before(&service.target, &own)
+                .deployed_before(&service.target, &own_arn)
                 .await?
                 .map_or((None, None), |found| {
                     (Some(found.arn), found.target_revision)
@@ -135,16 +135,16 @@ impl Run<'_> {
             return none(ours, Some(arn));
         };
         let mut seen = shown.seen;
-        // What was listed of it and what it says of itself must agree.
+        // The revision in the listing and the one in the description must agree.
         let is_another = brings.is_some() && brings != shown.target_revision;
         if is_another || is_from_before(&ours, &described.seen, &seen) {
             return none(ours.with_service_deployment(None), None);
         }
         let ours = ours.with_service_deployment(Some(seen.id.clone()));
         // It was found by the revision that it brings, now or in an earlier invocation.
-        seen.task_definition = Some(own);
+        seen.task_definition = Some(own_arn);
         if let Some(revision) = shown.rollback_revision {
-            // What is not told leaves it to the status.
+            // Without them the status decides.
             let known = self.ecs.task_definitions_of(&[revision]).await;
             seen.rollback_to = known
                 .ok()
@@ -214,9 +214,9 @@ impl Run<'_> {
 /// Our deployment, by the name that ECS lists it with by now, if its answer to our update did not.
 fn named_by(service: &Service, described: &ServiceDescribed) -> Ours {
     let ours = service.ours.clone();
-    let own = service.revision.arn_like(&described.seen.task_definition);
-    match (&ours, described.seen.first_of(&own)) {
-        (Ours::Unnamed { .. }, Some(own)) => ours.named(own.id.clone()),
+    let own_arn = service.revision.arn_like(&described.seen.task_definition);
+    match (&ours, described.seen.first_of(&own_arn)) {
+        (Ours::Unnamed { .. }, Some(listed)) => ours.named(listed.id.clone()),
         (Ours::Unnamed { .. }, None) | (Ours::Named { .. } | Ours::Untouched, _) => ours,
     }
 }

@@ -1,5 +1,5 @@
-//! Keeping the record of a deployment that has ended: in the action's output artifacts, each of
-//! which CodePipeline requires of a success, and for whoever observes.
+//! Keeping the record of a deployment that is over: in the action's output artifacts, each of
+//! which CodePipeline requires of a success, and for the observer.
 
 use std::io::{Cursor, Write};
 use std::time::Duration;
@@ -35,16 +35,16 @@ use crate::report::Report;
 const JSON_FILE: &str = "deployment.json";
 const PAGE_FILE: &str = "deployment.html";
 
-/// Gathering what the record tells takes no longer than this, and so does writing it: the answer
+/// Gathering what the record shows takes no longer than this, and so does writing it: the answer
 /// waits for both.
 const LONGEST: Duration = Duration::from_secs(15);
 
-/// Output artifacts that are not there. CodePipeline requires each of them of a success.
+/// Output artifacts that were not written. CodePipeline requires each of them of a success.
 struct Lack {
-    /// Which, and why, in one sentence without its end.
-    words: String,
+    /// Which, and why, in one sentence without its full stop.
+    text: String,
     kind: FailureKind,
-    /// AWS may take them later.
+    /// A later attempt may succeed.
     may_pass: bool,
 }
 
@@ -117,7 +117,7 @@ impl Run<'_> {
                 },
             ),
             Some(lack) => {
-                self.warn(format!("the record was not written: {}", lack.words));
+                self.warn(format!("the record was not written: {}", lack.text));
                 (outcome, cleanup)
             }
             None => (outcome, cleanup),
@@ -153,7 +153,7 @@ impl Run<'_> {
                             },
                             format!(
                                 "{about}: {}, and CodePipeline requires it of an action that succeeds. The dry run found nothing wrong, and nothing was changed.",
-                                lack.words
+                                lack.text
                             ),
                         ),
                         external_execution_id: None,
@@ -172,12 +172,12 @@ impl Run<'_> {
         deployment: &Deployment,
         now: Timestamp,
     ) -> Outcome {
-        let words = lack.words;
+        let text = lack.text;
         if lack.may_pass && now < deployment.started + self.spec.timeout {
-            tracing::warn!(job = self.job, "{words}");
+            tracing::warn!(job = self.job, "{text}");
             let mut back = hand_back(deployment, self.spec, now);
             if let Outcome::InProgress { details, .. } = &mut back {
-                details.summary = format!("{}; {words}", details.summary);
+                details.summary = format!("{}; {text}", details.summary);
             }
             return back;
         }
@@ -193,7 +193,7 @@ impl Run<'_> {
             failure: Failure::new(
                 lack.kind,
                 format!(
-                    "{}: {words}, and CodePipeline requires it of an action that succeeds. Nothing was rolled back: {message}",
+                    "{}: {text}, and CodePipeline requires it of an action that succeeds. Nothing was rolled back: {message}",
                     self.spec.about()
                 ),
             ),
@@ -211,7 +211,7 @@ impl Run<'_> {
             Ok(zip) => zip,
             Err(error) => {
                 return Some(Lack {
-                    words: format!(
+                    text: format!(
                         "the output artifact {} could not be made: {error}",
                         outputs[0].name
                     ),
@@ -228,7 +228,7 @@ impl Run<'_> {
         let lacks: Vec<Lack> = lacks.into_iter().flatten().collect();
         let first = lacks.first()?;
         Some(Lack {
-            words: text::once(lacks.iter().map(|lack| lack.words.clone())).join("; "),
+            text: text::once(lacks.iter().map(|lack| lack.text.clone())).join("; "),
             kind: first.kind,
             may_pass: lacks.iter().all(|lack| lack.may_pass),
         })
@@ -237,7 +237,7 @@ impl Run<'_> {
     async fn put(&self, s3: &S3, output: &Artifact, zip: &[u8]) -> Option<Lack> {
         let Some(location) = &output.location else {
             return Some(Lack {
-                words: without_location(&output.name),
+                text: without_location(&output.name),
                 kind: FailureKind::Configuration,
                 may_pass: false,
             });
@@ -253,7 +253,7 @@ impl Run<'_> {
             ),
         };
         Some(Lack {
-            words: format!(
+            text: format!(
                 "the output artifact {} was not written: {}",
                 output.name,
                 why.trim_end_matches('.')
@@ -288,8 +288,10 @@ impl Run<'_> {
     }
 
     async fn gather_of(&self, service: &Service, record: &mut ServiceRecord) {
-        let (own, deployment) = (own_arn(service), service.ours.deployment());
-        let stopped = self.ecs.stopped_tasks(&service.target, deployment, &own);
+        let (own_arn, deployment) = (own_arn(service), service.ours.deployment());
+        let stopped = self
+            .ecs
+            .stopped_tasks(&service.target, deployment, &own_arn);
         match stopped.await {
             Ok(stopped) => {
                 record.stopped = stopped
@@ -297,7 +299,7 @@ impl Run<'_> {
                     .map(|task| StoppedRecord {
                         task: task.id.clone(),
                         at: task.stopped_at,
-                        reason: task.words(),
+                        reason: task.stop_text(),
                     })
                     .collect();
                 record.stopped.sort_by_key(|task| task.at);
@@ -307,16 +309,17 @@ impl Run<'_> {
                 self.text(&error)
             )),
         }
-        record.images = self.image_records(service, &own).await;
+        record.images = self.image_records(service, &own_arn).await;
     }
 
-    async fn image_records(&self, service: &Service, own: &str) -> Vec<ImageRecord> {
-        let (described, digests) = tokio::join!(self.ecs.describe_task_definition(own), async {
-            match service.ours.deployment() {
-                Some(id) => self.ecs.running_digests(&service.target, id).await,
-                None => Ok(Vec::new()),
-            }
-        });
+    async fn image_records(&self, service: &Service, own_arn: &str) -> Vec<ImageRecord> {
+        let (described, digests) =
+            tokio::join!(self.ecs.describe_task_definition(own_arn), async {
+                match service.ours.deployment() {
+                    Some(id) => self.ecs.running_digests(&service.target, id).await,
+                    None => Ok(Vec::new()),
+                }
+            });
         let described = match described {
             Ok(described) => described,
             Err(error) => {

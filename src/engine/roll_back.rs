@@ -16,8 +16,8 @@ impl Run<'_> {
     ///
     /// # Replay
     /// Done twice it changes nothing more: ECS refuses to stop what it rolls back already, and setting
-    /// a service to the revision that it is set to starts nothing. Whoever comes after a death in
-    /// here sees the rollback and follows it.
+    /// a service to the revision that it is set to starts nothing. The invocation that goes on after a death
+    /// in here sees the rollback and follows it.
     pub(super) async fn roll_back(&self, deployment: &Deployment, due: Vec<(usize, Way)>) -> Event {
         let asking = due.into_iter().map(|(place, way)| async move {
             let service = &deployment.services[place];
@@ -100,7 +100,7 @@ impl Run<'_> {
                 }
                 Answer::Asked
             }
-            // It may be on its way, or somebody has set the service since: the next look tells.
+            // It may be on its way, or somebody has set the service since: the next look shows.
             Err(error) if error.class == Class::Unavailable => Answer::Lost(format!(
                 "whether it was set back to {previous} is not known: {}",
                 error.detail

@@ -31,7 +31,7 @@ impl Run<'_> {
                 Next::Pause { may_end } => {
                     let now = self.now();
                     if may_end {
-                        self.reached
+                        self.last_checkpoint
                             .set(Checkpoint::At(Box::new(deployment.clone())));
                         if now + LOOK_INTERVAL > until {
                             let outcome = hand_back(&deployment, self.spec, now);
@@ -44,7 +44,7 @@ impl Run<'_> {
                 Next::RollBack(due) => Box::pin(self.roll_back(&deployment, due)).await,
                 Next::Explain(place) => {
                     // What has been asked for is not lost if this takes long.
-                    self.reached
+                    self.last_checkpoint
                         .set(Checkpoint::At(Box::new(deployment.clone())));
                     Box::pin(self.explain(&deployment, place)).await
                 }
@@ -67,7 +67,7 @@ impl Run<'_> {
                 self.log(&deployment);
             }
             if is_set {
-                self.reached
+                self.last_checkpoint
                     .set(Checkpoint::At(Box::new(deployment.clone())));
             }
             due = machine::next(&deployment, self.spec, now);

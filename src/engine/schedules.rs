@@ -82,25 +82,25 @@ impl Scheduled {
 
 /// All that runs one of `families` at its time, on any cluster of the account and Region.
 pub(super) async fn find(
-    there: &Aws,
+    target_account: &Aws,
     ecs: &Ecs,
     families: &[String],
 ) -> Result<Vec<Scheduled>, CallError> {
     let (clusters, buses, listed) = tokio::join!(
         ecs.clusters(),
-        async { there.events().buses().await },
-        async { there.scheduler().list().await }
+        async { target_account.events().buses().await },
+        async { target_account.scheduler().list().await }
     );
     let (clusters, buses, listed) = (clusters?, buses?, listed?);
     let mut found = Vec::new();
-    let events = there.events();
+    let events = target_account.events();
     for bus in &buses {
         for cluster in &clusters {
             let targets = events.targets_on(bus, cluster).await?;
             found.extend(targets.into_iter().map(Scheduled::Rule));
         }
     }
-    let scheduler = there.scheduler();
+    let scheduler = target_account.scheduler();
     let runs_tasks = |target: &str| {
         clusters.iter().any(|arn| arn == target) || target.ends_with(RUN_TASK_TARGET)
     };
@@ -123,7 +123,7 @@ impl Run<'_> {
     /// Points everything that runs the families at this job's revisions.
     ///
     /// # Replay
-    /// What points there already is left alone.
+    /// What points at them already is left alone.
     ///
     /// # Errors
     /// The failure to answer with: the services serve, but what was asked for is not done.
@@ -156,8 +156,8 @@ impl Run<'_> {
         let mut failures = Vec::new();
         for one in &found {
             let of_family = one.revision().and_then(|runs| {
-                let mut all = revisions.iter();
-                all.find(|revision| revision.family() == runs.family())
+                let mut newer = revisions.iter();
+                newer.find(|revision| revision.family() == runs.family())
             });
             let changed = match of_family.map(|revision| one.pointed(revision)) {
                 None | Some(Pointed::AsItIs) => continue,

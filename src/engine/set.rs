@@ -23,8 +23,8 @@ use crate::deploy::text;
 pub(super) const NEWEST_SERVICE_DEPLOYMENTS: i32 = 20;
 
 /// A look at a service that is older than this is made again before the service is set: checks may
-/// have taken long, and somebody may have deployed meanwhile. `UpdateService`'s answer tells of whoever
-/// comes later.
+/// have taken long, and somebody may have deployed meanwhile. `UpdateService`'s answer shows any later
+/// deployment.
 const LOOK_IS_FRESH: Duration = Duration::from_secs(3);
 
 /// So many times that many are looked through in all.
@@ -39,9 +39,9 @@ pub(super) struct Unseen {
 /// What a service is set to before it is set to something else.
 #[derive(Clone, Copy)]
 pub(super) enum SetFrom<'a> {
-    /// This revision (an ARN). Whoever comes between is named afterwards, by `UpdateService`'s answer.
+    /// This revision (an ARN). A deployment between is named by `UpdateService`'s answer.
     Revision(&'a str),
-    /// Our deployment, which failed. Whoever comes between has put it right and is left alone.
+    /// Our deployment, which failed. A deployment between is somebody's correction and is left alone.
     Ours(&'a Service),
 }
 
@@ -66,7 +66,7 @@ impl Run<'_> {
     /// its look is not fresh any more.
     ///
     /// # Errors
-    /// [`Unseen`] for the first of which that cannot be told: it must not be deployed to, for that might
+    /// [`Unseen`] for the first of which that cannot be seen: it must not be deployed to, because that might
     /// be for the second time.
     pub(super) async fn prior_deliveries(
         &self,
@@ -110,10 +110,14 @@ impl Run<'_> {
         targets: Vec<TargetService>,
         prior: Vec<PriorDelivery>,
     ) -> Result<Deployment, Refused> {
-        let own = own_arns(&targets);
+        let revisions = own_arns(&targets);
         let set = self.set_each(job, targets, prior).await;
         set.map_err(|not_set| {
-            let unused = if not_set.is_unused { own } else { Vec::new() };
+            let unused = if not_set.is_unused {
+                revisions
+            } else {
+                Vec::new()
+            };
             Refused::with_unused(not_set.failure, unused)
         })
     }
@@ -154,8 +158,8 @@ impl Run<'_> {
                 }
             }
         }
-        let begun = setting::begun(job, &targets, outcomes, self.caller(), self.now());
-        for service in begun.iter().flat_map(|one| &one.services) {
+        let started = setting::started(job, &targets, outcomes, self.caller(), self.now());
+        for service in started.iter().flat_map(|one| &one.services) {
             tracing::info!(
                 job = self.job,
                 service = service.target.service_name(),
@@ -165,7 +169,7 @@ impl Run<'_> {
                 "the service's rollout"
             );
         }
-        begun
+        started
     }
 
     async fn prior_delivery(&self, target: &TargetService) -> Result<PriorDelivery, CallError> {
@@ -175,11 +179,11 @@ impl Run<'_> {
         if target.is_fresh {
             return Ok(PriorDelivery::None);
         }
-        // An earlier delivery registered it. Did it come to update the service, too?
+        // An earlier delivery registered the revision and may have updated the service, too.
         let Some(before) = self.deployed_before(&target.target, &target.own).await? else {
             return Ok(PriorDelivery::None);
         };
-        // Another delivery may have set it since it was seen, at this very moment.
+        // Another delivery may have set it since it was seen.
         let (service, deployment) = tokio::join!(
             self.ecs.describe_service(&target.target),
             self.ecs.describe_service_deployment(&before.arn)
@@ -199,7 +203,7 @@ impl Run<'_> {
     }
 
     /// Looks once more at services whose look is not fresh any more. One that cannot be looked at
-    /// keeps its look: `UpdateService`'s answer tells what it replaced.
+    /// keeps its look: `UpdateService`'s answer shows what it replaced.
     async fn look_again(&self, targets: &mut [TargetService]) {
         let now = self.now();
         let looking = targets
@@ -242,7 +246,7 @@ impl Run<'_> {
 
     /// The revision that served when the deployment of what the service is set to had not been
     /// complete: of the newest deployment that was. `None` if it is what the service is set to, or
-    /// cannot be told.
+    /// cannot be seen.
     async fn served(&self, target: &TargetService) -> Result<Option<Revision>, CallError> {
         match setting::served(target) {
             None => return Ok(None),
@@ -268,17 +272,20 @@ impl Run<'_> {
             PriorDelivery::Set(seen) => {
                 let previous = match &target.previous {
                     Some(previous) => Some(previous.clone()),
-                    // Set to ours when we came: what was before must be asked.
+                    // It was set to our revision at the start: what was before must be looked up.
                     None => self.previous_of(target, seen).await,
                 };
                 let service = Service {
                     previous,
                     ..target.set(seen)
                 };
-                let own = target.own_deployment(seen);
-                Outcome::Found(Box::new(service), own.and_then(|own| own.created_at))
+                let listed = target.own_deployment(seen);
+                Outcome::Found(
+                    Box::new(service),
+                    listed.and_then(|listed| listed.created_at),
+                )
             }
-            // ECS rolled it back, or another deployment took its place.
+            // ECS rolled it back, or another deployment replaced it.
             PriorDelivery::Before { arn, created_at } => {
                 let set = target.set(&target.seen);
                 let id = text::last_part(arn).to_owned();
@@ -319,9 +326,10 @@ impl Run<'_> {
         let since = if target.is_fresh {
             None
         } else {
-            let own = target.own_deployment(&answer);
+            let listed = target.own_deployment(&answer);
             Some(
-                own.and_then(|own| own.created_at)
+                listed
+                    .and_then(|listed| listed.created_at)
                     .unwrap_or_else(|| self.now()),
             )
         };
@@ -374,7 +382,7 @@ impl Run<'_> {
         })
     }
 
-    /// The service deployment that brought `own`, if there ever was one: the first of them. Looked
+    /// The service deployment that brought `own_arn`, if there ever was one: the first of them. Looked
     /// for as far back as one of this job can be.
     ///
     /// # Errors
@@ -382,7 +390,7 @@ impl Run<'_> {
     pub(super) async fn deployed_before(
         &self,
         target: &Target,
-        own: &str,
+        own_arn: &str,
     ) -> Result<Option<Listed>, CallError> {
         let oldest = self.now() - OLDEST;
         let mut next = None;
@@ -399,7 +407,7 @@ impl Run<'_> {
             let known = self.ecs.task_definitions_of(&revisions).await?;
             let brings_own = |one: &Listed| {
                 known.iter().any(|(revision, task_definition)| {
-                    one.target_revision.as_ref() == Some(revision) && task_definition == own
+                    one.target_revision.as_ref() == Some(revision) && task_definition == own_arn
                 })
             };
             let is_last = page.next.is_none()
@@ -422,7 +430,7 @@ impl Run<'_> {
         ))
     }
 
-    /// What the service ran before it was set to our revision: still listed, or told by the
+    /// What the service ran before it was set to our revision: still listed, or named by the
     /// service deployment.
     async fn previous_of(&self, target: &TargetService, seen: &ServiceSeen) -> Option<Revision> {
         if let Some(listed) = seen.newest_but(&target.own) {
@@ -445,7 +453,7 @@ impl Run<'_> {
     }
 }
 
-/// The APIs of service deployments are not allowed or not there.
+/// The APIs of service deployments are not allowed or not supported.
 pub(super) fn cannot_be_asked(error: &CallError) -> bool {
     error.is_denial() || error.class == Class::Unsupported
 }

@@ -43,16 +43,16 @@ pub(super) struct ToRun<'a> {
 enum NotRun {
     /// AWS's answer.
     Call(CallError),
-    /// ECS had no room for it.
+    /// ECS had no capacity for it.
     NotPlaced(Vec<String>),
 }
 
 impl Run<'_> {
-    /// Runs the task on the new revision; the services come when it has succeeded.
+    /// Runs the task on the new revision; the services are set when it has succeeded.
     ///
     /// # Replay
     /// ECS runs one task for a job, however often it is asked: all attempts have one client token. A job that
-    /// came to the services before does not ask.
+    /// has set a service before does not ask.
     pub(super) async fn run_first(
         &self,
         task: ToRun<'_>,
@@ -110,7 +110,7 @@ impl Run<'_> {
         Err(Refused::with_unused(failure, own_arns(&targets)))
     }
 
-    /// Runs the task, again and again as long as ECS only lacks the room for it.
+    /// Runs the task; tries again as long as ECS lacks the capacity for it.
     async fn run_as_soon_as_placed(
         &self,
         task: &ToRun<'_>,
@@ -134,7 +134,7 @@ impl Run<'_> {
             match ran {
                 Ok(Ran::Task(arn)) => Attempt::Made(arn),
                 Ok(Ran::NotPlaced(reasons)) => not_placed(self.job, reasons),
-                // The account's quota of Fargate tasks is an error, and its room comes back, too.
+                // The account's quota of Fargate tasks is an error, and its capacity comes back, too.
                 Err(error) if NotPlaced::is_quota(&error.detail) => {
                     not_placed(self.job, vec![error.detail])
                 }
@@ -148,7 +148,7 @@ impl Run<'_> {
     }
 
     /// A failure that comes after the task before the deployment, if there was one: that it ran
-    /// is said, for nobody takes back what it did.
+    /// is reported, because what it did is not undone.
     pub(super) fn after_task(&self, failure: Failure) -> Failure {
         match &self.spec.pre_deploy {
             None => failure,
@@ -234,22 +234,22 @@ impl Run<'_> {
             .pre_deploy
             .as_ref()
             .map(|asked| human(asked.timeout));
-        let words = match reason {
-            StopReason::Ended => {
-                "ecs-deploy-action: the container that was waited for has ended".to_owned()
+        let text = match reason {
+            StopReason::Finished => {
+                "ecs-deploy-action: the container that was waited for has exited".to_owned()
             }
             StopReason::Late => format!(
                 "ecs-deploy-action: not complete within {}",
                 limit.unwrap_or_default()
             ),
         };
-        let error = match self.ecs.stop_task(cluster, &task.id, &words).await {
+        let error = match self.ecs.stop_task(cluster, &task.id, &text).await {
             Ok(()) => return Event::TaskStopped(Stop::Asked),
             Err(error) => error,
         };
         let why = self.text(&error);
         match reason {
-            StopReason::Ended => self.warn(format!(
+            StopReason::Finished => self.warn(format!(
                 "the other containers of the task before the deployment may still run: {why}"
             )),
             StopReason::Late => {}
@@ -257,21 +257,21 @@ impl Run<'_> {
         Event::TaskStopped(Stop::Refused(why))
     }
 
-    /// What tells why the task failed.
+    /// Gathers the evidence of why the task failed.
     pub(super) async fn explain_task(&self, deployment: &Deployment, task: &Task) -> Event {
         let mut evidence = Evidence::default();
         if let (Some(TaskSeen::Shown { end, .. }), Some(asked)) =
             (&task.live.seen, &self.spec.pre_deploy)
         {
             evidence.stopped = vec![task::end_of(end, &asked.container)];
-            let own = own_arn(&deployment.services[task.service]);
-            self.read_log(&mut evidence, &own, &end.id, &asked.container)
+            let own_arn = own_arn(&deployment.services[task.service]);
+            self.read_log(&mut evidence, &own_arn, &end.id, &asked.container)
                 .await;
         }
         Event::TaskExplained(evidence)
     }
 
-    /// The task has succeeded: the services, which nobody else may have set meanwhile.
+    /// Sets the services after the task has succeeded; not if somebody else has set one meanwhile.
     ///
     /// # Errors
     /// What to answer, if the services must not be set.
@@ -297,15 +297,15 @@ impl Run<'_> {
                 }
                 Claim::Unseen(error) => return Ok(self.blocked(target, &error)),
             }
-            let own = service.revision.arn_like(&described.seen.task_definition);
-            if described.seen.task_definition != own && self.is_inactive(&service.revision) {
-                let failure = self.failed_before(&own);
+            let own_arn = service.revision.arn_like(&described.seen.task_definition);
+            if described.seen.task_definition != own_arn && self.is_inactive(&service.revision) {
+                let failure = self.failed_before(&own_arn);
                 return Err(Refused::from(self.after_task(failure)));
             }
             targets.push(TargetService {
                 target: target.clone(),
                 revision: service.revision.clone(),
-                own,
+                own: own_arn,
                 previous: service.previous.clone(),
                 served: None,
                 seen: described.seen,
@@ -425,7 +425,7 @@ pub(super) fn own_arns(targets: &[TargetService]) -> Vec<String> {
     text::once(targets.iter().map(|target| target.own.clone()))
 }
 
-/// A job's id as it is, if it fits; else what stands for it.
+/// A job's id as it is, if it fits; else its hash.
 fn client_token(job: &str) -> String {
     if job.len() <= CLIENT_TOKEN_LIMIT && job.is_ascii() {
         job.to_owned()
@@ -448,7 +448,7 @@ fn started_by(job: &str) -> String {
 fn not_started_by(deployment: &Deployment, task: &Task, shown: &TaskDescribed) -> Option<String> {
     let revision = &deployment.services[task.service].revision;
     let is_started_by_job = shown.started_by == started_by(&deployment.job);
-    (!revision.is(&shown.task_definition) || !is_started_by_job).then(|| {
+    (!revision.is_named_by(&shown.task_definition) || !is_started_by_job).then(|| {
         format!(
             "the task {} that the continuation token names was not started by the token's job on {revision} (ECS shows that it runs {}, started by {})",
             shown.end.id,

@@ -9,7 +9,7 @@ use crate::deploy::outside::shown;
 /// Keys and ids with more bytes than this are none of those that are looked for.
 const TEXT_LIMIT_BYTES: usize = 256;
 
-/// A place is told down to this depth.
+/// A place is named down to this depth.
 const PATH_DEPTH: usize = 8;
 
 /// What was found up to a place in an event.
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn the_place_is_told_by_the_members_around_it() {
+    fn the_place_of_a_mistake_is_named_by_the_members_around_it() {
         let event = r#"{"CodePipeline.job": {"id": "j", "data": {"a": {"x": 1}, "b": "\ud800"}}}"#;
         let path = |end| find(event.as_bytes(), JOB, end).path.join(".");
         assert_eq!(

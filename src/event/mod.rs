@@ -86,7 +86,7 @@ impl fmt::Debug for ArtifactCredentials {
 impl ArtifactCredentials {
     /// As the SDK wants them.
     pub fn for_sdk(&self) -> Credentials {
-        // Without the expiry: S3 says it when they are too old, in words that we pass on.
+        // Without the expiry: S3 says it when they are too old, in a text that we pass on.
         Credentials::new(
             &self.access_key_id,
             &self.secret_access_key,
@@ -97,7 +97,7 @@ impl ArtifactCredentials {
     }
 }
 
-/// Reads an event as it came. What is no JSON, or more than its parser takes, is told with its
+/// Reads an event as it came. What is no JSON, or more than its parser takes, is reported with its
 /// place, and to the job whose id can be made out all the same.
 pub fn read_bytes(event: &[u8]) -> Incoming {
     match serde_json::from_slice(event) {
@@ -130,7 +130,7 @@ fn unreadable(event: &[u8], error: &serde_json::Error) -> String {
     )
 }
 
-/// Reads an event. Never fails: what is wrong is told in the result.
+/// Reads an event. Never fails: what is wrong is in the result.
 pub fn read(event: &Value) -> Incoming {
     let Some(event) = event.as_object() else {
         return Incoming {
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_told() {
+    fn what_is_no_object_is_reported() {
         for event in [json!(null), json!([]), json!("x")] {
             assert!(problems(&event)[0].contains("not a JSON object"));
         }
@@ -411,14 +411,14 @@ mod tests {
             {"configuration": {"UserParameters": "MARK \ud800"}}}}}"#;
         let incoming = read_bytes(event);
         assert_eq!(incoming.job.as_deref(), Some("j-1"));
-        let told = &incoming.order.unwrap_err()[0];
+        let message = &incoming.order.unwrap_err()[0];
         assert!(
-            told.contains("hex escape at line 2 column")
-                && told.contains(
+            message.contains("hex escape at line 2 column")
+                && message.contains(
                     "in CodePipeline.job.data.actionConfiguration.configuration.UserParameters"
                 )
-                && !told.contains("MARK"),
-            "{told}"
+                && !message.contains("MARK"),
+            "{message}"
         );
         for (event, wrong) in [
             (
@@ -434,8 +434,8 @@ mod tests {
             (b"", "EOF"),
         ] {
             let incoming = read_bytes(event);
-            let told = &incoming.order.unwrap_err()[0];
-            assert!(told.contains(wrong), "{told}");
+            let message = &incoming.order.unwrap_err()[0];
+            assert!(message.contains(wrong), "{message}");
         }
     }
 
@@ -461,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manual_event_that_says_no_images_or_too_many_is_told_what_to_write() {
+    fn a_manual_event_without_images_or_with_too_many_is_refused_with_what_to_write() {
         assert!(problems(&json!({}))[0].contains("ImageDefinitions"));
         assert!(problems(&json!({"Artifact": {"Bucket": "b"}}))[0].contains("Key"));
         assert!(

@@ -15,7 +15,7 @@ pub(super) trait Kind<T> {
     /// Reads what was written at `place`, or reports what is expected instead.
     fn read(&self, place: &'static str, written: &Value, problems: &mut Problems) -> Option<T>;
 
-    /// Its numeric bounds, in the README's words.
+    /// Its numeric bounds, in the README's text.
     fn bounds(&self) -> Option<String> {
         None
     }
@@ -128,7 +128,7 @@ impl Absent<String> for Is<&'static str> {
     }
 }
 
-/// There is no value, which means what these words say.
+/// There is no value, which means what this text says.
 pub(super) struct Unset(pub(super) &'static str);
 
 impl<T> Absent<T> for Unset {

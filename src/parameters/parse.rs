@@ -536,7 +536,7 @@ mod tests {
     }
 
     #[test]
-    fn regions_and_arns_are_those_of_a_partition_that_there_is() {
+    fn regions_and_arns_are_those_of_a_partition_that_exists() {
         for region in [
             "eu-central-1",
             "cn-north-1",

@@ -46,7 +46,7 @@ impl Reader {
         values.into_iter().next().filter(|value| !value.is_null())
     }
 
-    /// Reports what nobody took, names of a later version and misspelt ones. `names` are those that
+    /// Reports the names that no parameter has: of a later version, or misspelt. `names` are those that
     /// there are.
     pub(super) fn finish(self, names: &[&str]) -> Problems {
         let Self { left, mut problems } = self;

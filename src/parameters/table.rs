@@ -31,9 +31,9 @@ const LINES: &str = " of lines";
 pub struct Parameter {
     /// Its name, as it is written.
     pub name: &'static str,
-    /// What holds if it is not written, in the README's words, without backquotes.
+    /// What holds if it is not written, in the README's text, without backquotes.
     pub default: String,
-    /// The numeric bounds of its value, in the README's words: `1 to 1380`, `2 or more`, `up to 10`.
+    /// The numeric bounds of its value, in the README's text: `1 to 1380`, `2 or more`, `up to 10`.
     pub bounds: Option<String>,
     /// Who may set it.
     pub set_by: SetBy,
@@ -53,7 +53,7 @@ pub enum SetBy {
 pub enum Reason {
     /// The parameter is needed to find that file.
     FindsTheFile,
-    /// Whoever may change the artifact would choose whose account is deployed to.
+    /// Otherwise people who may change the artifact would choose the account that is deployed to.
     ChoosesTheAccount,
 }
 
@@ -75,7 +75,7 @@ pub(super) struct Combined {
 /// A row is `field: Type { … }`: the field of `TypedParameters`, which is an `Option<Type>`, and
 /// - `name`: what people write;
 /// - `value`: the [`Kind`] that reads it;
-/// - `default`: [`Is`] a value, or [`Unset`], with the README's words for what that means;
+/// - `default`: [`Is`] a value, or [`Unset`], with the README's text for what that means;
 /// - `set_by`: whether a `ConfigFile` may set it;
 /// - `spec`: the field of [`DeploySpec`] that it becomes, and the function that makes it, if its
 ///   type is another. A row without `spec` is one of those that `parse.rs` makes into [`Combined`].

@@ -78,24 +78,24 @@ async fn ecs_ecr_and_logs_are_called_with_the_role_s3_with_the_jobs_credentials_
 }
 
 #[tokio::test]
-async fn a_role_that_may_not_be_assumed_is_told_with_the_statement_and_nothing_is_changed() {
+async fn a_role_that_may_not_be_assumed_is_reported_with_the_statement_and_nothing_is_changed() {
     let world = World::new();
     world.simulator.sts().allow(ROLE, Some("another"));
     let answer = world.deploy(parameters()).await;
     let (kind, message) = failure(&answer);
     assert_eq!(kind, "PermissionError");
-    for told in [
+    for expected in [
         "web on prod: the function's role may not do sts:AssumeRole",
         &format!(r#"{{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"{ROLE}"}}"#),
         "The trust policy of the role must name the function's role, too, and the ExternalId if it asks for one.",
     ] {
-        assert!(message.contains(told), "{told}: {message}");
+        assert!(message.contains(expected), "{expected}: {message}");
     }
     assert_eq!(world.revisions(), 1);
 }
 
 #[tokio::test]
-async fn what_the_role_may_not_do_is_told_as_its_own() {
+async fn what_the_role_may_not_do_is_reported_as_its_own() {
     let world = World::new();
     world.simulator.sts().allow(ROLE, Some("shop"));
     world.simulator.faults().deny("RegisterTaskDefinition");
@@ -127,7 +127,7 @@ async fn a_rollout_whose_role_cannot_be_assumed_for_a_while_is_not_given_up() {
 }
 
 #[tokio::test]
-async fn nothing_of_the_assumed_credentials_is_ever_told() {
+async fn nothing_of_the_assumed_credentials_is_ever_shown() {
     let world = World::new();
     world.simulator.sts().allow(ROLE, Some("shop"));
     let report = world.invoke(&world.start(parameters())).await;

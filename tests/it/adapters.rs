@@ -166,18 +166,18 @@ async fn an_artifact_that_is_missing_empty_no_zip_or_forbidden_says_which() {
             },
         ),
     ];
-    for (kind, words, spoil) in cases {
+    for (kind, part, spoil) in cases {
         let world = World::new();
         spoil(&world);
         let answer = world.deploy(json!({})).await;
         assert_eq!(failure(&answer).0, kind, "{answer:?}");
-        assert!(failure(&answer).1.contains(words), "{answer:?}");
+        assert!(failure(&answer).1.contains(part), "{answer:?}");
         assert_eq!(world.revisions(), 1);
     }
 }
 
 #[tokio::test]
-async fn of_several_artifacts_the_only_one_with_the_file_is_taken_and_two_are_a_question() {
+async fn of_several_artifacts_the_only_one_with_the_file_is_read_and_two_are_a_mistake() {
     let world = World::new();
     world
         .simulator

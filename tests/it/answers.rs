@@ -71,7 +71,7 @@ async fn a_token_that_is_refused_once_is_followed_by_a_shorter_one_that_works() 
 }
 
 #[tokio::test]
-async fn a_token_that_is_never_taken_ends_in_a_failure_that_says_what_goes_on_unwatched() {
+async fn a_token_that_is_never_accepted_ends_in_a_failure_that_says_what_goes_on_unwatched() {
     let (world, start) = slow(json!({}));
     refuse(&world, "PutJobSuccessResult", NEVER_ENDING);
     let report = world.invoke(&start).await;
@@ -79,12 +79,12 @@ async fn a_token_that_is_never_taken_ends_in_a_failure_that_says_what_goes_on_un
     let given = answer(&world, &start);
     let (kind, message) = failure(&given);
     assert_eq!(kind, "JobFailed");
-    for said in [
+    for part in [
         "web on prod: the deployment of app:2 goes on unwatched",
         "continuationToken",
         "in ECS",
     ] {
-        assert!(message.contains(said), "{message}");
+        assert!(message.contains(part), "{message}");
     }
     assert_eq!(report["message"], message);
     assert_eq!(world.count("PutJobSuccessResult"), 2);
@@ -122,16 +122,16 @@ async fn a_rollback_whose_token_is_refused_says_so_and_why_it_came_to_it() {
     world.invoke(&event).await;
     let given = answer(&world, &event);
     let (_, message) = failure(&given);
-    for said in [
+    for part in [
         "web on prod: app:2 failed: CannotPullContainerError",
         "Rolling back goes on unwatched",
     ] {
-        assert!(message.contains(said), "{message}");
+        assert!(message.contains(part), "{message}");
     }
 }
 
 #[tokio::test]
-async fn a_success_that_is_never_taken_ends_in_a_failure_that_says_what_serves() {
+async fn a_success_that_is_never_accepted_ends_in_a_failure_that_says_what_serves() {
     let world = World::new();
     let start = world.start(json!({}));
     refuse(&world, "PutJobSuccessResult", NEVER_ENDING);
@@ -169,8 +169,8 @@ async fn a_success_that_may_not_be_answered_ends_in_a_failure_with_the_statement
 }
 
 #[tokio::test]
-async fn a_failure_is_answered_however_often_its_words_are_refused() {
-    for (times, said) in [
+async fn a_failure_is_answered_however_often_its_text_is_refused() {
+    for (times, part) in [
         (0, "did you mean ServiceName?"),
         (1, "did you mean ServiceName?"),
         (2, "look at the service"),
@@ -181,13 +181,13 @@ async fn a_failure_is_answered_however_often_its_words_are_refused() {
         world.invoke(&start).await;
         let given = answer(&world, &start);
         let (_, message) = failure(&given);
-        assert!(message.contains(said), "{times}: {message}");
+        assert!(message.contains(part), "{times}: {message}");
         assert_eq!(times > 0, message.is_ascii(), "{message}");
     }
 }
 
 #[tokio::test]
-async fn what_codepipeline_has_said_no_to_is_never_a_function_error() {
+async fn what_codepipeline_has_refused_is_never_a_function_error() {
     for parameters in [
         json!({}),
         json!({"ServcieName": "x"}),
@@ -209,7 +209,7 @@ async fn what_codepipeline_has_said_no_to_is_never_a_function_error() {
 
 /// A log that ends in emoji makes a cause whose characters are few and whose bytes are many.
 #[tokio::test]
-async fn a_token_is_taken_whatever_a_container_has_written() {
+async fn a_token_is_accepted_whatever_a_container_has_written() {
     let world = World::new();
     world
         .simulator

@@ -1,4 +1,4 @@
-//! What an artifact may be, and what is said of one that is something else.
+//! What an artifact may be, and what is reported of one that is something else.
 
 use serde_json::{Value, json};
 use simulator::{Answer, StartAction};
@@ -42,7 +42,7 @@ async fn of_several_artifacts_one_that_is_no_zip_is_passed_over_if_another_has_t
 }
 
 #[tokio::test]
-async fn if_none_of_several_artifacts_has_the_file_each_is_told_and_input_artifact_is_named() {
+async fn if_none_of_several_artifacts_has_the_file_each_is_reported_and_input_artifact_is_named() {
     let world = World::new();
     let empty = zip_of(&[("README", "x")]);
     let answer = deploy(&world, &[FULL_CLONE, &empty], json!({})).await;
@@ -81,8 +81,8 @@ async fn an_artifact_that_cannot_be_looked_into_is_not_one_without_the_file() {
 }
 
 #[tokio::test]
-async fn what_is_no_zip_is_told_by_what_it_is() {
-    for (content, told) in [
+async fn what_is_no_zip_is_reported_with_what_it_is() {
+    for (content, expected) in [
         (&b"\x1f\x8b\x08\0"[..], "it is a gzip file, not a zip"),
         (b"7z\xbc\xaf\x27\x1c\0", "it is a 7z file, not a zip"),
         (b"<?xml version=\"1.0\"?>", "it is XML, not a zip"),
@@ -92,7 +92,7 @@ async fn what_is_no_zip_is_told_by_what_it_is() {
         let answer = deploy(&world, &[content], json!({})).await;
         let (kind, message) = failure(&answer);
         assert_eq!(kind, "RevisionUnavailable");
-        assert!(message.contains(told), "{message}");
+        assert!(message.contains(expected), "{message}");
     }
 }
 
@@ -121,7 +121,7 @@ async fn a_leading_slash_or_dot_and_the_kind_of_slash_make_no_difference() {
 }
 
 #[tokio::test]
-async fn the_same_file_twice_and_a_link_in_its_place_are_told() {
+async fn the_same_file_twice_and_a_link_in_its_place_are_reported() {
     let world = World::new();
     let twice = zip_of(&[(FILE, IMAGES), ("/imagedefinitions.json", "[]")]);
     let answer = deploy(&world, &[&twice], json!({})).await;
@@ -183,7 +183,7 @@ async fn a_task_definition_beyond_what_ecs_takes_is_refused_before_it_is_used() 
     };
     let mut large = app("repo/app:v1");
     large["containerDefinitions"][0]["dockerLabels"] = json!({"k": "x".repeat(64 * 1024)});
-    for (file, told) in [
+    for (file, expected) in [
         (
             with_containers(11),
             "has 11 containers; ECS takes 10 at most",
@@ -201,7 +201,7 @@ async fn a_task_definition_beyond_what_ecs_takes_is_refused_before_it_is_used() 
         .await;
         let (kind, message) = failure(&answer);
         assert_eq!(kind, "ConfigurationError");
-        assert!(message.contains(told), "{message}");
+        assert!(message.contains(expected), "{message}");
         assert_eq!(world.revisions(), 1);
     }
 }

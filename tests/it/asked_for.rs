@@ -1,4 +1,4 @@
-//! What the templates grant only where it is asked for: who misses it is told the switch.
+//! What the templates grant only where it is asked for: the failure names the switch.
 
 use serde_json::json;
 use simulator::ecs::{Behaviour, ServiceSetup};
@@ -10,7 +10,7 @@ const SWITCH: &str =
     "Where that role is of template.yaml or examples/deploy-role.yaml, its stack's parameter";
 
 #[tokio::test]
-async fn who_may_not_run_tasks_is_told_the_parameter_that_grants_it() {
+async fn a_denied_run_task_names_the_parameter_that_grants_it() {
     for (operation, refused) in [
         ("RunTask", "ecs:RunTask"),
         // Without it the tag, and with the tag the task, is refused.
@@ -18,11 +18,11 @@ async fn who_may_not_run_tasks_is_told_the_parameter_that_grants_it() {
     ] {
         let world = world_with(ServiceSetup::default(), ends_with(0));
         let resource = "arn:aws:ecs:eu-central-1:111122223333:task/prod/*";
-        let words = format!(
+        let text = format!(
             "User: arn:aws:sts::111122223333:assumed-role/f/s is not authorized to perform: {refused} on resource: {resource} because no identity-based policy allows the {refused} action"
         );
         let faults = world.simulator.faults();
-        faults.fail(operation, 1, 400, "AccessDeniedException", &words);
+        faults.fail(operation, 1, 400, "AccessDeniedException", &text);
         let answer = world.deploy(parameters()).await;
         let (kind, message) = failure(&answer);
         assert_eq!(kind, "PermissionError");
@@ -42,7 +42,7 @@ async fn who_may_not_run_tasks_is_told_the_parameter_that_grants_it() {
 }
 
 #[tokio::test]
-async fn who_may_not_stop_a_task_is_told_it_too() {
+async fn a_denied_stop_task_names_the_parameter_too() {
     let world = world_with(
         ServiceSetup::default(),
         Behaviour::Healthy { start_seconds: 5 },
@@ -63,9 +63,9 @@ async fn what_is_always_granted_or_explicitly_denied_names_no_switch() {
     let answer = world.deploy(json!({})).await;
     assert!(!failure(&answer).1.contains("stack's parameter"));
     let world = world_with(ServiceSetup::default(), ends_with(0));
-    let words = "User: a is not authorized to perform: ecs:RunTask on resource: arn:b with an explicit deny in a service control policy";
+    let text = "User: a is not authorized to perform: ecs:RunTask on resource: arn:b with an explicit deny in a service control policy";
     let faults = world.simulator.faults();
-    faults.fail("RunTask", 1, 400, "AccessDeniedException", words);
+    faults.fail("RunTask", 1, 400, "AccessDeniedException", text);
     let answer = world.deploy(parameters()).await;
     assert!(!failure(&answer).1.contains("stack's parameter"));
 }

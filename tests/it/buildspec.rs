@@ -148,7 +148,7 @@ fn what_the_registry_does_not_show_is_built_and_pushed() {
 }
 
 #[test]
-fn where_the_digest_is_not_told_it_names_the_tag() {
+fn where_the_digest_is_not_known_it_names_the_tag() {
     let build = Build::run("tag", &[COMMIT]);
     assert_eq!(build.image(), format!("{REPOSITORY}:0123456789ab"));
 }

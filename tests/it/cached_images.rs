@@ -79,12 +79,12 @@ async fn where_the_rules_may_not_be_seen_the_refusal_names_verify_images_and_the
     let answer = world.deploy(json!({})).await;
     let (kind, message) = failure(&answer);
     assert_eq!(kind, "ConfigurationError");
-    for told in [
+    for expected in [
         "docker-hub/app:v2 does not exist: there is no repository docker-hub/app",
         "set VerifyImages to false",
         r#"{"Effect":"Allow","Action":"ecr:DescribePullThroughCacheRules","Resource":"*"}"#,
     ] {
-        assert!(message.contains(told), "{message}");
+        assert!(message.contains(expected), "{message}");
     }
     success(&world.deploy(json!({"VerifyImages": false})).await);
 }
@@ -109,8 +109,8 @@ async fn an_image_that_is_not_cached_yet_has_no_digest_to_be_pinned_to() {
 }
 
 #[tokio::test]
-async fn an_archived_image_is_told_as_archived_whichever_way_ecr_says_so() {
-    for said in [Inaccessible::Failure, Inaccessible::Error] {
+async fn an_archived_image_is_reported_as_archived_whichever_way_ecr_says_so() {
+    for inaccessible in [Inaccessible::Failure, Inaccessible::Error] {
         for parameters in [
             json!({}),
             json!({"PinDigests": true, "VerifyImages": false}),
@@ -118,7 +118,7 @@ async fn an_archived_image_is_told_as_archived_whichever_way_ecr_says_so() {
             let world = asking_for(&format!("{ECR}/app:v2"));
             let ecr = world.simulator.ecr();
             ecr.put_image("app", "v2", "sha256:1", "linux/amd64");
-            ecr.archive_image("app", "v2", said);
+            ecr.archive_image("app", "v2", inaccessible);
             let answer = world.deploy(parameters).await;
             let (kind, message) = failure(&answer);
             assert_eq!(kind, "ConfigurationError");
@@ -129,7 +129,7 @@ async fn an_archived_image_is_told_as_archived_whichever_way_ecr_says_so() {
 }
 
 #[tokio::test]
-async fn what_an_upstream_registry_refuses_is_told_in_ecrs_words_and_is_no_missing_image() {
+async fn what_an_upstream_registry_refuses_is_reported_in_ecrs_text_and_is_no_missing_image() {
     let world = asking_for(&format!("{ECR}/docker-hub/app:v2"));
     world.simulator.faults().fail(
         "BatchGetImage",

@@ -103,8 +103,8 @@ async fn a_file_that_cannot_be_read_for_a_while_does_not_end_a_rollout() {
 }
 
 #[tokio::test]
-async fn mistakes_in_the_file_are_told_with_its_name() {
-    for (config, told) in [
+async fn mistakes_in_the_file_are_reported_with_its_name() {
+    for (config, expected) in [
         (
             "{\n  \"ClusterName\" \"prod\"\n}",
             "deploy/prod.json is not a JSON object: expected `:` at line 2",
@@ -128,7 +128,7 @@ async fn mistakes_in_the_file_are_told_with_its_name() {
         let answers = world.run(start).await;
         let (kind, message) = failure(answers.last().unwrap());
         assert_eq!(kind, "ConfigurationError");
-        assert!(message.contains(told), "{message}");
+        assert!(message.contains(expected), "{message}");
         let calls = world.simulator.calls();
         assert!(
             calls
@@ -202,7 +202,7 @@ async fn a_dry_run_prints_the_whole_plan_and_changes_nothing() {
         "ecs:DeregisterTaskDefinition: after success older revisions that nobody needs, keeping the newest 5",
     ]
     .iter()
-    .map(|told| calls.iter().position(|call| call.starts_with(told)).expect(told))
+    .map(|expected| calls.iter().position(|call| call.starts_with(expected)).expect(expected))
     .collect();
     assert!(places.is_sorted(), "{calls:?}");
     let checked = report["plan"]["checked"].to_string();

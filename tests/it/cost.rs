@@ -111,13 +111,16 @@ fn the_function_is_made_of_about_as_many_crates_as_it_was() {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let said = String::from_utf8(output.stdout).unwrap();
+    let listed = String::from_utf8(output.stdout).unwrap();
     // What was shown before is marked.
-    let crates: BTreeSet<&str> = said
+    let crates: BTreeSet<&str> = listed
         .lines()
         .map(|line| line.trim_end_matches(" (*)"))
         .collect();
-    assert!(crates.iter().any(|one| one.starts_with("tokio ")), "{said}");
+    assert!(
+        crates.iter().any(|one| one.starts_with("tokio ")),
+        "{listed}"
+    );
     let count = crates.len();
     assert!(
         count <= with_room(MEASURED),

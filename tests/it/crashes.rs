@@ -361,17 +361,17 @@ fn judge(story: &Story, world: &World, job: &str, context: &str) {
     let [end] = ends.as_slice() else {
         unreachable!("{context}: {} final answers: {ends:?}", ends.len());
     };
-    let said = summary(end);
-    let mut rest = said;
+    let text = summary(end);
+    let mut rest = text;
     for part in story.end {
         let part = named(story, world, job, part);
         let found = rest.split_once(&part);
-        assert!(found.is_some(), "{context}: no '{part}' in {said}");
+        assert!(found.is_some(), "{context}: no '{part}' in {text}");
         rest = found.unwrap_or_default().1;
     }
 }
 
-/// What is said of the revisions of an undisturbed run, said of those that the job has made here.
+/// A text about the revisions of an undisturbed run, about those that the job has made here.
 fn named(story: &Story, world: &World, job: &str, part: &str) -> String {
     let ecs = world.simulator.ecs();
     let mut part = part.to_owned();
@@ -446,7 +446,7 @@ async fn wherever_a_deployment_dies_that_ecs_rolls_back_it_fails_once_with_its_c
 }
 
 #[tokio::test]
-async fn wherever_a_deployment_dies_that_we_set_back_it_fails_once_with_its_cause() {
+async fn wherever_a_deployment_dies_that_we_roll_back_it_fails_once_with_its_cause() {
     sweep(Story {
         world: || with(crash(), breaker(false)),
         parameters: json!({}),
@@ -564,7 +564,8 @@ async fn wherever_two_services_die_each_is_deployed_once_and_they_succeed_once()
 }
 
 #[tokio::test]
-async fn wherever_two_services_die_of_which_one_fails_both_go_back_and_its_cause_is_told_once() {
+async fn wherever_two_services_die_of_which_one_fails_both_are_rolled_back_and_its_cause_is_reported_once()
+ {
     sweep(Story {
         world: || {
             let world = world_of_three();
@@ -665,7 +666,7 @@ async fn wherever_a_start_dies_behind_its_familys_newest_a_failed_job_deploys_no
 }
 
 #[tokio::test]
-async fn wherever_a_deployment_dies_that_we_set_back_behind_its_familys_newest_it_fails_once() {
+async fn wherever_a_deployment_dies_that_we_roll_back_behind_its_familys_newest_it_fails_once() {
     sweep(Story {
         world: || behind(with(crash(), breaker(false))),
         own: &["app:9"],

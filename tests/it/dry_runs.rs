@@ -93,8 +93,8 @@ async fn a_dry_run_names_variables_that_change_and_shows_no_value_of_any() {
         ("OLD", "removed"),
         ("FRESH", "added"),
     ] {
-        let told = json!({"path": path(name), "change": change});
-        assert!(changes.contains(&told), "{changes:?}");
+        let expected = json!({"path": path(name), "change": change});
+        assert!(changes.contains(&expected), "{changes:?}");
         let line = format!("{}: {change} (value not shown)", path(name));
         assert!(
             report["message"].as_str().unwrap().contains(&line),
@@ -151,9 +151,9 @@ async fn no_secret_of_any_other_member_is_shown_either() {
         "/containerDefinitions/app/logConfiguration/options/splunk-token",
         "/inventedLater/password",
     ] {
-        let told = json!({"path": path, "change": "changed"});
+        let expected = json!({"path": path, "change": "changed"});
         let changes = report["services"][0]["changes"].as_array().unwrap();
-        assert!(changes.contains(&told), "{path}: {changes:?}");
+        assert!(changes.contains(&expected), "{path}: {changes:?}");
     }
 }
 

@@ -15,7 +15,7 @@ use crate::support::{World, app, id_of, zip_of};
 
 const BUCKET: &str = "codepipeline-eu-central-1-111122223333";
 
-/// Outcome of the report and words of its message, for each event of `events/`.
+/// Outcome of the report and a part of its message, for each event of `events/`.
 const CLAIMS: [(&str, &str, &str); 23] = [
     ("artifact-missing", "Failed", "does not exist"),
     ("bad-parameters", "Failed", "did you mean ServiceName?"),
@@ -76,7 +76,7 @@ pub(crate) fn event(name: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// The world that the sample events speak of.
+/// The world that the sample events name.
 pub(crate) fn world() -> World {
     let world = World::new();
     let images = r#"[{"name": "app", "imageUri": "111122223333.dkr.ecr.eu-central-1.amazonaws.com/app:v2"}]"#;
@@ -138,7 +138,7 @@ fn every_sample_event_has_a_claim() {
 
 #[tokio::test]
 async fn every_sample_event_reaches_the_outcome_that_its_name_claims() {
-    for (name, outcome, words) in CLAIMS {
+    for (name, outcome, part) in CLAIMS {
         let mut world = world();
         let event = event(name);
         if name == "continuation" {
@@ -168,7 +168,7 @@ async fn every_sample_event_reaches_the_outcome_that_its_name_claims() {
         let report = world.invoke(&event).await;
         assert_eq!(report["outcome"], outcome, "{name}: {report}");
         let message = report["message"].as_str().unwrap();
-        assert!(message.contains(words), "{name}: {message}");
+        assert!(message.contains(part), "{name}: {message}");
         if has_id {
             let answer = world.simulator.codepipeline().answer(&id_of(&event));
             assert!(answer.is_some(), "{name} was answered");

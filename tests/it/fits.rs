@@ -81,7 +81,7 @@ fn parameters(more: Value) -> Value {
 
 #[tokio::test]
 async fn a_definition_that_its_service_cannot_run_is_refused_before_the_migration() {
-    for (member, value, told) in [
+    for (member, value, expected) in [
         (
             "/containerDefinitions/0/portMappings/0/containerPort",
             json!(80),
@@ -128,7 +128,7 @@ async fn a_definition_that_its_service_cannot_run_is_refused_before_the_migratio
             let answer = world.deploy(parameters(more)).await;
             let (kind, message) = failure(&answer);
             assert_eq!(kind, "ConfigurationError", "{message}");
-            assert!(message.contains(told), "{message}");
+            assert!(message.contains(expected), "{message}");
             assert!(message.contains("shop on prod: "), "{message}");
             assert_eq!(world.revisions(), revisions, "{member}");
             assert_eq!(world.count("RunTask"), 0, "{member}");
@@ -151,7 +151,7 @@ async fn accepted(world: &World, task_definition: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_container_that_the_load_balancer_wants_and_all_else_are_told_together() {
+async fn a_container_that_the_load_balancer_wants_and_all_else_are_reported_together() {
     let mut file = definition();
     file["containerDefinitions"][0]["name"] = json!("api");
     file["networkMode"] = json!("host");

@@ -12,7 +12,7 @@ const LOOKS: [&str; 3] = [
     "DescribeServiceRevisions",
 ];
 
-fn told_by_service_deployments() -> [ServiceSetup; 4] {
+fn judged_by_service_deployments() -> [ServiceSetup; 4] {
     let with = |strategy: Strategy| ServiceSetup {
         strategy,
         ..ServiceSetup::default()
@@ -36,8 +36,8 @@ fn nothing_was_changed(world: &World) {
 }
 
 #[tokio::test]
-async fn a_rollout_whose_end_could_not_be_seen_is_not_begun() {
-    for setup in told_by_service_deployments() {
+async fn a_rollout_whose_end_could_not_be_seen_is_not_started() {
+    for setup in judged_by_service_deployments() {
         for operation in LOOKS {
             let world = World::with_service(setup.clone());
             world.simulator.faults().deny(operation);
@@ -54,7 +54,7 @@ async fn a_rollout_whose_end_could_not_be_seen_is_not_begun() {
 #[tokio::test]
 async fn where_no_service_deployment_is_known_yet_the_permissions_are_seen_all_the_same() {
     for operation in &LOOKS[1..] {
-        let [setup, ..] = told_by_service_deployments();
+        let [setup, ..] = judged_by_service_deployments();
         let world = World::with_service(setup);
         world.simulator.ecs().set_service_deployments_known(false);
         world.simulator.faults().deny(operation);
@@ -92,7 +92,7 @@ async fn what_is_only_throttled_is_not_called_denied() {
     let cases: [(fn() -> World, Value, &str); 2] = [
         (
             || {
-                let [setup, ..] = told_by_service_deployments();
+                let [setup, ..] = judged_by_service_deployments();
                 World::with_service(setup)
             },
             json!({}),

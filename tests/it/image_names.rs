@@ -43,7 +43,7 @@ fn mistakes() -> Vec<(String, &'static str)> {
 }
 
 #[track_caller]
-fn assert_told(world: &World, message: &str, sentence: &str) {
+fn assert_reported(world: &World, message: &str, sentence: &str) {
     assert!(message.contains(sentence), "{message}");
     assert!(!message.contains("MARK"), "{message}");
     assert_eq!(world.count("RegisterTaskDefinition"), 0);
@@ -57,7 +57,7 @@ fn assert_told(world: &World, message: &str, sentence: &str) {
 }
 
 #[tokio::test]
-async fn an_image_definition_that_is_no_image_is_told_with_what_to_write() {
+async fn an_image_definition_that_is_no_image_is_reported_with_what_to_write() {
     for (image, sentence) in mistakes() {
         let world = World::new();
         world.put_images(&json!([{"name": "app", "imageUri": image}]).to_string());
@@ -68,7 +68,7 @@ async fn an_image_definition_that_is_no_image_is_told_with_what_to_write() {
             message.starts_with("imagedefinitions.json: the image of 'app' is"),
             "{message}"
         );
-        assert_told(&world, message, sentence);
+        assert_reported(&world, message, sentence);
     }
 }
 
@@ -81,13 +81,13 @@ async fn so_it_is_in_an_image_detail_and_in_an_event_by_hand() {
         let answer = world.deploy(parameters).await;
         let (kind, message) = failure(&answer);
         assert_eq!(kind, "ConfigurationError");
-        assert_told(&world, message, sentence);
+        assert_reported(&world, message, sentence);
 
         let event = json!({"ClusterName": "prod", "ServiceName": "web",
             "ImageDefinitions": [{"name": "app", "imageUri": image}]});
         let report = world.invoke(&event).await;
         assert_eq!(report["outcome"], "Failed", "{report}");
-        assert_told(&world, report["message"].as_str().unwrap(), sentence);
+        assert_reported(&world, report["message"].as_str().unwrap(), sentence);
     }
 }
 
@@ -119,7 +119,7 @@ async fn a_task_definition_files_own_images_are_held_to_the_same_grammar() {
         assert_eq!(kind, "ConfigurationError");
         let begin = "taskdef.json containerDefinitions[1] has an image that is";
         assert!(message.starts_with(begin), "{message}");
-        assert_told(&world, message, sentence);
+        assert_reported(&world, message, sentence);
     }
 }
 

@@ -88,7 +88,7 @@ const OF_THE_FUNCTION_ONLY: [&str; 5] = [
 ];
 
 #[test]
-fn the_role_of_another_account_grants_what_the_functions_own_does_there() {
+fn the_role_in_a_target_account_grants_what_the_functions_own_does() {
     let mut ours = statements(&file("template.yaml"));
     for sid in OF_THE_FUNCTION_ONLY {
         assert!(ours.remove(sid).is_some(), "{sid}");
@@ -271,7 +271,7 @@ fn what_is_built_and_what_is_installed_are_for_the_same_cpu() {
 }
 
 #[test]
-fn whoever_installs_is_told_how_to_see_that_it_starts() {
+fn the_instructions_say_how_to_see_that_it_starts() {
     let readme = file("README.md");
     let (_, install) = readme.split_once("\n## Use it\n").unwrap();
     let (install, _) = install.split_once("\n### ").unwrap();

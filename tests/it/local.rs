@@ -175,7 +175,7 @@ const CLAIMS: [(&str, i32, &str); 32] = [
 /// What else each of them says or changes, besides the message.
 #[test]
 fn scenarios_of_what_the_built_in_action_cannot_do_show_it() {
-    let said = |name: &str| run(&["--fast", "--scenario", name]).1;
+    let output = |name: &str| run(&["--fast", "--scenario", name]).1;
     for (name, part) in [
         ("canary", "10 % of traffic on the new ones"),
         ("pause-hook", "POST_TEST_TRAFFIC_SHIFT waits at hook"),
@@ -203,8 +203,8 @@ fn scenarios_of_what_the_built_in_action_cannot_do_show_it() {
         ),
         ("dry-run", "/containerDefinitions/app/image"),
     ] {
-        let said = said(name);
-        assert!(said.contains(part), "{name}: {said}");
+        let output = output(name);
+        assert!(output.contains(part), "{name}: {output}");
     }
 }
 
@@ -316,7 +316,7 @@ fn into_a_pipe_it_prints_plain_lines_with_tasks_events_result_variables_and_diff
 
 #[test]
 fn bad_usage_ends_with_two_and_says_what_to_write() {
-    for (arguments, words) in [
+    for (arguments, part) in [
         (&["--scenario", "helthy"][..], "never-stable"),
         (&["--nonsense"], "--scenario NAME"),
         (&["--artifact", "no/such/folder"], "no/such/folder"),
@@ -335,7 +335,7 @@ fn bad_usage_ends_with_two_and_says_what_to_write() {
     ] {
         let (code, _, stderr) = run(arguments);
         assert_eq!(code, Some(2), "{arguments:?}");
-        assert!(stderr.contains(words), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(part), "{arguments:?}: {stderr}");
     }
 }
 

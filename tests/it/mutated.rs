@@ -8,7 +8,7 @@
 //! revision and one deployment.
 //!
 //! `MUTATED_CASES` and `MUTATED_SEED` (numbers) make longer and other runs; the first of them all
-//! counter-examples are told, each as small as it gets.
+//! counter-examples are reported, each as small as it gets.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -70,7 +70,7 @@ const OPERATIONS: [&str; 17] = [
     "PutJobFailureResult",
 ];
 
-/// What is done to an answer. Which place in it, is told by [`Mutation::pick`].
+/// What is done to an answer. Which place in it, [`Mutation::pick`] says.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
     Drop,
@@ -79,7 +79,7 @@ enum Kind {
     EmptyObject,
     EmptyText,
     OtherType,
-    /// A word in capitals becomes one that nobody has ever seen.
+    /// An enum value becomes one that no version of ECS has.
     NeverSeen,
     Huge,
     Negative,
@@ -725,11 +725,11 @@ fn whatever_aws_answers_no_success_is_false_no_job_unanswered_nothing_leaks_and_
         let tree = strategy.new_tree(&mut runner).unwrap();
         if let Err(why) = judged(&tree.current()) {
             let (case, why) = smallest(tree, why);
-            let told = format!("{case:?}\n    {why}\n");
+            let text = format!("{case:?}\n    {why}\n");
             // Told at once: a long run may be ended.
             let mut stderr = std::io::stderr();
-            writeln!(stderr, "{told}").unwrap();
-            wrong.push(told);
+            writeln!(stderr, "{text}").unwrap();
+            wrong.push(text);
         }
     }
     assert!(
@@ -772,7 +772,7 @@ fn true_with(
 }
 
 #[test]
-fn a_service_deployment_that_was_over_before_ours_is_never_taken_for_ours() {
+fn a_service_deployment_that_was_over_before_ours_is_never_judged_as_ours() {
     for nth in 1..6 {
         // Blue/green: two service deployments are listed with each other's revision.
         true_with(1, "ListServiceDeployments", nth, true, |answer| {
@@ -784,7 +784,7 @@ fn a_service_deployment_that_was_over_before_ours_is_never_taken_for_ours() {
                 oldest[member] = taken;
             }
         });
-        // Every service revision is said to run our task definition.
+        // Every service revision runs our task definition.
         for scenario in [1, 2, 7] {
             // After a task before the deployment it may look as if an earlier delivery had deployed.
             let succeeds = scenario != 7;

@@ -8,16 +8,16 @@ use simulator::ecs::{PauseHook, ServiceSetup, Strategy};
 use crate::support::{World, failure, success};
 
 fn summaries(answers: &[Answer]) -> Vec<String> {
-    let told = answers.iter().filter_map(|answer| match answer {
+    let texts = answers.iter().filter_map(|answer| match answer {
         Answer::Success { summary, .. } => summary.clone(),
         Answer::Failure { .. } => None,
     });
-    told.collect()
+    texts.collect()
 }
 
 #[tokio::test]
 async fn each_strategy_shows_its_stage_the_share_of_traffic_and_its_bake_time() {
-    for (setup, told) in [
+    for (setup, expected) in [
         (
             ServiceSetup {
                 strategy: Strategy::Linear,
@@ -61,11 +61,11 @@ async fn each_strategy_shows_its_stage_the_share_of_traffic_and_its_bake_time() 
         let start = world.start(json!({}));
         let answers = world.run(start).await;
         success(answers.last().unwrap());
-        let said = summaries(&answers);
-        for part in told {
+        let texts = summaries(&answers);
+        for part in expected {
             assert!(
-                said.iter().any(|one| one.contains(part)),
-                "{part}: {said:#?}"
+                texts.iter().any(|one| one.contains(part)),
+                "{part}: {texts:#?}"
             );
         }
     }
@@ -83,9 +83,9 @@ async fn a_pause_hook_shows_what_it_waits_for_until_when_and_what_comes_then() {
     });
     let start = world.start(json!({}));
     let answers = world.run(start).await;
-    let said = summaries(&answers);
-    let waiting = said.iter().find(|one| one.contains("waits at hook"));
-    let waiting = waiting.unwrap_or_else(|| unreachable!("{said:#?}"));
+    let texts = summaries(&answers);
+    let waiting = texts.iter().find(|one| one.contains("waits at hook"));
+    let waiting = waiting.unwrap_or_else(|| unreachable!("{texts:#?}"));
     assert!(
         waiting.contains("POST_TEST_TRAFFIC_SHIFT waits at hook ")
             && waiting.contains(" until 20")
@@ -96,7 +96,7 @@ async fn a_pause_hook_shows_what_it_waits_for_until_when_and_what_comes_then() {
 
 #[tokio::test]
 async fn a_rollout_that_must_outlast_the_action_or_its_time_limit_is_refused_at_the_start() {
-    for (setup, timeout, told) in [
+    for (setup, timeout, expected) in [
         (
             ServiceSetup {
                 strategy: Strategy::BlueGreen,
@@ -132,7 +132,7 @@ async fn a_rollout_that_must_outlast_the_action_or_its_time_limit_is_refused_at_
         let (kind, message) = failure(&answer);
         assert_eq!(kind, "ConfigurationError");
         assert!(
-            message.starts_with("web on prod: ") && message.contains(told),
+            message.starts_with("web on prod: ") && message.contains(expected),
             "{message}"
         );
         assert_eq!(world.revisions(), 1);

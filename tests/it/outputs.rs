@@ -90,12 +90,12 @@ async fn a_success_whose_output_artifact_may_not_be_written_is_a_failure_that_sa
     let answers = world.run(start(&world, &json!({}), &["One"])).await;
     let (kind, message) = failure(answers.last().unwrap());
     assert_eq!(kind, "PermissionError");
-    for said in [
+    for part in [
         "web on prod: the output artifact One was not written: the pipeline's role may not do s3:PutObject",
         r#""Action":"s3:PutObject""#,
         "Nothing was rolled back: web on prod: app:2 is serving",
     ] {
-        assert!(message.contains(said), "{message}");
+        assert!(message.contains(part), "{message}");
     }
     assert_eq!(world.count("UpdateService"), 1, "it was not rolled back");
     assert_eq!(world.simulator.ecs().revisions("app").len(), 2);
@@ -121,7 +121,7 @@ async fn the_second_of_two_counts_as_much_as_the_first() {
 }
 
 #[tokio::test]
-async fn an_output_artifact_without_a_location_is_told_before_anything_is_changed() {
+async fn an_output_artifact_without_a_location_is_reported_before_anything_is_changed() {
     for parameters in [json!({}), json!({"DryRun": true})] {
         let world = World::new();
         let mut event = start(&world, &parameters, &["One", "Two"]);

@@ -66,10 +66,10 @@ async fn a_role_that_may_not_be_passed_is_named() {
 }
 
 #[tokio::test]
-async fn tags_that_may_not_be_written_are_told_apart_from_the_registration() {
+async fn tags_that_may_not_be_written_are_distinguished_from_the_registration() {
     let world = World::new();
     let family = "arn:aws:ecs:eu-central-1:111122223333:task-definition/app:*";
-    let words = format!(
+    let denial = format!(
         "User: {PRINCIPAL} is not authorized to perform: ecs:TagResource on resource: {family} because no identity-based policy allows the ecs:TagResource action"
     );
     let faults = world.simulator.faults();
@@ -78,7 +78,7 @@ async fn tags_that_may_not_be_written_are_told_apart_from_the_registration() {
         1,
         400,
         "AccessDeniedException",
-        &words,
+        &denial,
     );
     let answer = world.deploy(json!({})).await;
     let (_, message) = failure(&answer);
@@ -113,7 +113,7 @@ async fn an_artifact_that_may_not_be_read_is_the_pipelines_roles_matter_and_may_
 }
 
 #[tokio::test]
-async fn a_key_that_may_not_be_used_is_told_apart_from_the_object() {
+async fn a_key_that_may_not_be_used_is_distinguished_from_the_object() {
     let world = World::new();
     let key = "arn:aws:kms:eu-central-1:111122223333:key/1234";
     world.simulator.s3().lock(BUCKET, key);
@@ -131,13 +131,13 @@ async fn a_key_that_may_not_be_used_is_told_apart_from_the_object() {
 #[tokio::test]
 async fn an_explicit_deny_is_not_answered_with_a_statement() {
     let world = World::new();
-    let words = format!(
+    let denial = format!(
         "User: {PRINCIPAL} is not authorized to perform: ecs:UpdateService on resource: {SERVICE} with an explicit deny in a service control policy"
     );
     world
         .simulator
         .faults()
-        .fail("UpdateService", 1, 400, "AccessDeniedException", &words);
+        .fail("UpdateService", 1, 400, "AccessDeniedException", &denial);
     let answer = world.deploy(json!({})).await;
     let (_, message) = failure(&answer);
     assert!(message.contains("An explicit deny forbids it"), "{message}");
@@ -175,10 +175,10 @@ async fn an_image_that_may_not_be_looked_at_is_a_warning_with_its_statement() {
         world.simulator.faults().deny(operation);
         let report = reported(&world).await;
         assert_eq!(report["outcome"], "Succeeded", "{report}");
-        let told = warnings(&report);
-        assert!(told.contains("was not checked"), "{told}");
+        let warned = warnings(&report);
+        assert!(warned.contains("was not checked"), "{warned}");
         let action = format!("ecr:{operation}");
-        assert!(has_statement(&told, &action, repository), "{told}");
+        assert!(has_statement(&warned, &action, repository), "{warned}");
     }
 }
 
@@ -226,7 +226,7 @@ async fn evidence_that_may_not_be_gathered_costs_its_part_of_the_text_and_never_
 }
 
 #[tokio::test]
-async fn who_may_not_see_service_deployments_is_told_with_the_statement() {
+async fn denied_service_deployments_are_a_warning_with_the_statement() {
     for operation in [
         "ListServiceDeployments",
         "DescribeServiceDeployments",
@@ -239,10 +239,10 @@ async fn who_may_not_see_service_deployments_is_told_with_the_statement() {
             report["outcome"], "Succeeded",
             "rolling updates can do without: {report}"
         );
-        let told = warnings(&report);
-        assert!(told.contains("judged by rolloutState alone"), "{told}");
+        let warned = warnings(&report);
+        assert!(warned.contains("judged by rolloutState alone"), "{warned}");
         let action = format!(r#""Action":"ecs:{operation}""#);
-        assert!(told.contains(&action), "{told}");
+        assert!(warned.contains(&action), "{warned}");
     }
 }
 
@@ -253,10 +253,10 @@ async fn a_rollback_that_is_not_allowed_says_what_to_allow() {
     world.simulator.faults().deny("StopServiceDeployment");
     let report = reported(&world).await;
     assert_eq!(report["outcome"], "Failed");
-    let told = warnings(&report);
+    let warned = warnings(&report);
     assert!(
-        told.contains(r#""Action":"ecs:StopServiceDeployment","Resource":"arn:aws:ecs:eu-central-1:111122223333:service-deployment/prod/web/"#),
-        "{told}"
+        warned.contains(r#""Action":"ecs:StopServiceDeployment","Resource":"arn:aws:ecs:eu-central-1:111122223333:service-deployment/prod/web/"#),
+        "{warned}"
     );
     let message = report["message"].as_str().unwrap();
     assert!(
@@ -278,8 +278,8 @@ async fn a_job_that_may_not_be_answered_is_left_to_lambdas_retry_and_logged() {
         let start = world.start(parameters);
         let invocation = world.invocation();
         let error = world.handler.handle(&start, &invocation).await.unwrap_err();
-        let said = error.to_string();
-        assert!(said.contains("codepipeline:PutJobFailureResult"), "{said}");
+        let text = error.to_string();
+        assert!(text.contains("codepipeline:PutJobFailureResult"), "{text}");
     }
 }
 

@@ -71,7 +71,7 @@ async fn a_tag_that_moves_between_two_deliveries_makes_no_second_revision() {
 }
 
 #[tokio::test]
-async fn a_digest_that_cannot_be_told_is_no_deployment() {
+async fn a_digest_that_cannot_be_found_is_no_deployment() {
     let denied = world();
     denied.simulator.faults().deny("BatchGetImage");
     let answer = denied.deploy(parameters()).await;

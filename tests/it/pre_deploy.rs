@@ -124,7 +124,7 @@ async fn if_it_fails_no_service_is_touched_and_the_message_has_exit_code_and_log
 }
 
 #[tokio::test]
-async fn one_that_cannot_start_is_told_with_the_reason() {
+async fn one_that_cannot_start_is_reported_with_the_reason() {
     let world = world(Behaviour::CannotPull);
     let answer = world.deploy(parameters()).await;
     let (_, message) = failure(&answer);
@@ -146,7 +146,7 @@ async fn one_that_cannot_start_is_told_with_the_reason() {
 }
 
 #[tokio::test]
-async fn it_is_waited_for_through_tokens_and_its_progress_is_told() {
+async fn it_is_waited_for_through_tokens_and_its_progress_is_reported() {
     let world = world(Behaviour::Crash {
         exit_code: 0,
         after_seconds: 200,
@@ -197,7 +197,7 @@ async fn one_whose_time_is_up_is_stopped_and_no_service_is_touched() {
 }
 
 #[tokio::test]
-async fn one_that_could_not_be_stopped_is_told_as_such_and_its_revision_is_given_up() {
+async fn one_that_could_not_be_stopped_is_reported_as_such_and_its_revision_is_given_up() {
     let world = world(Behaviour::Healthy { start_seconds: 5 });
     world.simulator.faults().deny("StopTask");
     let answer = world.deploy(parameters()).await;
@@ -267,7 +267,7 @@ async fn a_container_that_the_new_revision_lacks_is_refused_with_those_that_it_h
 }
 
 #[tokio::test]
-async fn who_may_not_run_tasks_is_told_the_statement_and_no_revision_is_left() {
+async fn a_denied_run_task_names_the_statement_and_leaves_no_revision() {
     let world = world(ends_with(0));
     world.simulator.faults().deny("RunTask");
     let answer = world.deploy(parameters()).await;
@@ -296,7 +296,7 @@ async fn a_service_that_somebody_else_sets_meanwhile_is_left_alone() {
     let answers = world.run(next).await;
     let (_, message) = failure(answers.last().unwrap());
     assert!(
-        message.contains("shop on prod: it was set to app:4 by somebody else, or by ECS, after this deployment had begun from app:2. It was left alone, and no service was changed by this job."),
+        message.contains("shop on prod: it was set to app:4 by somebody else, or by ECS, after this deployment had started from app:2. It was left alone, and no service was changed by this job."),
         "{message}"
     );
     assert_eq!(world.count("UpdateService"), 0);
@@ -368,7 +368,7 @@ async fn a_delivery_that_comes_after_the_job_failed_deploys_nothing() {
 }
 
 #[tokio::test]
-async fn who_may_not_look_at_the_task_is_told_that_and_does_not_stop_it_half_way() {
+async fn a_task_that_may_not_be_described_is_a_failure_that_does_not_stop_it_half_way() {
     let world = world(ends_with(0));
     let faults = world.simulator.faults();
     // The permission is taken away while it runs.

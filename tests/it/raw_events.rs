@@ -111,9 +111,9 @@ async fn a_setting_that_cannot_be_read_is_its_default_and_a_warning_with_every_r
             let Posted { kind, body } = runtime_api.invoke(&event, FAR_MS).await;
             assert_eq!(kind, "response");
             assert_eq!(body["outcome"], "Succeeded", "{body}");
-            let told = &body["warnings"][0];
+            let warning = &body["warnings"][0];
             let begins = format!("{name} is '{value}': expected ");
-            assert!(told.as_str().unwrap().starts_with(&begins), "{body}");
+            assert!(warning.as_str().unwrap().starts_with(&begins), "{body}");
             let answer = world.simulator.codepipeline().answer(&id_of(&event));
             assert!(matches!(answer, Some(Answer::Success { .. })), "{answer:?}");
         }

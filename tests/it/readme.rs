@@ -53,17 +53,17 @@ fn failures() -> String {
 
 #[test]
 fn its_table_of_failures_is_what_the_function_says() {
-    let (written, said) = (readme(), failures());
-    assert!(said.lines().count() > 2, "no scenario fails: {said}");
+    let (written, shown) = (readme(), failures());
+    assert!(shown.lines().count() > 2, "no scenario fails: {shown}");
     let stands = between(&written, BEGIN, END);
     if ecs_deploy_action::settings::environment(UPDATE).is_some() {
         let mended = written.replace(
             &format!("{BEGIN}{stands}{END}"),
-            &format!("{BEGIN}{said}{END}"),
+            &format!("{BEGIN}{shown}{END}"),
         );
         std::fs::write(root().join("README.md"), mended).unwrap();
     } else {
-        assert_eq!(stands, said, "run the tests with {UPDATE}=1 to write it");
+        assert_eq!(stands, shown, "run the tests with {UPDATE}=1 to write it");
     }
 }
 

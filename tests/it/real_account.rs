@@ -77,7 +77,7 @@ fn signed_in(world: &World, folder: &Folder, more: &[&str]) -> Command {
     command
 }
 
-fn said(output: &Output) -> (Option<i32>, String, String) {
+fn parts_of(output: &Output) -> (Option<i32>, String, String) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     (
         output.status.code(),
@@ -102,7 +102,7 @@ fn assert_nothing_was_changed(world: &World) {
 fn what_would_be_changed_is_shown_and_without_a_terminal_or_a_yes_nothing_is() {
     let (world, folder) = (World::new(), Folder::new("asks"));
     let output = signed_in(&world, &folder, &[]).output().unwrap();
-    let (code, stdout, stderr) = said(&output);
+    let (code, stdout, stderr) = parts_of(&output);
     assert_eq!(code, Some(2), "{stdout}{stderr}");
     for shown in [
         "web on prod",
@@ -125,7 +125,7 @@ fn a_dry_run_of_a_real_deployment_ends_with_what_it_shows() {
     let (world, folder) = (World::new(), Folder::new("dry"));
     for more in [&["--dry-run"][..], &["--dry-run", "--yes", "--json"]] {
         let output = signed_in(&world, &folder, more).output().unwrap();
-        let (code, stdout, stderr) = said(&output);
+        let (code, stdout, stderr) = parts_of(&output);
         assert_eq!(code, Some(0), "{stderr}");
         assert!(
             stdout.contains("app from repo/app:v1 to repo/app:v2"),
@@ -136,17 +136,17 @@ fn a_dry_run_of_a_real_deployment_ends_with_what_it_shows() {
 }
 
 #[test]
-fn a_yes_deploys_and_what_is_wrong_is_told_before_it_is_needed() {
+fn a_yes_deploys_and_what_is_wrong_is_reported_before_it_is_needed() {
     let (world, folder) = (World::new(), Folder::new("yes"));
     world.simulator.faults().deny("UpdateService");
     let output = signed_in(&world, &folder, &["--yes"]).output().unwrap();
-    let (code, stdout, _) = said(&output);
+    let (code, stdout, _) = parts_of(&output);
     assert_eq!(code, Some(1), "{stdout}");
     assert_eq!(world.done("RegisterTaskDefinition"), 1);
     assert_eq!(world.count("UpdateService"), 1);
     let world = World::new();
     let mut wrong = signed_in(&world, &folder, &["--service", "wbe"]);
-    let (code, stdout, _) = said(&wrong.output().unwrap());
+    let (code, stdout, _) = parts_of(&wrong.output().unwrap());
     assert_eq!(code, Some(1));
     assert!(
         stdout.contains("there is no service 'wbe' in the cluster 'prod'"),
@@ -156,21 +156,21 @@ fn a_yes_deploys_and_what_is_wrong_is_told_before_it_is_needed() {
 }
 
 #[test]
-fn an_artifact_that_says_nothing_of_images_is_told_with_the_reason() {
+fn an_artifact_without_images_is_reported_with_the_reason() {
     let (world, folder) = (World::new(), Folder::new("artifact"));
-    for (content, told) in [
+    for (content, expected) in [
         ("{}", "imagedefinitions.json in it holds an object"),
         ("", "imagedefinitions.json in it is empty"),
     ] {
         folder.write("artifact/imagedefinitions.json", content);
         let output = signed_in(&world, &folder, &["--yes"]).output().unwrap();
-        let (code, _, stderr) = said(&output);
+        let (code, _, stderr) = parts_of(&output);
         assert_eq!(code, Some(2));
-        assert!(stderr.contains(told), "{stderr}");
+        assert!(stderr.contains(expected), "{stderr}");
     }
     std::fs::remove_file(folder.0.join("artifact/imagedefinitions.json")).unwrap();
     let output = signed_in(&world, &folder, &["--yes"]).output().unwrap();
-    let (_, _, stderr) = said(&output);
+    let (_, _, stderr) = parts_of(&output);
     assert!(
         stderr.contains("has no imagedefinitions.json at its top"),
         "{stderr}"
@@ -188,7 +188,7 @@ fn without_region_or_credentials_one_sentence_says_what_to_set() {
     no_profile
         .env("AWS_REGION", "eu-central-1")
         .env("AWS_PROFILE", "shop");
-    for (command, told) in [
+    for (command, expected) in [
         (&mut no_region, "No Region is set: set AWS_REGION"),
         (
             &mut no_credentials,
@@ -196,9 +196,9 @@ fn without_region_or_credentials_one_sentence_says_what_to_set() {
         ),
         (&mut no_profile, "shop"),
     ] {
-        let (code, stdout, stderr) = said(&command.output().unwrap());
+        let (code, stdout, stderr) = parts_of(&command.output().unwrap());
         assert_eq!((code, stdout.as_str()), (Some(2), ""), "{stderr}");
-        assert!(stderr.contains(told), "{stderr}");
+        assert!(stderr.contains(expected), "{stderr}");
         assert_eq!(stderr.trim_end().lines().count(), 1, "{stderr}");
     }
     assert_eq!(world.simulator.calls().len(), 0);
@@ -228,7 +228,7 @@ fn a_profile_may_have_its_credentials_from_a_program() {
     let program = folder.program("sign-in", &credentials, 0);
     let line = |program: &Path| format!("credential_process = {} --now", program.display());
     let mut command = with_profile(&world, &folder, &line(&program));
-    let (code, stdout, stderr) = said(&command.output().unwrap());
+    let (code, stdout, stderr) = parts_of(&command.output().unwrap());
     assert_eq!(code, Some(0), "{stderr}");
     assert!(stdout.contains("runs app:1"), "{stdout}");
     let all = stdout + &stderr;
@@ -241,10 +241,10 @@ fn a_profile_may_have_its_credentials_from_a_program() {
         keys.iter()
             .all(|call| call.access_key_id.as_deref() == Some(simulator::FUNCTION_ACCESS_KEY_ID))
     );
-    // One that fails ends it, and its words are told.
+    // One that fails ends it, and its text is shown.
     let program = folder.program("sign-in", "", 7);
     let mut command = with_profile(&world, &folder, &line(&program));
-    let (code, _, stderr) = said(&command.output().unwrap());
+    let (code, _, stderr) = parts_of(&command.output().unwrap());
     assert_eq!(code, Some(2));
     assert!(
         stderr.starts_with("The credentials could not be loaded: ") && stderr.contains("status: 7"),
@@ -260,10 +260,10 @@ const SSO: &str = "sso_session = work\nsso_account_id = 111122223333\nsso_role_n
 const SSO_TOKEN: &str = ".aws/sso/cache/e274eeff768c6396088ec6eb091f4bf4d47ab1e0.json";
 
 #[test]
-fn a_profile_with_sso_that_is_not_signed_in_is_told_to_sign_in() {
+fn a_profile_with_sso_that_is_not_signed_in_is_an_error_that_says_to_sign_in() {
     let (world, folder) = (World::new(), Folder::new("sso"));
     let mut command = with_profile(&world, &folder, SSO);
-    let (code, _, stderr) = said(&command.output().unwrap());
+    let (code, _, stderr) = parts_of(&command.output().unwrap());
     assert_eq!(code, Some(2));
     assert!(
         stderr.contains("aws sso login") && !stderr.contains("feature"),
@@ -309,7 +309,7 @@ fn a_profile_with_sso_that_is_signed_in_is_used() {
     });
     let mut command = with_profile(&world, &folder, SSO);
     command.env("AWS_ENDPOINT_URL_SSO", format!("http://{address}"));
-    let (code, stdout, stderr) = said(&command.output().unwrap());
+    let (code, stdout, stderr) = parts_of(&command.output().unwrap());
     assert_eq!(code, Some(0), "{stderr}");
     assert!(stdout.contains("runs app:1"), "{stdout}");
 }
@@ -320,7 +320,7 @@ fn a_report_that_cannot_be_written_ends_it_before_anything_is_asked() {
     let nowhere = folder.0.join("no/such/folder.html");
     let more = ["--yes", "--report", nowhere.to_str().unwrap()];
     let output = signed_in(&world, &folder, &more).output().unwrap();
-    let (code, _, stderr) = said(&output);
+    let (code, _, stderr) = parts_of(&output);
     assert_eq!(code, Some(2));
     assert!(
         stderr.contains("no/such/folder.html") && stderr.contains("Nothing was done"),
@@ -356,11 +356,11 @@ fn ctrl_c_during_a_rollout_says_that_it_goes_on_and_how_to_see_it() {
         .read_to_string(&mut stderr)
         .unwrap();
     assert_eq!(status.code(), Some(130), "{stderr}");
-    for told in [
+    for expected in [
         "Interrupted. The rollout of web on prod goes on in ECS",
         "aws ecs describe-services --region eu-central-1 --cluster prod --services web",
     ] {
-        assert!(stderr.contains(told), "{stderr}");
+        assert!(stderr.contains(expected), "{stderr}");
     }
     assert_eq!(world.done("UpdateService"), 1);
 }

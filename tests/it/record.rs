@@ -194,15 +194,15 @@ async fn without_an_output_artifact_nothing_is_gathered_or_written() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_gathered_is_left_out_and_told() {
+async fn what_cannot_be_gathered_is_left_out_and_reported() {
     let world = World::new();
     world.simulator.faults().deny("ListTasks");
     let event = start(&world, None);
     let report = world.invoke(&event).await;
     assert_eq!(report["outcome"], "Succeeded", "{report}");
     let warnings = report["warnings"].to_string();
-    for told in ["the record lacks stopped tasks", "the record lacks digests"] {
-        assert!(warnings.contains(told), "{warnings}");
+    for expected in ["the record lacks stopped tasks", "the record lacks digests"] {
+        assert!(warnings.contains(expected), "{warnings}");
     }
     let (record, _) = written(&world);
     assert_eq!(record["services"][0]["images"][0]["digest"], Value::Null);

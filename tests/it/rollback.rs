@@ -33,7 +33,7 @@ fn minutes(count: u64) -> Duration {
 }
 
 #[tokio::test]
-async fn what_a_breaker_without_rollback_left_is_set_back_and_followed_to_its_end() {
+async fn what_a_breaker_without_rollback_left_is_rolled_back_and_followed_to_its_end() {
     let world = with_breaker(false);
     world.simulator.ecs().image("v2", crash(3, &[]));
     let answer = world.deploy(json!({})).await;
@@ -49,7 +49,7 @@ async fn what_a_breaker_without_rollback_left_is_set_back_and_followed_to_its_en
 }
 
 #[tokio::test]
-async fn with_rollback_false_a_failed_deployment_is_left_as_it_is_and_told() {
+async fn with_rollback_false_a_failed_deployment_is_left_as_it_is_and_reported() {
     let world = with_breaker(false);
     world.simulator.ecs().image("v2", crash(3, &[]));
     let answer = world.deploy(json!({"Rollback": "false"})).await;
@@ -81,7 +81,7 @@ async fn a_rollout_out_of_time_is_stopped_and_followed_back() {
     assert_eq!(
         world.done("UpdateService"),
         1,
-        "ECS goes back by itself then"
+        "ECS rolls back by itself then"
     );
     assert_eq!(task_definition(&world), "app:1");
     assert!((7 * 60_000..10 * 60_000).contains(&took), "{took}");
@@ -168,7 +168,7 @@ async fn who_may_not_stop_a_service_deployment_sets_the_service_back() {
 }
 
 #[tokio::test]
-async fn a_rollback_that_cannot_be_asked_for_is_told_with_why() {
+async fn a_rollback_that_cannot_be_asked_for_is_reported_with_its_reason() {
     let world = World::new();
     world.simulator.ecs().image("v2", Behaviour::StuckPending);
     let faults = world.simulator.faults();
@@ -189,7 +189,7 @@ async fn a_rollback_that_cannot_be_asked_for_is_told_with_why() {
 }
 
 #[tokio::test]
-async fn a_rollback_that_fails_too_is_told_with_what_serves() {
+async fn a_rollback_that_fails_too_is_reported_with_what_serves() {
     let world = with_breaker(false);
     world.simulator.ecs().image("v2", crash(3, &[]));
     let start = world.start(json!({}));
@@ -205,7 +205,7 @@ async fn a_rollback_that_fails_too_is_told_with_what_serves() {
 }
 
 #[tokio::test]
-async fn a_rollback_that_somebody_replaces_is_told_and_left_alone() {
+async fn a_rollback_that_somebody_replaces_is_reported_and_left_alone() {
     let world = with_breaker(false);
     world.simulator.ecs().image("v2", crash(3, &[]));
     world
@@ -232,7 +232,7 @@ async fn a_rollback_that_somebody_replaces_is_told_and_left_alone() {
 }
 
 #[tokio::test]
-async fn a_rollback_that_ecs_owes_and_never_begins_is_taken_over() {
+async fn a_rollback_that_ecs_owes_and_never_starts_is_done_by_this_job() {
     let world = with_breaker(true);
     world.simulator.ecs().image("v2", Behaviour::StuckPending);
     let stalled = Intervention::SetRolloutState {
@@ -440,7 +440,7 @@ async fn a_deployment_that_comes_while_the_evidence_is_gathered_is_left_alone() 
     world.simulator.ecs().image("v2", crash(3, &[]));
     let ecs = world.simulator.ecs();
     let hotfix = ecs.register(app("repo/app:hotfix"));
-    // Somebody deploys just as we have begun to ask why ours failed.
+    // Somebody deploys just as we have started to gather evidence of why ours failed.
     let other = Intervention::Deploy {
         task_definition: hotfix,
     };

@@ -143,7 +143,7 @@ async fn without_it_and_on_a_failure_no_schedule_is_touched() {
 }
 
 #[tokio::test]
-async fn who_may_not_see_schedules_is_told_before_anything_is_changed() {
+async fn schedules_that_may_not_be_seen_are_reported_before_anything_is_changed() {
     for (operation, action) in [
         ("ListClusters", "ecs:ListClusters"),
         ("ListEventBuses", "events:ListEventBuses"),
@@ -348,7 +348,7 @@ async fn the_answer_does_not_wait_for_it_and_not_too_many_go_at_once() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_seen_is_taken_for_needed() {
+async fn what_cannot_be_seen_is_kept_as_needed() {
     for operation in [
         "ListClusters",
         "ListServices",
@@ -431,8 +431,9 @@ async fn a_schedule_that_cannot_be_changed_alone_is_refused_before_anything_is_c
 }
 
 #[tokio::test]
-async fn a_schedule_keeps_its_past_start_and_one_that_is_refused_for_it_is_told_with_the_reason() {
-    let words = "The StartDate you specify cannot be earlier than 5 minutes ago.";
+async fn a_schedule_keeps_its_past_start_and_one_that_is_refused_for_it_is_reported_with_the_reason()
+ {
+    let text = "The StartDate you specify cannot be earlier than 5 minutes ago.";
     for is_refused in [false, true] {
         let world = World::new();
         let mut hourly = schedule(ecs_target("prod", &arn("app:1")));
@@ -442,13 +443,13 @@ async fn a_schedule_keeps_its_past_start_and_one_that_is_refused_for_it_is_told_
         scheduler.put("default", "hourly", hourly);
         if is_refused {
             let faults = world.simulator.faults();
-            faults.fail("UpdateSchedule", 1, 400, "ValidationException", words);
+            faults.fail("UpdateSchedule", 1, 400, "ValidationException", text);
         }
         let answer = world.deploy(json!({"ScheduledTasks": true})).await;
         if is_refused {
             let (_, message) = failure(&answer);
             assert!(message.contains("app:2 is serving"), "{message}");
-            assert!(message.contains(words), "{message}");
+            assert!(message.contains(text), "{message}");
         } else {
             success(&answer);
         }

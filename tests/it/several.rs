@@ -58,12 +58,12 @@ async fn services_of_one_family_share_one_revision_and_all_succeed_together() {
     let world = world_of_three();
     let answer = world.deploy(all_three()).await;
     let (summary, variables) = success(&answer);
-    for said in [
+    for part in [
         "web on prod: app:2 is serving, 2 tasks",
         "api on prod: app:2 is serving, 2 tasks",
         "jobs on prod: worker:2 is serving, 2 tasks",
     ] {
-        assert!(summary.contains(said), "{summary}");
+        assert!(summary.contains(part), "{summary}");
     }
     assert_eq!(world.done("RegisterTaskDefinition"), 2);
     assert_eq!(world.done("UpdateService"), 3);
@@ -82,18 +82,18 @@ async fn services_of_one_family_share_one_revision_and_all_succeed_together() {
 }
 
 #[tokio::test]
-async fn all_that_is_wrong_with_any_of_them_is_told_and_nothing_is_changed() {
+async fn all_that_is_wrong_with_any_service_is_reported_and_nothing_is_changed() {
     let world = world_of_three();
     world.put_images(r#"[{"name": "app", "imageUri": "repo/app:v2"}, {"name": "nobody", "imageUri": "repo/x:v1"}]"#);
     let parameters = json!({"ServiceName": null, "Services": ["web", "gone", {"ServiceName": "x", "ClusterName": "nowhere"}]});
     let answer = world.deploy(parameters).await;
     let (kind, message) = failure(&answer);
     assert_eq!(kind, "ConfigurationError");
-    for told in [
+    for expected in [
         "there is no service 'gone' in the cluster 'prod'",
         "there is no cluster 'nowhere'",
     ] {
-        assert!(message.contains(told), "{message}");
+        assert!(message.contains(expected), "{message}");
     }
     let answer = world.deploy(all_three()).await;
     let (_, message) = failure(&answer);
@@ -157,12 +157,12 @@ async fn if_one_fails_the_others_are_rolled_back_too_and_its_cause_is_the_headli
             headline.starts_with("jobs on prod: worker:2 failed: CannotPullContainerError: "),
             "{message}"
         );
-        for said in [
+        for part in [
             "Rolled back: worker:1 is serving, 2 of 2 tasks.",
             "web on prod was rolled back, too: app:1 is serving, 2 of 2 tasks.",
             "api on prod was rolled back, too: app:1 is serving, 2 of 2 tasks.",
         ] {
-            assert!(headline.contains(said), "breaker {rolls_back}: {message}");
+            assert!(headline.contains(part), "breaker {rolls_back}: {message}");
         }
         for service in ["web", "api"] {
             assert_eq!(runs(&world, service), "app:1");
@@ -172,7 +172,7 @@ async fn if_one_fails_the_others_are_rolled_back_too_and_its_cause_is_the_headli
 }
 
 #[tokio::test]
-async fn without_rollback_the_others_are_left_and_that_is_told() {
+async fn without_rollback_the_others_are_left_and_that_is_reported() {
     let world = world_of_three();
     world
         .simulator
@@ -192,7 +192,7 @@ async fn without_rollback_the_others_are_left_and_that_is_told() {
 }
 
 #[tokio::test]
-async fn one_that_is_replaced_is_left_alone_and_the_others_go_back() {
+async fn one_that_is_replaced_is_left_alone_and_the_others_are_rolled_back() {
     let world = world_of_three();
     let ecs = world.simulator.ecs();
     let hotfix = Intervention::Deploy {
@@ -232,7 +232,7 @@ async fn if_the_first_may_not_be_updated_no_other_is_touched() {
 }
 
 #[tokio::test]
-async fn if_a_later_one_is_refused_those_before_go_back_and_the_refusal_is_the_headline() {
+async fn if_a_later_one_is_refused_those_before_are_rolled_back_and_the_refusal_is_the_headline() {
     let world = world_of_three();
     world.simulator.faults().fail_after(
         "UpdateService",
@@ -447,7 +447,7 @@ async fn an_update_whose_outcome_is_not_known_is_followed_like_the_others() {
 }
 
 #[tokio::test]
-async fn reads_that_lag_behind_do_not_keep_the_others_from_going_back() {
+async fn reads_that_lag_behind_do_not_keep_the_others_from_being_rolled_back() {
     let world = world_of_three();
     world.simulator.faults().fail_after(
         "UpdateService",
@@ -474,7 +474,7 @@ async fn reads_that_lag_behind_do_not_keep_the_others_from_going_back() {
 }
 
 #[tokio::test]
-async fn a_rollback_that_is_refused_is_told_with_its_reason_and_the_others_go_back() {
+async fn a_rollback_that_is_refused_is_reported_with_its_reason_and_the_others_are_rolled_back() {
     let world = world_of_three();
     world
         .simulator
@@ -495,7 +495,7 @@ async fn a_rollback_that_is_refused_is_told_with_its_reason_and_the_others_go_ba
         message.starts_with("jobs on prod: worker:2 failed: not complete within 3 min")
             && message.contains("it could not be rolled back")
             && message.contains("Not now")
-            && !message.contains("Rolling back has begun"),
+            && !message.contains("Rolling back has started"),
         "{message}"
     );
     for service in ["web", "api"] {

@@ -68,7 +68,7 @@ async fn a_healthy_deployment_succeeds_and_tells_what_was_deployed() {
 }
 
 #[tokio::test]
-async fn a_slow_rollout_goes_through_tokens_and_its_progress_is_told() {
+async fn a_slow_rollout_goes_through_tokens_and_its_progress_is_reported() {
     let world = World::new();
     world
         .simulator
@@ -328,7 +328,7 @@ async fn blue_green_tells_its_stage_and_traffic() {
         })
         .collect();
     assert!(
-        summaries.iter().any(|said| said.contains(
+        summaries.iter().any(|text| text.contains(
             "2 of 2 new tasks running, 2 old (BAKE_TIME, 100 % of traffic on the new ones, watched for 5 min)"
         )),
         "{summaries:?}"
@@ -361,7 +361,7 @@ async fn a_blue_green_deployment_that_ecs_rolls_back_is_a_failure_that_says_what
 }
 
 #[tokio::test]
-async fn a_pause_hook_is_told_with_its_expiry() {
+async fn a_pause_hook_is_reported_with_its_expiry() {
     let world = World::with_service(ServiceSetup {
         strategy: Strategy::BlueGreen,
         pause_hook: Some(PauseHook {
@@ -374,8 +374,8 @@ async fn a_pause_hook_is_told_with_its_expiry() {
     let answers = world.run(start).await;
     let waits = answers.iter().any(|answer| {
         matches!(answer,
-        Answer::Success { summary: Some(said), .. }
-            if said.contains("(POST_SCALE_UP waits at hook hook-") && said.contains("until 2026-"))
+        Answer::Success { summary: Some(text), .. }
+            if text.contains("(POST_SCALE_UP waits at hook hook-") && text.contains("until 2026-"))
     });
     assert!(waits, "{answers:?}");
     assert!(
@@ -657,7 +657,7 @@ async fn near_the_time_limit_a_start_that_changed_nothing_says_so() {
 }
 
 #[tokio::test]
-async fn near_the_time_limit_a_change_whose_outcome_is_unknown_is_told_as_that() {
+async fn near_the_time_limit_a_change_whose_outcome_is_unknown_is_reported_as_that() {
     let mut world = World::new();
     world.time_limit = Duration::from_millis(5600);
     world.simulator.faults().hang("UpdateService", 1);
@@ -707,8 +707,8 @@ async fn a_failed_look_is_no_news_and_the_rollout_goes_on() {
         .faults()
         .server_error("DescribeServices", 40);
     let answers = world.run(next).await;
-    let no_news = matches!(&answers[0], Answer::Success { summary: Some(said), .. }
-        if said.contains("web: no news: ecs:DescribeServices"));
+    let no_news = matches!(&answers[0], Answer::Success { summary: Some(text), .. }
+        if text.contains("web: no news: ecs:DescribeServices"));
     assert!(no_news, "{answers:?}");
     success(answers.last().unwrap());
 }
@@ -779,7 +779,7 @@ async fn too_many_concurrent_registrations_are_tried_again() {
 }
 
 #[tokio::test]
-async fn a_read_of_the_state_before_our_update_is_not_taken_for_a_rollback() {
+async fn a_read_of_the_state_before_our_update_is_not_judged_as_a_rollback() {
     for known in [true, false] {
         let world = World::new();
         world.simulator.ecs().set_service_deployments_known(known);
@@ -828,7 +828,7 @@ async fn services_that_others_deploy_are_refused_with_what_to_use() {
 }
 
 #[tokio::test]
-async fn a_missing_cluster_and_a_missing_service_are_told_apart() {
+async fn a_missing_cluster_and_a_missing_service_are_distinguished() {
     let world = World::new();
     let answer = world.deploy(json!({"ClusterName": "production"})).await;
     assert_eq!(failure(&answer).0, "ConfigurationError");
@@ -863,7 +863,7 @@ async fn a_failed_start_names_every_problem_found() {
 }
 
 #[tokio::test]
-async fn bad_parameters_are_all_told_and_nothing_is_asked_of_aws() {
+async fn bad_parameters_are_all_reported_and_nothing_is_asked_of_aws() {
     let world = World::new();
     let answer = world
         .deploy(json!({"DeploymentTimeout": 0, "Servces": [], "PinDigests": "ja"}))

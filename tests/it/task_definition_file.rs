@@ -134,7 +134,7 @@ async fn an_image_detail_fills_the_only_placeholder() {
 }
 
 #[tokio::test]
-async fn each_mistake_is_told_with_its_place_and_nothing_is_changed() {
+async fn each_mistake_is_reported_with_its_place_and_nothing_is_changed() {
     let right = images(json!([{"name": "app", "imageUri": "repo/app:v2"}]));
     let mut other_family = definition();
     other_family["family"] = json!("shop");
@@ -147,7 +147,7 @@ async fn each_mistake_is_told_with_its_place_and_nothing_is_changed() {
         .as_object_mut()
         .unwrap()
         .remove("name");
-    for (file, told) in [
+    for (file, expected) in [
         (
             "{\n  \"family\": \"app\",\n}".to_owned(),
             "taskdef.json contains invalid JSON at line 3, column 1: trailing comma",
@@ -177,7 +177,7 @@ async fn each_mistake_is_told_with_its_place_and_nothing_is_changed() {
         let answer = world.deploy(parameters()).await;
         let (kind, message) = failure(&answer);
         assert_eq!(kind, "ConfigurationError");
-        assert!(message.contains(told), "{message}");
+        assert!(message.contains(expected), "{message}");
         assert_eq!(world.count("RegisterTaskDefinition"), 0);
     }
     let world = with(&[right]);

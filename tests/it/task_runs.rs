@@ -29,8 +29,9 @@ async fn room_that_comes_back_costs_time_and_one_task_runs() {
 }
 
 #[tokio::test]
-async fn room_that_stays_short_is_told_in_one_sentence_and_is_no_mistake_of_the_configuration() {
-    for (reason, told) in [
+async fn capacity_that_stays_short_is_reported_in_one_sentence_and_is_no_mistake_of_the_configuration()
+ {
+    for (reason, expected) in [
         (
             "RESOURCE:MEMORY",
             "shop on prod: ECS has no memory for a task of app:3 at the moment (RESOURCE:MEMORY). The task before the deployment was not started. No service was changed.",
@@ -48,7 +49,7 @@ async fn room_that_stays_short_is_told_in_one_sentence_and_is_no_mistake_of_the_
         world.simulator.ecs().no_room_for_tasks(reason, 100);
         let answer = world.deploy(parameters()).await;
         let (kind, message) = failure(&answer);
-        assert_eq!((kind, message), ("JobFailed", told));
+        assert_eq!((kind, message), ("JobFailed", expected));
         assert_eq!(
             world.count("RunTask"),
             if reason == "ATTRIBUTE" { 1 } else { 5 }
@@ -73,7 +74,7 @@ async fn the_accounts_quota_of_tasks_is_room_that_may_come_back() {
 }
 
 #[tokio::test]
-async fn a_service_that_is_deleted_meanwhile_is_told_by_its_status() {
+async fn a_service_that_is_deleted_meanwhile_is_reported_with_its_status() {
     let world = world_with(
         ServiceSetup::default(),
         Behaviour::Crash {

@@ -156,7 +156,7 @@ fn other_family(world: &World, job: &str) {
 #[tokio::test]
 async fn a_made_up_token_sets_no_service_to_what_its_job_did_not_register() {
     // The second service's revision: another family's, and one that nobody made for this job.
-    for (named, told) in [
+    for (named, expected) in [
         ("other:1", "of another family"),
         (
             "app:1",
@@ -178,7 +178,7 @@ async fn a_made_up_token_sets_no_service_to_what_its_job_did_not_register() {
         world.simulator.clock().advance(Duration::from_mins(3));
         let answers = world.run(next).await;
         let (_, message) = failure(answers.last().unwrap());
-        assert!(message.contains(told), "{named}: {message}");
+        assert!(message.contains(expected), "{named}: {message}");
         assert_eq!(world.count("UpdateService"), 0, "{named}");
         let ecs = world.simulator.ecs();
         let left = ecs.active_revisions("app");

@@ -1,4 +1,4 @@
-//! What is told is true: of a deployment that was complete and is not any more, of what a rollback
+//! What is reported is true: of a deployment that was complete and is not any more, of what a rollback
 //! goes to, and of what cannot be seen.
 
 use std::sync::Arc;
@@ -141,7 +141,7 @@ async fn a_late_answer_beside_a_successful_service_deployment_is_no_rollback() {
 }
 
 #[tokio::test]
-async fn with_a_desired_count_of_zero_a_strategy_with_stages_is_told_by_its_service_deployment() {
+async fn with_a_desired_count_of_zero_a_strategy_with_stages_is_judged_by_its_service_deployment() {
     for strategy in [Strategy::BlueGreen, Strategy::Linear, Strategy::Canary] {
         let world = World::with_service(ServiceSetup {
             strategy,

@@ -37,7 +37,7 @@ fn world() -> World {
 }
 
 #[tokio::test]
-async fn a_variable_that_could_mean_the_images_of_two_containers_is_not_set_and_told() {
+async fn a_variable_that_could_mean_the_images_of_two_containers_is_not_set_and_reported() {
     for services in [["shop", "worker"], ["worker", "shop"]] {
         let world = world();
         let start = world.start(json!({"ServiceName": null, "Services": services}));

@@ -100,7 +100,7 @@ async fn an_image_for_another_platform_is_refused_with_what_to_build() {
 }
 
 #[tokio::test]
-async fn another_accounts_and_regions_registry_is_asked_there() {
+async fn the_registry_of_another_account_and_region_is_asked_in_that_region() {
     let image = "444455556666.dkr.ecr.us-east-1.amazonaws.com/team/app:v2";
     let world = asking_for(image);
     world

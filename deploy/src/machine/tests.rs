@@ -120,28 +120,28 @@ fn handed_back(deployment: &Deployment) -> Deployment {
 #[test]
 fn nothing_is_due_but_a_look_until_all_services_were_looked_at() {
     assert_eq!(due(&rolling_out(2), soon()), Next::Look);
-    let all = looked(rolling_out(2), vec![complete(), complete()], soon());
-    assert_eq!(due(&all, soon()), Next::End(End::Succeeded));
+    let deployment = looked(rolling_out(2), vec![complete(), complete()], soon());
+    assert_eq!(due(&deployment, soon()), Next::End(End::Succeeded));
 }
 
 #[test]
 fn all_services_are_asked_to_roll_back_in_the_step_in_which_one_failed_and_then_it_is_explained() {
-    let all = looked(
+    let deployment = looked(
         rolling_out(3),
         vec![complete(), failed_one(), in_progress()],
         soon(),
     );
-    assert_eq!(places(due(&all, soon())), [0, 1, 2]);
-    let taken = [0, 1, 2].map(|place| (place, Answer::Asked));
-    let all = asked(all, &taken, soon());
-    assert_eq!(due(&all, soon()), Next::Explain(1));
-    let all = record(
-        all,
+    assert_eq!(places(due(&deployment, soon())), [0, 1, 2]);
+    let accepted = [0, 1, 2].map(|place| (place, Answer::Asked));
+    let deployment = asked(deployment, &accepted, soon());
+    assert_eq!(due(&deployment, soon()), Next::Explain(1));
+    let deployment = record(
+        deployment,
         Event::Explained(1, Evidence::default()),
         &spec(true),
         soon(),
     );
-    assert_eq!(due(&all, soon()), Next::Pause { may_end: true });
+    assert_eq!(due(&deployment, soon()), Next::Pause { may_end: true });
 }
 
 #[test]
@@ -157,85 +157,92 @@ fn one_look_that_shows_a_service_as_gone_decides_nothing_and_hands_nothing_back(
 
 #[test]
 fn a_rollback_that_was_refused_is_asked_for_again_by_the_next_invocation_too() {
-    let all = looked(rolling_out(2), vec![failed_one(), in_progress()], soon());
-    let all = asked(all, &[(0, refused()), (1, Answer::Asked)], soon());
-    assert_eq!(due(&all, soon()), Next::Pause { may_end: false });
+    let deployment = looked(rolling_out(2), vec![failed_one(), in_progress()], soon());
+    let deployment = asked(deployment, &[(0, refused()), (1, Answer::Asked)], soon());
+    assert_eq!(due(&deployment, soon()), Next::Pause { may_end: false });
     // The next look sees nothing of it, so that the invocation may end.
-    let all = looked(all, vec![unseen(), rolled_back()], soon());
-    assert_eq!(due(&all, soon()), Next::Pause { may_end: true });
-    let next_one = looked(handed_back(&all), vec![failed_one(), rolled_back()], soon());
+    let deployment = looked(deployment, vec![unseen(), rolled_back()], soon());
+    assert_eq!(due(&deployment, soon()), Next::Pause { may_end: true });
+    let next_one = looked(
+        handed_back(&deployment),
+        vec![failed_one(), rolled_back()],
+        soon(),
+    );
     assert_eq!(places(due(&next_one, soon())), [0]);
 }
 
 #[test]
 fn a_rollback_that_was_given_up_is_not_waited_for_by_the_next_invocation() {
-    let all = looked(rolling_out(1), vec![in_progress()], late());
-    let all = asked(all, &[(0, Answer::Never("denied".to_owned()))], late());
-    assert_eq!(due(&all, late()), Next::Explain(0));
+    let deployment = looked(rolling_out(1), vec![in_progress()], late());
+    let deployment = asked(
+        deployment,
+        &[(0, Answer::Never("denied".to_owned()))],
+        late(),
+    );
+    assert_eq!(due(&deployment, late()), Next::Explain(0));
     // The invocation is cut off while it asks why.
-    let next_one = looked(handed_back(&all), vec![in_progress()], late());
+    let next_one = looked(handed_back(&deployment), vec![in_progress()], late());
     assert_eq!(places(due(&next_one, late())), [0]);
 }
 
 #[test]
-fn a_rollout_that_completes_before_its_rollback_was_taken_is_a_success_whatever_else_was_given_up()
-{
-    let mut all = rolling_out(2);
+fn a_rollout_that_completes_before_its_rollback_was_accepted_is_a_success_whatever_was_given_up() {
+    let mut deployment = rolling_out(2);
     // What ran before the second is not known: its rollback cannot be had.
-    all.services[1].previous = None;
-    let all = looked(all, vec![in_progress(), complete()], late());
-    assert_eq!(places(due(&all, late())), [0]);
-    let all = asked(all, &[(0, refused())], late());
-    let all = looked(all, vec![complete(), complete()], late());
-    assert_eq!(due(&all, late()), Next::End(End::Succeeded));
+    deployment.services[1].previous = None;
+    let deployment = looked(deployment, vec![in_progress(), complete()], late());
+    assert_eq!(places(due(&deployment, late())), [0]);
+    let deployment = asked(deployment, &[(0, refused())], late());
+    let deployment = looked(deployment, vec![complete(), complete()], late());
+    assert_eq!(due(&deployment, late()), Next::End(End::Succeeded));
 }
 
 #[test]
-fn a_rollback_whose_answer_was_lost_is_not_taken_for_one_that_has_not_begun() {
-    let all = looked(rolling_out(1), vec![in_progress()], late());
+fn a_rollback_whose_answer_was_lost_is_not_judged_as_one_that_has_not_started() {
+    let deployment = looked(rolling_out(1), vec![in_progress()], late());
     let lost = Answer::Lost("reset".to_owned());
-    let all = asked(all, &[(0, lost)], late());
-    let all = looked(all, vec![complete()], late());
-    assert_eq!(places(due(&all, late())), [0]);
+    let deployment = asked(deployment, &[(0, lost)], late());
+    let deployment = looked(deployment, vec![complete()], late());
+    assert_eq!(places(due(&deployment, late())), [0]);
 }
 
 #[test]
 fn a_service_that_completes_after_its_rollback_was_given_up_is_asked_once_more() {
-    let mut all = looked(rolling_out(2), vec![failed_one(), complete()], soon());
-    all = asked(all, &[(0, refused()), (1, Answer::Asked)], soon());
+    let mut deployment = looked(rolling_out(2), vec![failed_one(), complete()], soon());
+    deployment = asked(deployment, &[(0, refused()), (1, Answer::Asked)], soon());
     for _ in 0..2 {
-        all = looked(all, vec![failed_one(), rolled_back()], soon());
-        all = asked(all, &[(0, refused())], soon());
+        deployment = looked(deployment, vec![failed_one(), rolled_back()], soon());
+        deployment = asked(deployment, &[(0, refused())], soon());
     }
-    assert_eq!(all.services[0].given_up(), Some("AWS says no"));
-    let all = looked(all, vec![complete(), rolled_back()], soon());
-    assert_eq!(places(due(&all, soon())), [0]);
-    let all = asked(all, &[(0, refused())], soon());
-    let all = looked(all, vec![complete(), rolled_back()], soon());
-    let all = record(
-        all,
+    assert_eq!(deployment.services[0].given_up(), Some("AWS says no"));
+    let deployment = looked(deployment, vec![complete(), rolled_back()], soon());
+    assert_eq!(places(due(&deployment, soon())), [0]);
+    let deployment = asked(deployment, &[(0, refused())], soon());
+    let deployment = looked(deployment, vec![complete(), rolled_back()], soon());
+    let deployment = record(
+        deployment,
         Event::Explained(0, Evidence::default()),
         &spec(true),
         soon(),
     );
     assert!(matches!(
-        due(&all, soon()),
+        due(&deployment, soon()),
         Next::End(End::Failed { service: 0, .. })
     ));
 }
 
 #[test]
-fn the_cause_that_a_look_has_told_is_kept_until_evidence_tells_more() {
+fn the_cause_that_a_look_has_shown_is_kept_until_evidence_shows_more() {
     let mut failed = failed_one();
     if let Look::Seen { service, .. } = &mut failed.look {
         let reason = "ECS deployment circuit breaker: tasks failed to start.";
         service.deployments[0].rollout_state_reason = Some(reason.to_owned());
     }
-    let all = looked(rolling_out(1), vec![failed], soon());
-    let all = asked(all, &[(0, Answer::Asked)], soon());
+    let deployment = looked(rolling_out(1), vec![failed], soon());
+    let deployment = asked(deployment, &[(0, Answer::Asked)], soon());
     // Cut off before anybody could ask why, and then nothing is seen any more.
     let over = soon() + ROLLBACK_ALLOWANCE;
-    let unseen = looked(handed_back(&all), vec![unseen()], over);
+    let unseen = looked(handed_back(&deployment), vec![unseen()], over);
     let Next::End(End::Failed { service, is_late }) = due(&unseen, over) else {
         panic!("{:?}", due(&unseen, over))
     };
@@ -247,7 +254,7 @@ fn the_cause_that_a_look_has_told_is_kept_until_evidence_tells_more() {
         "{}",
         failure.message
     );
-    let seen = looked(handed_back(&all), vec![rolled_back()], soon());
+    let seen = looked(handed_back(&deployment), vec![rolled_back()], soon());
     assert_eq!(
         due(&seen, soon()),
         Next::Explain(0),
@@ -257,18 +264,22 @@ fn the_cause_that_a_look_has_told_is_kept_until_evidence_tells_more() {
 
 #[test]
 fn a_rollback_is_given_up_with_the_reason_that_people_read() {
-    let all = looked(rolling_out(1), vec![failed_one()], soon());
-    let all = asked(all, &[(0, Answer::Never("denied".to_owned()))], soon());
-    let all = record(
-        all,
+    let deployment = looked(rolling_out(1), vec![failed_one()], soon());
+    let deployment = asked(
+        deployment,
+        &[(0, Answer::Never("denied".to_owned()))],
+        soon(),
+    );
+    let deployment = record(
+        deployment,
         Event::Explained(0, Evidence::default()),
         &spec(true),
         soon(),
     );
-    let Next::End(End::Failed { service, is_late }) = due(&all, soon()) else {
-        panic!("{:?}", due(&all, soon()))
+    let Next::End(End::Failed { service, is_late }) = due(&deployment, soon()) else {
+        panic!("{:?}", due(&deployment, soon()))
     };
-    let message = words::failed(&all, service, is_late, &spec(true), soon()).message;
+    let message = words::failed(&deployment, service, is_late, &spec(true), soon()).message;
     assert!(message.contains("Not rolled back (denied)"), "{message}");
 }
 
@@ -305,14 +316,14 @@ fn the_services_are_set_when_the_task_has_succeeded_and_its_other_containers_wer
         soon(),
     );
     assert_eq!(due, Next::SetServices);
-    let (all, due) = after(
+    let (deployment, due) = after(
         before(TaskLive::default()),
         task(TaskVerdict::Succeeded, false),
         soon(),
     );
-    assert_eq!(due, Next::StopTask(StopReason::Ended));
+    assert_eq!(due, Next::StopTask(StopReason::Finished));
     for stop in [Stop::Asked, Stop::Refused("denied".to_owned())] {
-        let (_, due) = after(all.clone(), Event::TaskStopped(stop), soon());
+        let (_, due) = after(deployment.clone(), Event::TaskStopped(stop), soon());
         assert_eq!(due, Next::SetServices);
     }
 }
@@ -320,7 +331,7 @@ fn the_services_are_set_when_the_task_has_succeeded_and_its_other_containers_wer
 #[test]
 fn a_task_that_has_succeeded_has_succeeded_though_it_cannot_be_seen_any_more() {
     let limit = STARTED + Duration::from_mins(15);
-    let (all, _) = after(
+    let (deployment, _) = after(
         before(TaskLive::default()),
         task(TaskVerdict::Succeeded, true),
         soon(),
@@ -329,17 +340,17 @@ fn a_task_that_has_succeeded_has_succeeded_though_it_cannot_be_seen_any_more() {
         failure: Failure::new(FailureKind::Job, "throttled"),
         may_pass: true,
     });
-    let (all, due) = after(all, blocked.clone(), limit);
+    let (deployment, due) = after(deployment, blocked.clone(), limit);
     assert_eq!(due, Next::Pause { may_end: true });
     let unseen = TaskSeen::Unseen {
         why: "503".to_owned(),
         may_pass: true,
     };
     for seen in [unseen, TaskSeen::Missing] {
-        let (_, due) = after(all.clone(), Event::TaskLooked(seen), limit);
+        let (_, due) = after(deployment.clone(), Event::TaskLooked(seen), limit);
         assert_eq!(due, Next::SetServices);
     }
-    let (_, due) = after(all, blocked, limit + ROLLBACK_ALLOWANCE);
+    let (_, due) = after(deployment, blocked, limit + ROLLBACK_ALLOWANCE);
     assert!(matches!(
         due,
         Next::End(End::TaskFailed(TaskEnd::Blocked(_)))

@@ -1,4 +1,4 @@
-//! A call to AWS that failed: what AWS said no to, and what to do.
+//! A call to AWS that failed: what AWS refused, and what to do.
 
 use crate::call::{CallError, Class};
 use crate::failure::{Failure, FailureKind};
@@ -156,7 +156,7 @@ fn of_refusal(error: &CallError, caller: Caller) -> Option<String> {
     ))
 }
 
-/// A failed call that does not end the deployment, in words: what was denied with the statement
+/// The text of a failed call that does not end the deployment: what was denied with the statement
 /// that would allow it.
 pub fn call(error: &CallError, caller: Caller) -> String {
     if error.class == Class::Denied {
@@ -303,8 +303,8 @@ mod tests {
     }
 
     #[test]
-    fn what_no_statement_would_mend_is_told_without_one_and_a_region_by_its_name() {
-        for (class, told) in [
+    fn what_no_statement_would_mend_is_reported_without_one_and_a_region_by_its_name() {
+        for (class, expected) in [
             (
                 Class::Unknown,
                 "web: the Region eu-central-1 does not know the credentials of the role of RoleArn (ecs:UpdateService). Mostly the account has not enabled that Region",
@@ -325,7 +325,7 @@ mod tests {
             let failure = of_call("web", &error(class), Caller::Assumed, false);
             assert_eq!(failure.kind, FailureKind::Permission);
             let message = failure.message;
-            assert!(message.starts_with(told), "{message}");
+            assert!(message.starts_with(expected), "{message}");
             assert!(message.contains("No permission is missing"), "{message}");
             assert!(!message.contains("Effect"), "{message}");
             assert!(

@@ -1,4 +1,4 @@
-//! An invocation that did not end by itself, and a deployment that nobody follows any more.
+//! An invocation that was cut off, and a deployment that is not followed any more.
 
 use super::failed;
 use crate::deployment::{Deployment, Stage};

@@ -65,7 +65,7 @@ pub fn failed(
 
 const NOT_LOOKED_AT: &str = "it was not looked at";
 
-/// Why `service` failed, as the headline says it: what its tasks tell, else what ECS does, else how far
+/// Why `service` failed, as the headline says it: what its tasks show, else what ECS does, else how far
 /// it came.
 pub fn cause(service: &Service, spec: &DeploySpec, started: Timestamp, now: Timestamp) -> String {
     let nothing = Evidence::default();
@@ -79,7 +79,7 @@ pub fn cause(service: &Service, spec: &DeploySpec, started: Timestamp, now: Time
     }
 }
 
-/// `cause`, and why the service of it could not be rolled back; said once.
+/// `cause`, and why the service of it could not be rolled back; appended once.
 pub fn with_given_up(cause: &str, why: &str) -> String {
     let given_up = format!(
         " (and it could not be rolled back: {})",
@@ -99,8 +99,8 @@ fn why_not_rolled_back(stage: &Stage, may_roll_back: bool) -> &'static str {
     }
     match stage {
         Stage::RollingBack(rollback) => match rollback.owner {
-            Owner::Ecs => "ECS was to do it and has not begun",
-            Owner::Job => "it was asked for and has not begun",
+            Owner::Ecs => "ECS was to do it and has not started",
+            Owner::Job => "it was asked for and has not started",
         },
         Stage::PreDeploy(_) | Stage::RollingOut => "there is nothing to put right",
     }
@@ -150,7 +150,7 @@ struct Failed<'a> {
     target: &'a str,
     /// Our revision.
     revision: &'a Revision,
-    /// What [`cause`] said when the failure was first seen; empty if
+    /// What [`cause`] was when the failure was first seen; empty if
     /// nothing failed of itself.
     cause: &'a str,
     /// The last verdict.
@@ -159,7 +159,7 @@ struct Failed<'a> {
     service: Option<&'a ServiceSeen>,
     /// Why nothing was rolled back, if nothing was.
     not_rolled_back: &'a str,
-    /// Why it could not be taken back, if that was tried.
+    /// Why it could not be rolled back, if that was tried.
     given_up: Option<&'a str>,
     /// What [`overwritten`] says.
     overwritten: &'a str,
@@ -195,11 +195,11 @@ fn of_rollout(failed: Failed<'_>) -> Failure {
         ..
     } = failed;
     let now = || failed.now();
-    let said = format!("{target}: {revision} failed: {cause}.");
+    let headline = format!("{target}: {revision} failed: {cause}.");
     let message = match failed.verdict {
-        Verdict::RolledBack { .. } => format!("{said} Rolled back: {}.", now()),
+        Verdict::RolledBack { .. } => format!("{headline} Rolled back: {}.", now()),
         Verdict::RollbackFailed { reason } => format!(
-            "{said} Rolling back failed too{}: {}.",
+            "{headline} Rolling back failed too{}: {}.",
             reason.as_ref().map_or_else(String::new, |reason| format!(
                 " ({})",
                 text::cut(reason.to_string().trim_end_matches('.'), REASON_LIMIT_CHARS)
@@ -211,7 +211,7 @@ fn of_rollout(failed: Failed<'_>) -> Failure {
             now()
         ),
         Verdict::Failed { .. } => format!(
-            "{said} Not rolled back ({not_rolled_back}), and {revision} is still what the service is set to: {}.",
+            "{headline} Not rolled back ({not_rolled_back}), and {revision} is still what the service is set to: {}.",
             now()
         ),
         Verdict::Replaced {
@@ -233,7 +233,7 @@ fn of_rollout(failed: Failed<'_>) -> Failure {
                     ),
                 }
             } else {
-                format!("{said} Another deployment has taken its place since ({other}, {by}).")
+                format!("{headline} Another deployment has taken its place since ({other}, {by}).")
             };
             format!("{what} It was left alone: {}.", now())
         }
@@ -249,27 +249,27 @@ fn of_rollout(failed: Failed<'_>) -> Failure {
             if failed.given_up.is_some() =>
         {
             format!(
-                "{said} Not rolled back ({}), and {revision} is still what the service is set to: {}.",
+                "{headline} Not rolled back ({}), and {revision} is still what the service is set to: {}.",
                 failed.given_up.unwrap_or_default(),
                 now()
             )
         }
         Verdict::InProgress(_) | Verdict::Serving { .. } => format!(
-            "{said} It was to be rolled back, which was not seen to happen in time: {}.",
+            "{headline} It was to be rolled back, which was not seen to happen in time: {}.",
             now()
         ),
         Verdict::RollingBack { .. } => {
             format!(
-                "{said} Rolling back has begun and not finished in time: {}.",
+                "{headline} Rolling back has started and not finished in time: {}.",
                 now()
             )
         }
         Verdict::Unknown { state, .. } => format!(
-            "{said} Rolling back has begun, and its state is one that this version does not know ({state}): {}.",
+            "{headline} Rolling back has started, and its state is one that this version does not know ({state}): {}.",
             now()
         ),
         Verdict::NoNews { why } => {
-            format!("{said} How the rollback ended could not be seen ({why}).")
+            format!("{headline} How the rollback ended could not be seen ({why}).")
         }
     };
     failed.with_details(message)
@@ -351,17 +351,17 @@ fn late_cause(limit: &str, verdict: &Verdict, evidence: &Evidence) -> String {
     }
 }
 
-/// Why a rollout failed that is first seen going back.
+/// Why a rollout failed that is rolled back, or was, at its first look.
 ///
-/// After its time limit (`late`, in words) that is our own doing, told by nobody, unless ECS
-/// says that its circuit breaker or an alarm did it: an earlier invocation asked for it and died.
+/// After its time limit (`late`, as text) an earlier invocation of this job has asked for the rollback
+/// and died, unless ECS names its circuit breaker or an alarm as the reason.
 fn cause_seen(verdict: &Verdict, late: Option<&str>, evidence: &Evidence) -> String {
-    let goes_back = matches!(
+    let is_rolled_back = matches!(
         verdict,
         Verdict::RollingBack { .. } | Verdict::RolledBack { .. }
     );
     match late {
-        Some(limit) if goes_back && !verdict.is_ecs_own_doing() => {
+        Some(limit) if is_rolled_back && !verdict.is_ecs_own_doing() => {
             late_cause(limit, verdict, evidence)
         }
         Some(_) | None => cause_of(verdict, evidence),
@@ -377,7 +377,7 @@ fn running_of(progress: &Progress) -> String {
 
 /// The message of a rollout whose time is up and that was not rolled back.
 ///
-/// `failed.cause` is what [`late_cause`] said.
+/// `failed.cause` is what [`late_cause`] returned.
 fn of_late(failed: Failed<'_>, limit: &str) -> Failure {
     let Failed {
         target,
@@ -427,7 +427,7 @@ mod tests {
     }
 
     /// The message of a failed rollout and the sentence that says why nothing was rolled back.
-    fn told(cause: &str, verdict: &Verdict, service: Option<&ServiceSeen>) -> String {
+    fn message(cause: &str, verdict: &Verdict, service: Option<&ServiceSeen>) -> String {
         of_rollout(failed(
             cause,
             verdict,
@@ -501,7 +501,7 @@ mod tests {
         let verdict = Verdict::RollbackFailed {
             reason: Reason::of("no capacity."),
         };
-        assert!(told("x", &verdict, Some(&serving("app:41", 0))).ends_with(
+        assert!(message("x", &verdict, Some(&serving("app:41", 0))).ends_with(
             "Rolling back failed too (no capacity): no task of the service is running (it wants 2)."
         ));
         let failed = |stopped| Verdict::Failed {
@@ -510,35 +510,35 @@ mod tests {
             ecs_rolls_back: false,
         };
         assert_eq!(
-            told("x", &failed(false), Some(&old)),
+            message("x", &failed(false), Some(&old)),
             "web on prod: app:42 failed: x. Not rolled back (Rollback is false), and app:42 is still what the service is set to: app:41 is serving, 2 of 2 tasks."
         );
         assert_eq!(
-            told("x", &failed(true), Some(&old)),
+            message("x", &failed(true), Some(&old)),
             "web on prod: the deployment of app:42 was stopped: x. Not rolled back (Rollback is false): app:41 is serving, 2 of 2 tasks."
         );
         let gone = Verdict::Gone {
             status: "DRAINING".to_owned(),
         };
-        assert!(told("", &gone, None).contains("its status is DRAINING"));
+        assert!(message("", &gone, None).contains("its status is DRAINING"));
         let replaced = Verdict::Replaced {
             was_complete: Some(false),
             by: "ecs-svc/3".to_owned(),
             task_definition: "a/app:43".to_owned(),
         };
-        assert!(told("x", &replaced, Some(&old)).contains(
+        assert!(message("x", &replaced, Some(&old)).contains(
             "app:42 failed: x. Another deployment has taken its place since (app:43, ecs-svc/3)"
         ));
-        assert!(told("", &replaced, Some(&old)).starts_with("web on prod: app:42 was replaced by another deployment before it was complete (app:43, ecs-svc/3)."));
+        assert!(message("", &replaced, Some(&old)).starts_with("web on prod: app:42 was replaced by another deployment before it was complete (app:43, ecs-svc/3)."));
         let no_news = Verdict::NoNews {
             why: "throttled".to_owned(),
         };
-        assert!(told("x", &no_news, None).contains("could not be seen (throttled)"));
+        assert!(message("x", &no_news, None).contains("could not be seen (throttled)"));
         let going = Verdict::RollingBack {
             reason: None,
             progress: Progress::default(),
         };
-        assert!(told("x", &going, None).contains("what serves now is not known"));
+        assert!(message("x", &going, None).contains("what serves now is not known"));
     }
 
     #[test]
@@ -602,14 +602,14 @@ mod tests {
             progress: Progress::default(),
         };
         let nothing = Evidence::default();
-        let said = |reason: &str, late| cause_seen(&back(reason), late, &nothing);
+        let cause = |reason: &str, late| cause_seen(&back(reason), late, &nothing);
         assert_eq!(
-            said("Stopped by a user.", Some("5 min")),
+            cause("Stopped by a user.", Some("5 min")),
             "not complete within 5 min"
         );
-        assert_eq!(said("Stopped by a user.", None), "Stopped by a user");
+        assert_eq!(cause("Stopped by a user.", None), "Stopped by a user");
         for reason in ["ECS deployment circuit breaker: x", "alarm 5xx went off"] {
-            assert_eq!(said(reason, Some("5 min")), reason);
+            assert_eq!(cause(reason, Some("5 min")), reason);
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::wire::{self, ApiError, text};
 
 pub(super) type Answer = Result<Value, ApiError>;
 
-/// Operations that list answer so many at a time unless told otherwise, and never more.
+/// Operations that list answer so many at a time unless asked otherwise, and never more.
 pub(super) const PAGE: usize = 100;
 
 pub(super) fn invalid(message: impl Into<String>) -> ApiError {

@@ -12,7 +12,7 @@ use crate::arn::{arn, last_part};
 use crate::clock::SECOND_MS;
 use crate::wire::{ApiError, text};
 
-/// `ListServices` answers so many at a time unless told otherwise
+/// `ListServices` answers so many at a time unless asked otherwise
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListServices.html>).
 const SERVICES_PAGE: usize = 10;
 

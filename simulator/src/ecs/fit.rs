@@ -1,5 +1,5 @@
 //! Which revisions a service cannot be set to, and which network and volumes a task must be given.
-//! The words are ECS's where they are known (<https://github.com/aws/aws-cli/issues/3983>,
+//! The text is ECS's where it is known (<https://github.com/aws/aws-cli/issues/3983>,
 //! <https://github.com/go-to-k/cdkd/pull/811>).
 
 use serde_json::Value;

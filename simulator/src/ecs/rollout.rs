@@ -83,7 +83,7 @@ impl World {
             other.places = false;
         }
         if !is_rollback {
-            // Whatever was under way is over: another one has taken its place.
+            // Whatever was under way is over: another one has replaced it.
             for other in &mut service.service_deployments {
                 if other.finished_at.is_none() && Some(&other.arn) != service_deployment.as_ref() {
                     other.status = "STOPPED".to_owned();
@@ -284,14 +284,14 @@ impl World {
     }
 
     fn breaker_trips(&mut self, place: usize, rolls_back: bool) {
-        let words = "ECS deployment circuit breaker: tasks failed to start.";
+        let text = "ECS deployment circuit breaker: tasks failed to start.";
         let now = self.now;
         let name = self.services[place].setup.name.clone();
         let Some(primary) = self.services[place].primary_mut() else {
             return;
         };
         primary.rollout_state = "FAILED".to_owned();
-        words.clone_into(&mut primary.reason);
+        text.clone_into(&mut primary.reason);
         primary.places = false;
         primary.updated_at = now;
         let (id, arn) = (primary.id.clone(), primary.service_deployment.clone());
@@ -302,7 +302,7 @@ impl World {
             ),
         );
         if rolls_back {
-            self.roll_back(place, words);
+            self.roll_back(place, text);
             return;
         }
         if let Some(primary) = self.services[place].primary_mut() {
@@ -310,7 +310,7 @@ impl World {
         }
         if let Some(current) = self.service_deployment_mut(place, arn.as_deref()) {
             current.status = "STOPPED".to_owned();
-            words.clone_into(&mut current.reason);
+            text.clone_into(&mut current.reason);
             current.finished_at = Some(now);
         }
     }
@@ -326,20 +326,20 @@ impl World {
         if primary.stages.is_empty() {
             return;
         }
-        let words = format!("ECS deployment failed: alarm {name} in ALARM state.");
+        let text = format!("ECS deployment failed: alarm {name} in ALARM state.");
         primary.rollout_state = "FAILED".to_owned();
-        primary.reason.clone_from(&words);
+        primary.reason.clone_from(&text);
         let arn = primary.service_deployment.clone();
         if let Some(current) = self.service_deployment_mut(place, arn.as_deref()) {
             current.triggered.push(name.to_owned());
         }
         if rolls_back {
-            self.roll_back(place, &words);
+            self.roll_back(place, &text);
         }
     }
 
     /// Goes back to what the newest completed deployment before the PRIMARY one brought.
-    pub(super) fn roll_back(&mut self, place: usize, words: &str) {
+    pub(super) fn roll_back(&mut self, place: usize, text: &str) {
         let now = self.now;
         let Some(primary) = self.services[place].primary_mut() else {
             return;
@@ -349,7 +349,7 @@ impl World {
         }
         if primary.rollout_state != "FAILED" {
             primary.rollout_state = "FAILED".to_owned();
-            words.clone_into(&mut primary.reason);
+            text.clone_into(&mut primary.reason);
         }
         let (failed_id, previous) = (primary.id.clone(), primary.previous.clone());
         let arn = primary.service_deployment.clone();
@@ -365,7 +365,7 @@ impl World {
         if let Some(current) = self.service_deployment_mut(place, arn.as_deref()) {
             current.status = "ROLLBACK_IN_PROGRESS".to_owned();
             current.rollback_to = to.unwrap_or_default();
-            current.rollback_reason = Some(words.to_owned());
+            current.rollback_reason = Some(text.to_owned());
             current.updated_at = now;
             current.held_until = None;
         }

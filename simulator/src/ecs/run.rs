@@ -90,7 +90,7 @@ pub(super) fn run_task(world: &mut World, request: &Value) -> Answer {
     Ok(shown)
 }
 
-/// What can be said of a request without looking at anything else.
+/// What a request alone shows to be wrong.
 fn check_request(request: &Value) -> Result<(), ApiError> {
     refuse_parameters(request, &["referenceId"])?;
     for volume in request["volumeConfigurations"]

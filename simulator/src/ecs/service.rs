@@ -16,7 +16,7 @@ pub(super) struct Service {
     pub(super) deployments: Vec<Deployment>,
     /// Oldest first.
     pub(super) service_deployments: Vec<ServiceDeployment>,
-    /// Newest first: id, time, words.
+    /// Newest first: id, time, text.
     pub(super) events: Vec<(String, i64, String)>,
     /// ARN and task definition of every service revision.
     pub(super) revisions: Vec<(String, String)>,
@@ -35,7 +35,7 @@ pub(super) struct Deployment {
     pub(super) updated_at: i64,
     /// Failed in a row.
     pub(super) failed: i64,
-    /// What served before: a rollback goes there.
+    /// What served before: a rollback goes to it.
     pub(super) previous: String,
     /// Left to go through, the current one first.
     pub(super) stages: Vec<Stage>,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// What becomes of a task, told by its image or by the command that it is run with.
+/// What becomes of a task, known by its image or by the command that it is run with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Behaviour {
     /// Runs after so long, and stays.

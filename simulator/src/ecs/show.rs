@@ -51,7 +51,7 @@ impl World {
         }
         let events = service.events.iter().take(EVENTS_SHOWN);
         let events: Vec<Value> = events
-            .map(|(id, at, words)| json!({"id": id, "createdAt": time(*at), "message": words}))
+            .map(|(id, at, text)| json!({"id": id, "createdAt": time(*at), "message": text}))
             .collect();
         let mut shown = json!({
             "serviceArn": service.arn(),

@@ -48,7 +48,7 @@ pub(super) struct Task {
     /// Of the container that decides.
     pub(super) exit_code: Option<i64>,
     pub(super) container_reason: Option<String>,
-    /// The container that decides has ended, and the task goes on without it.
+    /// The container that decides has exited, and the task goes on without it.
     pub(super) has_lost_container: bool,
     pub(super) placement: Placement,
     /// What `RunTask` asked for; nothing for a service's task.
@@ -199,7 +199,7 @@ impl Task {
         Some(Step::Failed)
     }
 
-    /// The container that decides has ended, and the task with it if it is essential.
+    /// The container that decides exits, and the task stops with it if it is essential.
     fn container_ends(&mut self, now: i64, exit_code: i64) -> Option<Step> {
         self.exit_code = Some(exit_code);
         let deciding = self.fate.containers.get(self.fate.deciding);

@@ -144,7 +144,7 @@ fn a_run_goes_on_without_a_container_that_is_not_essential_until_it_is_stopped()
 }
 
 #[test]
-fn a_task_that_has_ended_cannot_be_stopped_any_more_and_one_that_never_ran_has_no_exit_codes() {
+fn a_stopped_task_cannot_be_stopped_again_and_one_that_never_ran_has_no_exit_codes() {
     let world = world();
     world.ecs.command("migrate", crash(1));
     world.ecs.command("never", Behaviour::StuckPending);
@@ -308,8 +308,8 @@ fn a_run_that_ecs_would_refuse_is_refused() {
             "Volume configuration provided but no matching configuredAtLaunch volume found in task definition.",
         ),
     ] {
-        let said = world.refusal("RunTask", refused.clone());
-        assert_eq!(said, (code.to_owned(), message.to_owned()), "{refused}");
+        let refusal = world.refusal("RunTask", refused.clone());
+        assert_eq!(refusal, (code.to_owned(), message.to_owned()), "{refused}");
     }
     assert_eq!(world.ecs.tasks_run(), [] as [Value; 0]);
     world
@@ -443,9 +443,9 @@ fn services_and_clusters_are_listed_page_by_page_and_ten_services_described_at_a
             "Tasks cannot be empty.",
         ),
     ] {
-        let said = world.refusal(operation, request);
+        let refusal = world.refusal(operation, request);
         assert_eq!(
-            said,
+            refusal,
             ("InvalidParameterException".to_owned(), message.to_owned())
         );
     }

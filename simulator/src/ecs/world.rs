@@ -217,12 +217,12 @@ impl World {
         i64::try_from(tasks.count()).unwrap_or(i64::MAX)
     }
 
-    pub(super) fn event(&mut self, place: usize, words: &str) {
+    pub(super) fn event(&mut self, place: usize, text: &str) {
         let id = format!("00000000-0000-4000-9000-{:012x}", self.next_id());
         let now = self.now;
         self.services[place]
             .events
-            .insert(0, (id, now, words.to_owned()));
+            .insert(0, (id, now, text.to_owned()));
     }
 
     /// A task of this revision that is about to start; its service and deployment are left open.
@@ -271,7 +271,7 @@ impl World {
             Container {
                 name: text("name"),
                 image: text("image"),
-                // As ECS has it where nothing is said.
+                // As ECS has it where nothing is set.
                 is_essential: container["essential"].as_bool().unwrap_or(true),
             }
         };
