@@ -219,22 +219,8 @@ fn of_rollout(failed: Failed<'_>) -> Failure {
             task_definition,
             was_complete,
         } => {
-            let other = text::last_part(task_definition);
-            let what = if cause.is_empty() {
-                match was_complete {
-                    Some(true) => format!(
-                        "{target}: {revision} was complete, and another deployment has taken its place since ({other}, {by})."
-                    ),
-                    Some(false) => format!(
-                        "{target}: {revision} was replaced by another deployment before it was complete ({other}, {by})."
-                    ),
-                    None => format!(
-                        "{target}: {revision} was replaced by another deployment ({other}, {by})."
-                    ),
-                }
-            } else {
-                format!("{headline} Another deployment has taken its place since ({other}, {by}).")
-            };
+            let by = (text::last_part(task_definition), by.as_str());
+            let what = replaced(failed, by, *was_complete);
             format!("{what} It was left alone: {}.", now())
         }
         Verdict::Gone { status } => format!(
@@ -273,6 +259,33 @@ fn of_rollout(failed: Failed<'_>) -> Failure {
         }
     };
     failed.with_details(message)
+}
+
+/// That the deployment `by`, a revision and an id, has taken the place of ours.
+fn replaced(failed: Failed<'_>, by: (&str, &str), was_complete: Option<bool>) -> String {
+    let Failed {
+        target,
+        revision,
+        cause,
+        ..
+    } = failed;
+    let (other, id) = by;
+    if !cause.is_empty() {
+        return format!(
+            "{target}: {revision} failed: {cause}. Another deployment has taken its place since ({other}, {id})."
+        );
+    }
+    match was_complete {
+        Some(true) => format!(
+            "{target}: {revision} was complete, and another deployment has taken its place since ({other}, {id})."
+        ),
+        Some(false) => format!(
+            "{target}: {revision} was replaced by another deployment before it was complete ({other}, {id})."
+        ),
+        None => {
+            format!("{target}: {revision} was replaced by another deployment ({other}, {id}).")
+        }
+    }
 }
 
 /// What became of a service because another one of the same deployment failed. `why_not` is why it was not
