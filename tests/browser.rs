@@ -91,12 +91,12 @@ fn chromium(folder: &Path, theme: Theme, arguments: &[&str], file: &Path) -> Str
             )
         });
     let _ = fs::remove_dir_all(&profile);
-    let (output, errors) = (
+    let (page, errors) = (
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
     );
     assert!(output.status.success(), "{}: {errors}", output.status);
-    output.into_owned()
+    page.into_owned()
 }
 
 fn attribute(html: &str) -> String {
