@@ -5,7 +5,8 @@
 
 use serde_json::Value;
 
-use crate::answer::{self, Answered, Unanswered};
+pub use crate::answer::Unanswered;
+use crate::answer::{self, Answered};
 use crate::aws::Aws;
 use crate::deploy::cleanup::Cleanup;
 use crate::deploy::failure::{Failure, FailureKind};
