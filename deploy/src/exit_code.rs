@@ -34,7 +34,9 @@ pub fn meaning(code: i32) -> Option<&'static str> {
         SIGKILL => {
             "it was killed (SIGKILL): it used more memory than its own limit, or did not stop in time when it was told to"
         }
-        139 => "a segmentation fault (SIGSEGV): a defect of the program, or an image for another CPU",
+        139 => {
+            "a segmentation fault (SIGSEGV): a defect of the program, or an image for another CPU"
+        }
         SIGTERM => "it was asked to stop (SIGTERM) and did",
         _ => return None,
     })

@@ -380,6 +380,9 @@ fn reason_of(
     {
         return Some(Reason::Alarms(seen.alarms.clone()));
     }
+    if let Some(hook) = seen.and_then(|seen| seen.failed_hook.as_ref()) {
+        return Some(Reason::Hook(hook.clone()));
+    }
     seen.and_then(|seen| {
         seen.rollback_reason
             .as_ref()

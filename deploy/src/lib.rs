@@ -6,9 +6,11 @@
 
 pub mod call;
 pub mod cleanup;
+pub mod containers;
 pub mod deployment;
 pub mod diff;
 pub mod evidence;
+pub mod exit_code;
 pub mod facts;
 pub mod failure;
 pub mod fit;

@@ -94,6 +94,24 @@ pub enum Refusal {
         "{0}: this is an Express Mode service: use UpdateExpressGatewayService (aws ecs update-express-gateway-service), which manages its task definition."
     )]
     ExpressMode(Target),
+    /// The service's deployment configuration lets no deployment move.
+    #[error(
+        "{target}: no deployment of it can move: with minimumHealthyPercent {minimum} and maximumPercent {maximum} ECS has to run at least {fewest} and at most {most} of its {desired} tasks, and can neither stop an old task nor start a new one. Lower the first or raise the second."
+    )]
+    CannotMove {
+        /// Which.
+        target: Target,
+        /// `minimumHealthyPercent`.
+        minimum: i32,
+        /// `maximumPercent`.
+        maximum: i32,
+        /// So few tasks may run.
+        fewest: i64,
+        /// So many tasks may run.
+        most: i64,
+        /// So many are wanted.
+        desired: i32,
+    },
     /// No rollout of the service can end before CodePipeline ends the action.
     #[error(
         "{target}: {rollout}; CodePipeline gives an action 24 hours in all, of which {} are left for that: shorten the service's bake time.",
@@ -372,6 +390,7 @@ impl Refusal {
             | Self::ExternalController(_)
             | Self::UnknownController { .. }
             | Self::ExpressMode(_)
+            | Self::CannotMove { .. }
             | Self::OutlastsAction { .. }
             | Self::OutlastsTimeout { .. }
             | Self::SeveralFamilies { .. }
@@ -402,6 +421,7 @@ impl Refusal {
             | Self::ExternalController(_)
             | Self::UnknownController { .. }
             | Self::ExpressMode(_)
+            | Self::CannotMove { .. }
             | Self::OutlastsAction { .. }
             | Self::OutlastsTimeout { .. }
             | Self::NotSetToARevision { .. }
@@ -645,6 +665,18 @@ mod tests {
                 "s0 on prod: each of its deployments takes 60 min at least, for its traffic is shifted in 10 min (CANARY) and watched for 50 min after that; CodePipeline gives an action 24 hours in all, of which 1380 min are left for that: shorten the service's bake time.",
             ),
             (
+                Refusal::CannotMove {
+                    target: target(0),
+                    minimum: 100,
+                    maximum: 100,
+                    fewest: 2,
+                    most: 2,
+                    desired: 2,
+                },
+                Configuration,
+                "s0 on prod: no deployment of it can move: with minimumHealthyPercent 100 and maximumPercent 100 ECS has to run at least 2 and at most 2 of its 2 tasks, and can neither stop an old task nor start a new one. Lower the first or raise the second.",
+            ),
+            (
                 Refusal::OutlastsTimeout {
                     target: target(0),
                     rollout: rollout(),
@@ -830,6 +862,7 @@ mod tests {
             Refusal::ExternalController(_) => 7,
             Refusal::UnknownController { .. } => 8,
             Refusal::ExpressMode(_) => 9,
+            Refusal::CannotMove { .. } => 31,
             Refusal::OutlastsAction { .. } => 10,
             Refusal::OutlastsTimeout { .. } => 11,
             Refusal::NotSetToARevision { .. } => 12,
@@ -854,7 +887,7 @@ mod tests {
         }
     }
 
-    const NUMBERS: usize = 31;
+    const NUMBERS: usize = 32;
 
     #[test]
     fn each_refusal_has_its_kind_and_its_sentence() {

@@ -22,6 +22,8 @@ pub struct ServiceSeen {
     pub bake_minutes: i32,
     /// How long, in minutes, its traffic takes to be shifted.
     pub shift_minutes: i32,
+    /// `minimumHealthyPercent` and `maximumPercent` of its deployments, where ECS shows them.
+    pub percents: Option<(i32, i32)>,
     /// Whether its circuit breaker, if it has one, rolls back.
     pub breaker_rolls_back: Option<bool>,
     /// Whether its deployment alarms, if it has any, roll back.
@@ -38,6 +40,19 @@ impl ServiceSeen {
     /// shows.
     pub fn is_told_by_rollout_state(&self) -> bool {
         matches!(self.strategy.as_deref(), None | Some("ROLLING")) && self.bake_minutes == 0
+    }
+
+    /// How few and how many tasks ECS may run during a rolling update, if these bounds let it neither stop
+    /// an old task nor start a new one. It rounds the first up and the second down
+    /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html>).
+    pub fn stuck_bounds(&self) -> Option<(i64, i64)> {
+        let (minimum, maximum) = self.percents?;
+        let is_rolling = matches!(self.strategy.as_deref(), None | Some("ROLLING"));
+        let desired = i64::from(self.desired);
+        let fewest = (desired * i64::from(minimum) + 99).div_euclid(100);
+        let most = (desired * i64::from(maximum)).div_euclid(100);
+        let is_stuck = is_rolling && desired > 0 && fewest >= desired && most <= desired;
+        is_stuck.then_some((fewest, most))
     }
 
     /// The deployment that ECS works towards.
@@ -155,6 +170,9 @@ pub struct ServiceDeploymentSeen {
     pub new_weight: Option<f64>,
     /// What a hook waits for, as `PRE_SCALE_UP waits at hook h-1 until …`.
     pub waiting: Option<String>,
+    /// The lifecycle hook that failed or timed out, said as `lifecycle hook h-1 at POST_SCALE_UP failed (function
+    /// check)`.
+    pub failed_hook: Option<String>,
     /// Why it is rolled back, in ECS's text.
     pub rollback_reason: Option<String>,
     /// The revision that a rollback brings, which need not be the one that was set before
@@ -203,5 +221,47 @@ impl Look {
             } => Some((service, service_deployment.as_deref())),
             Self::Missing | Self::NoNews { .. } => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rolling_update_moves_if_one_task_more_or_one_task_less_may_run() {
+        let stuck = |minimum, maximum, desired| {
+            let seen = ServiceSeen {
+                percents: Some((minimum, maximum)),
+                desired,
+                ..ServiceSeen::default()
+            };
+            seen.stuck_bounds()
+        };
+        assert_eq!(stuck(100, 100, 2), Some((2, 2)));
+        assert_eq!(stuck(50, 100, 1), Some((1, 1)));
+        assert_eq!(stuck(100, 150, 1), Some((1, 1)));
+        assert_eq!(stuck(51, 100, 2), Some((2, 2)));
+        for (minimum, maximum, desired) in [
+            (100, 200, 1),
+            (0, 100, 1),
+            (50, 100, 2),
+            (100, 150, 2),
+            (100, 100, 0),
+        ] {
+            assert_eq!(
+                stuck(minimum, maximum, desired),
+                None,
+                "{minimum} {maximum} {desired}"
+            );
+        }
+        let staged = ServiceSeen {
+            percents: Some((100, 100)),
+            desired: 2,
+            strategy: Some("BLUE_GREEN".to_owned()),
+            ..ServiceSeen::default()
+        };
+        assert_eq!(staged.stuck_bounds(), None);
+        assert_eq!(ServiceSeen::default().stuck_bounds(), None);
     }
 }

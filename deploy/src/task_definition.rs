@@ -340,6 +340,11 @@ impl Described {
         Some(memory.to_owned()).filter(|memory| !memory.is_empty())
     }
 
+    /// Its containers' definitions.
+    pub(crate) fn containers(&self) -> &[Value] {
+        containers(&self.task_definition)
+    }
+
     /// Where `container` logs, if with the `awslogs` driver to streams whose names are known
     /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html>).
     pub fn log_of(&self, container: &str) -> Option<LogOptions> {

@@ -46,6 +46,8 @@ pub enum Reason {
     AlarmText(String),
     /// ECS's circuit breaker, in its own text.
     CircuitBreaker(String),
+    /// A lifecycle hook failed or timed out, as far as ECS shows which.
+    Hook(String),
     /// It was complete, and the service was set back since, by the deployment with this id.
     SetBackSince(String),
     /// Anything else, in ECS's own text.
@@ -62,6 +64,8 @@ impl Reason {
         let text = text.to_owned();
         Some(if lower.contains("circuit breaker") {
             Self::CircuitBreaker(text)
+        } else if lower.contains("lifecycle hook") {
+            Self::Hook(text)
         } else if lower.contains("alarm") {
             Self::AlarmText(text)
         } else {
@@ -73,14 +77,14 @@ impl Reason {
     pub fn is_ecs_own_doing(&self) -> bool {
         match self {
             Self::Alarms(_) | Self::AlarmText(_) | Self::CircuitBreaker(_) => true,
-            Self::SetBackSince(_) | Self::Other(_) => false,
+            Self::Hook(_) | Self::SetBackSince(_) | Self::Other(_) => false,
         }
     }
 
     /// Whether it explains more than the tasks do: they stopped because of it.
     pub fn explains_all(&self) -> bool {
         match self {
-            Self::Alarms(_) => true,
+            Self::Alarms(_) | Self::Hook(_) => true,
             Self::AlarmText(_)
             | Self::CircuitBreaker(_)
             | Self::SetBackSince(_)
@@ -97,9 +101,10 @@ impl fmt::Display for Reason {
                 f,
                 "it was complete, and the service has been set back since ({by})"
             ),
-            Self::AlarmText(text) | Self::CircuitBreaker(text) | Self::Other(text) => {
-                f.write_str(text)
-            }
+            Self::AlarmText(text)
+            | Self::CircuitBreaker(text)
+            | Self::Hook(text)
+            | Self::Other(text) => f.write_str(text),
         }
     }
 }

@@ -1094,6 +1094,10 @@ fn service_described(service: &Service) -> ServiceDescribed {
                 .and_then(aws_sdk_ecs::types::DeploymentConfiguration::bake_time_in_minutes)
                 .unwrap_or(0),
             shift_minutes: configuration.map_or(0, shift_minutes),
+            percents: configuration.and_then(|configuration| {
+                let minimum = configuration.minimum_healthy_percent()?;
+                Some((minimum, configuration.maximum_percent()?))
+            }),
             breaker_rolls_back: breaker
                 .filter(|breaker| breaker.enable())
                 .map(aws_sdk_ecs::types::DeploymentCircuitBreaker::rollback),
@@ -1171,6 +1175,7 @@ fn service_deployment_described(described: &ServiceDeployment) -> ServiceDeploym
                 aws_sdk_ecs::types::ServiceRevisionSummary::requested_production_traffic_weight,
             ),
             waiting: waiting(described),
+            failed_hook: failed_hook(described),
             rollback_reason: described
                 .rollback()
                 .and_then(|rollback| rollback.reason())
@@ -1213,6 +1218,33 @@ fn waiting(described: &ServiceDeployment) -> Option<String> {
         "{stage} waits at hook {}{until}{then}",
         shown(text::last_part(name))
     ))
+}
+
+/// The hook that ended the deployment, if one did: stage, hook, what it calls, and how it ended.
+fn failed_hook(described: &ServiceDeployment) -> Option<String> {
+    let mut hooks = described.lifecycle_hook_details().iter();
+    let (hook, how) = hooks.find_map(|hook| match hook.status()? {
+        DeploymentLifecycleHookStatus::Failed => Some((hook, "failed")),
+        DeploymentLifecycleHookStatus::TimedOut => Some((hook, "timed out")),
+        _ => None,
+    })?;
+    let stage = described
+        .lifecycle_stage()
+        .map_or_else(String::new, |stage| format!(" at {}", stage.as_str()));
+    let target = hook.target_arn().map(|arn| shown(text::last_part(arn)));
+    // A function's ARN ends in `:function:NAME`.
+    let function = target
+        .as_deref()
+        .map(|name| name.rsplit(':').next().unwrap_or(name));
+    let name = hook.hook_id().map(shown);
+    Some(match (name, function) {
+        (Some(name), Some(function)) => {
+            format!("lifecycle hook {name}{stage} {how} (function {function})")
+        }
+        (Some(name), None) => format!("lifecycle hook {name}{stage} {how}"),
+        (None, Some(function)) => format!("the lifecycle hook{stage} {how} (function {function})"),
+        (None, None) => format!("a lifecycle hook{stage} {how}"),
+    })
 }
 
 fn stopped_task(task: &Task) -> StoppedTask {

@@ -3,11 +3,12 @@
 
 use super::Run;
 use crate::deploy::deployment::{Deployment, Service};
-use crate::deploy::evidence::{self, Evidence};
+use crate::deploy::evidence::Evidence;
 use crate::deploy::images;
 use crate::deploy::machine::Event;
 use crate::deploy::region::Region;
 use crate::deploy::seen::Look;
+use crate::deploy::task_definition::Described;
 
 impl Run<'_> {
     /// The evidence on our deployment of the service at `place`.
@@ -30,34 +31,41 @@ impl Run<'_> {
                 self.text(&error)
             )),
         }
-        if let Some((task, container)) = evidence::task_to_read(&evidence.stopped) {
-            let (task, container) = (task.id.clone(), container.name.clone());
-            self.read_log(&mut evidence, &own_arn, &task, &container)
-                .await;
+        if !evidence.stopped.is_empty() {
+            self.explain_tasks(&mut evidence, &own_arn).await;
         }
         Event::Explained(place, evidence)
     }
 
-    /// The log of `container` in the task with the id `task` of the revision `own`, and the memory that its
-    /// task has.
-    pub(super) async fn read_log(
-        &self,
-        evidence: &mut Evidence,
-        own_arn: &str,
-        task: &str,
-        container: &str,
-    ) {
-        let described = match self.ecs.describe_task_definition(own_arn).await {
+    /// What the revision `own` and the log of the container that failed add to its stopped tasks.
+    pub(super) async fn explain_tasks(&self, evidence: &mut Evidence, own: &str) {
+        let described = match self.ecs.describe_task_definition(own).await {
             Ok(described) => described,
             Err(error) => {
                 self.warn(format!(
-                    "where {container} logs is not known: {}",
+                    "what the revision says of its containers is not known: {}",
                     self.text(&error)
                 ));
                 return;
             }
         };
         evidence.task_memory = described.memory();
+        evidence.containers = described.container_facts();
+        let Some((task, container)) = evidence.task_to_read() else {
+            return;
+        };
+        let (task, container) = (task.id.clone(), container.name.clone());
+        self.read_log(evidence, &described, &task, &container).await;
+    }
+
+    /// The log of `container` in the task with the id `task`.
+    async fn read_log(
+        &self,
+        evidence: &mut Evidence,
+        described: &Described,
+        task: &str,
+        container: &str,
+    ) {
         let Some(log) = described.log_of(container) else {
             return;
         };

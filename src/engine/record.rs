@@ -299,7 +299,7 @@ impl Run<'_> {
                     .map(|task| StoppedRecord {
                         task: task.id.clone(),
                         at: task.stopped_at,
-                        reason: task.stop_text(),
+                        reason: task.stop_text(&[]),
                     })
                     .collect();
                 record.stopped.sort_by_key(|task| task.at);

@@ -265,8 +265,7 @@ impl Run<'_> {
         {
             evidence.stopped = vec![task::end_of(end, &asked.container)];
             let own_arn = own_arn(&deployment.services[task.service]);
-            self.read_log(&mut evidence, &own_arn, &end.id, &asked.container)
-                .await;
+            self.explain_tasks(&mut evidence, &own_arn).await;
         }
         Event::TaskExplained(evidence)
     }

@@ -224,3 +224,28 @@ async fn what_is_refused_after_the_task_says_that_it_ran() {
     let (_, message) = failure(&answer);
     assert!(message.lines().next().unwrap().contains(ran), "{message}");
 }
+
+#[tokio::test]
+async fn a_service_whose_deployments_cannot_move_is_refused_with_the_numbers() {
+    for (percents, desired_count) in [((100, 100), 2), ((50, 100), 1)] {
+        let world = World::with_service(ServiceSetup {
+            percents,
+            desired_count,
+            ..ServiceSetup::default()
+        });
+        let answer = world.deploy(json!({})).await;
+        let (kind, message) = failure(&answer);
+        assert_eq!(kind, "ConfigurationError");
+        let (minimum, maximum) = percents;
+        let numbers = format!(
+            "minimumHealthyPercent {minimum} and maximumPercent {maximum} ECS has to run at least {desired_count} and at most {desired_count} of its {desired_count} tasks"
+        );
+        assert!(message.contains(&numbers), "{message}");
+        assert_eq!(world.count("RegisterTaskDefinition"), 0);
+    }
+    let world = World::with_service(ServiceSetup {
+        percents: (50, 100),
+        ..ServiceSetup::default()
+    });
+    success(&world.deploy(json!({})).await);
+}

@@ -93,7 +93,22 @@ pub struct ObservedSchedule {
 
 /// Why this service cannot be deployed to by us, or a deployment of it never end within its time.
 pub fn unsuitable(spec: &DeploySpec, service: &ObservedService) -> Option<Refusal> {
-    unsupported(service).or_else(|| too_long(spec, service))
+    unsupported(service)
+        .or_else(|| cannot_move(service))
+        .or_else(|| too_long(spec, service))
+}
+
+fn cannot_move(service: &ObservedService) -> Option<Refusal> {
+    let (minimum, maximum) = service.seen.percents?;
+    let (fewest, most) = service.seen.stuck_bounds()?;
+    Some(Refusal::CannotMove {
+        target: service.target.clone(),
+        minimum,
+        maximum,
+        fewest,
+        most,
+        desired: service.seen.desired,
+    })
 }
 
 fn unsupported(service: &ObservedService) -> Option<Refusal> {

@@ -100,7 +100,7 @@ fn what_cannot_be_deployed_to_is_refused_by_its_reason() {
         shift: Duration::from_mins(shift),
         bake: Duration::from_mins(bake),
     };
-    let rows: [(fn(&mut ObservedService), Option<Refusal>); 9] = [
+    let rows: [(fn(&mut ObservedService), Option<Refusal>); 10] = [
         (none, None),
         (|one| one.controller = Some("ECS".to_owned()), None),
         (
@@ -128,6 +128,17 @@ fn what_cannot_be_deployed_to_is_refused_by_its_reason() {
         (
             |one| one.resource_management = Some("ECS".to_owned()),
             Some(Refusal::ExpressMode(target(0))),
+        ),
+        (
+            |one| (one.seen.percents, one.seen.desired) = (Some((100, 100)), 2),
+            Some(Refusal::CannotMove {
+                target: target(0),
+                minimum: 100,
+                maximum: 100,
+                fewest: 2,
+                most: 2,
+                desired: 2,
+            }),
         ),
         (
             |one| {

@@ -4,7 +4,7 @@ use crate::deployment::{Deployment, Owner, Service, Stage};
 use crate::evidence::{Evidence, REASON_LIMIT_CHARS, cause as cause_of};
 use crate::failure::{Failure, FailureKind, MESSAGE_LIMIT_BYTES};
 use crate::revision::Revision;
-use crate::seen::{Look, ServiceSeen};
+use crate::seen::{Look, ServiceDeploymentSeen, ServiceSeen};
 use crate::spec::DeploySpec;
 use crate::text;
 use crate::time::{Timestamp, human};
@@ -49,7 +49,7 @@ pub fn failed(
         revision: &service.revision,
         cause: &cause,
         verdict,
-        service: service.live.look.as_ref().and_then(Look::service),
+        look: service.live.look.as_ref(),
         not_rolled_back: service.given_up().unwrap_or(why_not),
         given_up: service.given_up(),
         overwritten: &overwritten(service),
@@ -106,29 +106,45 @@ fn why_not_rolled_back(stage: &Stage, may_roll_back: bool) -> &'static str {
     }
 }
 
-/// What runs now, as `app:41 is serving, 2 of 2 tasks`. Counts are ECS's own.
-pub fn serving_now(service: &ServiceSeen) -> String {
-    let mut running: Vec<String> = service
-        .deployments
+/// What serves now, as `app:41 is serving, 2 of 2 tasks`: each revision once. Counts are ECS's own.
+///
+/// Tasks that run and have no traffic do not serve: those of our revision in a deployment with stages, as long
+/// as `deployment` gives it no weight.
+pub fn serving_now(service: &ServiceSeen, deployment: Option<&ServiceDeploymentSeen>) -> String {
+    let without_traffic = deployment
+        .filter(|_| !matches!(service.strategy.as_deref(), None | Some("ROLLING")))
+        .filter(|one| one.new_weight.is_some_and(|weight| weight <= 0.0))
+        .and_then(|one| one.task_definition.as_deref());
+    let mut running: Vec<(&str, i32)> = Vec::new();
+    for one in service.deployments.iter().filter(|one| one.running > 0) {
+        let name = text::last_part(&one.task_definition);
+        match running.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, count)) => *count += one.running,
+            None => running.push((name, one.running)),
+        }
+    }
+    let has_traffic = |name: &str| without_traffic.is_none_or(|none| text::last_part(none) != name);
+    let serving: Vec<String> = running
         .iter()
-        .filter(|deployment| deployment.running > 0)
-        .map(|deployment| {
-            format!(
-                "{} is serving, {} of {} tasks",
-                text::last_part(&deployment.task_definition),
-                deployment.running,
-                service.desired,
-            )
+        .filter(|(name, _)| has_traffic(name))
+        .map(|(name, count)| {
+            // While one deployment takes over from another more may run than are wanted.
+            let count = (*count).min(service.desired.max(1));
+            format!("{name} is serving, {count} of {} tasks", service.desired)
         })
         .collect();
-    running.dedup();
-    if running.is_empty() {
-        format!(
+    if !serving.is_empty() {
+        return serving.join("; ");
+    }
+    match running.first() {
+        Some((name, count)) => format!(
+            "nothing is serving: {name} runs {count} of {} tasks, without traffic",
+            service.desired
+        ),
+        None => format!(
             "no task of the service is running (it wants {})",
             service.desired
-        )
-    } else {
-        running.join("; ")
+        ),
     }
 }
 
@@ -156,7 +172,7 @@ struct Failed<'a> {
     /// The last verdict.
     verdict: &'a Verdict,
     /// The last look at the service, if there was one.
-    service: Option<&'a ServiceSeen>,
+    look: Option<&'a Look>,
     /// Why nothing was rolled back, if nothing was.
     not_rolled_back: &'a str,
     /// Why it could not be rolled back, if that was tried.
@@ -171,8 +187,7 @@ struct Failed<'a> {
 
 impl Failed<'_> {
     fn now(&self) -> String {
-        self.service
-            .map_or_else(|| "what serves now is not known".to_owned(), serving_now)
+        now_of(self.look)
     }
 
     fn with_details(&self, headline: String) -> Failure {
@@ -181,6 +196,13 @@ impl Failed<'_> {
         let room = MESSAGE_LIMIT_BYTES.saturating_sub(headline.len());
         let details = self.evidence.details(room);
         Failure::new(FailureKind::Job, headline + &details)
+    }
+}
+
+fn now_of(look: Option<&Look>) -> String {
+    match look.and_then(Look::seen) {
+        Some((service, deployment)) => serving_now(service, deployment),
+        None => "what serves now is not known".to_owned(),
     }
 }
 
@@ -298,7 +320,7 @@ fn of_other(other: &Service, why_not: &str) -> String {
         why: NOT_LOOKED_AT.to_owned(),
     };
     let verdict = other.live.verdict.as_ref().unwrap_or(&no_news);
-    let now = service.map_or_else(|| "what serves now is not known".to_owned(), serving_now);
+    let now = now_of(other.live.look.as_ref());
     match verdict {
         Verdict::Untouched => format!("{target} was not changed."),
         Verdict::RolledBack { .. } => format!("{target} was rolled back, too: {now}."),
@@ -440,11 +462,11 @@ mod tests {
     }
 
     /// The message of a failed rollout and the sentence that says why nothing was rolled back.
-    fn message(cause: &str, verdict: &Verdict, service: Option<&ServiceSeen>) -> String {
+    fn message(cause: &str, verdict: &Verdict, look: Option<&Look>) -> String {
         of_rollout(failed(
             cause,
             verdict,
-            service,
+            look,
             &Evidence::default(),
             &revision(),
         ))
@@ -454,7 +476,7 @@ mod tests {
     fn failed<'a>(
         cause: &'a str,
         verdict: &'a Verdict,
-        service: Option<&'a ServiceSeen>,
+        look: Option<&'a Look>,
         evidence: &'a Evidence,
         revision: &'a Revision,
     ) -> Failed<'a> {
@@ -463,7 +485,7 @@ mod tests {
             revision,
             cause,
             verdict,
-            service,
+            look,
             not_rolled_back: "Rollback is false",
             others: &[],
             given_up: None,
@@ -472,8 +494,8 @@ mod tests {
         }
     }
 
-    fn serving(revision: &str, running: i32) -> ServiceSeen {
-        ServiceSeen {
+    fn serving(revision: &str, running: i32) -> Look {
+        let service = ServiceSeen {
             status: "ACTIVE".to_owned(),
             desired: 2,
             deployments: vec![DeploymentSeen {
@@ -482,6 +504,10 @@ mod tests {
                 ..DeploymentSeen::default()
             }],
             ..ServiceSeen::default()
+        };
+        Look::Seen {
+            service: Box::new(service),
+            service_deployment: None,
         }
     }
 
@@ -624,5 +650,56 @@ mod tests {
         for reason in ["ECS deployment circuit breaker: x", "alarm 5xx went off"] {
             assert_eq!(cause(reason, Some("5 min")), reason);
         }
+    }
+
+    fn seen_with(deployments: &[(&str, i32)]) -> ServiceSeen {
+        let listed = deployments
+            .iter()
+            .map(|(revision, running)| DeploymentSeen {
+                task_definition: format!("arn/{revision}"),
+                running: *running,
+                ..DeploymentSeen::default()
+            });
+        ServiceSeen {
+            desired: 2,
+            deployments: listed.collect(),
+            ..ServiceSeen::default()
+        }
+    }
+
+    #[test]
+    fn each_revision_is_named_once_though_two_deployments_bring_it() {
+        let seen = seen_with(&[("app:1", 1), ("app:1", 2), ("app:2", 1)]);
+        assert_eq!(
+            serving_now(&seen, None),
+            "app:1 is serving, 2 of 2 tasks; app:2 is serving, 1 of 2 tasks"
+        );
+    }
+
+    #[test]
+    fn tasks_that_run_without_traffic_do_not_serve() {
+        let weighing = |weight| ServiceDeploymentSeen {
+            task_definition: Some("arn/app:2".to_owned()),
+            new_weight: Some(weight),
+            ..ServiceDeploymentSeen::default()
+        };
+        let mut seen = seen_with(&[("app:2", 2), ("app:1", 2)]);
+        seen.strategy = Some("BLUE_GREEN".to_owned());
+        let blue = "app:1 is serving, 2 of 2 tasks";
+        assert_eq!(serving_now(&seen, Some(&weighing(0.0))), blue);
+        let both = serving_now(&seen, Some(&weighing(10.0)));
+        assert!(
+            both.contains("app:2 is serving") && both.contains(blue),
+            "{both}"
+        );
+        // A rolling update has no weights; ECS shows one all the same.
+        seen.strategy = None;
+        assert_eq!(serving_now(&seen, Some(&weighing(0.0))), both);
+        let mut only_green = seen_with(&[("app:2", 1)]);
+        only_green.strategy = Some("BLUE_GREEN".to_owned());
+        assert_eq!(
+            serving_now(&only_green, Some(&weighing(0.0))),
+            "nothing is serving: app:2 runs 1 of 2 tasks, without traffic"
+        );
     }
 }

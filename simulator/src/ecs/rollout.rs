@@ -159,6 +159,7 @@ impl World {
             weight: 0.0,
             held_until: None,
             hook_is_done: false,
+            hook_timed_out: false,
             triggered: Vec::new(),
             is_frozen: false,
             failures: 0,
@@ -220,6 +221,7 @@ impl World {
             let timeout = i64::from(hook.timeout_minutes) * 60 * SECOND_MS;
             let until = *current.held_until.get_or_insert(now + timeout);
             if now >= until {
+                current.hook_timed_out = true;
                 self.roll_back(place, "A lifecycle hook timed out.");
             }
             return;

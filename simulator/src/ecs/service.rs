@@ -67,6 +67,8 @@ pub(super) struct ServiceDeployment {
     /// When the hook that holds it gives up; `None` if none does.
     pub(super) held_until: Option<i64>,
     pub(super) hook_is_done: bool,
+    /// Nobody has answered it in time.
+    pub(super) hook_timed_out: bool,
     pub(super) triggered: Vec<String>,
     pub(super) is_frozen: bool,
     pub(super) failures: i64,

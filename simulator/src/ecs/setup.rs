@@ -99,6 +99,8 @@ pub struct ServiceSetup {
     pub load_balancer: bool,
     /// How long a deployment is watched after it is complete.
     pub bake_minutes: u32,
+    /// `minimumHealthyPercent` and `maximumPercent`.
+    pub percents: (i64, i64),
     /// A hook that holds each deployment.
     pub pause_hook: Option<PauseHook>,
     /// What it shows as its capacity provider strategy, instead of the launch type FARGATE.
@@ -137,6 +139,7 @@ impl Default for ServiceSetup {
             classic_load_balancer: false,
             load_balancer: false,
             bake_minutes: 0,
+            percents: (100, 200),
             pause_hook: None,
             capacity_provider_strategy: None,
             network: None,

@@ -160,8 +160,13 @@ impl World {
                 "alarmNames": names, "triggeredAlarmNames": one.triggered});
         }
         if let Some(until) = one.held_until.filter(|_| !one.hook_is_done) {
+            let status = if one.hook_timed_out {
+                "TIMED_OUT"
+            } else {
+                "AWAITING_ACTION"
+            };
             shown["lifecycleHookDetails"] = json!([{
-                "hookId": one.hook_id(), "targetType": "PAUSE", "status": "AWAITING_ACTION",
+                "hookId": one.hook_id(), "targetType": "PAUSE", "status": status,
                 "expiresAt": time(until), "timeoutAction": TIMEOUT_ACTION}]);
         }
         shown
@@ -216,8 +221,8 @@ fn show_capacity(setup: &ServiceSetup, shown: &mut Value) {
 fn shown_configuration(setup: &ServiceSetup) -> Value {
     let mut shown = json!({
         "strategy": setup.strategy.name(),
-        "maximumPercent": 200,
-        "minimumHealthyPercent": 100,
+        "maximumPercent": setup.percents.1,
+        "minimumHealthyPercent": setup.percents.0,
         "bakeTimeInMinutes": setup.bake_minutes,
         "deploymentCircuitBreaker": {
             "enable": setup.circuit_breaker.is_some(),

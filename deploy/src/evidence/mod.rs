@@ -1,0 +1,202 @@
+//! Why a rollout failed: what ECS, its tasks and their logs show → the cause, and the details below it.
+
+mod cause;
+mod quote;
+
+use self::cause::Depth;
+use super::containers::ContainerFacts;
+use super::outside::shown;
+use super::region::Region;
+use super::seen::{Look, ServiceDeploymentSeen};
+use super::text;
+use super::time::Timestamp;
+
+pub use self::cause::cause;
+pub use self::quote::telling_events;
+
+/// One quoted reason takes at most this much of the headline.
+pub(super) const REASON_LIMIT_CHARS: usize = 300;
+
+/// So many groups of stopped tasks, and so many events, are shown.
+const GROUPS_SHOWN: usize = 8;
+const EVENTS_SHOWN: usize = 8;
+
+/// Everything that explains a failure. Each part is present as far as it could be gathered.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Evidence {
+    /// Stopped tasks of our deployment.
+    pub stopped: Vec<StoppedTask>,
+    /// The service's events since the start that say that something went wrong, newest first.
+    pub events: Vec<String>,
+    /// ECS's text on the service deployment and the circuit breaker's counts.
+    pub deployment: Vec<String>,
+    /// What the revision says of its containers; none if that is not known.
+    pub containers: Vec<ContainerFacts>,
+    /// The last lines of the container that failed, oldest first.
+    pub log: Vec<String>,
+    /// The memory of the whole task in MiB, as its task definition says.
+    pub task_memory: Option<String>,
+    /// Where to look on.
+    pub console: Option<String>,
+}
+
+/// A stopped task of our deployment, and why it stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StoppedTask {
+    /// The last part of its ARN.
+    pub id: String,
+    /// `TaskFailedToStart`, `EssentialContainerExited`, `ServiceSchedulerInitiated`, …
+    pub stop_code: String,
+    /// ECS's text.
+    pub reason: String,
+    /// When it stopped.
+    pub stopped_at: Option<Timestamp>,
+    /// Its containers, in ECS's order.
+    pub containers: Vec<StoppedContainer>,
+}
+
+/// A container of a stopped task.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StoppedContainer {
+    /// Its name.
+    pub name: String,
+    /// Its exit code, if it ran.
+    pub exit_code: Option<i32>,
+    /// ECS's text, as `OutOfMemoryError: Container killed due to memory usage`.
+    pub reason: Option<String>,
+}
+
+impl Evidence {
+    /// What a look itself shows.
+    pub fn seen(look: &Look, started: Timestamp) -> Self {
+        let Some((service, service_deployment)) = look.seen() else {
+            return Self::default();
+        };
+        Self {
+            events: telling_events(&service.events, started),
+            deployment: service_deployment.map_or_else(Vec::new, reports_on),
+            console: console_link(&service.arn),
+            ..Self::default()
+        }
+    }
+
+    /// What stands below the headline, one paragraph for each kind of evidence, the log cut from
+    /// its beginning so that all has at most `room` bytes.
+    pub fn details(&self, room: usize) -> String {
+        let mut paragraphs = Vec::new();
+        let groups: Vec<String> = self
+            .groups()
+            .iter()
+            .filter(|group| group.depth != Depth::Scheduler)
+            .take(GROUPS_SHOWN)
+            .map(|group| {
+                format!(
+                    "{} × {}",
+                    group.tasks.len(),
+                    text::cut(&group.text, REASON_LIMIT_CHARS)
+                )
+            })
+            .collect();
+        // One alone is the headline.
+        if groups.len() > 1 {
+            paragraphs.push(format!("Stopped tasks: {}.", groups.join("; ")));
+        }
+        if !self.deployment.is_empty() {
+            paragraphs.push(format!(
+                "ECS on the deployment: {}",
+                self.deployment.join(" ")
+            ));
+        }
+        if !self.events.is_empty() {
+            let shown: Vec<String> = self
+                .events
+                .iter()
+                .take(EVENTS_SHOWN)
+                .map(|event| text::cut(event, REASON_LIMIT_CHARS))
+                .collect();
+            paragraphs.push(format!("ECS events: {}", shown.join(" ")));
+        }
+        let console = self.console.as_ref();
+        let link = console.map_or_else(String::new, |link| format!("\n{link}"));
+        let above = if paragraphs.is_empty() {
+            String::new()
+        } else {
+            format!("\n{}", paragraphs.join("\n"))
+        };
+        let used = above.len() + link.len();
+        if used > room {
+            // The text is too long: the link is kept, because it leads to all of it.
+            let kept = room.saturating_sub(link.len());
+            return format!("{}{link}", text::cut_bytes(&above, kept));
+        }
+        format!("{above}{}{link}", self.log_shown(room - used))
+    }
+
+    fn log_shown(&self, room: usize) -> String {
+        const TITLE: &str = "\nThe log of the container ends:";
+        let mut left = room.saturating_sub(TITLE.len());
+        let mut lines: Vec<String> = Vec::new();
+        for line in self.log.iter().rev() {
+            let line = format!("\n  {}", shown(line.trim_end()));
+            if line.len() > left {
+                break;
+            }
+            left -= line.len();
+            lines.push(line);
+        }
+        if lines.is_empty() {
+            return String::new();
+        }
+        lines.reverse();
+        format!("{TITLE}{}", lines.concat())
+    }
+}
+
+/// Why a rollout failed: by its tasks, else by what ECS says of it, else that ECS gave no reason.
+/// What ECS reports of a service deployment, each once.
+fn reports_on(seen: &ServiceDeploymentSeen) -> Vec<String> {
+    let reasons = [&seen.status_reason, &seen.rollback_reason]
+        .into_iter()
+        .flatten();
+    let reasons = reasons.map(|reason| reason.trim().to_owned());
+    let mut reports = text::once(reasons.filter(|reason| !reason.is_empty()));
+    if let Some((failures, threshold)) = seen.breaker.filter(|(failures, _)| *failures > 0) {
+        reports.push(format!(
+            "Its circuit breaker counted {failures} failed tasks; it trips at {threshold}."
+        ));
+    }
+    reports
+}
+
+/// The service's deployments in the console of its partition, from the service's ARN
+/// `arn:PARTITION:ecs:REGION:ACCOUNT:service/CLUSTER/SERVICE`. `None` for what is none, and for
+/// partitions whose console is not known
+/// (`aws-eusc`: <https://docs.aws.eu/esc/latest/gr/endpoints.html>).
+pub fn console_link(service_arn: &str) -> Option<String> {
+    let parts: Vec<&str> = service_arn.splitn(6, ':').collect();
+    let ["arn", partition, "ecs", region, _, resource] = parts.as_slice() else {
+        return None;
+    };
+    let region = Region::parse(region).filter(|region| region.partition().id == *partition)?;
+    let (cluster, service) = resource.strip_prefix("service/")?.split_once('/')?;
+    let is_name = |name: &str| {
+        let is_known = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        !name.is_empty() && name.bytes().all(is_known)
+    };
+    if !is_name(cluster) || !is_name(service) {
+        return None;
+    }
+    let domain = match *partition {
+        "aws" => "aws.amazon.com",
+        "aws-cn" => "amazonaws.cn",
+        "aws-us-gov" => "amazonaws-us-gov.com",
+        "aws-eusc" => "amazonaws-eusc.eu",
+        _ => return None,
+    };
+    Some(format!(
+        "https://{region}.console.{domain}/ecs/v2/clusters/{cluster}/services/{service}/deployments?region={region}"
+    ))
+}
+
+#[cfg(test)]
+mod tests;
