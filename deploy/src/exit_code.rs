@@ -23,6 +23,7 @@ pub const UNUSUAL: i32 = 255;
 /// What `code` means, as half a sentence that says what to look at.
 pub fn meaning(code: i32) -> Option<&'static str> {
     Some(match code {
+        0 => "it ended by itself, without an error: a container of a service has to keep running",
         NOT_RUNNABLE => {
             "its command was found and cannot be run: is the file executable, and its interpreter (the line with #!) in the image?"
         }
@@ -32,7 +33,7 @@ pub fn meaning(code: i32) -> Option<&'static str> {
         }
         134 => "it aborted itself (SIGABRT): an assertion, or memory that could not be had",
         SIGKILL => {
-            "it was killed (SIGKILL): it used more memory than its own limit, or did not stop in time when it was told to"
+            "it was killed (SIGKILL): it used more memory than its own limit, or did not stop in time when it was asked to"
         }
         139 => {
             "a segmentation fault (SIGSEGV): a defect of the program, or an image for another CPU"
@@ -49,6 +50,7 @@ mod tests {
     #[test]
     fn codes_that_mean_the_same_in_every_image_are_explained_and_a_programs_own_are_not() {
         for (code, says) in [
+            (0, "keep running"),
             (126, "cannot be run"),
             (127, "not found"),
             (132, "another CPU"),
@@ -59,7 +61,7 @@ mod tests {
         ] {
             assert!(meaning(code).unwrap().contains(says), "{code}");
         }
-        for own in [0, 1, 2, 3, 125, 128, UNUSUAL] {
+        for own in [1, 2, 3, 125, 128, UNUSUAL] {
             assert_eq!(meaning(own), None, "{own}");
         }
     }

@@ -80,6 +80,14 @@ fn is_generic(reason: &str) -> bool {
 }
 
 impl StoppedTask {
+    /// Whether somebody or something outside stopped it: how its containers then exited is a consequence
+    /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html>).
+    fn was_stopped_from_outside(&self) -> bool {
+        ["UserInitiated", "SpotInterruption", "TerminationNotice"]
+            .contains(&self.stop_code.as_str())
+            && !self.reason.trim().is_empty()
+    }
+
     /// The container that explains most about why the task stopped; the first of several. Given what the
     /// revision says of its containers, if that is known.
     pub fn telling(&self, facts: &[ContainerFacts]) -> Option<&StoppedContainer> {
@@ -128,7 +136,9 @@ impl StoppedTask {
         let reason = container.and_then(StoppedContainer::reason);
         let text = format!("{} {}", self.reason, reason.unwrap_or_default());
         let exit_code = container.and_then(|container| container.exit_code);
-        if text.contains("CannotPull") {
+        if self.was_stopped_from_outside() {
+            Depth::Other
+        } else if text.contains("CannotPull") {
             Depth::Image
         } else if text.contains("ResourceInitializationError") {
             Depth::Resources
@@ -152,7 +162,8 @@ impl StoppedTask {
 
     /// Why the task stopped: the container's text if it explains more than the task's.
     pub fn stop_text(&self, facts: &[ContainerFacts]) -> String {
-        let Some(container) = self.telling(facts) else {
+        let container = self.telling(facts);
+        let Some(container) = container.filter(|_| !self.was_stopped_from_outside()) else {
             return plain(&self.reason);
         };
         let reason = container.reason();
@@ -249,23 +260,23 @@ impl Evidence {
 
     fn advice(&self, group: &Group<'_>) -> Option<String> {
         match group.depth {
-            Depth::Image if group.text.contains("descriptor matching platform") => Some(
-                "the image is for another CPU architecture or operating system than the task definition's runtimePlatform".to_owned(),
-            ),
             Depth::Memory => {
                 let memory = self.task_memory.as_ref()?;
                 Some(format!("the task definition gives the task {memory} MiB"))
             }
             Depth::ExitCode | Depth::Other => self.advice_on_exit(group),
             Depth::Health => Some(self.advice_on_health(group)),
-            Depth::Resources if group.text.contains("AccessDenied") || group.text.contains("not authorized") => Some(
-                "the task's execution role needs that permission".to_owned(),
-            ),
-            Depth::Image | Depth::Resources | Depth::Start | Depth::Scheduler => None,
+            Depth::Image | Depth::Resources | Depth::Start => advice_on_start(&group.text),
+            Depth::Scheduler => None,
         }
     }
 
     fn advice_on_exit(&self, group: &Group<'_>) -> Option<String> {
+        let task = group.tasks.first()?;
+        // Of a task that was stopped from outside, what its log says is no cause.
+        if task.was_stopped_from_outside() {
+            return None;
+        }
         if self
             .log
             .iter()
@@ -275,7 +286,7 @@ impl Evidence {
                 "its log says 'exec format error': the image is for another CPU architecture than the task definition's runtimePlatform".to_owned(),
             );
         }
-        let container = group.tasks.first()?.telling(&self.containers);
+        let container = task.telling(&self.containers);
         let code = container.and_then(|one| one.exit_code);
         let mut advice: Vec<String> = Vec::new();
         if let Some(code) = code.filter(|_| group.depth == Depth::ExitCode)
@@ -325,6 +336,59 @@ impl Evidence {
         let name = &container?.name;
         self.containers.iter().find(|facts| facts.name == *name)
     }
+}
+
+/// What to look at where a task could not be started, by what its error says
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_cannot_pull_image.html>,
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/resource-initialization-error.html>). The first
+/// that fits; none where the error is plain.
+fn advice_on_start(error: &str) -> Option<String> {
+    const ADVICE: [(&[&str], &str); 7] = [
+        (
+            &["descriptor matching platform"],
+            "the image is for another CPU architecture or operating system than the task definition's runtimePlatform",
+        ),
+        (
+            &["toomanyrequests", "429 Too Many Requests"],
+            "the registry limits pulls: pull with credentials (repositoryCredentials), or through a pull-through cache of ECR",
+        ),
+        (
+            &["no space left on device"],
+            "the task's disk is full: raise ephemeralStorage in the task definition, or make the image smaller",
+        ),
+        (
+            &["AccessDenied", "not authorized"],
+            "the task's execution role needs that permission",
+        ),
+        (
+            &[
+                "pull access denied",
+                "authorization failed",
+                "no basic auth credentials",
+                "403 Forbidden",
+            ],
+            "the repository must exist, and the task's execution role (or repositoryCredentials) must be allowed to pull from it",
+        ),
+        (
+            &["log group does not exist"],
+            "create the log group, or set awslogs-create-group",
+        ),
+        (
+            &[
+                "i/o timeout",
+                "deadline exceeded",
+                "connection issue",
+                "no such host",
+                "connection refused",
+            ],
+            "the task has no way to it: it needs a route (a public IP address, a NAT gateway or VPC endpoints), and a security group that lets it out",
+        ),
+    ];
+    let fits = |(signs, _): &&(&[&str], &str)| signs.iter().any(|sign| error.contains(sign));
+    ADVICE
+        .iter()
+        .find(fits)
+        .map(|(_, advice)| (*advice).to_owned())
 }
 
 fn quoted(command: &str) -> String {

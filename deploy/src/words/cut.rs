@@ -5,6 +5,7 @@ use crate::deployment::{Deployment, Stage};
 use crate::failure::{Failure, FailureKind};
 use crate::machine::{Checkpoint, Cut};
 use crate::spec::DeploySpec;
+use crate::task::after_task;
 use crate::time::Timestamp;
 use crate::verdict::Verdict;
 
@@ -43,10 +44,24 @@ pub fn cut_off(spec: &DeploySpec, checkpoint: &Checkpoint, why: Cut, request: &s
             ),
         ),
     };
-    Failure::new(
+    let failure = Failure::new(
         kind,
         format!("{about}: {what}{then} The log of request {request} says more."),
-    )
+    );
+    match checkpoint {
+        Checkpoint::At(deployment) => after_its_task(failure, deployment, spec),
+        Checkpoint::Unchanged | Checkpoint::Changing => failure,
+    }
+}
+
+/// A failure after the task before the deployment has succeeded says so: what it did stays done.
+fn after_its_task(failure: Failure, deployment: &Deployment, spec: &DeploySpec) -> Failure {
+    match (&deployment.stage, &spec.pre_deploy) {
+        (Stage::PreDeploy(_), _) | (_, None) => failure,
+        (Stage::RollingOut | Stage::RollingBack(_), Some(asked)) => {
+            after_task(failure, &asked.container)
+        }
+    }
 }
 
 /// The failure of a deployment that could not be looked at until it should long have been over.
@@ -66,8 +81,14 @@ pub fn out_of_sight(deployment: &Deployment, spec: &DeploySpec, now: Timestamp) 
                 spec.about()
             ),
         ),
-        Stage::RollingOut => failed(&unseen, 0, true, spec, now),
-        Stage::RollingBack(rollback) => failed(&unseen, rollback.failed, false, spec, now),
+        Stage::RollingOut => {
+            let failure = failed(&unseen, 0, true, spec, now);
+            after_its_task(failure, deployment, spec)
+        }
+        Stage::RollingBack(rollback) => {
+            let failure = failed(&unseen, rollback.failed, false, spec, now);
+            after_its_task(failure, deployment, spec)
+        }
     }
 }
 
@@ -93,4 +114,24 @@ pub fn unwatched(deployment: &Deployment) -> String {
         }
     };
     format!("{}: {what}", deployment.about())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{STARTED, deployment, service, with_task};
+
+    #[test]
+    fn a_migration_that_ran_is_said_of_an_invocation_that_was_cut_off_too() {
+        let spec = with_task(true, 15);
+        let rolling_out = deployment(Stage::RollingOut, vec![service(0)]);
+        let ran = "The task before the deployment (container app) had run and succeeded";
+        let unseen = out_of_sight(&rolling_out, &spec, STARTED);
+        assert!(unseen.message.contains(ran), "{}", unseen.message);
+        let checkpoint = Checkpoint::At(Box::new(rolling_out));
+        let panicked = cut_off(&spec, &checkpoint, Cut::Panic, "req-1");
+        assert!(panicked.message.contains(ran), "{}", panicked.message);
+        let before = cut_off(&spec, &Checkpoint::Unchanged, Cut::Panic, "req-1");
+        assert!(!before.message.contains(ran), "{}", before.message);
+    }
 }

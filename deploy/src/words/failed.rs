@@ -79,17 +79,14 @@ pub fn cause(service: &Service, spec: &DeploySpec, started: Timestamp, now: Time
     }
 }
 
-/// `cause`, and why the service of it could not be rolled back; appended once.
+/// What begins the reason that [`with_given_up`] appends.
+const GIVEN_UP: &str = " (and it could not be rolled back: ";
+
+/// `cause`, and why the service of it could not be rolled back. Said of it before, for another reason, it is
+/// said anew: a cause goes from one invocation to the next, and must not grow on the way.
 pub fn with_given_up(cause: &str, why: &str) -> String {
-    let given_up = format!(
-        " (and it could not be rolled back: {})",
-        why.trim_end_matches('.')
-    );
-    if cause.ends_with(&given_up) {
-        cause.to_owned()
-    } else {
-        format!("{cause}{given_up}")
-    }
+    let (cause, _) = cause.split_once(GIVEN_UP).unwrap_or((cause, ""));
+    format!("{cause}{GIVEN_UP}{})", why.trim_end_matches('.'))
 }
 
 /// Why nothing was rolled back, for those ends of a stage in which nothing was.
@@ -459,6 +456,16 @@ mod tests {
 
     fn revision() -> Revision {
         Revision::parse("app:42").unwrap()
+    }
+
+    #[test]
+    fn a_cause_names_one_reason_why_it_could_not_be_rolled_back_the_last() {
+        let first = with_given_up("out of memory", "what ran before is not known.");
+        let second = with_given_up(&first, "it is not what the service is working on");
+        let third = with_given_up(&second, "what ran before is not known");
+        assert_eq!(first, third);
+        assert!(second.ends_with("not be rolled back: it is not what the service is working on)"));
+        assert_eq!(second.matches("rolled back").count(), 1, "{second}");
     }
 
     /// The message of a failed rollout and the sentence that says why nothing was rolled back.

@@ -1,0 +1,288 @@
+//! Situations that people have met, as ECS shows them, each with the headline that it must lead to. A file
+//! each in `situations/`; add one by adding a file, and read what it comes to with
+//! `UPDATE_SITUATIONS=1 cargo test -p deploy --test situations`, which writes the headline into it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use deploy::containers::ContainerFacts;
+use deploy::deployment::{Deployment, Ours, Service, Stage};
+use deploy::evidence::{Evidence, StoppedContainer, StoppedTask};
+use deploy::judge::verdict;
+use deploy::revision::Revision;
+use deploy::seen::{DeploymentSeen, EventSeen, Look, ServiceDeploymentSeen, ServiceSeen};
+use deploy::spec::{BaseFrom, DeploySpec, Target};
+use deploy::task_definition::Described;
+use deploy::time::Timestamp;
+use deploy::words;
+use serde_json::{Value, json};
+
+const UPDATE: &str = "UPDATE_SITUATIONS";
+const STARTED: Timestamp = Timestamp::from_secs(1_790_000_000);
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/situations")
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    let items = value.as_array().into_iter().flatten();
+    items.filter_map(text).collect()
+}
+
+fn count(value: &Value, otherwise: i32) -> i32 {
+    let number = value.as_i64().and_then(|number| i32::try_from(number).ok());
+    number.unwrap_or(otherwise)
+}
+
+fn arn(revision: &str) -> String {
+    format!("arn:aws:ecs:eu-central-1:111122223333:task-definition/{revision}")
+}
+
+fn deployment_seen(value: &Value) -> DeploymentSeen {
+    DeploymentSeen {
+        id: text(&value["id"]).unwrap(),
+        status: text(&value["status"]).unwrap(),
+        task_definition: arn(value["revision"].as_str().unwrap()),
+        rollout_state: text(&value["state"]),
+        rollout_state_reason: text(&value["reason"]),
+        desired: count(&value["desired"], 2),
+        pending: count(&value["pending"], 0),
+        running: count(&value["running"], 0),
+        failed: 0,
+        created_at: Some(STARTED),
+    }
+}
+
+/// The old revision runs again, and ours has failed, unless the situation says otherwise.
+fn usual_deployments() -> Value {
+    json!([
+        {"id": "ecs-svc/1", "status": "PRIMARY", "revision": "app:41", "state": "COMPLETED", "running": 2},
+        {"id": "ecs-svc/2", "status": "ACTIVE", "revision": "app:42", "state": "FAILED",
+         "reason": "ECS deployment circuit breaker: tasks failed to start."},
+    ])
+}
+
+fn look(situation: &Value) -> Look {
+    let service = &situation["service"];
+    let usual = usual_deployments();
+    let listed = service["deployments"]
+        .as_array()
+        .or(usual.as_array())
+        .unwrap();
+    let deployments: Vec<DeploymentSeen> = listed.iter().map(deployment_seen).collect();
+    let events = texts(&situation["events"]).into_iter();
+    let events = events.map(|message| EventSeen {
+        id: String::new(),
+        at: STARTED + Duration::from_mins(1),
+        message,
+    });
+    let primary = deployments.iter().find(|one| one.status == "PRIMARY");
+    let seen = ServiceSeen {
+        arn: "arn:aws:ecs:eu-central-1:111122223333:service/prod/web".to_owned(),
+        status: "ACTIVE".to_owned(),
+        task_definition: primary.map_or_else(String::new, |one| one.task_definition.clone()),
+        strategy: text(&service["strategy"]),
+        desired: count(&service["desired"], 2),
+        events: events.collect(),
+        deployments,
+        ..ServiceSeen::default()
+    };
+    let own = &situation["serviceDeployment"];
+    let service_deployment = own.is_object().then(|| {
+        Box::new(ServiceDeploymentSeen {
+            id: "sd".to_owned(),
+            arn: "arn:sd".to_owned(),
+            status: text(&own["status"]).unwrap(),
+            status_reason: text(&own["reason"]),
+            rollback_reason: text(&own["rollbackReason"]),
+            task_definition: Some(arn("app:42")),
+            alarms: texts(&own["alarms"]),
+            failed_hook: text(&own["failedHook"]),
+            new_weight: own["weight"].as_f64(),
+            lifecycle_stage: text(&own["stage"]),
+            rollback_to: text(&own["rollbackTo"]).map(|to| arn(&to)),
+            ..ServiceDeploymentSeen::default()
+        })
+    });
+    Look::Seen {
+        service: Box::new(seen),
+        service_deployment,
+    }
+}
+
+fn tasks(situation: &Value) -> Vec<StoppedTask> {
+    let mut stopped = Vec::new();
+    for task in situation["tasks"].as_array().into_iter().flatten() {
+        let containers = task["containers"].as_array().into_iter().flatten();
+        let containers = containers.map(|container| StoppedContainer {
+            name: text(&container["name"]).unwrap(),
+            exit_code: container["exitCode"]
+                .as_i64()
+                .map(|code| i32::try_from(code).unwrap()),
+            reason: text(&container["reason"]),
+        });
+        let task_seen = StoppedTask {
+            id: "task".to_owned(),
+            stop_code: text(&task["stopCode"]).unwrap_or_default(),
+            reason: text(&task["reason"]).unwrap_or_default(),
+            stopped_at: Some(STARTED),
+            containers: containers.collect(),
+        };
+        let times = usize::try_from(count(&task["count"], 1)).unwrap();
+        stopped.extend(std::iter::repeat_n(task_seen, times));
+    }
+    stopped
+}
+
+fn facts(situation: &Value) -> (Vec<ContainerFacts>, Option<String>) {
+    let Some(definition) = situation["taskDefinition"].as_object() else {
+        return (Vec::new(), None);
+    };
+    let described = Described {
+        task_definition: definition.clone(),
+        tags: Vec::new(),
+    };
+    (described.container_facts(), described.memory())
+}
+
+fn spec(rollback: bool) -> DeploySpec {
+    DeploySpec {
+        targets: Vec::new(),
+        file_name: String::new(),
+        file_is_named: false,
+        input_artifact: None,
+        timeout: Duration::from_hours(1),
+        base: BaseFrom::Service,
+        rollback,
+        dry_run: false,
+        verify_images: false,
+        pin_digests: false,
+        container: None,
+        pipeline_execution_id: None,
+        region: None,
+        role: None,
+        pre_deploy: None,
+        keep_revisions: None,
+        scheduled_tasks: false,
+        log_lines: 20,
+    }
+}
+
+/// The whole message that the situation leads to.
+fn message(situation: &Value) -> String {
+    let target = Target {
+        cluster: "prod".to_owned(),
+        service: "web".to_owned(),
+    };
+    let revision = |number: u64| Revision::parse(&format!("app:{number}")).unwrap();
+    let mut service = Service {
+        ours: Ours::Named {
+            deployment: "ecs-svc/2".to_owned(),
+            service_deployment: None,
+        },
+        ..Service::untouched(target, revision(42), Some(revision(41)))
+    };
+    let look = look(situation);
+    let is_late = situation["late"] == true;
+    let after = if is_late { 61 } else { 5 };
+    let now = STARTED + Duration::from_mins(after);
+    let (containers, task_memory) = facts(situation);
+    service.live.verdict = Some(verdict(&service, &look, STARTED, now));
+    service.live.evidence = Some(Evidence {
+        stopped: tasks(situation),
+        log: texts(&situation["log"]),
+        containers,
+        task_memory,
+        ..Evidence::seen(&look, STARTED)
+    });
+    service.live.look = Some(look);
+    let deployment = Deployment {
+        job: "job".to_owned(),
+        started: STARTED,
+        stage: Stage::RollingOut,
+        services: vec![service],
+        config_pin: None,
+        is_from_token: false,
+    };
+    // What is late and is to be rolled back is not reported before it was.
+    words::failed(&deployment, 0, is_late, &spec(!is_late), now).message
+}
+
+fn situations() -> Vec<(PathBuf, Value)> {
+    let files = fs::read_dir(folder())
+        .unwrap()
+        .map(|file| file.unwrap().path());
+    let mut files: Vec<PathBuf> = files.collect();
+    files.sort();
+    let read = files.into_iter().map(|file| {
+        let content = fs::read_to_string(&file).unwrap();
+        let situation = serde_json::from_str(&content)
+            .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        (file, situation)
+    });
+    read.collect()
+}
+
+#[test]
+fn each_situation_leads_to_its_headline() {
+    let all = situations();
+    let mut wrong = Vec::new();
+    for (file, mut situation) in all {
+        let message = message(&situation);
+        let headline = message.lines().next().unwrap_or_default().to_owned();
+        let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+        println!("{name}\n    {headline}");
+        assert!(
+            situation["source"]
+                .as_str()
+                .is_some_and(|url| url.starts_with("https://")),
+            "{name}"
+        );
+        if std::env::var_os(UPDATE).is_some() {
+            situation["headline"] = json!(headline);
+            fs::write(&file, format!("{situation:#}\n")).unwrap();
+        } else if situation["headline"] != json!(headline) {
+            wrong.push(format!(
+                "{name}:\n  is       {headline}\n  expected {}",
+                situation["headline"]
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn there_are_sixty_situations_at_least() {
+    assert!(situations().len() >= 60, "{}", situations().len());
+}
+
+#[test]
+fn whatever_its_length_a_message_has_its_cause_first_and_fits() {
+    for (file, mut situation) in situations() {
+        let cause = message(&situation)
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        let begin: String = cause.chars().take(60).collect();
+        let mut events = texts(&situation["events"]);
+        let hostile = "(service web) \u{202e}\u{0} is fine \u{1b}[31m".repeat(30);
+        events.resize(events.len() + 100, hostile);
+        situation["events"] = json!(events);
+        situation["log"] = {
+            let mut log = vec![json!("x".repeat(4000)); 20];
+            log.extend(situation["log"].as_array().cloned().unwrap_or_default());
+            Value::Array(log)
+        };
+        let long = message(&situation);
+        assert!(long.len() <= 5000, "{}: {}", file.display(), long.len());
+        assert!(long.starts_with(&begin), "{}: {long}", file.display());
+        let steers = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(!long.contains(steers), "{}: {long:?}", file.display());
+    }
+}
