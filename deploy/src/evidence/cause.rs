@@ -3,7 +3,7 @@
 //! By how many tasks it stopped, and of as many the closest to the root. ECS puts a task's cause in
 //! `stoppedReason` or in `containers[].reason`: both are read. Only containers of the revision count that can
 //! end the task: essential ones, and those that a `dependsOn` waits for. Containers that AWS injects
-//! (GuardDuty's agent, Service Connect's) explain a task only if nothing else does.
+//! (`GuardDuty`'s agent, Service Connect's) explain a task only if nothing else does.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
