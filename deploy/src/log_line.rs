@@ -358,12 +358,12 @@ mod tests {
             ),
             (
                 "npm",
-                "> api@1.0.0 start\n> node server.js\n\nTypeError: Cannot read properties of undefined (reading 'url')\n    at start (/app/server.js:4:20)\n\nNode.js v22.3.0\nnpm error Lifecycle script `start` failed with error:\nnpm error code 1\nnpm error path /app\nnpm error A complete log of this run can be found in: /root/.npm/_logs/x-debug-0.log",
+                "> api@1.0.0 start\n> node server.js\n\nTypeError: Cannot read properties of undefined (reading 'url')\n    at start (/app/server.js:4:20)\n\nNode.js v22.3.0\nnpm error Lifecycle script `start` failed with error:\nnpm error code 1\nnpm error path /app\nnpm error A complete log of this run can be found in: /app/.npm/_logs/x-debug-0.log",
                 "TypeError: Cannot read properties of undefined (reading 'url')",
             ),
             (
                 "npm without a script",
-                "npm error Missing script: \"start\"\nnpm error\nnpm error To see a list of scripts, run:\nnpm error   npm run\nnpm error A complete log of this run can be found in: /root/.npm/_logs/x-debug-0.log",
+                "npm error Missing script: \"start\"\nnpm error\nnpm error To see a list of scripts, run:\nnpm error   npm run\nnpm error A complete log of this run can be found in: /app/.npm/_logs/x-debug-0.log",
                 "npm error Missing script: \"start\"",
             ),
             (

@@ -237,6 +237,10 @@ fn is_to_be_written() -> bool {
 }
 
 #[test]
+#[expect(
+    clippy::disallowed_macros,
+    reason = "the table is for whoever runs the test with --nocapture"
+)]
 fn each_situation_leads_to_its_headline() {
     let all = situations();
     let mut wrong = Vec::new();
@@ -244,6 +248,7 @@ fn each_situation_leads_to_its_headline() {
         let message = message(&situation);
         let headline = message.lines().next().unwrap_or_default().to_owned();
         let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+        println!("{name}\n    {headline}");
         assert!(
             situation["source"]
                 .as_str()

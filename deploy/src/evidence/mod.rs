@@ -152,7 +152,6 @@ impl Evidence {
     }
 }
 
-/// Why a rollout failed: by its tasks, else by what ECS says of it, else that ECS gave no reason.
 /// What ECS reports of a service deployment, each once.
 fn reports_on(seen: &ServiceDeploymentSeen) -> Vec<String> {
     let reasons = [&seen.status_reason, &seen.rollback_reason]
