@@ -17,6 +17,8 @@ pub struct ContainerFacts {
     pub command: Option<String>,
     /// The command of its health check, if it has one.
     pub health_check: Option<String>,
+    /// The memory in MiB beyond which it is killed, if it has a limit of its own.
+    pub memory: Option<String>,
 }
 
 impl ContainerFacts {
@@ -55,6 +57,9 @@ impl Described {
                 is_waited_for: waited_for.contains(&name),
                 command: joined(&command),
                 health_check: joined(&check).filter(|check| check != "NONE"),
+                memory: container["memory"]
+                    .as_i64()
+                    .map(|memory| memory.to_string()),
             }
         });
         facts.collect()

@@ -381,7 +381,7 @@ fn reason_of(
         return Some(Reason::Alarms(seen.alarms.clone()));
     }
     if let Some(hook) = seen.and_then(|seen| seen.failed_hook.as_ref()) {
-        return Some(Reason::Hook(hook.clone()));
+        return Some(Reason::Hook(hook.to_string()));
     }
     seen.and_then(|seen| {
         seen.rollback_reason

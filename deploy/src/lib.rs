@@ -14,6 +14,7 @@ pub mod exit_code;
 pub mod facts;
 pub mod failure;
 pub mod fit;
+pub mod hook;
 pub mod images;
 pub mod judge;
 pub mod log_line;

@@ -105,7 +105,7 @@ fn is_suspicious(text: &str) -> bool {
 }
 
 /// Words for something that went wrong, in lower case.
-const SUSPICIOUS: [&str; 18] = [
+const SUSPICIOUS: [&str; 19] = [
     "error",
     "fatal",
     "exception",
@@ -124,10 +124,11 @@ const SUSPICIOUS: [&str; 18] = [
     "no such",
     "invalid",
     "missing",
+    "timed out",
 ];
 
 /// What ends a log without saying why, by how it begins.
-const TRAILERS: [&str; 26] = [
+const TRAILERS: [&str; 30] = [
     "Node.js v",
     "npm error A complete log of this run",
     "npm ERR! A complete log of this run",
@@ -154,6 +155,11 @@ const TRAILERS: [&str; 26] = [
     "requireStack:",
     "code: '",
     "Press any key",
+    // Lambda's own.
+    "START RequestId:",
+    "END RequestId:",
+    "REPORT RequestId:",
+    "INIT_START ",
 ];
 
 fn is_trailer(trimmed: &str) -> bool {
@@ -270,7 +276,8 @@ fn is_marked(trimmed: &str) -> bool {
 
 /// What a line of a structured log says, with its weight.
 fn of_json(line: &str) -> Option<(Weight, String)> {
-    let trimmed = line.trim();
+    // Lambda's runtimes write time, request, level and text before it, with tabs between.
+    let trimmed = line.rsplit('\t').next().unwrap_or(line).trim();
     if !trimmed.starts_with('{') || trimmed.len() > JSON_LIMIT_BYTES {
         return None;
     }
@@ -292,8 +299,14 @@ fn of_json(line: &str) -> Option<(Weight, String)> {
         "@x",
         "exc_info",
         "error_message",
+        "errorMessage",
     ])
     .and_then(text_of);
+    let kind = find(&["errorType"]).and_then(Value::as_str);
+    let error = match (kind, error) {
+        (Some(kind), Some(error)) => Some(format!("{kind}: {error}")),
+        (_, error) => error,
+    };
     let said = match (message, error) {
         (Some(message), Some(error)) if !message.contains(&error) => format!("{message}: {error}"),
         (Some(message), _) => message,
@@ -309,7 +322,7 @@ fn of_json(line: &str) -> Option<(Weight, String)> {
     };
     let first = said.lines().find(|line| !line.trim().is_empty());
     let first = first.unwrap_or_default().trim().to_owned();
-    let weight = if is_error {
+    let weight = if is_error || kind.is_some() {
         Weight::Exception
     } else {
         weigh(&first, "", "").0.min(Weight::Suspicious)

@@ -273,6 +273,15 @@ fn failed(deployment: &Deployment, place: usize, is_late: bool) -> Next {
     if is_wanted {
         return Next::Explain(place);
     }
+    // Others may have failed by themselves, for another reason.
+    let others = deployment.services.iter().enumerate();
+    let mut others = others.filter(|(_, other)| {
+        let verdict = other.live.verdict.as_ref();
+        is_to_be_explained(other) && verdict.is_some_and(Verdict::is_ecs_own_doing)
+    });
+    if let Some((other, _)) = others.next() {
+        return Next::Explain(other);
+    }
     Next::End(End::Failed {
         service: place,
         is_late,
@@ -345,13 +354,8 @@ fn judge_anew(deployment: &mut Deployment, spec: &DeploySpec, now: Timestamp) {
         return;
     };
     let services = &deployment.services;
-    let has_started = |service: &Service| {
-        service.live.may_be_asked
-            || match service.live.rollback {
-                Attempt::AskedBefore | Attempt::Asked => true,
-                Attempt::NotAsked { .. } | Attempt::Refused { .. } | Attempt::GivenUp(_) => false,
-            }
-    };
+    let has_started =
+        |service: &Service| service.live.may_be_asked || service.live.rollback.was_asked();
     let is_given_up = services[rollback.failed].given_up().is_some();
     if rollback.owner == Owner::Ecs || is_given_up || services.iter().any(has_started) {
         return;

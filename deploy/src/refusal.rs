@@ -8,6 +8,7 @@ use super::failure::{Failure, FailureKind};
 use super::fit;
 use super::images::CacheRule;
 use super::revision::NotARevision;
+use super::seen::Stuck;
 use super::spec::{BaseFrom, LONGEST_TIMEOUT, Target};
 use super::task_definition::Misfit;
 use super::text;
@@ -96,21 +97,13 @@ pub enum Refusal {
     ExpressMode(Target),
     /// The service's deployment configuration lets no deployment move.
     #[error(
-        "{target}: no deployment of it can move: with minimumHealthyPercent {minimum} and maximumPercent {maximum} ECS has to run at least {fewest} and at most {most} of its {desired} tasks, and can neither stop an old task nor start a new one. Lower the first or raise the second."
+        "{target}: no deployment of it can move: {stuck}. Lower the first or raise the second."
     )]
     CannotMove {
         /// Which.
         target: Target,
-        /// `minimumHealthyPercent`.
-        minimum: i32,
-        /// `maximumPercent`.
-        maximum: i32,
-        /// So few tasks may run.
-        fewest: i64,
-        /// So many tasks may run.
-        most: i64,
-        /// So many are wanted.
-        desired: i32,
+        /// The numbers.
+        stuck: Stuck,
     },
     /// No rollout of the service can end before CodePipeline ends the action.
     #[error(
@@ -667,11 +660,13 @@ mod tests {
             (
                 Refusal::CannotMove {
                     target: target(0),
-                    minimum: 100,
-                    maximum: 100,
-                    fewest: 2,
-                    most: 2,
-                    desired: 2,
+                    stuck: Stuck {
+                        minimum: 100,
+                        maximum: 100,
+                        fewest: 2,
+                        most: 2,
+                        desired: 2,
+                    },
                 },
                 Configuration,
                 "s0 on prod: no deployment of it can move: with minimumHealthyPercent 100 and maximumPercent 100 ECS has to run at least 2 and at most 2 of its 2 tasks, and can neither stop an old task nor start a new one. Lower the first or raise the second.",

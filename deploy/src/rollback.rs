@@ -193,6 +193,14 @@ pub fn way(service: &Service, started: Timestamp, now: Timestamp) -> Result<Way,
 pub const UNKNOWN_BEFORE: &str = "what ran before is not known";
 
 impl Attempt {
+    /// Whether this job has asked for it, now or before.
+    pub fn was_asked(&self) -> bool {
+        match self {
+            Self::Asked | Self::AskedBefore => true,
+            Self::NotAsked { .. } | Self::Refused { .. } | Self::GivenUp(_) => false,
+        }
+    }
+
     /// How often it was refused.
     pub fn refused(&self) -> u8 {
         match self {

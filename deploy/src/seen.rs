@@ -1,7 +1,9 @@
 //! What ECS shows of a service. Texts are kept as they came: AWS adds new ones.
 
+use std::fmt;
 use std::time::Duration;
 
+use super::hook::FailedHook;
 use super::revision::Revision;
 use super::time::Timestamp;
 
@@ -42,17 +44,23 @@ impl ServiceSeen {
         matches!(self.strategy.as_deref(), None | Some("ROLLING")) && self.bake_minutes == 0
     }
 
-    /// How few and how many tasks ECS may run during a rolling update, if these bounds let it neither stop
-    /// an old task nor start a new one. It rounds the first up and the second down
+    /// The bounds of a rolling update, if they let it neither stop an old task nor start a new one. ECS rounds
+    /// the lower one up and the upper one down
     /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html>).
-    pub fn stuck_bounds(&self) -> Option<(i64, i64)> {
+    pub fn stuck(&self) -> Option<Stuck> {
         let (minimum, maximum) = self.percents?;
         let is_rolling = matches!(self.strategy.as_deref(), None | Some("ROLLING"));
         let desired = i64::from(self.desired);
-        let fewest = (desired * i64::from(minimum) + 99).div_euclid(100);
-        let most = (desired * i64::from(maximum)).div_euclid(100);
-        let is_stuck = is_rolling && desired > 0 && fewest >= desired && most <= desired;
-        is_stuck.then_some((fewest, most))
+        let stuck = Stuck {
+            minimum,
+            maximum,
+            fewest: (desired * i64::from(minimum) + 99).div_euclid(100),
+            most: (desired * i64::from(maximum)).div_euclid(100),
+            desired: self.desired,
+        };
+        let is_stuck =
+            is_rolling && desired > 0 && stuck.fewest >= desired && stuck.most <= desired;
+        is_stuck.then_some(stuck)
     }
 
     /// The deployment that ECS works towards.
@@ -101,6 +109,38 @@ impl ServiceSeen {
             .max(0)
             .saturating_add(self.shift_minutes.max(0));
         Duration::from_mins(u64::try_from(minutes).unwrap_or(0))
+    }
+}
+
+/// A deployment configuration with which no deployment can move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stuck {
+    /// `minimumHealthyPercent`.
+    pub minimum: i32,
+    /// `maximumPercent`.
+    pub maximum: i32,
+    /// So few tasks may run.
+    pub fewest: i64,
+    /// So many tasks may run.
+    pub most: i64,
+    /// So many are wanted.
+    pub desired: i32,
+}
+
+impl fmt::Display for Stuck {
+    /// Half a sentence with the numbers.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            minimum,
+            maximum,
+            fewest,
+            most,
+            desired,
+        } = self;
+        write!(
+            f,
+            "with minimumHealthyPercent {minimum} and maximumPercent {maximum} ECS has to run at least {fewest} and at most {most} of its {desired} tasks, and can neither stop an old task nor start a new one"
+        )
     }
 }
 
@@ -170,9 +210,8 @@ pub struct ServiceDeploymentSeen {
     pub new_weight: Option<f64>,
     /// What a hook waits for, as `PRE_SCALE_UP waits at hook h-1 until …`.
     pub waiting: Option<String>,
-    /// The lifecycle hook that failed or timed out, said as `lifecycle hook h-1 at POST_SCALE_UP failed (function
-    /// check)`.
-    pub failed_hook: Option<String>,
+    /// The lifecycle hook that failed or timed out.
+    pub failed_hook: Option<FailedHook>,
     /// Why it is rolled back, in ECS's text.
     pub rollback_reason: Option<String>,
     /// The revision that a rollback brings, which need not be the one that was set before
@@ -236,7 +275,7 @@ mod tests {
                 desired,
                 ..ServiceSeen::default()
             };
-            seen.stuck_bounds()
+            seen.stuck().map(|stuck| (stuck.fewest, stuck.most))
         };
         assert_eq!(stuck(100, 100, 2), Some((2, 2)));
         assert_eq!(stuck(50, 100, 1), Some((1, 1)));
@@ -261,7 +300,7 @@ mod tests {
             strategy: Some("BLUE_GREEN".to_owned()),
             ..ServiceSeen::default()
         };
-        assert_eq!(staged.stuck_bounds(), None);
-        assert_eq!(ServiceSeen::default().stuck_bounds(), None);
+        assert_eq!(staged.stuck(), None);
+        assert_eq!(ServiceSeen::default().stuck(), None);
     }
 }

@@ -237,7 +237,7 @@ mod tests {
                 .map(|(name, exit_code)| StoppedContainer {
                     name: (*name).to_owned(),
                     exit_code: *exit_code,
-                    reason: None,
+                    ..StoppedContainer::default()
                 })
                 .collect(),
             ..StoppedTask::default()

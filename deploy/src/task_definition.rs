@@ -7,6 +7,7 @@
 use serde_json::{Map, Value, json};
 
 use super::images::{EcrImage, ImageReference, ImageSource, Images};
+use super::outside::shown;
 use super::platform;
 use super::text;
 use super::time::Timestamp;
@@ -63,15 +64,36 @@ impl Base {
     }
 }
 
-/// Where a container's output goes, if that is CloudWatch Logs.
+/// Where a container's output goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogPlace {
+    /// A stream in CloudWatch Logs.
+    Stream(LogOptions),
+    /// Where this program does not read, as a part of a sentence.
+    Elsewhere(String),
+}
+
+/// Where a container's output is in CloudWatch Logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogOptions {
     /// The log group.
     pub group: String,
     /// Its Region; the task's if it names none.
     pub region: Option<String>,
-    /// The prefix of its streams: `prefix/container/task-id`.
-    pub stream_prefix: String,
+    /// The prefix of its streams: `prefix/container/task-id`. Without one a stream is called by the container
+    /// runtime's id
+    /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html>).
+    pub stream_prefix: Option<String>,
+}
+
+impl LogOptions {
+    /// The stream of `container` in the task with the id `task`; none if its name is not known.
+    pub fn stream(&self, container: &str, task: &str, runtime_id: Option<&str>) -> Option<String> {
+        match &self.stream_prefix {
+            Some(prefix) => Some(format!("{prefix}/{container}/{task}")),
+            None => runtime_id.map(str::to_owned),
+        }
+    }
 }
 
 /// One container whose image the new revision changes.
@@ -347,21 +369,35 @@ impl Described {
 
     /// Where `container` logs, if with the `awslogs` driver to streams whose names are known
     /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html>).
-    pub fn log_of(&self, container: &str) -> Option<LogOptions> {
-        let mut containers = containers(&self.task_definition).iter();
-        let configuration = &containers.find(|one| one["name"] == container)?["logConfiguration"];
-        if configuration["logDriver"] != "awslogs" {
-            return None;
-        }
+    pub fn log_of(&self, container: &str) -> Option<LogPlace> {
+        let configuration = &self.container(container)?["logConfiguration"];
         let option = |name: &str| {
             let text = configuration["options"][name].as_str()?;
             Some(text.to_owned()).filter(|text| !text.is_empty())
         };
-        Some(LogOptions {
-            group: option("awslogs-group")?,
-            region: option("awslogs-region"),
-            stream_prefix: option("awslogs-stream-prefix")?,
-        })
+        let elsewhere = |text: String| Some(LogPlace::Elsewhere(text));
+        match configuration["logDriver"].as_str() {
+            Some("awslogs") => match option("awslogs-group") {
+                Some(group) => Some(LogPlace::Stream(LogOptions {
+                    group,
+                    region: option("awslogs-region"),
+                    stream_prefix: option("awslogs-stream-prefix"),
+                })),
+                None => elsewhere(
+                    "its logConfiguration names no awslogs-group, so its log was not found"
+                        .to_owned(),
+                ),
+            },
+            Some("awsfirelens") => elsewhere(match option("Name") {
+                Some(output) => format!("its log goes to FireLens ({})", shown(&output)),
+                None => "its log goes to FireLens".to_owned(),
+            }),
+            Some(driver) => elsewhere(format!(
+                "its log goes to {}, which is not read here",
+                shown(driver)
+            )),
+            None => elsewhere("it has no logConfiguration, so its log is kept nowhere".to_owned()),
+        }
     }
 
     /// Whether this revision runs just what `registration`, whose images are not pinned yet, would:
@@ -816,7 +852,7 @@ mod tests {
     }
 
     #[test]
-    fn where_a_container_logs_is_known_for_awslogs_with_a_prefix_only() {
+    fn where_a_container_logs_is_known_and_said_where_it_is_not_read() {
         let described = |log: Value| Described {
             task_definition: json!({"containerDefinitions": [
                 {"name": "app", "logConfiguration": log}]})
@@ -828,19 +864,38 @@ mod tests {
         let options =
             json!({"awslogs-group": "/g", "awslogs-region": "r", "awslogs-stream-prefix": "p"});
         let awslogs = described(json!({"logDriver": "awslogs", "options": options}));
-        assert_eq!(
-            awslogs.log_of("app").unwrap(),
-            LogOptions {
-                group: "/g".to_owned(),
-                region: Some("r".to_owned()),
-                stream_prefix: "p".to_owned()
-            }
-        );
         assert_eq!(awslogs.log_of("other"), None);
-        let firelens = described(json!({"logDriver": "awsfirelens", "options": options}));
-        assert_eq!(firelens.log_of("app"), None);
+        let stream_of = |described: &Described| match described.log_of("app") {
+            Some(LogPlace::Stream(log)) => {
+                assert_eq!(log.group, "/g");
+                log.stream("app", "task-1", Some("abc"))
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(stream_of(&awslogs).unwrap(), "p/app/task-1");
+        // Without a prefix the stream is called by the container runtime's id.
         let nameless =
             described(json!({"logDriver": "awslogs", "options": {"awslogs-group": "/g"}}));
-        assert_eq!(nameless.log_of("app"), None);
+        assert_eq!(stream_of(&nameless).unwrap(), "abc");
+        for (log, said) in [
+            (
+                json!({"logDriver": "awsfirelens", "options": {"Name": "datadog"}}),
+                "FireLens (datadog)",
+            ),
+            (json!({"logDriver": "awsfirelens"}), "FireLens"),
+            (
+                json!({"logDriver": "splunk", "options": {"splunk-token": "s3cret"}}),
+                "splunk",
+            ),
+            (json!({"logDriver": "awslogs"}), "awslogs-group"),
+            (Value::Null, "no logConfiguration"),
+        ] {
+            match described(log).log_of("app") {
+                Some(LogPlace::Elsewhere(text)) => {
+                    assert!(text.contains(said) && !text.contains("s3cret"), "{text}");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
     }
 }

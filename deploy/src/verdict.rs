@@ -48,6 +48,8 @@ pub enum Reason {
     CircuitBreaker(String),
     /// A lifecycle hook failed or timed out, as far as ECS shows which.
     Hook(String),
+    /// Somebody asked ECS for it, in its own text.
+    User(String),
     /// It was complete, and the service was set back since, by the deployment with this id.
     SetBackSince(String),
     /// Anything else, in ECS's own text.
@@ -68,23 +70,25 @@ impl Reason {
             Self::Hook(text)
         } else if lower.contains("alarm") {
             Self::AlarmText(text)
+        } else if is_by_a_user(&lower) {
+            Self::User(text)
         } else {
             Self::Other(text)
         })
     }
 
-    /// Whether ECS itself decided: its circuit breaker or its alarms.
+    /// Whether ECS itself decided: its circuit breaker, its alarms, or a lifecycle hook.
     pub fn is_ecs_own_doing(&self) -> bool {
         match self {
-            Self::Alarms(_) | Self::AlarmText(_) | Self::CircuitBreaker(_) => true,
-            Self::Hook(_) | Self::SetBackSince(_) | Self::Other(_) => false,
+            Self::Alarms(_) | Self::AlarmText(_) | Self::CircuitBreaker(_) | Self::Hook(_) => true,
+            Self::User(_) | Self::SetBackSince(_) | Self::Other(_) => false,
         }
     }
 
     /// Whether it explains more than the tasks do: they stopped because of it.
     pub fn explains_all(&self) -> bool {
         match self {
-            Self::Alarms(_) | Self::Hook(_) => true,
+            Self::Alarms(_) | Self::Hook(_) | Self::User(_) => true,
             Self::AlarmText(_)
             | Self::CircuitBreaker(_)
             | Self::SetBackSince(_)
@@ -104,9 +108,16 @@ impl fmt::Display for Reason {
             Self::AlarmText(text)
             | Self::CircuitBreaker(text)
             | Self::Hook(text)
+            | Self::User(text)
             | Self::Other(text) => f.write_str(text),
         }
     }
+}
+
+/// Whether ECS's text, in lower case, says that a person asked for it, and not that one lacks a permission.
+fn is_by_a_user(lower: &str) -> bool {
+    let mut words = lower.split(|c: char| !c.is_ascii_alphanumeric());
+    words.any(|word| word == "user") && !lower.contains("not authorized")
 }
 
 /// What the task before the deployment came to.
@@ -301,7 +312,7 @@ impl Verdict {
         }
     }
 
-    /// Whether ECS itself decided that it failed: its circuit breaker or its alarms.
+    /// Whether ECS itself decided that it failed: its circuit breaker, its alarms, or a lifecycle hook.
     pub fn is_ecs_own_doing(&self) -> bool {
         match self {
             Self::Failed { stopped, .. } => !stopped,

@@ -6,14 +6,14 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use deploy::containers::ContainerFacts;
 use deploy::deployment::{Deployment, Ours, Service, Stage};
-use deploy::evidence::{Evidence, StoppedContainer, StoppedTask};
+use deploy::evidence::{Evidence, StoppedContainer, StoppedSeen, StoppedTask, TargetCheck};
+use deploy::hook::FailedHook;
 use deploy::judge::verdict;
 use deploy::revision::Revision;
 use deploy::seen::{DeploymentSeen, EventSeen, Look, ServiceDeploymentSeen, ServiceSeen};
 use deploy::spec::{BaseFrom, DeploySpec, Target};
-use deploy::task_definition::Described;
+use deploy::task_definition::{Described, LogPlace};
 use deploy::time::Timestamp;
 use deploy::words;
 use serde_json::{Value, json};
@@ -87,6 +87,9 @@ fn look(situation: &Value) -> Look {
         status: "ACTIVE".to_owned(),
         task_definition: primary.map_or_else(String::new, |one| one.task_definition.clone()),
         strategy: text(&service["strategy"]),
+        percents: service["percents"]
+            .as_array()
+            .map(|both| (count(&both[0], 100), count(&both[1], 200))),
         desired: count(&service["desired"], 2),
         events: events.collect(),
         deployments,
@@ -102,7 +105,7 @@ fn look(situation: &Value) -> Look {
             rollback_reason: text(&own["rollbackReason"]),
             task_definition: Some(arn("app:42")),
             alarms: texts(&own["alarms"]),
-            failed_hook: text(&own["failedHook"]),
+            failed_hook: hook(&own["failedHook"]),
             new_weight: own["weight"].as_f64(),
             lifecycle_stage: text(&own["stage"]),
             rollback_to: text(&own["rollbackTo"]).map(|to| arn(&to)),
@@ -115,6 +118,23 @@ fn look(situation: &Value) -> Look {
     }
 }
 
+fn hook(value: &Value) -> Option<FailedHook> {
+    value.is_object().then(|| FailedHook {
+        id: text(&value["id"]),
+        stage: text(&value["stage"]),
+        target: text(&value["target"]),
+        timed_out: value["timedOut"] == true,
+    })
+}
+
+fn target_check(value: &Value) -> Option<TargetCheck> {
+    value.is_object().then(|| TargetCheck {
+        port: text(&value["port"]),
+        path: text(&value["path"]),
+        codes: text(&value["codes"]),
+    })
+}
+
 fn tasks(situation: &Value) -> Vec<StoppedTask> {
     let mut stopped = Vec::new();
     for task in situation["tasks"].as_array().into_iter().flatten() {
@@ -125,6 +145,7 @@ fn tasks(situation: &Value) -> Vec<StoppedTask> {
                 .as_i64()
                 .map(|code| i32::try_from(code).unwrap()),
             reason: text(&container["reason"]),
+            runtime_id: None,
         });
         let task_seen = StoppedTask {
             id: "task".to_owned(),
@@ -139,15 +160,33 @@ fn tasks(situation: &Value) -> Vec<StoppedTask> {
     stopped
 }
 
-fn facts(situation: &Value) -> (Vec<ContainerFacts>, Option<String>) {
-    let Some(definition) = situation["taskDefinition"].as_object() else {
-        return (Vec::new(), None);
+/// What is known of the tasks, as the engine gathers it.
+fn evidence(situation: &Value, look: &Look) -> Evidence {
+    let mut evidence = Evidence {
+        stopped: tasks(situation),
+        stopped_seen: match text(&situation["tasksUnseen"]) {
+            Some(why) => StoppedSeen::Unseen(why),
+            None => StoppedSeen::Seen,
+        },
+        hook_log: texts(&situation["hookLog"]),
+        target_check: target_check(&situation["targetCheck"]),
+        ..Evidence::seen(look, STARTED)
     };
-    let described = Described {
-        task_definition: definition.clone(),
-        tags: Vec::new(),
-    };
-    (described.container_facts(), described.memory())
+    if let Some(definition) = situation["taskDefinition"].as_object() {
+        let described = Described {
+            task_definition: definition.clone(),
+            tags: Vec::new(),
+        };
+        evidence.containers = described.container_facts();
+        evidence.task_memory = described.memory();
+        if let Some((_, container)) = evidence.task_to_read() {
+            match described.log_of(&container.name.clone()) {
+                Some(LogPlace::Elsewhere(text)) => evidence.log_elsewhere = Some(text),
+                Some(LogPlace::Stream(_)) | None => evidence.log = texts(&situation["log"]),
+            }
+        }
+    }
+    evidence
 }
 
 fn spec(rollback: bool) -> DeploySpec {
@@ -191,15 +230,8 @@ fn message(situation: &Value) -> String {
     let is_late = situation["late"] == true;
     let after = if is_late { 61 } else { 5 };
     let now = STARTED + Duration::from_mins(after);
-    let (containers, task_memory) = facts(situation);
     service.live.verdict = Some(verdict(&service, &look, STARTED, now));
-    service.live.evidence = Some(Evidence {
-        stopped: tasks(situation),
-        log: texts(&situation["log"]),
-        containers,
-        task_memory,
-        ..Evidence::seen(&look, STARTED)
-    });
+    service.live.evidence = Some(evidence(situation, &look));
     service.live.look = Some(look);
     let deployment = Deployment {
         job: "job".to_owned(),
@@ -281,11 +313,25 @@ fn whatever_its_length_a_message_has_its_cause_first_and_fits() {
             .next()
             .unwrap_or_default()
             .to_owned();
-        let begin: String = cause.chars().take(60).collect();
+        let begin: String = cause.chars().take(45).collect();
         let mut events = texts(&situation["events"]);
         let hostile = "(service web) \u{202e}\u{0} is fine \u{1b}[31m".repeat(30);
         events.resize(events.len() + 100, hostile);
         situation["events"] = json!(events);
+        let stray = json!({"count": 1, "stopCode": "TaskFailedToStart",
+            "reason": format!("\u{202e}{}\u{7}", "weird ".repeat(700))});
+        let mut tasks = situation["tasks"].as_array().cloned().unwrap_or_default();
+        for task in &mut tasks {
+            task["count"] = json!(count(&task["count"], 1) * 400);
+        }
+        // Where ECS's own doing is the only one, any other would be the cause.
+        if tasks
+            .iter()
+            .any(|task| task["stopCode"] != "ServiceSchedulerInitiated")
+        {
+            tasks.push(stray);
+        }
+        situation["tasks"] = Value::Array(tasks);
         situation["log"] = {
             let mut log = vec![json!("x".repeat(4000)); 20];
             log.extend(situation["log"].as_array().cloned().unwrap_or_default());

@@ -1,13 +1,16 @@
 //! Why a rollout failed: what ECS, its tasks and their logs show → the cause, and the details below it.
 
+mod advice;
+mod aws_errors;
 mod cause;
 mod quote;
+mod stopped;
 
-use self::cause::Depth;
+use self::stopped::Depth;
 use super::containers::ContainerFacts;
 use super::outside::shown;
 use super::region::Region;
-use super::seen::{Look, ServiceDeploymentSeen};
+use super::seen::{Look, ServiceDeploymentSeen, Stuck};
 use super::text;
 use super::time::Timestamp;
 
@@ -26,18 +29,51 @@ const EVENTS_SHOWN: usize = 8;
 pub struct Evidence {
     /// Stopped tasks of our deployment.
     pub stopped: Vec<StoppedTask>,
+    /// Whether they could be seen.
+    pub stopped_seen: StoppedSeen,
     /// The service's events since the start that say that something went wrong, newest first.
     pub events: Vec<String>,
     /// ECS's text on the service deployment and the circuit breaker's counts.
     pub deployment: Vec<String>,
+    /// The service's deployment configuration, if no deployment can move with it.
+    pub stuck: Option<Stuck>,
     /// What the revision says of its containers; none if that is not known.
     pub containers: Vec<ContainerFacts>,
     /// The last lines of the container that failed, oldest first.
     pub log: Vec<String>,
+    /// Why there are none, or where they are, as a part of a sentence.
+    pub log_elsewhere: Option<String>,
+    /// The last lines that the function of the lifecycle hook that failed has logged since the start, oldest first.
+    pub hook_log: Vec<String>,
+    /// What the target group's health check asks for, if tasks failed it.
+    pub target_check: Option<TargetCheck>,
     /// The memory of the whole task in MiB, as its task definition says.
     pub task_memory: Option<String>,
     /// Where to look on.
     pub console: Option<String>,
+}
+
+/// Whether ECS was asked for the stopped tasks: that none are known need not mean that there are none.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum StoppedSeen {
+    /// Nobody has asked yet.
+    #[default]
+    NotAsked,
+    /// It has shown them.
+    Seen,
+    /// It could not be asked, and why.
+    Unseen(String),
+}
+
+/// The health check of a target group, as `DescribeTargetGroups` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TargetCheck {
+    /// A number, or `traffic-port`: the one that the target is registered with.
+    pub port: Option<String>,
+    /// Absent for protocols that know none.
+    pub path: Option<String>,
+    /// What is healthy, as `200-399`.
+    pub codes: Option<String>,
 }
 
 /// A stopped task of our deployment, and why it stopped.
@@ -64,6 +100,8 @@ pub struct StoppedContainer {
     pub exit_code: Option<i32>,
     /// ECS's text, as `OutOfMemoryError: Container killed due to memory usage`.
     pub reason: Option<String>,
+    /// The container runtime's id of it.
+    pub runtime_id: Option<String>,
 }
 
 impl Evidence {
@@ -75,6 +113,7 @@ impl Evidence {
         Self {
             events: telling_events(&service.events, started),
             deployment: service_deployment.map_or_else(Vec::new, reports_on),
+            stuck: service.stuck(),
             console: console_link(&service.arn),
             ..Self::default()
         }

@@ -7,7 +7,7 @@ use crate::time::Timestamp;
 /// Those of `events` since `start` that say that something went wrong, newest first, each once:
 /// repetitions differ only in the task that they name.
 pub fn telling_events(events: &[EventSeen], start: Timestamp) -> Vec<String> {
-    const WRONG: [&str; 11] = [
+    const WRONG: [&str; 19] = [
         "unable to",
         "cannot",
         "could not",
@@ -19,6 +19,14 @@ pub fn telling_events(events: &[EventSeen], start: Timestamp) -> Vec<String> {
         "error",
         "alarm",
         "timed out",
+        "not found",
+        "is not ",
+        "insufficient",
+        "limit",
+        "denied",
+        "invalid",
+        "missing",
+        "throttled",
     ];
     let mut found: Vec<(String, String)> = Vec::new();
     for event in events.iter().filter(|event| event.at >= start) {
@@ -35,6 +43,36 @@ pub fn telling_events(events: &[EventSeen], start: Timestamp) -> Vec<String> {
     found.into_iter().map(|(_, message)| message).collect()
 }
 
+/// An event as part of a sentence: `(service web) was unable to …` becomes `ECS was unable to …`.
+pub(super) fn said_by_ecs(event: &str) -> String {
+    let mut rest = event.trim();
+    // Which service, deployment and task it is about is said elsewhere.
+    while let Some(group) = rest.strip_prefix('(') {
+        let is_known = ["service ", "deployment ", "taskSet ", "task ", "instance "];
+        match group.split_once(')') {
+            Some((inside, after)) if is_known.iter().any(|begin| inside.starts_with(begin)) => {
+                rest = after.trim_start();
+            }
+            Some(_) | None => break,
+        }
+    }
+    // Events of older services have no brackets.
+    if let Some((name, after)) = rest
+        .strip_prefix("service ")
+        .and_then(|rest| rest.split_once(' '))
+        && !name.contains(['(', ')'])
+    {
+        rest = after;
+    }
+    let is_of_a_task = rest.starts_with("is unhealthy") || rest.starts_with("is not healthy");
+    match rest.strip_prefix('(') {
+        Some(_) => format!("a task {rest}"),
+        None if is_of_a_task => format!("a task {rest}"),
+        None if rest.starts_with(|c: char| c.is_ascii_lowercase()) => format!("ECS {rest}"),
+        None => rest.to_owned(),
+    }
+}
+
 /// The same text for events that differ only in ids and numbers.
 fn without_ids(message: &str) -> String {
     let words = message.split_whitespace();
@@ -44,7 +82,37 @@ fn without_ids(message: &str) -> String {
 
 /// AWS's text in one line, without what only its engineers need.
 pub(super) fn plain(text: &str) -> String {
-    with_short_target_group(&without_retries(&one_line(text)))
+    with_short_target_group(&without_retries(&without_pointers(&one_line(text))))
+}
+
+/// Without the sentences that only tell where to read on, which ECS appends.
+fn without_pointers(line: &str) -> String {
+    const POINTERS: [&str; 3] = [
+        " Please verify that the role being passed",
+        " For more information, see",
+        " View troubleshooting guide",
+    ];
+    let mut line = line.to_owned();
+    for pointer in POINTERS {
+        if let Some(begin) = line.find(pointer) {
+            let closing = if line.trim_end_matches('.').ends_with(')') {
+                ")"
+            } else {
+                ""
+            };
+            line.truncate(begin);
+            line = format!("{}{closing}", line.trim_end_matches(['.', ' ']));
+        }
+    }
+    line
+}
+
+/// The line of a log that says the error takes at most this much of the headline.
+const LOG_LINE_LIMIT_CHARS: usize = 200;
+
+/// A line of a log, fit for the headline.
+pub(super) fn quoted_line(line: &str) -> String {
+    crate::text::cut(&one_line(line), LOG_LINE_LIMIT_CHARS)
 }
 
 /// Anybody's text in one line.
@@ -99,5 +167,60 @@ fn with_short_target_group(line: &str) -> String {
             &line[begin + end + 1..]
         ),
         None => line.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_said_as_ecs_said_it_without_what_is_said_elsewhere() {
+        for (event, said) in [
+            (
+                "(service web) was unable to place a task because x",
+                "ECS was unable to place a task because x",
+            ),
+            (
+                "(service web, taskSet ecs-svc/1) (port 80) is unhealthy in target group web",
+                "a task (port 80) is unhealthy in target group web",
+            ),
+            (
+                "(service web) (task abc) (instance i-1) (port 80) is unhealthy",
+                "a task (port 80) is unhealthy",
+            ),
+            (
+                "(service web) (instance i-0) is unhealthy in (elb web)",
+                "a task is unhealthy in (elb web)",
+            ),
+            (
+                "service web failed to launch a task",
+                "ECS failed to launch a task",
+            ),
+            (
+                "Timed out waiting for the agent",
+                "Timed out waiting for the agent",
+            ),
+            ("(service", "a task (service"),
+        ] {
+            assert_eq!(said_by_ecs(event), said);
+        }
+    }
+
+    #[test]
+    fn sentences_that_only_tell_where_to_read_on_are_left_out() {
+        for (text, said) in [
+            (
+                "launch (error ECS was unable to assume the role 'r' that was provided for this task. Please verify that the role being passed has the proper trust relationship.).",
+                "launch (error ECS was unable to assume the role 'r' that was provided for this task)",
+            ),
+            (
+                "was unable to place a task. For more information, see the Troubleshooting section.",
+                "was unable to place a task",
+            ),
+            ("nothing to read on", "nothing to read on"),
+        ] {
+            assert_eq!(plain(text), said);
+        }
     }
 }

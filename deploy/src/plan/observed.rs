@@ -99,15 +99,9 @@ pub fn unsuitable(spec: &DeploySpec, service: &ObservedService) -> Option<Refusa
 }
 
 fn cannot_move(service: &ObservedService) -> Option<Refusal> {
-    let (minimum, maximum) = service.seen.percents?;
-    let (fewest, most) = service.seen.stuck_bounds()?;
     Some(Refusal::CannotMove {
         target: service.target.clone(),
-        minimum,
-        maximum,
-        fewest,
-        most,
-        desired: service.seen.desired,
+        stuck: service.seen.stuck()?,
     })
 }
 

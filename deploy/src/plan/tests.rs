@@ -7,6 +7,7 @@ use super::*;
 use crate::fit::{self, Needs};
 use crate::images::ImageSource;
 use crate::refusal::{Refusal, ShortestRollout, UnusableImage};
+use crate::seen::Stuck;
 use crate::spec::{BaseFrom, LONGEST_TIMEOUT};
 use crate::task_definition::{Described, JOB_TAG, Misfit};
 use crate::testing::{LIMIT, STARTED, spec, target, with_task};
@@ -133,11 +134,13 @@ fn what_cannot_be_deployed_to_is_refused_by_its_reason() {
             |one| (one.seen.percents, one.seen.desired) = (Some((100, 100)), 2),
             Some(Refusal::CannotMove {
                 target: target(0),
-                minimum: 100,
-                maximum: 100,
-                fewest: 2,
-                most: 2,
-                desired: 2,
+                stuck: Stuck {
+                    minimum: 100,
+                    maximum: 100,
+                    fewest: 2,
+                    most: 2,
+                    desired: 2,
+                },
             }),
         ),
         (

@@ -8,7 +8,7 @@ use crate::seen::{Look, ServiceDeploymentSeen, ServiceSeen};
 use crate::spec::DeploySpec;
 use crate::text;
 use crate::time::{Timestamp, human};
-use crate::verdict::{Progress, Verdict};
+use crate::verdict::{Progress, Reason, Verdict};
 
 /// The failure of `deployment`, whose service at `place` failed first. `is_late`: only its time was up.
 pub fn failed(
@@ -74,7 +74,19 @@ pub fn cause(service: &Service, spec: &DeploySpec, started: Timestamp, now: Time
     let is_over = now >= started + spec.timeout;
     match &service.live.verdict {
         Some(verdict) if is_over && verdict.is_open() => late_cause(&limit, verdict, evidence),
-        Some(verdict) => cause_seen(verdict, is_over.then_some(&*limit), evidence),
+        Some(verdict) => {
+            let reason = verdict.reason().filter(|reason| match reason {
+                // The user that ECS speaks of is this job.
+                Reason::User(_) => !service.live.rollback.was_asked(),
+                Reason::Alarms(_)
+                | Reason::AlarmText(_)
+                | Reason::CircuitBreaker(_)
+                | Reason::Hook(_)
+                | Reason::SetBackSince(_)
+                | Reason::Other(_) => true,
+            });
+            cause_seen(verdict, reason, is_over.then_some(&*limit), evidence)
+        }
         None => String::new(),
     }
 }
@@ -183,7 +195,13 @@ struct Failed<'a> {
 }
 
 impl Failed<'_> {
+    /// What serves now, and what the service is set to if that is something else.
     fn now(&self) -> String {
+        format!("{}{}", now_of(self.look), set_to_another(self.look))
+    }
+
+    /// What serves now.
+    fn serving(&self) -> String {
         now_of(self.look)
     }
 
@@ -193,6 +211,20 @@ impl Failed<'_> {
         let room = MESSAGE_LIMIT_BYTES.saturating_sub(headline.len());
         let details = self.evidence.details(room);
         Failure::new(FailureKind::Job, headline + &details)
+    }
+}
+
+/// What the service is set to, if no task of that serves: nobody should take what serves for what will.
+fn set_to_another(look: Option<&Look>) -> String {
+    let Some(service) = look.and_then(Look::service) else {
+        return String::new();
+    };
+    let set_to = text::last_part(&service.task_definition);
+    let mut running = service.deployments.iter().filter(|one| one.running > 0);
+    if set_to.is_empty() || running.any(|one| text::last_part(&one.task_definition) == set_to) {
+        String::new()
+    } else {
+        format!("; the service is set to {set_to}")
     }
 }
 
@@ -231,7 +263,7 @@ fn of_rollout(failed: Failed<'_>) -> Failure {
         ),
         Verdict::Failed { .. } => format!(
             "{headline} Not rolled back ({not_rolled_back}), and {revision} is still what the service is set to: {}.",
-            now()
+            failed.serving()
         ),
         Verdict::Replaced {
             by,
@@ -256,7 +288,7 @@ fn of_rollout(failed: Failed<'_>) -> Failure {
             format!(
                 "{headline} Not rolled back ({}), and {revision} is still what the service is set to: {}.",
                 failed.given_up.unwrap_or_default(),
-                now()
+                failed.serving()
             )
         }
         Verdict::InProgress(_) | Verdict::Serving { .. } => format!(
@@ -318,7 +350,17 @@ fn of_other(other: &Service, why_not: &str) -> String {
     };
     let verdict = other.live.verdict.as_ref().unwrap_or(&no_news);
     let now = now_of(other.live.look.as_ref());
-    match verdict {
+    let nothing = Evidence::default();
+    let evidence = other.live.evidence.as_ref().unwrap_or(&nothing);
+    // It may have failed for another reason.
+    let failed = match verdict.is_ecs_own_doing() {
+        true => format!(
+            "{target} failed, too: {}. ",
+            cause_of(verdict.reason(), evidence)
+        ),
+        false => String::new(),
+    };
+    let became = match verdict {
         Verdict::Untouched => format!("{target} was not changed."),
         Verdict::RolledBack { .. } => format!("{target} was rolled back, too: {now}."),
         Verdict::RollbackFailed { .. } => {
@@ -349,7 +391,8 @@ fn of_other(other: &Service, why_not: &str) -> String {
         Verdict::NoNews { why } => {
             format!("What became of {target} could not be seen ({why}).")
         }
-    }
+    };
+    failed + &became
 }
 
 /// Why a rollout whose time is up failed: what its tasks say, else how far it came.
@@ -375,7 +418,13 @@ fn late_cause(limit: &str, verdict: &Verdict, evidence: &Evidence) -> String {
         | Verdict::Gone { .. }
         | Verdict::NoNews { .. } => String::new(),
     };
-    let why = evidence.root_cause().unwrap_or_else(far);
+    let why = evidence.root_cause().unwrap_or_else(|| {
+        let known = [
+            Some(far()).filter(|far| !far.is_empty()),
+            evidence.silence(),
+        ];
+        known.into_iter().flatten().collect::<Vec<_>>().join("; ")
+    });
     if why.is_empty() {
         late
     } else {
@@ -387,7 +436,12 @@ fn late_cause(limit: &str, verdict: &Verdict, evidence: &Evidence) -> String {
 ///
 /// After its time limit (`late`, as text) an earlier invocation of this job has asked for the rollback
 /// and died, unless ECS names its circuit breaker or an alarm as the reason.
-fn cause_seen(verdict: &Verdict, late: Option<&str>, evidence: &Evidence) -> String {
+fn cause_seen(
+    verdict: &Verdict,
+    reason: Option<&Reason>,
+    late: Option<&str>,
+    evidence: &Evidence,
+) -> String {
     let is_rolled_back = matches!(
         verdict,
         Verdict::RollingBack { .. } | Verdict::RolledBack { .. }
@@ -396,7 +450,7 @@ fn cause_seen(verdict: &Verdict, late: Option<&str>, evidence: &Evidence) -> Str
         Some(limit) if is_rolled_back && !verdict.is_ecs_own_doing() => {
             late_cause(limit, verdict, evidence)
         }
-        Some(_) | None => cause_of(verdict, evidence),
+        Some(_) | None => cause_of(reason, evidence),
     }
 }
 
@@ -452,7 +506,6 @@ fn of_late(failed: Failed<'_>, limit: &str) -> Failure {
 mod tests {
     use super::*;
     use crate::seen::DeploymentSeen;
-    use crate::verdict::Reason;
 
     fn revision() -> Revision {
         Revision::parse("app:42").unwrap()
@@ -623,7 +676,7 @@ mod tests {
         };
         assert_eq!(
             late_cause("60 min", &verdict, &evidence),
-            "not complete within 60 min: (service web) was unable to place a task"
+            "not complete within 60 min: ECS was unable to place a task"
         );
         let unknown = Verdict::Unknown {
             state: "NAPPING".to_owned(),
@@ -648,14 +701,17 @@ mod tests {
             progress: Progress::default(),
         };
         let nothing = Evidence::default();
-        let cause = |reason: &str, late| cause_seen(&back(reason), late, &nothing);
+        let cause = |reason: &str, late| {
+            let seen = back(reason);
+            cause_seen(&seen, seen.reason(), late, &nothing)
+        };
         assert_eq!(
             cause("Stopped by a user.", Some("5 min")),
             "not complete within 5 min"
         );
-        assert_eq!(cause("Stopped by a user.", None), "Stopped by a user");
+        assert!(cause("Stopped by a user.", None).starts_with("Stopped by a user; CloudTrail"));
         for reason in ["ECS deployment circuit breaker: x", "alarm 5xx went off"] {
-            assert_eq!(cause(reason, Some("5 min")), reason);
+            assert!(cause(reason, Some("5 min")).starts_with(reason));
         }
     }
 
