@@ -1,6 +1,7 @@
 //! The one value that a deployment is: what is saved of it, and what only this invocation knows.
 
-use super::evidence::{Evidence, StoppedTask};
+use super::evidence::{Evidence, StoppedSeen, StoppedTask};
+use super::failures::Failures;
 use super::revision::Revision;
 use super::seen::{Look, ServiceSeen};
 use super::spec::Target;
@@ -152,6 +153,8 @@ pub struct Service {
     pub ours: Ours,
     /// What was seen so far, for the record.
     pub timeline: Timeline,
+    /// The tasks of our deployment that have failed, as far as they were looked for.
+    pub failures: Failures,
     /// What only this invocation knows.
     pub live: Live,
 }
@@ -237,10 +240,41 @@ pub struct Live {
     pub was_tried_again: bool,
     /// What was found out about its failure.
     pub evidence: Option<Evidence>,
+    /// What was found out while it goes on.
+    pub trouble: Trouble,
     /// The service as ECS showed it when it was set, which is as good as a look.
     pub just_set: Option<Box<ServiceSeen>>,
     /// The ARN of our service deployment, once it was looked up.
     pub service_deployment: Option<String>,
+}
+
+impl Live {
+    /// What was found out about its failure, else while it went on.
+    pub fn known_evidence(&self) -> Option<&Evidence> {
+        self.evidence.as_ref().or(self.trouble.evidence.as_ref())
+    }
+}
+
+/// What this invocation has found out about a rollout that goes on.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Trouble {
+    /// What its stopped tasks show, once they were looked for.
+    pub evidence: Option<Evidence>,
+    /// When they were looked for.
+    pub sought: Option<Timestamp>,
+    /// So many of the new tasks ran at most.
+    pub most_running: i32,
+}
+
+impl Trouble {
+    /// Keeps what a look for stopped tasks has shown.
+    pub fn found(&mut self, evidence: Evidence, now: Timestamp) {
+        self.sought = Some(now);
+        // What was known is not forgotten because it cannot be seen at the moment.
+        if !matches!(evidence.stopped_seen, StoppedSeen::Unseen(_)) || self.evidence.is_none() {
+            self.evidence = Some(evidence);
+        }
+    }
 }
 
 /// Our asking for the rollback of a service.
@@ -280,6 +314,7 @@ impl Service {
             overwrote: false,
             ours: Ours::Untouched,
             timeline: Timeline::default(),
+            failures: Failures::default(),
             live: Live::default(),
         }
     }

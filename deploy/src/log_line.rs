@@ -212,7 +212,8 @@ fn is_frame(line: &str, before: &str) -> bool {
 /// `main.main()` and `\t/app/main.go:12 +0x1d`.
 fn is_go_frame(line: &str) -> bool {
     let trimmed = line.trim();
-    let is_place = line.starts_with('\t') && (trimmed.contains(".go:") || trimmed.contains(".s:"));
+    let is_place =
+        line.starts_with(['\t', ' ']) && (trimmed.contains(".go:") || trimmed.contains(".s:"));
     let is_call = trimmed.ends_with(')')
         && !trimmed.contains(' ')
         && trimmed
@@ -276,12 +277,13 @@ fn is_marked(trimmed: &str) -> bool {
 
 /// What a line of a structured log says, with its weight.
 fn of_json(line: &str) -> Option<(Weight, String)> {
-    // Lambda's runtimes write time, request, level and text before it, with tabs between.
-    let trimmed = line.rsplit('\t').next().unwrap_or(line).trim();
-    if !trimmed.starts_with('{') || trimmed.len() > JSON_LIMIT_BYTES {
+    // Lambda's runtimes write time, request, level and text before an error.
+    let json = line.find('{').map(|begin| line[begin..].trim())?;
+    let is_all = line.trim().len() == json.len();
+    if json.len() > JSON_LIMIT_BYTES || !(is_all || json.contains("\"errorMessage\"")) {
         return None;
     }
-    let Ok(Value::Object(members)) = serde_json::from_str::<Value>(trimmed) else {
+    let Ok(Value::Object(members)) = serde_json::from_str::<Value>(json) else {
         return None;
     };
     let find = |names: &[&str]| {

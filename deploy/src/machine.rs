@@ -7,6 +7,7 @@
 //! | `PreDeploy` | what must be seen before a service is set cannot be seen | `PreDeploy`, for half an hour past its limit |
 //! | `RollingOut` | all services serve our revision | the end, a success |
 //! | `RollingOut` | one failed, or is rolled back, and there is something to roll back or to follow | `RollingBack` |
+//! | `RollingOut` | too many of its tasks have failed | as if ECS had said that it failed |
 //! | `RollingOut` | one failed, and nothing is to be rolled back | the end, a failure |
 //! | `RollingOut` | the time limit, and something is to be put right | `RollingBack` |
 //! | `RollingOut` | the time limit otherwise | the end, a failure |
@@ -35,6 +36,7 @@ use super::seen::Look;
 use super::spec::{DeploySpec, PreDeployTask};
 use super::task::TaskEnd;
 use super::time::Timestamp;
+use super::trouble;
 use super::verdict::{TaskVerdict, Verdict};
 use super::words;
 
@@ -47,6 +49,8 @@ pub enum Event {
     RollbacksAsked(Vec<(usize, Answer)>),
     /// The evidence of why the service at this place failed was gathered.
     Explained(usize, Evidence),
+    /// The stopped tasks of the service at this place were looked for while its rollout goes on.
+    Diagnosed(usize, Evidence),
     /// The task before the deployment was looked at.
     TaskLooked(TaskSeen),
     /// ECS was asked to stop it.
@@ -84,6 +88,8 @@ pub enum Next {
     RollBack(Vec<(usize, Way)>),
     /// To gather the evidence of why the service at this place failed.
     Explain(usize),
+    /// To look for stopped tasks of the service at this place, whose rollout goes on.
+    Diagnose(usize),
     /// To ask ECS to stop the task before the deployment.
     StopTask(StopReason),
     /// To gather the evidence of why the task before the deployment failed.
@@ -152,6 +158,7 @@ pub fn record(
             let started = deployment.started;
             for (service, observed) in deployment.services.iter_mut().zip(all) {
                 look(service, observed, started, now);
+                give_up_rollout(service, spec, started);
             }
             if !is_uncertain(&deployment) {
                 judge_anew(&mut deployment, spec, now);
@@ -165,6 +172,17 @@ pub fn record(
             }
         }
         Event::Explained(place, evidence) => explained(&mut deployment, place, evidence, spec, now),
+        Event::Diagnosed(place, evidence) => {
+            if let Some(service) = deployment.services.get_mut(place) {
+                service.failures = service
+                    .failures
+                    .with(&evidence.stopped, &evidence.containers);
+                service.live.trouble.found(evidence, now);
+                give_up_rollout(service, spec, deployment.started);
+                fail(&mut deployment, spec, now);
+                give_up(&mut deployment, spec, now);
+            }
+        }
         Event::Set(set) => return *set,
         Event::TaskLooked(_)
         | Event::TaskStopped(_)
@@ -191,7 +209,11 @@ fn record_task(live: &mut TaskLive, event: Event) {
         Event::TaskStopped(stop) => live.stop = stop,
         Event::TaskExplained(evidence) => live.evidence = Some(evidence),
         Event::Blocked(blocked) => live.blocked = Some(blocked),
-        Event::Looked(_) | Event::RollbacksAsked(_) | Event::Explained(..) | Event::Set(_) => {}
+        Event::Looked(_)
+        | Event::RollbacksAsked(_)
+        | Event::Explained(..)
+        | Event::Diagnosed(..)
+        | Event::Set(_) => {}
     }
 }
 
@@ -218,8 +240,27 @@ fn next_of_rollout(deployment: &Deployment, spec: &DeploySpec, now: Timestamp) -
         Decision::Succeed => Next::End(End::Succeeded),
         Decision::Fail { service } => failed(deployment, service, false),
         Decision::Late { service } => failed(deployment, service, true),
+        Decision::KeepWatching => diagnose(deployment, now),
         // `record` starts a rollback with the look that calls for it.
-        Decision::KeepWatching | Decision::RollBack { .. } => Next::Pause { may_end: true },
+        Decision::RollBack { .. } => Next::Pause { may_end: true },
+    }
+}
+
+/// What is due while a rollout goes on.
+fn diagnose(deployment: &Deployment, now: Timestamp) -> Next {
+    let mut services = deployment.services.iter();
+    let troubled =
+        services.position(|service| trouble::is_to_be_sought(service, deployment.started, now));
+    match troubled {
+        Some(place) => Next::Diagnose(place),
+        None => Next::Pause { may_end: true },
+    }
+}
+
+/// A rollout of which too many tasks have failed has failed, whatever ECS says of it.
+fn give_up_rollout(service: &mut Service, spec: &DeploySpec, started: Timestamp) {
+    if let Some(given_up) = trouble::given_up(service, spec.failure_threshold, started) {
+        service.live.verdict = Some(given_up);
     }
 }
 
@@ -273,11 +314,11 @@ fn failed(deployment: &Deployment, place: usize, is_late: bool) -> Next {
     if is_wanted {
         return Next::Explain(place);
     }
-    // Others may have failed by themselves, for another reason.
+    // Others may have failed, too, for another reason.
     let others = deployment.services.iter().enumerate();
     let mut others = others.filter(|(_, other)| {
         let verdict = other.live.verdict.as_ref();
-        is_to_be_explained(other) && verdict.is_some_and(Verdict::is_ecs_own_doing)
+        is_to_be_explained(other) && verdict.is_some_and(|one| !one.was_set_back_since())
     });
     if let Some((other, _)) = others.next() {
         return Next::Explain(other);
@@ -327,6 +368,10 @@ fn look(service: &mut Service, observed: Observed, started: Timestamp, now: Time
             .add(now.since(started).as_secs(), &progress);
     }
     let live = &mut service.live;
+    if let Verdict::InProgress(progress) = &seen {
+        let most = &mut live.trouble.most_running;
+        *most = (*most).max(progress.new_running);
+    }
     let was_gone = live.was_gone;
     live.was_gone = matches!(seen, Verdict::Gone { .. });
     let seen = if let Verdict::Gone { status } = &seen

@@ -4,8 +4,9 @@ use serde_json::{Map, Value, json};
 
 /// Actions for which IAM knows no resource
 /// (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html>,
-/// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodepipeline.html>).
-const WITHOUT_RESOURCE: [&str; 13] = [
+/// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodepipeline.html>,
+/// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awselasticloadbalancingv2.html>).
+const WITHOUT_RESOURCE: [&str; 14] = [
     "codepipeline:PutJobSuccessResult",
     "codepipeline:PutJobFailureResult",
     "ecs:DescribeTaskDefinition",
@@ -19,6 +20,7 @@ const WITHOUT_RESOURCE: [&str; 13] = [
     "scheduler:ListSchedules",
     "ecr:GetAuthorizationToken",
     "ecr:DescribePullThroughCacheRules",
+    "elasticloadbalancing:DescribeTargetGroups",
 ];
 
 /// A denied call.

@@ -59,6 +59,29 @@ pub enum BaseFrom {
     File(String),
 }
 
+/// How many tasks of the new revision may fail before its rollout is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FailureThreshold {
+    /// As many as ECS's circuit breaker would let fail: see [`crate::failures::limit`].
+    #[default]
+    Auto,
+    /// So many.
+    Tasks(u16),
+    /// That is left to ECS and to the time limit.
+    Never,
+}
+
+impl fmt::Display for FailureThreshold {
+    /// As it is written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Tasks(tasks) => write!(f, "{tasks}"),
+            Self::Never => f.write_str("0"),
+        }
+    }
+}
+
 /// A task that runs once on the new revision before any service is changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PreDeployTask {
@@ -103,6 +126,8 @@ pub struct DeploySpec {
     pub timeout: Duration,
     /// Where the new revision starts from.
     pub base: BaseFrom,
+    /// After how many failed tasks a rollout is given up.
+    pub failure_threshold: FailureThreshold,
     /// When a rollout fails or runs out of time and ECS is not rolling back by itself, roll back.
     pub rollback: bool,
     /// Check everything, change nothing.

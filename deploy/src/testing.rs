@@ -5,7 +5,7 @@ use crate::deployment::{Deployment, Ours, Service, Stage};
 use crate::region::Region;
 use crate::revision::Revision;
 use crate::seen::Look;
-use crate::spec::{BaseFrom, DeploySpec, PreDeployTask, Target};
+use crate::spec::{BaseFrom, DeploySpec, FailureThreshold, PreDeployTask, Target};
 use crate::time::Timestamp;
 use crate::verdict::{Progress, Verdict};
 use std::time::Duration;
@@ -35,6 +35,7 @@ pub(crate) fn spec(rollback: bool) -> DeploySpec {
         keep_revisions: None,
         scheduled_tasks: false,
         log_lines: 20,
+        failure_threshold: FailureThreshold::Auto,
     }
 }
 

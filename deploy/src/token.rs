@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::deployment::{
     Attempt, Deployment, Ours, Owner, Rollback, Service, Stage, Task, TaskLive,
 };
+use super::failures::Failures;
 use super::revision::Revision;
 use super::spec::Target;
 use super::text;
@@ -80,6 +81,9 @@ struct Saved {
     /// The version of the artifact with the `ConfigFile`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     v: Option<String>,
+    /// Failed tasks of each service, as `COUNT@SECONDS` since the update, separated by `;`.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    e: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -170,6 +174,7 @@ pub fn encode(deployment: &Deployment) -> Result<String, TooLarge> {
             s: services.iter().map(saved_service).collect(),
             l: written(&timelines),
             v: deployment.config_pin.clone(),
+            e: saved_failures(deployment),
         };
         // Only map keys that are not texts could make this fail, and there are none.
         let body = serde_json::to_string(&saved).map_err(|_| TooLarge(usize::MAX))?;
@@ -227,6 +232,30 @@ fn saved_rollback(rollback: &Rollback, failed: &Service, room: usize) -> SavedRo
 fn written(timelines: &[Timeline]) -> String {
     let written: Vec<String> = timelines.iter().map(Timeline::encode).collect();
     written.join(";").trim_end_matches(';').to_owned()
+}
+
+fn saved_failures(deployment: &Deployment) -> String {
+    let started = deployment.started.as_secs();
+    let failures = deployment.services.iter().map(|service| service.failures);
+    let saved: Vec<String> = failures
+        .map(|Failures { count, until }| match until {
+            Some(until) => format!("{count}@{}", until.as_secs().saturating_sub(started)),
+            None => String::new(),
+        })
+        .collect();
+    saved.join(";").trim_end_matches(';').to_owned()
+}
+
+fn failures(saved: &str, started: Timestamp) -> Option<Failures> {
+    if saved.is_empty() {
+        return Some(Failures::default());
+    }
+    let (count, until) = saved.split_once('@')?;
+    let until = started.as_secs().checked_add(until.parse().ok()?)?;
+    Some(Failures {
+        count: count.parse().ok()?,
+        until: Some(time(until).ok()?),
+    })
 }
 
 fn thin_longest(timelines: &mut [Timeline]) -> bool {
@@ -317,9 +346,18 @@ pub fn decode(token: &str, targets: &[Target]) -> Result<Deployment, BadToken> {
     for (service, timeline) in services.iter_mut().zip(timelines) {
         service.timeline = timeline;
     }
+    let started = time(saved.t)?;
+    let failed = saved.e.split(';').map(|one| failures(one, started));
+    let failed: Option<Vec<Failures>> = failed.collect();
+    let failed = failed
+        .filter(|failed| failed.len() <= services.len())
+        .ok_or_else(|| damaged("its counts of failed tasks cannot be read"))?;
+    for (service, failures) in services.iter_mut().zip(failed) {
+        service.failures = failures;
+    }
     Ok(Deployment {
         job: saved.j,
-        started: time(saved.t)?,
+        started,
         stage,
         services,
         config_pin: saved.v,

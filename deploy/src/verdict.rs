@@ -50,6 +50,13 @@ pub enum Reason {
     Hook(String),
     /// Somebody asked ECS for it, in its own text.
     User(String),
+    /// So many tasks of our deployment have failed that this job has given it up.
+    TooManyFailed {
+        /// So many.
+        failed: i32,
+        /// So many were too many.
+        limit: i32,
+    },
     /// It was complete, and the service was set back since, by the deployment with this id.
     SetBackSince(String),
     /// Anything else, in ECS's own text.
@@ -81,7 +88,9 @@ impl Reason {
     pub fn is_ecs_own_doing(&self) -> bool {
         match self {
             Self::Alarms(_) | Self::AlarmText(_) | Self::CircuitBreaker(_) | Self::Hook(_) => true,
-            Self::User(_) | Self::SetBackSince(_) | Self::Other(_) => false,
+            Self::User(_) | Self::TooManyFailed { .. } | Self::SetBackSince(_) | Self::Other(_) => {
+                false
+            }
         }
     }
 
@@ -91,6 +100,7 @@ impl Reason {
             Self::Alarms(_) | Self::Hook(_) | Self::User(_) => true,
             Self::AlarmText(_)
             | Self::CircuitBreaker(_)
+            | Self::TooManyFailed { .. }
             | Self::SetBackSince(_)
             | Self::Other(_) => false,
         }
@@ -101,6 +111,10 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Alarms(names) => write!(f, "alarm {} went off", text::listed(names)),
+            Self::TooManyFailed { failed, limit } => write!(
+                f,
+                "{failed} of its tasks have failed, and FailureThreshold is {limit}"
+            ),
             Self::SetBackSince(by) => write!(
                 f,
                 "it was complete, and the service has been set back since ({by})"

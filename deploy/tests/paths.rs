@@ -14,7 +14,7 @@ use deploy::machine::{End, Event, Next, Observed, StopReason, next, record};
 use deploy::revision::Revision;
 use deploy::rollback::{Answer, ROLLBACK_ALLOWANCE, Way};
 use deploy::seen::{DeploymentSeen, Look, ServiceDeploymentSeen, ServiceSeen};
-use deploy::spec::{BaseFrom, DeploySpec, PreDeployTask, Target};
+use deploy::spec::{BaseFrom, DeploySpec, FailureThreshold, PreDeployTask, Target};
 use deploy::time::Timestamp;
 use deploy::token::{TOKEN_LIMIT_BYTES, decode, encode};
 use deploy::verdict::{TaskVerdict, Verdict};
@@ -91,6 +91,7 @@ fn spec(services: usize, rollback: bool) -> DeploySpec {
         keep_revisions: None,
         scheduled_tasks: false,
         log_lines: 20,
+        failure_threshold: FailureThreshold::Auto,
     }
 }
 
@@ -218,6 +219,7 @@ impl Path {
                     self.keep();
                     Event::Explained(place, Evidence::default())
                 }
+                Next::Diagnose(place) => Event::Diagnosed(place, self.stopped_tasks()),
                 Next::StopTask(reason) => self.stop_task(reason),
                 Next::ExplainTask => Event::TaskExplained(Evidence::default()),
                 Next::SetServices => self.set_services()?,
@@ -231,6 +233,19 @@ impl Path {
             }
         }
         panic!("no end after {STEPS} steps: {:?}", self.deployment);
+    }
+
+    /// Some tasks that have failed, or none.
+    fn stopped_tasks(&mut self) -> Evidence {
+        let stopped = (0..self.dice.roll(3)).map(|_| StoppedTask {
+            stop_code: "TaskFailedToStart".to_owned(),
+            stopped_at: Some(self.now),
+            ..StoppedTask::default()
+        });
+        Evidence {
+            stopped: stopped.collect(),
+            ..Evidence::default()
+        }
     }
 
     fn pause(&mut self, may_end: bool) {
@@ -424,7 +439,11 @@ impl Path {
         }
         let due = match next(&self.deployment, &self.spec, self.now) {
             Next::RollBack(due) => due,
-            Next::Look | Next::Pause { .. } | Next::Explain(_) | Next::End(_) => Vec::new(),
+            Next::Look
+            | Next::Pause { .. }
+            | Next::Explain(_)
+            | Next::Diagnose(_)
+            | Next::End(_) => Vec::new(),
             Next::StopTask(_) | Next::ExplainTask | Next::SetServices => unreachable!("no task"),
         };
         for (place, service) in self.deployment.services.iter().enumerate() {

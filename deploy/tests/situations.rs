@@ -10,9 +10,10 @@ use deploy::deployment::{Deployment, Ours, Service, Stage};
 use deploy::evidence::{Evidence, StoppedContainer, StoppedSeen, StoppedTask, TargetCheck};
 use deploy::hook::FailedHook;
 use deploy::judge::verdict;
+use deploy::outside::shown;
 use deploy::revision::Revision;
 use deploy::seen::{DeploymentSeen, EventSeen, Look, ServiceDeploymentSeen, ServiceSeen};
-use deploy::spec::{BaseFrom, DeploySpec, Target};
+use deploy::spec::{BaseFrom, DeploySpec, FailureThreshold, Target};
 use deploy::task_definition::{Described, LogPlace};
 use deploy::time::Timestamp;
 use deploy::words;
@@ -32,6 +33,11 @@ fn text(value: &Value) -> Option<String> {
 fn texts(value: &Value) -> Vec<String> {
     let items = value.as_array().into_iter().flatten();
     items.filter_map(text).collect()
+}
+
+/// Lines of a log, as they are read.
+fn log_lines(value: &Value) -> Vec<String> {
+    texts(value).iter().map(|line| shown(line)).collect()
 }
 
 fn count(value: &Value, otherwise: i32) -> i32 {
@@ -168,7 +174,7 @@ fn evidence(situation: &Value, look: &Look) -> Evidence {
             Some(why) => StoppedSeen::Unseen(why),
             None => StoppedSeen::Seen,
         },
-        hook_log: texts(&situation["hookLog"]),
+        hook_log: log_lines(&situation["hookLog"]),
         target_check: target_check(&situation["targetCheck"]),
         ..Evidence::seen(look, STARTED)
     };
@@ -182,7 +188,7 @@ fn evidence(situation: &Value, look: &Look) -> Evidence {
         if let Some((_, container)) = evidence.task_to_read() {
             match described.log_of(&container.name.clone()) {
                 Some(LogPlace::Elsewhere(text)) => evidence.log_elsewhere = Some(text),
-                Some(LogPlace::Stream(_)) | None => evidence.log = texts(&situation["log"]),
+                Some(LogPlace::Stream(_)) | None => evidence.log = log_lines(&situation["log"]),
             }
         }
     }
@@ -209,6 +215,7 @@ fn spec(rollback: bool) -> DeploySpec {
         keep_revisions: None,
         scheduled_tasks: false,
         log_lines: 20,
+        failure_threshold: FailureThreshold::Auto,
     }
 }
 
@@ -298,6 +305,129 @@ fn each_situation_leads_to_its_headline() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    if is_to_be_written() {
+        let (before, _, table, after) = readme();
+        fs::write(readme_path(), before + &table + &after).unwrap();
+    }
+}
+
+/// What the README shows.
+const CHOICE: [&str; 10] = [
+    "guardduty-agent-not-pulled",
+    "pull-in-the-container",
+    "event-role",
+    "exit-1-java-more",
+    "exit-127",
+    "oom-in-the-log",
+    "health-target-group",
+    "hook-failed-with-log",
+    "secret-no-key",
+    "user-stop-hides-no-crash",
+];
+
+/// The README: before its table of them, that, what it should be, and after it.
+fn readme() -> (String, String, String, String) {
+    const BEGIN: &str = "<!-- situations -->\n";
+    const END: &str = "<!-- /situations -->";
+    let text = fs::read_to_string(readme_path()).unwrap();
+    let all = situations();
+    let rows = CHOICE.map(|name| {
+        let is_it = |(file, _): &&(PathBuf, Value)| file.file_stem().unwrap() == name;
+        let (_, situation) = all.iter().find(is_it).unwrap();
+        let message = message(situation);
+        format!("| `{name}` | {} |\n", message.lines().next().unwrap())
+    });
+    let table = format!("| situation | message |\n|---|---|\n{}", rows.concat());
+    let (before, rest) = text.split_once(BEGIN).unwrap();
+    let (stands, after) = rest.split_once(END).unwrap();
+    (
+        format!("{before}{BEGIN}"),
+        stands.to_owned(),
+        table,
+        format!("{END}{after}"),
+    )
+}
+
+fn readme_path() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../README.md")
+}
+
+#[test]
+fn the_readme_shows_some_of_them() {
+    // While the files are written, they cannot be read.
+    if !is_to_be_written() {
+        let (_, stands, table, _) = readme();
+        assert_eq!(stands, table, "run with {UPDATE}=1 to write it");
+    }
+}
+
+/// Each of these is in a situation: the stop codes, the exit codes that people ask about, and the names of errors of
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html> and its kin, and what
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html> lists.
+const WORDS: [&str; 52] = [
+    "TaskFailedToStart",
+    "EssentialContainerExited",
+    "UserInitiated",
+    "ServiceSchedulerInitiated",
+    "SpotInterruption",
+    "TerminationNotice",
+    "CannotPullContainerError",
+    "CannotPullECRContainerError",
+    "CannotPullImageManifestError",
+    "CannotStartContainerError",
+    "CannotStopContainerError",
+    "CannotCreateContainerError",
+    "CannotCreateVolumeError",
+    "CannotInspectContainerError",
+    "ContainerRuntimeError",
+    "ContainerRuntimeTimeoutError",
+    "DockerTimeoutError",
+    "InternalError",
+    "OutOfMemoryError",
+    "ResourceInitializationError",
+    "ResourceNotFoundException",
+    "failed to validate logger args",
+    "unable to pull secrets or registry auth",
+    "failed to download env files",
+    "EFS utils",
+    "EBS volume",
+    "Create Network Interface",
+    "no space left on device",
+    "429 Too Many Requests",
+    "403 Forbidden",
+    "i/o timeout",
+    "no basic auth credentials",
+    "descriptor matching platform",
+    "\"exitCode\":126",
+    "\"exitCode\":127",
+    "\"exitCode\":132",
+    "\"exitCode\":134",
+    "\"exitCode\":137",
+    "\"exitCode\":139",
+    "\"exitCode\":143",
+    "\"exitCode\":255",
+    "is unable to consistently start tasks",
+    "No Container Instances were found",
+    "insufficient CPU units",
+    "insufficient memory",
+    "already using a port",
+    "missing an attribute",
+    "Capacity is unavailable",
+    "limit on the number of vCPUs",
+    "number of protected tasks",
+    "TARGET GROUP IS NOT FOUND",
+    "operations are being throttled",
+];
+
+#[test]
+fn each_stop_code_exit_code_and_error_of_awss_troubleshooting_pages_has_a_situation() {
+    let all: Vec<String> = situations()
+        .iter()
+        .map(|(_, situation)| situation.to_string())
+        .collect();
+    for word in WORDS {
+        assert!(all.iter().any(|text| text.contains(word)), "{word}");
+    }
 }
 
 #[test]

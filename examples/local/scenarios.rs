@@ -5,7 +5,7 @@ use std::time::Duration;
 use ecs_deploy_action::deploy::images::{EcrImage, Reference};
 use serde_json::{Value, json};
 use simulator::Simulator;
-use simulator::ecs::{Behaviour, Intervention, PauseHook, ServiceSetup, Strategy};
+use simulator::ecs::{Behaviour, Intervention, LambdaHook, PauseHook, ServiceSetup, Strategy};
 
 pub(crate) const CLUSTER: &str = "prod";
 pub(crate) const SERVICE: &str = "web";
@@ -112,7 +112,7 @@ pub(crate) fn in_ecr(image: &str) -> Option<(String, String)> {
     }
 }
 
-const SCENARIOS: [Scenario; 32] = [
+const SCENARIOS: [Scenario; 36] = [
     Scenario {
         name: DEFAULT,
         about: "new tasks come up, old ones go: the job succeeds",
@@ -165,6 +165,17 @@ const SCENARIOS: [Scenario; 32] = [
         files: no_files,
     },
     Scenario {
+        name: "no-breaker",
+        about: "the same without a circuit breaker: after some failed tasks the function gives up",
+        setup: plain,
+        arrange: |simulator, image| {
+            let crash = crash(1, &["panic: DATABASE_URL is not set", "exit status 2"]);
+            simulator.ecs().image(image, crash);
+        },
+        parameters: none,
+        files: no_files,
+    },
+    Scenario {
         name: "left-as-it-is",
         about: "the same with Rollback false: nothing is rolled back",
         setup: || with_breaker(false),
@@ -188,6 +199,47 @@ const SCENARIOS: [Scenario; 32] = [
         about: "the load balancer finds new tasks unhealthy; the breaker rolls back",
         setup: behind_a_load_balancer,
         arrange: |simulator, image| simulator.ecs().image(image, Behaviour::FailsHealthCheck),
+        parameters: none,
+        files: no_files,
+    },
+    Scenario {
+        name: "container-check",
+        about: "the container's own health check fails, a command that is not in the image",
+        setup: || with_breaker(true),
+        arrange: |simulator, image| simulator.ecs().image(image, Behaviour::FailsContainerCheck),
+        parameters: none,
+        files: no_files,
+    },
+    Scenario {
+        name: "role-not-assumed",
+        about: "ECS may not assume the task's role and makes no task at all: its event says so",
+        setup: plain,
+        arrange: |simulator, image| {
+            let event = "failed to launch a task with (error ECS was unable to assume the role 'arn:aws:iam::111122223333:role/app-execution' that was provided for this task. Please verify that the role being passed has the proper trust relationship and permissions and that your IAM user has permissions to pass this role.).";
+            let event = event.to_owned();
+            simulator.ecs().image(image, Behaviour::NoTask { event });
+        },
+        parameters: || json!({"DeploymentTimeout": 4}),
+        files: no_files,
+    },
+    Scenario {
+        name: "hook-fails",
+        about: "the function of a lifecycle hook finds the new tasks bad: ECS rolls back",
+        setup: || ServiceSetup {
+            strategy: Strategy::BlueGreen,
+            lambda_hook: Some(LambdaHook {
+                stage: "POST_TEST_TRAFFIC_SHIFT".to_owned(),
+                function: "smoke-test".to_owned(),
+                times_out: false,
+                log_lines: vec![
+                    "START RequestId: 1".to_owned(),
+                    "[ERROR] AssertionError: GET /health returned 500".to_owned(),
+                    "END RequestId: 1".to_owned(),
+                ],
+            }),
+            ..ServiceSetup::default()
+        },
+        arrange: |_, _| {},
         parameters: none,
         files: no_files,
     },

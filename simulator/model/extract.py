@@ -42,7 +42,8 @@ OPERATIONS = {
         "UpdateService",
     ],
     "events": ["ListEventBuses", "ListRuleNamesByTarget", "ListTargetsByRule", "PutTargets"],
-    "logs": ["GetLogEvents"],
+    "elbv2": ["DescribeTargetGroups"],
+    "logs": ["FilterLogEvents", "GetLogEvents"],
     "scheduler": ["GetSchedule", "ListSchedules", "UpdateSchedule"],
 }
 
@@ -136,7 +137,7 @@ def partition_table():
 
 
 # The services whose requests we sign by hand.
-ENDPOINTS = ["ecr", "events", "logs", "scheduler"]
+ENDPOINTS = ["ecr", "elbv2", "events", "logs", "scheduler"]
 
 
 def endpoints():

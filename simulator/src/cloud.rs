@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::codepipeline::CodePipeline;
 use crate::ecr::Ecr;
 use crate::ecs::Ecs;
+use crate::elb;
 use crate::events::Events;
 use crate::faults::Faults;
 use crate::logs::Logs;
@@ -89,7 +90,8 @@ impl Cloud {
             "ecr" => self.ecr.call(operation, request),
             "events" => self.events.call(operation, request),
             scheduler::SERVICE => self.scheduler.call(operation, request),
-            _ => self.logs.call(request),
+            elb::SERVICE => elb::call(request),
+            _ => self.logs.call(operation, request),
         }
     }
 

@@ -42,7 +42,7 @@ pub(crate) fn pass_role_refusal(
 /// Each protocol has its own way to say it.
 fn denied(service: &str, text: String) -> ApiError {
     let (code, status) = match service {
-        "s3" | "sts" => ("AccessDenied", 403),
+        "s3" | "sts" | "elasticloadbalancing" => ("AccessDenied", 403),
         "scheduler" => ("AccessDeniedException", 403),
         _ => ("AccessDeniedException", 400),
     };
@@ -95,6 +95,10 @@ fn resource(service: &str, operation: &str, request: &Value) -> Option<String> {
             Some(arn("task", &format!("{}/{task}", last("cluster"))))
         }
         ("ecr", _) => Some(arn("repository", text(request, "repositoryName"))),
+        ("logs", "FilterLogEvents") => Some(format!(
+            "arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{}:*",
+            text(request, "logGroupName"),
+        )),
         ("logs", _) => Some(format!(
             "arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{}:log-stream:{}",
             text(request, "logGroupName"),

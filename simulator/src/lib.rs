@@ -1,5 +1,5 @@
-//! A stateful simulator of S3, ECS, CodePipeline, ECR, STS, CloudWatch Logs, `EventBridge` and its
-//! scheduler, on one loopback endpoint, over the real wire protocols, for the tests and the local
+//! A stateful simulator of S3, ECS, CodePipeline, ECR, STS, CloudWatch Logs, Elastic Load Balancing,
+//! `EventBridge` and its scheduler, on one loopback endpoint, over the real wire protocols, for the tests and the local
 //! runner.
 //!
 //! It is there to catch mistakes of its client, so it is never more lenient than AWS: requests are
@@ -24,6 +24,7 @@ mod credentials;
 mod denial;
 mod ecr;
 pub mod ecs;
+mod elb;
 mod events;
 mod faults;
 mod hooks;

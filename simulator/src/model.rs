@@ -27,6 +27,10 @@ impl Models {
                     parse(include_str!("../model/codepipeline.json")),
                 ),
                 ("ecr", parse(include_str!("../model/ecr.json"))),
+                (
+                    "elasticloadbalancing",
+                    parse(include_str!("../model/elbv2.json")),
+                ),
                 ("events", parse(include_str!("../model/events.json"))),
                 ("logs", parse(include_str!("../model/logs.json"))),
                 ("scheduler", parse(include_str!("../model/scheduler.json"))),

@@ -5,6 +5,7 @@ use hyper::header::HeaderMap;
 use serde_json::{Value, json};
 
 use crate::ecr;
+use crate::elb;
 use crate::model::Models;
 use crate::scheduler;
 use crate::wire::percent_decoded;
@@ -26,6 +27,8 @@ pub(crate) enum Kind {
     /// JSON about what the path names.
     Rest,
     Sts(Vec<(String, String)>),
+    /// A form about what its members say.
+    Query,
     S3,
     /// A blob of an image, by its digest.
     Blob(String),
@@ -45,7 +48,7 @@ pub(crate) fn asked(
     let is_form = header(headers, "content-type")
         .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
     if is_form {
-        return asked_in_form(body);
+        return asked_in_form(signed(headers, 3).as_deref(), body);
     }
     if signed(headers, 3).as_deref() == Some(scheduler::SERVICE) {
         let query = uri.query().unwrap_or_default();
@@ -90,10 +93,18 @@ fn asked_of_target(models: &Models, target: &str, body: &[u8]) -> Asked {
     }
 }
 
-/// The query protocol, which only STS is asked in.
-fn asked_in_form(body: &[u8]) -> Asked {
+/// The query protocol, in which STS and the load balancers are asked.
+fn asked_in_form(scope: Option<&str>, body: &[u8]) -> Asked {
     let form = form_in(body);
     let operation = form.iter().find(|(name, _)| name == "Action");
+    if scope == Some(elb::SERVICE) {
+        return Asked {
+            service: elb::SERVICE,
+            operation: operation.map_or_else(String::new, |(_, value)| value.clone()),
+            request: elb::asked(&form),
+            kind: Kind::Query,
+        };
+    }
     Asked {
         service: "sts",
         operation: operation.map_or_else(String::new, |(_, value)| value.clone()),

@@ -205,6 +205,9 @@ async fn carry_out(
         Kind::Rest => cloud
             .call(asked.service, &asked.operation, &asked.request)
             .map(|value| respond(StatusCode::OK, "application/json", value.to_string())),
+        Kind::Query => cloud
+            .call(asked.service, &asked.operation, &asked.request)
+            .map(|xml| xml_answer(StatusCode::OK, xml.as_str().unwrap_or_default().to_owned())),
         Kind::Sts(form) => well_scoped(asked.service, scope.as_deref())
             .and_then(|()| cloud.sts.call(form))
             .map(|xml| xml_answer(StatusCode::OK, xml)),
@@ -253,7 +256,7 @@ fn refused(asked: &Asked, error: &ApiError) -> Response<Bytes> {
             }
             response
         }
-        Kind::Sts(_) => xml_answer(
+        Kind::Sts(_) | Kind::Query => xml_answer(
             status,
             format!(
                 "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error><RequestId>sts</RequestId></ErrorResponse>"

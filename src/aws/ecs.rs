@@ -11,10 +11,11 @@ use aws_sdk_ecs::config::{
 use aws_sdk_ecs::types::{
     CapacityProviderStrategyItem, ContainerOverride, Deployment, DeploymentConfiguration,
     DeploymentLifecycleHookStatus, DesiredStatus, EbsTagSpecification, Failure, LaunchType,
-    NetworkConfiguration, PropagateTags, Service, ServiceDeployment, ServiceDeploymentStatus,
-    ServiceVolumeConfiguration, SortOrder, StopServiceDeploymentStopType, Tag, Task,
-    TaskDefinitionField, TaskDefinitionStatus, TaskManagedEbsVolumeConfiguration,
-    TaskManagedEbsVolumeTerminationPolicy, TaskOverride, TaskVolumeConfiguration,
+    NetworkConfiguration, PropagateTags, Service, ServiceDeployment,
+    ServiceDeploymentRollbackMonitorsStatus, ServiceDeploymentStatus, ServiceVolumeConfiguration,
+    SortOrder, StopServiceDeploymentStopType, Tag, Task, TaskDefinitionField, TaskDefinitionStatus,
+    TaskManagedEbsVolumeConfiguration, TaskManagedEbsVolumeTerminationPolicy, TaskOverride,
+    TaskVolumeConfiguration,
 };
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_types::body::SdkBody;
@@ -24,6 +25,7 @@ use super::error::{made_before, of_sdk};
 use crate::deploy::call::{CallError, Class};
 use crate::deploy::evidence::{StoppedContainer, StoppedTask};
 use crate::deploy::fit::{Needs, PortNameNeeded, PortNeeded};
+use crate::deploy::hook::FailedHook;
 use crate::deploy::outside::shown;
 use crate::deploy::revision::Revision;
 use crate::deploy::seen::{DeploymentSeen, EventSeen, ServiceDeploymentSeen, ServiceSeen};
@@ -1184,6 +1186,9 @@ fn service_deployment_described(described: &ServiceDeployment) -> ServiceDeploym
             alarms: alarms.map_or_else(Vec::new, |alarms| alarms.triggered_alarm_names().to_vec()),
             breaker: described
                 .deployment_circuit_breaker()
+                .filter(|breaker| {
+                    breaker.status() != Some(&ServiceDeploymentRollbackMonitorsStatus::Disabled)
+                })
                 .map(|breaker| (breaker.failure_count(), breaker.threshold())),
         },
         source_revisions: sources
@@ -1220,30 +1225,21 @@ fn waiting(described: &ServiceDeployment) -> Option<String> {
     ))
 }
 
-/// The hook that ended the deployment, if one did: stage, hook, what it calls, and how it ended.
-fn failed_hook(described: &ServiceDeployment) -> Option<String> {
+/// The hook that ended the deployment, if one did.
+fn failed_hook(described: &ServiceDeployment) -> Option<FailedHook> {
     let mut hooks = described.lifecycle_hook_details().iter();
-    let (hook, how) = hooks.find_map(|hook| match hook.status()? {
-        DeploymentLifecycleHookStatus::Failed => Some((hook, "failed")),
-        DeploymentLifecycleHookStatus::TimedOut => Some((hook, "timed out")),
+    let (hook, timed_out) = hooks.find_map(|hook| match hook.status()? {
+        DeploymentLifecycleHookStatus::Failed => Some((hook, false)),
+        DeploymentLifecycleHookStatus::TimedOut => Some((hook, true)),
         _ => None,
     })?;
-    let stage = described
-        .lifecycle_stage()
-        .map_or_else(String::new, |stage| format!(" at {}", stage.as_str()));
-    let target = hook.target_arn().map(|arn| shown(text::last_part(arn)));
-    // A function's ARN ends in `:function:NAME`.
-    let function = target
-        .as_deref()
-        .map(|name| name.rsplit(':').next().unwrap_or(name));
-    let name = hook.hook_id().map(shown);
-    Some(match (name, function) {
-        (Some(name), Some(function)) => {
-            format!("lifecycle hook {name}{stage} {how} (function {function})")
-        }
-        (Some(name), None) => format!("lifecycle hook {name}{stage} {how}"),
-        (None, Some(function)) => format!("the lifecycle hook{stage} {how} (function {function})"),
-        (None, None) => format!("a lifecycle hook{stage} {how}"),
+    Some(FailedHook {
+        id: hook.hook_id().map(shown),
+        stage: described
+            .lifecycle_stage()
+            .map(|stage| stage.as_str().to_owned()),
+        target: hook.target_arn().map(shown),
+        timed_out,
     })
 }
 
@@ -1252,6 +1248,7 @@ fn stopped_task(task: &Task) -> StoppedTask {
         name: owned(container.name()),
         exit_code: container.exit_code(),
         reason: container.reason().map(shown),
+        runtime_id: container.runtime_id().map(str::to_owned),
     });
     StoppedTask {
         id: text::last_part(task.task_arn().unwrap_or_default()).to_owned(),

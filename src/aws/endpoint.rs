@@ -116,6 +116,7 @@ mod tests {
         let facts: Value = serde_json::from_str(facts).unwrap();
         let services = [
             ("ecr", super::super::ecr::SERVICE),
+            ("elbv2", super::super::elb::SERVICE),
             ("events", super::super::events::SERVICE),
             ("logs", super::super::logs::SERVICE),
             ("scheduler", super::super::scheduler::SERVICE),

@@ -1,12 +1,13 @@
 //! CloudWatch Logs: what a container wrote before it exited.
 
 use aws_types::SdkConfig;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::endpoint::{Hosts, Service};
 use super::raw::RawClient;
 use crate::deploy::call::CallError;
 use crate::deploy::outside::shown;
+use crate::deploy::time::Timestamp;
 
 pub(super) const SERVICE: Service = Service {
     id: "CloudWatch Logs",
@@ -51,12 +52,56 @@ impl Logs {
                     "startFromHead": false}),
             )
             .await?;
-        let events = answer["events"].as_array();
-        let messages = events.into_iter().flatten();
-        let mut lines: Vec<String> = messages
-            .filter_map(|event| Some(shown(event["message"].as_str()?)))
-            .collect();
-        let most = usize::try_from(count).unwrap_or(usize::MAX);
-        Ok(lines.split_off(lines.len().saturating_sub(most)))
+        Ok(last(lines_in(&answer).collect(), count))
     }
+
+    /// The last lines that any stream of `group` got since `since`, `count` at most, oldest first, each fit to be
+    /// shown. Of more than [`PAGES`] pages the first ones.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn last_lines_since(
+        &self,
+        group: &str,
+        since: Timestamp,
+        count: u32,
+    ) -> Result<Vec<String>, CallError> {
+        let mut lines = Vec::new();
+        let mut next = Value::Null;
+        for _ in 0..PAGES {
+            let mut request = json!({"logGroupName": group, "startTime": since.as_millis()});
+            if next.is_string() {
+                request["nextToken"] = next;
+            }
+            let mut answer = self
+                .client
+                .ask(
+                    "logs:FilterLogEvents",
+                    format!("log group {group}"),
+                    request,
+                )
+                .await?;
+            lines.extend(lines_in(&answer));
+            lines = last(lines, count);
+            next = answer["nextToken"].take();
+            if !next.is_string() {
+                break;
+            }
+        }
+        Ok(lines)
+    }
+}
+
+/// So many pages of a log group are read at most: each is 1 MB or 10,000 lines.
+const PAGES: usize = 10;
+
+fn lines_in(answer: &Value) -> impl Iterator<Item = String> {
+    let events = answer["events"].as_array();
+    let messages = events.into_iter().flatten();
+    messages.filter_map(|event| Some(shown(event["message"].as_str()?)))
+}
+
+fn last(mut lines: Vec<String>, count: u32) -> Vec<String> {
+    let most = usize::try_from(count).unwrap_or(usize::MAX);
+    lines.split_off(lines.len().saturating_sub(most))
 }

@@ -4,6 +4,7 @@
 pub mod codepipeline;
 pub mod ecr;
 pub mod ecs;
+pub mod elb;
 mod endpoint;
 mod environment;
 pub mod error;
@@ -157,6 +158,11 @@ impl Aws {
     /// ECR in `region`, or in the function's own.
     pub fn ecr(&self, region: Option<&Region>) -> ecr::Ecr {
         ecr::Ecr::new(self.within(region))
+    }
+
+    /// Elastic Load Balancing in the function's own Region.
+    pub fn load_balancers(&self) -> elb::LoadBalancers {
+        elb::LoadBalancers::new(self.config.clone())
     }
 
     /// CloudWatch Logs in `region`, or in the function's own.

@@ -24,10 +24,12 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::Layer;
 use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
 use aws_smithy_types::retry::ErrorKind;
+use aws_smithy_xml::decode::{Document, ScopedDecoder, try_data};
 use aws_types::SdkConfig;
 use aws_types::SigningName;
 use aws_types::region::SigningRegion;
-use serde_json::Value;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Map, Value};
 
 use super::endpoint::{self, Service};
 use super::error::of_sdk;
@@ -52,8 +54,23 @@ pub(super) struct Call {
     pub(super) path: String,
     /// The operation's name for services that read it from a header.
     pub(super) target: Option<String>,
-    /// None for a request without one.
-    pub(super) body: Option<Value>,
+    pub(super) body: Body,
+}
+
+/// What a call sends, and how it is answered.
+#[derive(Debug, Clone)]
+pub(super) enum Body {
+    /// Nothing; answered with JSON.
+    Empty,
+    /// JSON, answered with JSON.
+    Json(Value),
+    /// A form of the query protocol, answered with XML.
+    Form {
+        /// Encoded.
+        form: String,
+        /// The elements of the answer that are of use: the first of each name is taken, as a member.
+        elements: &'static [&'static str],
+    },
 }
 
 /// What a service answered that is no success.
@@ -126,7 +143,37 @@ impl RawClient {
             method: "POST",
             path: "/".to_owned(),
             target: Some(format!("{}.{name}", self.service.target)),
-            body: Some(body),
+            body: Body::Json(body),
+        })
+        .await
+    }
+
+    /// A call of a service of the query protocol, in this version of its API. Returns the first of each of the
+    /// answer's `elements`, as a member.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub(super) async fn query(
+        &self,
+        operation: &'static str,
+        subject: String,
+        version: &str,
+        parameters: &[(&str, &str)],
+        elements: &'static [&'static str],
+    ) -> Result<Value, CallError> {
+        let name = operation.rsplit(':').next().unwrap_or_default();
+        let mut form = format!("Action={name}&Version={version}");
+        for (parameter, value) in parameters {
+            let value = utf8_percent_encode(value, NON_ALPHANUMERIC);
+            form.push_str(&format!("&{parameter}={value}"));
+        }
+        self.call(Call {
+            operation,
+            subject,
+            method: "POST",
+            path: "/".to_owned(),
+            target: None,
+            body: Body::Form { form, elements },
         })
         .await
     }
@@ -192,9 +239,13 @@ impl RawClient {
             Some(retries) => built.standard_retry(retries),
             None => built.no_retry(),
         };
+        let elements = match call.body {
+            Body::Form { elements, .. } => Some(elements),
+            Body::Empty | Body::Json(_) => None,
+        };
         let built = built
             .serializer(move |(): ()| request_of(&call))
-            .deserializer(read)
+            .deserializer(move |response| read(response, elements))
             .build();
         built.invoke(()).await.map_err(|error| {
             of_sdk(operation, subject.clone(), &error).in_region(Some(region.as_ref()))
@@ -203,9 +254,19 @@ impl RawClient {
 }
 
 fn request_of(call: &Call) -> Result<HttpRequest, aws_smithy_runtime_api::box_error::BoxError> {
-    let bytes = match &call.body {
-        Some(body) => serde_json::to_vec(body)?,
-        None => Vec::new(),
+    let (bytes, kind) = match &call.body {
+        Body::Empty => (Vec::new(), None),
+        Body::Json(body) => {
+            let kind = match call.target {
+                Some(_) => "application/x-amz-json-1.1",
+                None => "application/json",
+            };
+            (serde_json::to_vec(body)?, Some(kind))
+        }
+        Body::Form { form, .. } => (
+            form.clone().into_bytes(),
+            Some("application/x-www-form-urlencoded"),
+        ),
     };
     let length = bytes.len();
     let mut request = HttpRequest::new(SdkBody::from(bytes));
@@ -214,24 +275,31 @@ fn request_of(call: &Call) -> Result<HttpRequest, aws_smithy_runtime_api::box_er
     let headers = request.headers_mut();
     if let Some(target) = &call.target {
         headers.insert("x-amz-target", target.clone());
-        headers.insert("content-type", "application/x-amz-json-1.1");
-    } else if call.body.is_some() {
-        headers.insert("content-type", "application/json");
     }
-    if call.body.is_some() {
+    if let Some(kind) = kind {
+        headers.insert("content-type", kind);
         headers.insert("content-length", length.to_string());
     }
     Ok(request)
 }
 
-fn read(response: &HttpResponse) -> Result<Value, OrchestratorError<Answered>> {
+/// An answer's JSON; of an answer in XML the `elements` that are asked for, as members.
+fn read(
+    response: &HttpResponse,
+    elements: Option<&[&str]>,
+) -> Result<Value, OrchestratorError<Answered>> {
     let bytes = response.body().bytes().unwrap_or_default();
-    let parsed: Option<Value> = serde_json::from_slice(bytes).ok();
-    if response.status().is_success() {
+    let is_error = !response.status().is_success();
+    let parsed: Option<Value> = match elements {
+        None => serde_json::from_slice(bytes).ok(),
+        Some(_) if is_error => members_of(bytes, &["Code", "Message"]),
+        Some(elements) => members_of(bytes, elements),
+    };
+    if !is_error {
         return match parsed {
             Some(value) => Ok(value),
             None if bytes.is_empty() => Ok(Value::Null),
-            None => Err(OrchestratorError::other("the answer is not JSON")),
+            None => Err(OrchestratorError::other("the answer cannot be read")),
         };
     }
     let text = |members: &[&str]| {
@@ -244,7 +312,7 @@ fn read(response: &HttpResponse) -> Result<Value, OrchestratorError<Answered>> {
         .headers()
         .get("x-amzn-errortype")
         .map(str::to_owned)
-        .or_else(|| text(&["__type", "code"]));
+        .or_else(|| text(&["__type", "code", "Code"]));
     let code = code.map(|code| {
         let code = code.rsplit('#').next().unwrap_or_default();
         code.split(':').next().unwrap_or_default().to_owned()
@@ -257,4 +325,47 @@ fn read(response: &HttpResponse) -> Result<Value, OrchestratorError<Answered>> {
         meta = meta.message(message);
     }
     Err(OrchestratorError::operation(Answered(meta.build())))
+}
+
+/// The first element of each of these `names`, wherever it stands; none if it is no XML.
+fn members_of(xml: &[u8], names: &[&str]) -> Option<Value> {
+    let mut document = Document::try_from(xml).ok()?;
+    let mut found = Map::new();
+    collect(&mut document.root_element().ok()?, names, &mut found)?;
+    Some(Value::Object(found))
+}
+
+fn collect(
+    element: &mut ScopedDecoder<'_, '_>,
+    names: &[&str],
+    found: &mut Map<String, Value>,
+) -> Option<()> {
+    while let Some(mut child) = element.next_tag() {
+        let name = child.start_el().local().to_owned();
+        if !names.contains(&name.as_str()) {
+            collect(&mut child, names, found)?;
+        } else if !found.contains_key(&name) {
+            let text = try_data(&mut child).ok()?.into_owned();
+            found.insert(name, Value::String(text));
+        }
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_xml_the_first_element_of_each_name_is_taken() {
+        let xml = b"<R xmlns=\"x\"><TargetGroups><member><A>1</A><B><C>&lt;2</C></B><A>3</A></member></TargetGroups></R>";
+        assert_eq!(
+            members_of(xml, &["A", "C", "D"]),
+            Some(json!({"A": "1", "C": "<2"}))
+        );
+        assert_eq!(members_of(b"{}", &["A"]), None);
+        assert_eq!(members_of(b"", &["A"]), None);
+    }
 }

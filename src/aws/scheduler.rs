@@ -5,7 +5,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_e
 use serde_json::{Map, Value};
 
 use super::endpoint::{Hosts, Service};
-use super::raw::{Call, RawClient};
+use super::raw::{Body, Call, RawClient};
 use crate::deploy::call::{CallError, Class};
 
 /// Pages of a listing that are looked through; a hundred entries each.
@@ -81,7 +81,7 @@ impl Scheduler {
                     method: "GET",
                     path,
                     target: None,
-                    body: None,
+                    body: Body::Empty,
                 })
                 .await?;
             let schedules = answer["Schedules"].as_array();
@@ -122,7 +122,7 @@ impl Scheduler {
                 method: "GET",
                 path: path_of(group, name),
                 target: None,
-                body: None,
+                body: Body::Empty,
             })
             .await;
         match answer {
@@ -159,7 +159,7 @@ impl Scheduler {
             method: "PUT",
             path: format!("/schedules/{}", encoded(name)),
             target: None,
-            body: Some(Value::Object(body)),
+            body: Body::Json(Value::Object(body)),
         });
         answer.await.map(drop)
     }

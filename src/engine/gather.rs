@@ -2,13 +2,17 @@
 //! part of the text and never the answer.
 
 use super::Run;
+use crate::deploy::call::Class;
 use crate::deploy::deployment::{Deployment, Service};
-use crate::deploy::evidence::Evidence;
+use crate::deploy::evidence::{Evidence, StoppedContainer, StoppedSeen};
+use crate::deploy::hook::FailedHook;
 use crate::deploy::images;
 use crate::deploy::machine::Event;
 use crate::deploy::region::Region;
 use crate::deploy::seen::Look;
-use crate::deploy::task_definition::Described;
+use crate::deploy::task_definition::{LogOptions, LogPlace};
+use crate::deploy::text;
+use crate::deploy::time::Timestamp;
 
 impl Run<'_> {
     /// The evidence on our deployment of the service at `place`.
@@ -18,23 +22,98 @@ impl Run<'_> {
         let mut evidence = look.map_or_else(Evidence::default, |look| {
             Evidence::seen(look, deployment.started)
         });
-        let own_arn = own_arn(service);
-        let deployment = service.ours.deployment();
+        self.list_stopped(&mut evidence, service).await;
+        if !evidence.stopped.is_empty() {
+            self.explain_tasks(&mut evidence, &own_arn(service)).await;
+        }
+        self.explain_hook(&mut evidence, look, deployment.started)
+            .await;
+        self.explain_health(&mut evidence, look).await;
+        Event::Explained(place, evidence)
+    }
+
+    /// The stopped tasks of our deployment of the service at `place`, which goes on, and what explains them.
+    pub(super) async fn diagnose(&self, deployment: &Deployment, place: usize) -> Event {
+        let service = &deployment.services[place];
+        let look = service.live.look.as_ref();
+        let mut evidence = look.map_or_else(Evidence::default, |look| {
+            Evidence::seen(look, deployment.started)
+        });
+        self.list_stopped(&mut evidence, service).await;
+        let known = service.live.trouble.evidence.as_ref();
+        match known.filter(|known| evidence.is_explained_by(known)) {
+            // Their revision and their log would say the same again.
+            Some(known) => evidence.explain_by(known),
+            None if evidence.stopped.is_empty() => {}
+            None => self.explain_tasks(&mut evidence, &own_arn(service)).await,
+        }
+        Event::Diagnosed(place, evidence)
+    }
+
+    /// The stopped tasks of our deployment of `service`.
+    async fn list_stopped(&self, evidence: &mut Evidence, service: &Service) {
         let stopped = self
             .ecs
-            .stopped_tasks(&service.target, deployment, &own_arn)
+            .stopped_tasks(
+                &service.target,
+                service.ours.deployment(),
+                &own_arn(service),
+            )
             .await;
         match stopped {
-            Ok(stopped) => evidence.stopped = stopped,
+            Ok(stopped) => {
+                evidence.stopped = stopped;
+                evidence.stopped_seen = StoppedSeen::Seen;
+            }
+            Err(error) => {
+                let why = self.text(&error);
+                self.warn(format!("what its stopped tasks say is not known: {why}"));
+                evidence.stopped_seen = StoppedSeen::Unseen(why);
+            }
+        }
+    }
+
+    /// What the function of the lifecycle hook that failed has logged.
+    async fn explain_hook(&self, evidence: &mut Evidence, look: Option<&Look>, since: Timestamp) {
+        let own = look.and_then(Look::seen).and_then(|(_, own)| own);
+        let function = own
+            .and_then(|own| own.failed_hook.as_ref())
+            .and_then(FailedHook::function);
+        let Some(function) = function.filter(|_| self.spec.log_lines > 0) else {
+            return;
+        };
+        let group = format!("/aws/lambda/{function}");
+        let logs = self.target_account.logs(None);
+        match logs
+            .last_lines_since(&group, since, self.spec.log_lines)
+            .await
+        {
+            Ok(lines) => evidence.hook_log = lines,
             Err(error) => self.warn(format!(
-                "what its stopped tasks say is not known: {}",
+                "the log of function {function} could not be read: {}",
                 self.text(&error)
             )),
         }
-        if !evidence.stopped.is_empty() {
-            self.explain_tasks(&mut evidence, &own_arn).await;
+    }
+
+    /// What the target group asks for whose health check tasks have failed.
+    async fn explain_health(&self, evidence: &mut Evidence, look: Option<&Look>) {
+        let Some(arn) = evidence.target_group(look) else {
+            return;
+        };
+        match self
+            .target_account
+            .load_balancers()
+            .health_check(&arn)
+            .await
+        {
+            Ok(check) => evidence.target_check = Some(check),
+            Err(error) => self.warn(format!(
+                "what the health check of {} asks for is not known: {}",
+                text::last_part(&arn),
+                self.text(&error)
+            )),
         }
-        Event::Explained(place, evidence)
     }
 
     /// What the revision `own` and the log of the container that failed add to its stopped tasks.
@@ -54,50 +133,70 @@ impl Run<'_> {
         let Some((task, container)) = evidence.task_to_read() else {
             return;
         };
-        let (task, container) = (task.id.clone(), container.name.clone());
-        self.read_log(evidence, &described, &task, &container).await;
+        // Without log lines the log is not read at all: neither the message nor the record may show it.
+        if self.spec.log_lines == 0 {
+            return;
+        }
+        let (task, container) = (task.id.clone(), container.clone());
+        match described.log_of(&container.name) {
+            Some(LogPlace::Stream(log)) => match self.lines(&log, &task, &container).await {
+                Ok(lines) if lines.is_empty() => {
+                    evidence.log_elsewhere = Some("its log is empty".to_owned());
+                }
+                Ok(lines) => evidence.log = lines,
+                Err(why) => {
+                    self.warn(format!("the log of {} was not read: {why}", container.name));
+                    evidence.log_elsewhere = Some(format!("its log was not read: {why}"));
+                }
+            },
+            Some(LogPlace::Elsewhere(place)) => evidence.log_elsewhere = Some(place),
+            // It is not the revision's.
+            None => {}
+        }
     }
 
-    /// The log of `container` in the task with the id `task`.
-    async fn read_log(
+    /// The last lines of `container` in the task with the id `task`.
+    ///
+    /// # Errors
+    /// Why they cannot be read, as a part of a sentence.
+    async fn lines(
         &self,
-        evidence: &mut Evidence,
-        described: &Described,
+        log: &LogOptions,
         task: &str,
-        container: &str,
-    ) {
-        let Some(log) = described.log_of(container) else {
-            return;
-        };
-        let most = self.spec.log_lines;
-        if most == 0 {
-            // Without log lines the log is not read at all: neither the message nor the record may show it.
-            return;
-        }
+        container: &StoppedContainer,
+    ) -> Result<Vec<String>, String> {
         // People write the value of `awslogs-region`: it may be no Region.
-        let region = log
-            .region
-            .as_deref()
-            .map(|text| (text, Region::parse(text)));
-        let logs = match &region {
+        let logs = match log.region.as_deref() {
             None => self.target_account.logs(None),
-            Some((_, Some(region))) => self.target_account.logs(Some(region)),
-            Some((text, None)) => {
-                self.warn(format!(
-                    "the log of {container} was not read: its awslogs-region '{}' is not a Region's name",
-                    images::shown(text)
-                ));
-                return;
-            }
+            Some(text) => match Region::parse(text) {
+                Some(region) => self.target_account.logs(Some(&region)),
+                None => {
+                    return Err(format!(
+                        "its awslogs-region '{}' is not a Region's name",
+                        images::shown(text)
+                    ));
+                }
+            },
         };
-        let stream = format!("{}/{container}/{task}", log.stream_prefix);
-        match logs.last_lines(&log.group, &stream, most).await {
-            Ok(lines) => evidence.log = lines,
-            Err(error) => self.warn(format!(
-                "the log of {container} could not be read: {}",
-                self.text(&error)
-            )),
-        }
+        let stream = log.stream(&container.name, task, container.runtime_id.as_deref());
+        let Some(stream) = stream else {
+            return Err(
+                "it has no awslogs-stream-prefix, and ECS does not show the stream's name"
+                    .to_owned(),
+            );
+        };
+        logs.last_lines(&log.group, &stream, self.spec.log_lines)
+            .await
+            .map_err(|error| match error.class {
+                Class::Missing => format!("there is no stream {stream} in {}", log.group),
+                // As of a class that is made to be cheap.
+                Class::Refused => format!(
+                    "{} (log group {}; those of the classes INFREQUENT_ACCESS and DELIVERY cannot be read so)",
+                    self.text(&error),
+                    log.group
+                ),
+                _ => self.text(&error),
+            })
     }
 }
 

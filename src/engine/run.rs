@@ -48,6 +48,7 @@ impl Run<'_> {
                         .set(Checkpoint::At(Box::new(deployment.clone())));
                     Box::pin(self.explain(&deployment, place)).await
                 }
+                Next::Diagnose(place) => Box::pin(self.diagnose(&deployment, place)).await,
                 Next::StopTask(reason) => self.on_task(&deployment, Some(reason)).await,
                 Next::ExplainTask => self.on_task(&deployment, None).await,
                 Next::SetServices => match Box::pin(self.set_after_task(&deployment)).await {

@@ -5,6 +5,10 @@ use std::fmt::Display;
 use serde_json::Value;
 
 use super::problems::Problems;
+use crate::deploy::spec::FailureThreshold;
+
+/// As many as ECS's own circuit breaker counts to at most.
+const THRESHOLD_MAX: u16 = 200;
 
 /// The `max` of a number without a limit that matters: ECS keeps a million revisions of a family
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html>).
@@ -86,6 +90,35 @@ impl Kind<bool> for Boolean {
         };
         let outcome = read.ok_or_else(|| "true or false".to_owned());
         problems.accepted(place, written, outcome)
+    }
+}
+
+/// How many tasks may fail: a number, a word, or 0.
+pub(super) struct Threshold;
+
+impl Kind<FailureThreshold> for Threshold {
+    fn read(
+        &self,
+        place: &'static str,
+        written: &Value,
+        problems: &mut Problems,
+    ) -> Option<FailureThreshold> {
+        let number = whole_number(written).and_then(|number| u16::try_from(number).ok());
+        let outcome = match (number, written) {
+            (Some(0), _) => Ok(FailureThreshold::Never),
+            (Some(tasks), _) if tasks <= THRESHOLD_MAX => Ok(FailureThreshold::Tasks(tasks)),
+            (None, Value::String(word)) if word.trim().eq_ignore_ascii_case("auto") => {
+                Ok(FailureThreshold::Auto)
+            }
+            _ => Err(format!(
+                "auto, a whole number of tasks from 1 to {THRESHOLD_MAX}, or 0 to leave it to ECS and the time limit"
+            )),
+        };
+        problems.accepted(place, written, outcome)
+    }
+
+    fn bounds(&self) -> Option<String> {
+        Some(format!("1 to {THRESHOLD_MAX}"))
     }
 }
 

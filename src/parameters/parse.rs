@@ -182,6 +182,7 @@ fn partitions_agree(region: Option<&Region>, role: Option<&AssumedRole>, problem
 
 #[cfg(test)]
 mod tests {
+    use crate::deploy::spec::FailureThreshold;
     use serde_json::{Value, json};
 
     use super::*;
@@ -234,6 +235,7 @@ mod tests {
                 keep_revisions: None,
                 scheduled_tasks: false,
                 log_lines: 20,
+                failure_threshold: FailureThreshold::Auto,
             }
         );
     }
@@ -462,6 +464,38 @@ mod tests {
             let reported = problem_with("KeepRevisions", &wrong);
             assert!(
                 reported.ends_with("expected a whole number from 2 to 1000000"),
+                "{reported}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_failure_threshold_is_a_number_of_tasks_the_word_auto_or_0() {
+        let with = |written: &str| {
+            format!(r#"{{"ClusterName": "c", "ServiceName": "s", "FailureThreshold": {written}}}"#)
+        };
+        for (written, threshold) in [
+            ("1", FailureThreshold::Tasks(1)),
+            (r#""200""#, FailureThreshold::Tasks(200)),
+            ("0", FailureThreshold::Never),
+            (r#""Auto""#, FailureThreshold::Auto),
+        ] {
+            assert_eq!(
+                spec(&with(written)).failure_threshold,
+                threshold,
+                "{written}"
+            );
+        }
+        for wrong in [
+            json!(201),
+            json!(-1),
+            json!(1.5),
+            json!("some"),
+            json!(true),
+        ] {
+            let reported = problem_with("FailureThreshold", &wrong);
+            assert!(
+                reported.ends_with("expected auto, a whole number of tasks from 1 to 200, or 0 to leave it to ECS and the time limit"),
                 "{reported}"
             );
         }

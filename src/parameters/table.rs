@@ -5,13 +5,13 @@
 use std::time::Duration;
 
 use super::grammar;
-use super::kinds::{Absent, Boolean, Is, Kind, NO_MAX, Number, Text, Unset};
+use super::kinds::{Absent, Boolean, Is, Kind, NO_MAX, Number, Text, Threshold, Unset};
 use super::objects::{Entry, Services, TIMEOUT_DEFAULT_MINUTES, Task};
 use super::reader::Reader;
 use crate::deploy::region::Region;
 use crate::deploy::spec::{
-    AssumedRole, BaseFrom, DeploySpec, FILE_NAME_DEFAULT, PreDeployTask, TIMEOUT_MAX_MINUTES,
-    Target,
+    AssumedRole, BaseFrom, DeploySpec, FILE_NAME_DEFAULT, FailureThreshold, PreDeployTask,
+    TIMEOUT_MAX_MINUTES, Target,
 };
 use Reason::{ChoosesTheAccount, FindsTheFile};
 use SetBy::{ActionAlone, ActionOrFile};
@@ -168,6 +168,13 @@ parameters! {
         default: Is(TIMEOUT_DEFAULT_MINUTES),
         set_by: ActionOrFile,
         spec: timeout = Duration::from_mins,
+    }
+    failure_threshold: FailureThreshold {
+        name: "FailureThreshold",
+        value: Threshold,
+        default: Is(FailureThreshold::Auto),
+        set_by: ActionOrFile,
+        spec: failure_threshold,
     }
     rollback: bool {
         name: "Rollback",

@@ -49,7 +49,7 @@ pub(crate) fn result_of(steps: &[Value]) -> &Value {
 }
 
 /// Exit status and how the message begins, for each scenario.
-const CLAIMS: [(&str, i32, &str); 32] = [
+const CLAIMS: [(&str, i32, &str); 36] = [
     ("healthy", 0, "web on prod: app:2 is serving, 2 tasks"),
     (
         "image-missing",
@@ -72,6 +72,11 @@ const CLAIMS: [(&str, i32, &str); 32] = [
         "web on prod: app:2 failed: container app exited with code 1 (4 tasks); its log ends: panic: DATABASE_URL is not set. Rolled back: app:1 is serving",
     ),
     (
+        "no-breaker",
+        1,
+        "web on prod: app:2 failed: container app exited with code 1 (4 tasks); its log ends: panic: DATABASE_URL is not set. Rolled back: app:1 is serving",
+    ),
+    (
         "left-as-it-is",
         1,
         "web on prod: app:2 failed: container app exited with code 1 (4 tasks); its log ends: panic: DATABASE_URL is not set. Not rolled back (Rollback is false), and app:2 is still what",
@@ -84,7 +89,22 @@ const CLAIMS: [(&str, i32, &str); 32] = [
     (
         "rolled-back",
         1,
-        "web on prod: app:2 failed: Task failed ELB health checks in target group web (4 tasks); check that the container answers",
+        "web on prod: app:2 failed: Task failed ELB health checks in target group web (4 tasks); it asks port 8080 for /health and wants 200; it got: Health checks failed with these codes: [503]. Rolled back",
+    ),
+    (
+        "container-check",
+        1,
+        "web on prod: app:2 failed: Task failed container health checks (4 tasks); a container's health check is a command that runs inside of it",
+    ),
+    (
+        "role-not-assumed",
+        1,
+        "web on prod: app:2 failed: not complete within 4 min: ECS failed to launch a task with (error ECS was unable to assume the role 'arn:aws:iam::111122223333:role/app-execution' that was provided for this task); taskRoleArn and executionRoleArn",
+    ),
+    (
+        "hook-fails",
+        1,
+        "web on prod: app:2 failed: lifecycle hook hook-sd00000000000000000008 at POST_TEST_TRAFFIC_SHIFT failed (function smoke-test); its function's log says: [ERROR] AssertionError: GET /health returned 500. Rolled back",
     ),
     (
         "secret-unreadable",
@@ -94,7 +114,7 @@ const CLAIMS: [(&str, i32, &str); 32] = [
     (
         "no-capacity",
         1,
-        "web on prod: app:2 failed: not complete within 4 min: (service web) was unable to place a task because ",
+        "web on prod: app:2 failed: not complete within 4 min: ECS was unable to place a task because ",
     ),
     (
         "alarm",
@@ -104,7 +124,7 @@ const CLAIMS: [(&str, i32, &str); 32] = [
     (
         "never-stable",
         1,
-        "web on prod: app:2 failed: not complete within 4 min: 0 of 2 new tasks running, 2 old. Rolled back: app:1 is serving",
+        "web on prod: app:2 failed: not complete within 4 min: 0 of 2 new tasks running, 2 old; no stopped task and no event says why: look at the service's tasks in the console. Rolled back: app:1 is serving",
     ),
     (
         "replaced",
@@ -129,7 +149,11 @@ const CLAIMS: [(&str, i32, &str); 32] = [
     ),
     ("blue-green", 0, "web on prod: app:2 is serving, 2 tasks"),
     ("canary", 0, "web on prod: app:2 is serving, 2 tasks"),
-    ("pause-hook", 1, "web on prod: app:2 failed: "),
+    (
+        "pause-hook",
+        1,
+        "web on prod: app:2 failed: lifecycle hook hook-sd00000000000000000008 at POST_TEST_TRAFFIC_SHIFT timed out; look at",
+    ),
     (
         "several-services",
         0,

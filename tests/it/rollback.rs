@@ -40,7 +40,7 @@ async fn what_a_breaker_without_rollback_left_is_rolled_back_and_followed_to_its
     let (kind, message) = failure(&answer);
     assert_eq!(kind, "JobFailed");
     assert!(
-        message.starts_with("web on prod: app:2 failed: container app exited with code 3 (4 tasks). Rolled back: app:1 is serving, 2 of 2 tasks."),
+        message.starts_with("web on prod: app:2 failed: container app exited with code 3 (4 tasks); it has no logConfiguration, so its log is kept nowhere. Rolled back: app:1 is serving, 2 of 2 tasks."),
         "{message}"
     );
     assert_eq!(task_definition(&world), "app:1");
@@ -74,7 +74,7 @@ async fn a_rollout_out_of_time_is_stopped_and_followed_back() {
     let (kind, message) = failure(&answer);
     assert_eq!(kind, "JobFailed");
     assert!(
-        message.starts_with("web on prod: app:2 failed: not complete within 7 min: 0 of 2 new tasks running, 2 old. Rolled back: app:1 is serving, 2 of 2 tasks."),
+        message.starts_with("web on prod: app:2 failed: not complete within 7 min: 0 of 2 new tasks running, 2 old; no stopped task and no event says why: look at the service's tasks in the console. Rolled back: app:1 is serving, 2 of 2 tasks."),
         "{message}"
     );
     assert_eq!(world.done("StopServiceDeployment"), 1);
@@ -96,7 +96,7 @@ async fn a_rollout_out_of_time_without_rollback_is_left_alone() {
         .await;
     let (_, message) = failure(&answer);
     assert!(
-        message.starts_with("web on prod: app:2 failed: not complete within 7 min: 0 of 2 new tasks running, 2 old. Not rolled back (Rollback is false): app:1 is serving"),
+        message.starts_with("web on prod: app:2 failed: not complete within 7 min: 0 of 2 new tasks running, 2 old; no stopped task and no event says why: look at the service's tasks in the console. Not rolled back (Rollback is false): app:1 is serving"),
         "{message}"
     );
     assert_eq!(world.count("StopServiceDeployment"), 0);
@@ -198,7 +198,7 @@ async fn a_rollback_that_fails_too_is_reported_with_what_serves() {
     let answer = world.run(start).await.pop().unwrap();
     let (_, message) = failure(&answer);
     assert!(
-        message.starts_with("web on prod: app:2 failed: container app exited with code 3 (4 tasks). Rolling back failed too"),
+        message.starts_with("web on prod: app:2 failed: container app exited with code 3 (4 tasks); it has no logConfiguration, so its log is kept nowhere. Rolling back failed too"),
         "{message}"
     );
     assert_eq!(world.done("UpdateService"), 2, "and not a third time");
@@ -438,15 +438,22 @@ async fn what_somebody_set_the_service_to_between_two_attempts_is_left_alone() {
 async fn a_deployment_that_comes_while_the_evidence_is_gathered_is_left_alone() {
     let world = with_breaker(false);
     world.simulator.ecs().image("v2", crash(3, &[]));
+    world.deploy(json!({})).await;
+    // The last is of the invocation that ends, the one before it asks why it failed, the others ask what fails
+    // while it goes on.
+    let asked = world.count("ListTasks") - 1;
+    let world = with_breaker(false);
+    world.simulator.ecs().image("v2", crash(3, &[]));
     let ecs = world.simulator.ecs();
     let hotfix = ecs.register(app("repo/app:hotfix"));
     // Somebody deploys just as we have started to gather evidence of why ours failed.
     let other = Intervention::Deploy {
         task_definition: hotfix,
     };
-    world
-        .simulator
-        .on_call("ListTasks", move || ecs.intervene("prod", "web", &other));
+    let faults = world.simulator.faults();
+    faults.before("ListTasks", asked, move || {
+        ecs.intervene("prod", "web", &other);
+    });
     let answer = world.deploy(json!({})).await;
     let (_, message) = failure(&answer);
     assert_eq!(task_definition(&world), "app:2", "{message}");

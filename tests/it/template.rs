@@ -66,10 +66,11 @@ fn actions_of(service: &str) -> (BTreeSet<String>, BTreeSet<String>) {
     }
 }
 
-const SERVICES: [&str; 8] = [
+const SERVICES: [&str; 9] = [
     "codepipeline",
     "ecr",
     "ecs",
+    "elb",
     "events",
     "logs",
     "s3",
@@ -78,7 +79,7 @@ const SERVICES: [&str; 8] = [
 ];
 
 /// Services whose calls are raw: there the names in the errors are the calls.
-const RAW: [&str; 4] = ["ecr", "events", "logs", "scheduler"];
+const RAW: [&str; 5] = ["ecr", "elb", "events", "logs", "scheduler"];
 
 fn granted() -> BTreeSet<String> {
     let template = file("template.yaml");

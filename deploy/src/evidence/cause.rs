@@ -13,11 +13,13 @@ impl Evidence {
     ///
     /// `None` if nothing explains it; the caller falls back on ECS's text for the rollout.
     pub fn root_cause(&self) -> Option<String> {
-        let Some(group) = self.root() else {
-            // No task was ever started, or none of its own: an event says why.
-            let event = self.event_to_tell().map(|event| self.of_event(event));
-            return event.or_else(|| Some(format!("no task can be replaced: {}", self.stuck?)));
-        };
+        // Where no task was ever started, or none of its own, an event says why.
+        self.tasks_cause().or_else(|| self.why_nothing_starts())
+    }
+
+    /// The same of its tasks alone.
+    pub fn tasks_cause(&self) -> Option<String> {
+        let group = self.root()?;
         let count = text::counted(group.tasks.len(), "task");
         Some(self.cause_of(&group, &format!(" ({count})")))
     }
@@ -25,6 +27,12 @@ impl Evidence {
     /// The same where there was one task only, which needs no count.
     pub fn only_cause(&self) -> Option<String> {
         self.root().map(|group| self.cause_of(&group, ""))
+    }
+
+    /// Why no task is started or stopped, if an event or the service's configuration says so.
+    pub fn why_nothing_starts(&self) -> Option<String> {
+        let event = self.event_to_tell().map(|event| self.of_event(event));
+        event.or_else(|| Some(format!("no task can be replaced: {}", self.stuck?)))
     }
 
     /// The event that says most about why nothing starts, the newest of several.
@@ -119,7 +127,7 @@ fn of_reason(reason: &Reason, evidence: &Evidence) -> String {
         Reason::User(text) if !text.contains("arn:") => {
             Some("CloudTrail's StopServiceDeployment event says who".to_owned())
         }
-        Reason::CircuitBreaker(_) => evidence.silence(),
+        Reason::CircuitBreaker(_) | Reason::TooManyFailed { .. } => evidence.silence(),
         Reason::User(_)
         | Reason::Alarms(_)
         | Reason::AlarmText(_)

@@ -119,6 +119,40 @@ impl Evidence {
         }
     }
 
+    /// Whether its tasks stopped for the reason that `known` has explained with a revision and a log.
+    pub fn is_explained_by(&self, known: &Self) -> bool {
+        let mut with_facts = self.clone();
+        with_facts.explain_by(known);
+        let reason = |of: &Self| of.root().map(|root| (root.depth, root.text));
+        !known.containers.is_empty()
+            && reason(known).is_some()
+            && reason(&with_facts) == reason(known)
+    }
+
+    /// Takes over what `known` knows of their revision and their log.
+    pub fn explain_by(&mut self, known: &Self) {
+        self.containers.clone_from(&known.containers);
+        self.task_memory.clone_from(&known.task_memory);
+        self.log.clone_from(&known.log);
+        self.log_elsewhere.clone_from(&known.log_elsewhere);
+    }
+
+    /// The ARN of the target group whose health check its tasks failed: from their reasons, or from the events of
+    /// `look`, which name it by its ARN.
+    pub fn target_group(&self, look: Option<&Look>) -> Option<String> {
+        let reasons = self.stopped.iter().map(|task| task.reason.as_str());
+        let service = look.and_then(Look::service);
+        let events = service.map_or(&[][..], |service| &service.events);
+        let events = events.iter().map(|event| event.message.as_str());
+        let events = events.filter(|event| event.contains("unhealthy"));
+        let found = reasons.chain(events).find_map(|text| {
+            let (_, rest) = text.split_once("(target-group ")?;
+            Some(rest.split_once(')')?.0)
+        });
+        let is_arn = |text: &&str| text.starts_with("arn:") && text.contains(":targetgroup/");
+        found.filter(is_arn).map(str::to_owned)
+    }
+
     /// What stands below the headline, one paragraph for each kind of evidence, the log cut from
     /// its beginning so that all has at most `room` bytes.
     pub fn details(&self, room: usize) -> String {

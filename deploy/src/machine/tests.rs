@@ -92,6 +92,11 @@ fn asked(deployment: Deployment, answers: &[(usize, Answer)], now: Timestamp) ->
     record(deployment, event, &spec(true), now)
 }
 
+fn explained(deployment: Deployment, place: usize, now: Timestamp) -> Deployment {
+    let event = Event::Explained(place, Evidence::default());
+    record(deployment, event, &spec(true), now)
+}
+
 fn due(deployment: &Deployment, now: Timestamp) -> Next {
     next(deployment, &spec(true), now)
 }
@@ -219,12 +224,8 @@ fn a_service_that_completes_after_its_rollback_was_given_up_is_asked_once_more()
     assert_eq!(places(due(&deployment, soon())), [0]);
     let deployment = asked(deployment, &[(0, refused())], soon());
     let deployment = looked(deployment, vec![complete(), rolled_back()], soon());
-    let deployment = record(
-        deployment,
-        Event::Explained(0, Evidence::default()),
-        &spec(true),
-        soon(),
-    );
+    let deployment = explained(deployment, 0, soon());
+    let deployment = explained(deployment, 1, soon());
     assert!(matches!(
         due(&deployment, soon()),
         Next::End(End::Failed { service: 0, .. })

@@ -7,10 +7,11 @@ use super::observed::{Observed, ObservedFamily, ObservedService};
 use super::{Asked, FamilyPlan, Plan, ServicePlan, TaskPlan};
 use crate::deployment::{Deployment, Ours, Owner, Rollback, Service, Stage};
 use crate::diff;
+use crate::failures::Failures;
 use crate::prior::{Prior, prior};
 use crate::refusal::{self, Refusal, UnusableImage};
 use crate::revision::{NotARevision, Revision};
-use crate::spec::DeploySpec;
+use crate::spec::{DeploySpec, LONGEST_TIMEOUT};
 use crate::task_definition::{Base, Registration};
 use crate::time::Timestamp;
 use crate::token;
@@ -159,7 +160,7 @@ fn check_token_fits(
 ) -> Result<(), Vec<Refusal>> {
     let named = services.iter().map(|service| {
         let family = families.get(service.family);
-        longest(service, family.map_or("", |family| &family.name))
+        longest(service, family.map_or("", |family| &family.name), now)
     });
     let services = refusal::all(named)?;
     let longest = Deployment {
@@ -184,7 +185,11 @@ fn check_token_fits(
 
 /// The service with names as long as ECS makes them: a family's next numbers, 20 digits, 32
 /// characters.
-fn longest(service: &ServicePlan, family: &str) -> Result<Service, Vec<Refusal>> {
+fn longest(
+    service: &ServicePlan,
+    family: &str,
+    started: Timestamp,
+) -> Result<Service, Vec<Refusal>> {
     let target = service.target.clone();
     let refused = |wrong: NotARevision| {
         let target = service.target.clone();
@@ -196,6 +201,10 @@ fn longest(service: &ServicePlan, family: &str) -> Result<Service, Vec<Refusal>>
         ours: Ours::Named {
             deployment: format!("ecs-svc/{}", u64::MAX),
             service_deployment: Some("x".repeat(32)),
+        },
+        failures: Failures {
+            count: 999,
+            until: Some(started + LONGEST_TIMEOUT),
         },
         ..Service::untouched(target, revision, None)
     })

@@ -69,7 +69,7 @@ const NOT_LOOKED_AT: &str = "it was not looked at";
 /// it came.
 pub fn cause(service: &Service, spec: &DeploySpec, started: Timestamp, now: Timestamp) -> String {
     let nothing = Evidence::default();
-    let evidence = service.live.evidence.as_ref().unwrap_or(&nothing);
+    let evidence = service.live.known_evidence().unwrap_or(&nothing);
     let limit = human(spec.timeout);
     let is_over = now >= started + spec.timeout;
     match &service.live.verdict {
@@ -82,6 +82,7 @@ pub fn cause(service: &Service, spec: &DeploySpec, started: Timestamp, now: Time
                 | Reason::AlarmText(_)
                 | Reason::CircuitBreaker(_)
                 | Reason::Hook(_)
+                | Reason::TooManyFailed { .. }
                 | Reason::SetBackSince(_)
                 | Reason::Other(_) => true,
             });
@@ -352,14 +353,15 @@ fn of_other(other: &Service, why_not: &str) -> String {
     let now = now_of(other.live.look.as_ref());
     let nothing = Evidence::default();
     let evidence = other.live.evidence.as_ref().unwrap_or(&nothing);
-    // It may have failed for another reason.
-    let failed = match verdict.is_ecs_own_doing() {
-        true => format!(
-            "{target} failed, too: {}. ",
-            cause_of(verdict.reason(), evidence)
-        ),
-        false => String::new(),
+    // It may have failed, too, for another reason.
+    let own_cause = if verdict.is_ecs_own_doing() {
+        Some(cause_of(verdict.reason(), evidence))
+    } else {
+        evidence.tasks_cause()
     };
+    let failed = own_cause.map_or_else(String::new, |cause| {
+        format!("{target} failed, too: {cause}. ")
+    });
     let became = match verdict {
         Verdict::Untouched => format!("{target} was not changed."),
         Verdict::RolledBack { .. } => format!("{target} was rolled back, too: {now}."),

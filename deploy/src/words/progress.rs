@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use super::overwritten;
 use crate::deployment::{Deployment, Owner, Rollback, Service, Stage};
+use crate::evidence::Evidence;
 use crate::outcome::{Details, SUMMARY_LIMIT_BYTES};
 use crate::spec::DeploySpec;
 use crate::text;
 use crate::time::{Timestamp, human};
 use crate::timeline::percent as whole_percent;
+use crate::trouble::failed_tasks;
 use crate::verdict::{Progress, Verdict};
 
 /// What is reported while `deployment` goes on: `web: 1 of 2 new tasks running, 2 old; 3 min of 60`.
@@ -26,7 +28,11 @@ pub fn progress(deployment: &Deployment, spec: &DeploySpec, now: Timestamp) -> D
             )
         }
         Stage::RollingOut => {
-            let services: Vec<String> = deployment.services.iter().map(named).collect();
+            let services: Vec<String> = deployment
+                .services
+                .iter()
+                .map(|service| named(service, deployment.started))
+                .collect();
             let limit = spec.timeout.as_secs() / 60;
             format!("{}; {minutes} min of {limit}", services.join("; "))
         }
@@ -62,7 +68,7 @@ fn rolling_back(deployment: &Deployment, rollback: &Rollback, now: Timestamp) ->
     let others = deployment.services.iter().enumerate();
     let others: Vec<String> = others
         .filter(|(place, service)| *place != rollback.failed && service.is_touched())
-        .map(|(_, service)| format!("; {}", named(service)))
+        .map(|(_, service)| format!("; {}", named(service, deployment.started)))
         .collect();
     format!(
         "{}: {} failed{cause}; {who}{tasks}, for {}{}",
@@ -74,16 +80,47 @@ fn rolling_back(deployment: &Deployment, rollback: &Rollback, now: Timestamp) ->
 }
 
 /// `web: 1 of 2 new tasks running, 2 old`.
-fn named(service: &Service) -> String {
-    format!("{}: {}", service.target.service_name(), state(service))
+fn named(service: &Service, started: Timestamp) -> String {
+    format!(
+        "{}: {}",
+        service.target.service_name(),
+        state(service, started)
+    )
 }
 
-fn state(service: &Service) -> String {
+/// A cause takes at most this much of a service's part of a summary.
+const CAUSE_LIMIT_CHARS: usize = 400;
+
+/// What goes wrong while it goes on: tasks that have failed, with their cause, or an event that says why nothing
+/// starts. Empty if nothing does.
+fn trouble(service: &Service, is_short: bool, started: Timestamp) -> String {
+    let seen = service.live.look.as_ref();
+    let known = service.live.trouble.evidence.as_ref();
+    let failed = failed_tasks(service, started);
+    if failed > 0 {
+        let cause = known.and_then(Evidence::only_cause);
+        let cause = cause.map_or_else(String::new, |cause| {
+            format!(": {}", text::cut(&cause, CAUSE_LIMIT_CHARS))
+        });
+        let have = if failed == 1 { "has" } else { "have" };
+        return format!("; {failed} {have} failed{cause}");
+    }
+    let seen = seen.filter(|_| is_short);
+    let why = seen.and_then(|look| Evidence::seen(look, started).why_nothing_starts());
+    why.map_or_else(String::new, |why| {
+        format!("; {}", text::cut(&why, CAUSE_LIMIT_CHARS))
+    })
+}
+
+fn state(service: &Service, started: Timestamp) -> String {
     let Some(verdict) = &service.live.verdict else {
         return "updated".to_owned();
     };
     match verdict {
-        Verdict::InProgress(progress) => tasks(progress),
+        Verdict::InProgress(progress) => {
+            let is_short = progress.new_running < progress.desired;
+            format!("{}{}", tasks(progress), trouble(service, is_short, started))
+        }
         Verdict::Serving { .. } => "complete".to_owned(),
         Verdict::Unknown { state, progress } => {
             format!("{} (ECS shows '{state}')", tasks(progress))

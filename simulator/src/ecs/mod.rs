@@ -39,7 +39,9 @@ use crate::logs::Logs;
 use crate::wire::ApiError;
 use world::World;
 
-pub use setup::{Behaviour, Controller, Intervention, PauseHook, ServiceSetup, Strategy};
+pub use setup::{
+    Behaviour, Controller, Intervention, LambdaHook, PauseHook, ServiceSetup, Strategy,
+};
 
 /// So many earlier states are kept for stale reads.
 const KEPT_STATES: usize = 64;

@@ -160,6 +160,7 @@ impl World {
             held_until: None,
             hook_is_done: false,
             hook_timed_out: false,
+            function_is_over: false,
             triggered: Vec::new(),
             is_frozen: false,
             failures: 0,
@@ -190,6 +191,7 @@ impl World {
         let arn = primary.service_deployment.clone();
         let is_rollback = primary.is_rollback;
         let hook = service.setup.pause_hook.clone().filter(|_| !is_rollback);
+        let service_hook = service.setup.lambda_hook.clone().filter(|_| !is_rollback);
         let others_run = service
             .deployments
             .iter()
@@ -224,6 +226,22 @@ impl World {
                 current.hook_timed_out = true;
                 self.roll_back(place, "A lifecycle hook timed out.");
             }
+            return;
+        }
+        if let Some(hook) = service_hook.filter(|hook| hook.stage == stage.name && started)
+            && let Some(current) = self.service_deployment_mut(place, arn.as_deref())
+        {
+            current.function_is_over = true;
+            let group = format!("/aws/lambda/{}", hook.function);
+            for line in &hook.log_lines {
+                self.logs.append(&group, "2026/11/25/[$LATEST]0", now, line);
+            }
+            let ended = if hook.times_out {
+                "timed out"
+            } else {
+                "failed"
+            };
+            self.roll_back(place, &format!("A lifecycle hook {ended}."));
             return;
         }
         let is_over = match stage.name {
@@ -369,7 +387,8 @@ impl World {
             current.rollback_to = to.unwrap_or_default();
             current.rollback_reason = Some(text.to_owned());
             current.updated_at = now;
-            current.held_until = None;
+            // A hook that has timed out is shown with its end.
+            current.held_until = current.held_until.filter(|_| current.hook_timed_out);
         }
         let marker = arn.unwrap_or_default();
         self.begin_deployment(place, &previous, Some(marker));

@@ -77,8 +77,13 @@ pub(super) fn run_task(world: &mut World, request: &Value) -> Answer {
     for _ in 0..request["count"].as_i64().unwrap_or(1) {
         let (placement, run) = (placement.clone(), run.clone());
         let mut task = world.new_task(&cluster, &task_definition, placement, run);
-        if task.fate.behaviour == Behaviour::NoCapacity {
-            let failure = json!({"reason": "Capacity is unavailable at this time."});
+        let no_task = match &task.fate.behaviour {
+            Behaviour::NoCapacity => Some("Capacity is unavailable at this time."),
+            Behaviour::NoTask { event } => Some(event.as_str()),
+            _ => None,
+        };
+        if let Some(why) = no_task {
+            let failure = json!({"reason": why});
             return Ok(json!({"tasks": [], "failures": [failure]}));
         }
         text(request, "startedBy").clone_into(&mut task.started_by);

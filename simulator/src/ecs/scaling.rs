@@ -29,6 +29,7 @@ impl World {
         task.service = name;
         task.deployment = deployment.to_owned();
         task.started_by = deployment.to_owned();
+        task.fate.injected = self.services[place].setup.injected.clone();
         self.tasks.push(task);
     }
 
@@ -49,12 +50,19 @@ impl World {
         let running_wanted = self.wanted_running(place, &primary_id);
         let missing = desired - pending - running_wanted;
         if places && missing > 0 {
-            if behaviour == Behaviour::NoCapacity {
+            let no_task = match &behaviour {
+                Behaviour::NoCapacity => Some(
+                    "was unable to place a task because no container instance met all of its requirements. Reason: Capacity is unavailable at this time. Please try again later or in a different availability zone.",
+                ),
+                Behaviour::NoTask { event } => Some(event.as_str()),
+                _ => None,
+            };
+            if let Some(why) = no_task {
                 let primary = self.services[place].primary_mut();
                 let is_new =
                     primary.is_some_and(|one| !std::mem::replace(&mut one.told_no_capacity, true));
                 if is_new {
-                    self.event(place, &format!("(service {name}) was unable to place a task because no container instance met all of its requirements. Reason: Capacity is unavailable at this time. Please try again later or in a different availability zone."));
+                    self.event(place, &format!("(service {name}) {why}"));
                 }
             } else {
                 for _ in 0..missing {
@@ -152,6 +160,7 @@ impl World {
             task.status == "RUNNING"
                 && task.is_wanted
                 && task.fate.behaviour != Behaviour::FailsHealthCheck
+                && task.fate.behaviour != Behaviour::FailsContainerCheck
                 && task
                     .running_since
                     .is_some_and(|since| now - since >= SETTLE_SECONDS * SECOND_MS)

@@ -69,6 +69,8 @@ pub(super) struct ServiceDeployment {
     pub(super) hook_is_done: bool,
     /// Nobody has answered it in time.
     pub(super) hook_timed_out: bool,
+    /// The function of its hook has failed, or did not answer in time.
+    pub(super) function_is_over: bool,
     pub(super) triggered: Vec<String>,
     pub(super) is_frozen: bool,
     pub(super) failures: i64,

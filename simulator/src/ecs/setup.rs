@@ -27,10 +27,25 @@ pub enum Behaviour {
     OutOfMemory,
     /// A secret that it needs cannot be read.
     SecretUnreadable,
+    /// Cannot start, for this reason in AWS's words.
+    FailsToStart {
+        /// The reason.
+        reason: String,
+        /// It stands at the container, and the task says only that it failed to start: usual on EC2
+        /// (<https://github.com/aws/amazon-ecs-agent/issues/1654>).
+        in_container: bool,
+    },
     /// Runs, but the load balancer finds it unhealthy.
     FailsHealthCheck,
+    /// Runs, but its container's own health check fails.
+    FailsContainerCheck,
     /// There is no capacity to place it.
     NoCapacity,
+    /// ECS makes no task at all, and says why in an event: this text after `(service NAME) `.
+    NoTask {
+        /// The text.
+        event: String,
+    },
     /// Never gets past PENDING.
     StuckPending,
 }
@@ -70,6 +85,19 @@ pub struct PauseHook {
     pub timeout_minutes: u32,
 }
 
+/// A hook that calls a function, which ends each deployment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LambdaHook {
+    /// The lifecycle stage at which it is called.
+    pub stage: String,
+    /// The function's name.
+    pub function: String,
+    /// It does not answer in time. Else it fails.
+    pub times_out: bool,
+    /// What the function writes before.
+    pub log_lines: Vec<String>,
+}
+
 /// A service to begin with.
 #[derive(Clone, Debug)]
 pub struct ServiceSetup {
@@ -103,6 +131,11 @@ pub struct ServiceSetup {
     pub percents: (i64, i64),
     /// A hook that holds each deployment.
     pub pause_hook: Option<PauseHook>,
+    /// A hook that ends each deployment.
+    pub lambda_hook: Option<LambdaHook>,
+    /// A container that AWS injects into its tasks and that cannot be pulled: it does no harm, and is not in the
+    /// revision (<https://docs.aws.amazon.com/guardduty/latest/ug/how-runtime-monitoring-works-ecs-fargate.html>).
+    pub injected: Option<String>,
     /// What it shows as its capacity provider strategy, instead of the launch type FARGATE.
     pub capacity_provider_strategy: Option<Value>,
     /// What it shows as its network configuration, instead of a subnet and a security group.
@@ -141,6 +174,8 @@ impl Default for ServiceSetup {
             bake_minutes: 0,
             percents: (100, 200),
             pause_hook: None,
+            lambda_hook: None,
+            injected: None,
             capacity_provider_strategy: None,
             network: None,
             linear: None,

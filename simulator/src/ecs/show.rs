@@ -132,7 +132,11 @@ impl World {
             },
             "deploymentConfiguration": shown_configuration(&service.setup),
             "deploymentCircuitBreaker": {
-                "status": if one.failures >= one.threshold { "TRIGGERED" } else { "MONITORING" },
+                "status": match service.setup.circuit_breaker {
+                    None => "DISABLED",
+                    Some(_) if one.failures >= one.threshold => "TRIGGERED",
+                    Some(_) => "MONITORING",
+                },
                 "failureCount": one.failures,
                 "threshold": one.threshold,
             },
@@ -168,6 +172,25 @@ impl World {
             shown["lifecycleHookDetails"] = json!([{
                 "hookId": one.hook_id(), "targetType": "PAUSE", "status": status,
                 "expiresAt": time(until), "timeoutAction": TIMEOUT_ACTION}]);
+            // Also of a rolling update, which has no other stage.
+            shown["lifecycleStage"] =
+                json!(service.setup.pause_hook.as_ref().map(|hook| &hook.stage));
+        }
+        if let Some(hook) = service
+            .setup
+            .lambda_hook
+            .as_ref()
+            .filter(|_| one.function_is_over)
+        {
+            let status = if hook.times_out {
+                "TIMED_OUT"
+            } else {
+                "FAILED"
+            };
+            shown["lifecycleHookDetails"] = json!([{
+                "hookId": one.hook_id(), "targetType": "AWS_LAMBDA", "status": status,
+                "targetArn": arn("lambda", "function", &hook.function).replace("function/", "function:")}]);
+            shown["lifecycleStage"] = json!(hook.stage);
         }
         shown
     }
@@ -325,6 +348,7 @@ impl Task {
                     "taskArn": self.arn,
                 });
                 if self.running_since.is_some() {
+                    container["runtimeId"] = json!(self.runtime_id(place));
                     container["imageDigest"] = json!(digest_of(&of.image));
                 }
                 if let Some(code) = self.exit_code_of(place) {
@@ -338,6 +362,11 @@ impl Task {
                 container
             })
             .collect();
+        let injected = self.fate.injected.iter().map(|name| {
+            json!({"name": name, "lastStatus": self.status, "taskArn": self.arn,
+                "reason": "CannotPullContainerError: pull image manifest has been retried 7 time(s): denied"})
+        });
+        let containers: Vec<Value> = injected.chain(containers).collect();
         let mut shown = json!({
             "taskArn": self.arn,
             "clusterArn": arn("ecs", "cluster", &self.cluster),

@@ -73,7 +73,9 @@ pub(super) struct Fate {
     /// The one whose image or command decides.
     pub(super) deciding: usize,
     /// Group and stream prefix of its log, if it has one.
-    pub(super) log: Option<(String, String)>,
+    pub(super) log: Option<(String, Option<String>)>,
+    /// A container that AWS injects, which is not in the task definition and cannot be pulled.
+    pub(super) injected: Option<String>,
     pub(super) behaviour: Behaviour,
 }
 
@@ -90,19 +92,27 @@ pub(super) struct Container {
 pub(super) enum Step {
     Runs,
     Failed,
+    /// Its target group found it unhealthy, which is an event besides.
+    Unhealthy,
 }
+
+/// The target group of services behind a load balancer.
+pub(super) const TARGET_GROUP: &str =
+    "arn:aws:elasticloadbalancing:eu-central-1:111122223333:targetgroup/web/0123456789abcdef";
 
 /// Seconds until something first happens to a task, if ever.
 pub(super) fn first_step(behaviour: &Behaviour) -> Option<i64> {
     match behaviour {
         Behaviour::Healthy { start_seconds } => Some(i64::from(*start_seconds)),
-        Behaviour::CannotPull | Behaviour::WrongArchitecture | Behaviour::SecretUnreadable => {
-            Some(FAIL_SECONDS)
-        }
-        Behaviour::Crash { .. } | Behaviour::OutOfMemory | Behaviour::FailsHealthCheck => {
-            Some(CRASH_START_SECONDS)
-        }
-        Behaviour::NoCapacity | Behaviour::StuckPending => None,
+        Behaviour::CannotPull
+        | Behaviour::WrongArchitecture
+        | Behaviour::SecretUnreadable
+        | Behaviour::FailsToStart { .. } => Some(FAIL_SECONDS),
+        Behaviour::Crash { .. }
+        | Behaviour::OutOfMemory
+        | Behaviour::FailsHealthCheck
+        | Behaviour::FailsContainerCheck => Some(CRASH_START_SECONDS),
+        Behaviour::NoCapacity | Behaviour::NoTask { .. } | Behaviour::StuckPending => None,
     }
 }
 
@@ -110,6 +120,11 @@ impl Task {
     /// Whether it is the one on this cluster that has this id or ARN.
     pub(super) fn is_called(&self, cluster: &str, name: &str) -> bool {
         self.cluster == cluster && last_part(&self.arn) == last_part(name)
+    }
+
+    /// The container runtime's id of the container at this place.
+    pub(super) fn runtime_id(&self, place: usize) -> String {
+        format!("{}-{:010}", last_part(&self.arn), 265_927_825 + place)
     }
 
     /// The family of its revision.
@@ -147,11 +162,24 @@ impl Task {
                     "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: AccessDeniedException: not authorized to perform: secretsmanager:GetSecretValue"
                         .to_owned(),
                 ),
+                Behaviour::FailsToStart { reason, .. } => Some(reason.clone()),
                 _ => None,
             };
             if let Some(why) = why {
-                self.stop(now, "TaskFailedToStart", &why);
-                if why.starts_with("CannotPull") {
+                let in_container = matches!(
+                    self.fate.behaviour,
+                    Behaviour::FailsToStart {
+                        in_container: true,
+                        ..
+                    }
+                );
+                let task = if in_container {
+                    "Task failed to start"
+                } else {
+                    &why
+                };
+                self.stop(now, "TaskFailedToStart", task);
+                if in_container || why.starts_with("CannotPull") {
                     self.container_reason = Some(why);
                 }
                 return Some(Step::Failed);
@@ -163,7 +191,9 @@ impl Task {
                     Some(now + i64::from(*after_seconds) * SECOND_MS)
                 }
                 Behaviour::OutOfMemory => Some(now + CRASH_START_SECONDS * SECOND_MS),
-                Behaviour::FailsHealthCheck => Some(now + HEALTH_SECONDS * SECOND_MS),
+                Behaviour::FailsHealthCheck | Behaviour::FailsContainerCheck => {
+                    Some(now + HEALTH_SECONDS * SECOND_MS)
+                }
                 _ => None,
             };
             return Some(Step::Runs);
@@ -177,7 +207,10 @@ impl Task {
                 let id = last_part(&self.arn);
                 let container = deciding.map_or("", |container| container.name.as_str());
                 if let Some((group, prefix)) = &self.fate.log {
-                    let stream = format!("{prefix}/{container}/{id}");
+                    let stream = match prefix {
+                        Some(prefix) => format!("{prefix}/{container}/{id}"),
+                        None => self.runtime_id(self.fate.deciding),
+                    };
                     for line in &log_lines {
                         logs.append(group, &stream, now, line);
                     }
@@ -190,9 +223,14 @@ impl Task {
                 return self.container_ends(now, 137);
             }
             Behaviour::FailsHealthCheck => {
-                let group = "arn:aws:elasticloadbalancing:eu-central-1:111122223333:targetgroup/web/0123456789abcdef";
-                let why = format!("Task failed ELB health checks in (target-group {group})");
+                let why = format!("Task failed ELB health checks in (target-group {TARGET_GROUP})");
                 self.stop(now, "ServiceSchedulerInitiated", &why);
+                return Some(Step::Unhealthy);
+            }
+            Behaviour::FailsContainerCheck => {
+                let why = "Task failed container health checks";
+                self.stop(now, "ServiceSchedulerInitiated", why);
+                self.exit_code = Some(SIGTERM);
             }
             _ => return None,
         }
@@ -209,7 +247,7 @@ impl Task {
         }
         let essential = "Essential container in task exited";
         self.stop(now, "EssentialContainerExited", essential);
-        Some(Step::Failed)
+        (exit_code != 0).then_some(Step::Failed)
     }
 
     fn stop(&mut self, now: i64, code: &'static str, reason: &str) {

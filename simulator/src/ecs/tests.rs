@@ -114,7 +114,7 @@ fn a_run_whose_essential_container_ends_stops_with_its_exit_code_and_its_log() {
     assert_eq!(each(&task, "exitCode"), [&json!(0), &json!(143)]);
     let id = last_part(task["taskArn"].as_str().unwrap());
     let request = json!({"logGroupName": "/app", "logStreamName": format!("ecs/app/{id}")});
-    let events = world.logs.call(&request).unwrap();
+    let events = world.logs.call("GetLogEvents", &request).unwrap();
     assert_eq!(events["events"][0]["message"], "done");
 }
 
@@ -140,7 +140,7 @@ fn a_run_goes_on_without_a_container_that_is_not_essential_until_it_is_stopped()
     assert_eq!(each(&task, "exitCode"), [&json!(143), &json!(3)]);
     let logged = json!({"logGroupName": "/sidecar", "logStreamName":
         format!("ecs/sidecar/{}", last_part(task["taskArn"].as_str().unwrap()))});
-    world.logs.call(&logged).unwrap();
+    world.logs.call("GetLogEvents", &logged).unwrap();
 }
 
 #[test]

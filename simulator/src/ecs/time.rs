@@ -1,7 +1,7 @@
 //! How everything goes on, second by second.
 
 use super::setup::Behaviour;
-use super::task::{Step, Task};
+use super::task::{Step, TARGET_GROUP, Task};
 use super::world::World;
 use crate::clock::SECOND_MS;
 
@@ -34,8 +34,11 @@ impl World {
             .tasks
             .iter_mut()
             .filter(|task| (&task.cluster, &task.service) == (&name.0, &name.1));
+        let mut unhealthy = 0;
         for task in own {
-            match task.step(now, &logs) {
+            let step = task.step(now, &logs);
+            unhealthy += usize::from(matches!(step, Some(Step::Unhealthy)));
+            match step {
                 Some(Step::Runs) => {
                     let of = service.deployments.iter_mut();
                     for one in of.filter(|one| one.id == task.deployment) {
@@ -45,7 +48,7 @@ impl World {
                         }
                     }
                 }
-                Some(Step::Failed) => {
+                Some(Step::Failed | Step::Unhealthy) => {
                     let of = service.deployments.iter_mut();
                     for one in of.filter(|one| one.id == task.deployment) {
                         one.failed += 1;
@@ -53,6 +56,13 @@ impl World {
                 }
                 None => {}
             }
+        }
+        for _ in 0..unhealthy {
+            let text = format!(
+                "(service {}) (port 8080) is unhealthy in (target-group {TARGET_GROUP}) due to (reason Health checks failed with these codes: [503]).",
+                name.1
+            );
+            self.event(place, &text);
         }
         self.place_and_stop(place);
         self.judge(place);

@@ -308,12 +308,13 @@ impl World {
         let (deciding, behaviour) = decided.unwrap_or((0, Behaviour::Healthy { start_seconds }));
         let log = logs.get(deciding).and_then(|options| {
             let option = |name: &str| options[name].as_str().map(str::to_owned);
-            Some((option("awslogs-group")?, option("awslogs-stream-prefix")?))
+            Some((option("awslogs-group")?, option("awslogs-stream-prefix")))
         });
         Fate {
             containers,
             deciding,
             log,
+            injected: None,
             behaviour,
         }
     }
