@@ -26,6 +26,10 @@ pub struct ServiceSeen {
     pub shift_minutes: i32,
     /// `minimumHealthyPercent` and `maximumPercent` of its deployments, where ECS shows them.
     pub percents: Option<(i32, i32)>,
+    /// `healthyPercent` of its early success criteria, if they hold: with so many tasks healthy a rolling update is
+    /// complete, and the rest goes on outside it
+    /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentEarlySuccessCriteria.html>).
+    pub early_success_percent: Option<i32>,
     /// Whether its circuit breaker, if it has one, rolls back.
     pub breaker_rolls_back: Option<bool>,
     /// Whether its deployment alarms, if it has any, roll back.

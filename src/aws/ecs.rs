@@ -1100,6 +1100,10 @@ fn service_described(service: &Service) -> ServiceDescribed {
                 let minimum = configuration.minimum_healthy_percent()?;
                 Some((minimum, configuration.maximum_percent()?))
             }),
+            early_success_percent: configuration
+                .and_then(aws_sdk_ecs::types::DeploymentConfiguration::early_success_criteria)
+                .filter(|early| early.enable())
+                .map(|early| early.healthy_percent().unwrap_or(100)),
             breaker_rolls_back: breaker
                 .filter(|breaker| breaker.enable())
                 .map(aws_sdk_ecs::types::DeploymentCircuitBreaker::rollback),

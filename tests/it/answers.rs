@@ -239,9 +239,10 @@ async fn a_token_is_accepted_whatever_a_container_has_written() {
         },
     );
     let answers = world
-        .run(
-            world.start(json!({"ServiceName": null, "Services": services, "DeploymentTimeout": 2})),
-        )
+        .run(world.start(
+            json!({"ServiceName": null, "Services": services, "DeploymentTimeout": 2,
+                "FailureThreshold": 0}),
+        ))
         .await;
     let (_, message) = failure(answers.last().unwrap());
     assert!(message.contains("🙂") && message.len() <= 5000, "{message}");

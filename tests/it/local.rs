@@ -104,7 +104,7 @@ const CLAIMS: [(&str, i32, &str); 36] = [
     (
         "hook-fails",
         1,
-        "web on prod: app:2 failed: lifecycle hook hook-sd00000000000000000008 at POST_TEST_TRAFFIC_SHIFT failed (function smoke-test); its function's log says: [ERROR] AssertionError: GET /health returned 500. Rolled back",
+        "web on prod: app:2 failed: lifecycle hook hook-sd00000000000000000006 at POST_TEST_TRAFFIC_SHIFT failed (function smoke-test); its function's log says: [ERROR] AssertionError: GET /health returned 500. Rolled back",
     ),
     (
         "secret-unreadable",
@@ -152,7 +152,7 @@ const CLAIMS: [(&str, i32, &str); 36] = [
     (
         "pause-hook",
         1,
-        "web on prod: app:2 failed: lifecycle hook hook-sd00000000000000000008 at POST_TEST_TRAFFIC_SHIFT timed out; look at",
+        "web on prod: app:2 failed: lifecycle hook hook-sd00000000000000000006 at POST_TEST_TRAFFIC_SHIFT timed out; look at",
     ),
     (
         "several-services",
@@ -162,7 +162,7 @@ const CLAIMS: [(&str, i32, &str); 36] = [
     (
         "one-of-several",
         1,
-        "web on prod: app:2 failed: container app exited with code 1 (4 tasks); its log ends: panic: DATABASE_URL is not set. Rolled back: app:1 is serving, 2 of 2 tasks. worker on prod was rolled back, too: worker:1 is serving, 1 of 1 tasks.",
+        "web on prod: app:2 failed: container app exited with code 1 (4 tasks); its log ends: panic: DATABASE_URL is not set. Rolled back: app:1 is serving, 2 of 2 tasks. worker on prod failed, too: container app exited with code 1 (2 tasks); it has no logConfiguration, so its log is kept nowhere. worker on prod was rolled back, too: worker:1 is serving, 1 of 1 tasks.",
     ),
     ("migration", 0, "web on prod: app:2 is serving, 2 tasks"),
     (

@@ -6,6 +6,7 @@ use super::overwritten;
 use crate::deployment::{Deployment, Owner, Rollback, Service, Stage};
 use crate::evidence::Evidence;
 use crate::outcome::{Details, SUMMARY_LIMIT_BYTES};
+use crate::seen::{DeploymentSeen, Look};
 use crate::spec::DeploySpec;
 use crate::text;
 use crate::time::{Timestamp, human};
@@ -191,6 +192,11 @@ pub fn success(service: &Service, took: Duration) -> String {
         format!(
             "{target}: {revision} is deployed, but no task ran: the service's desired count is 0."
         )
+    } else if running == 0 {
+        format!(
+            "{target}: ECS says that the deployment of {revision} is complete, after {}, and none of its {desired} tasks runs at the moment.",
+            human(took)
+        )
     } else {
         format!(
             "{target}: {revision} is serving, {}, after {}.",
@@ -202,5 +208,92 @@ pub fn success(service: &Service, took: Duration) -> String {
             human(took)
         )
     };
-    serves + &overwritten(service)
+    format!(
+        "{serves}{}{}",
+        goes_on(service).unwrap_or_default(),
+        overwritten(service)
+    )
+}
+
+/// What ECS goes on with after early success criteria have ended the deployment, with a blank before it.
+fn goes_on(service: &Service) -> Option<String> {
+    let seen = service.live.look.as_ref().and_then(Look::service)?;
+    let percent = seen.early_success_percent?;
+    let is_ours = |one: &&DeploymentSeen| service.is_our_deployment(&one.id);
+    let ours = seen.deployments.iter().find(is_ours)?;
+    let old: i32 = seen
+        .deployments
+        .iter()
+        .filter(|one| !is_ours(one))
+        .map(|one| one.running)
+        .sum();
+    let starting = seen.desired - ours.running;
+    if starting <= 0 && old == 0 {
+        return None;
+    }
+    let mut left = Vec::new();
+    if starting > 0 {
+        left.push(format!("{starting} more to start"));
+    }
+    if old > 0 {
+        left.push(format!("{old} old to stop"));
+    }
+    Some(format!(
+        " Early success criteria (healthyPercent {percent}) have ended the deployment: ECS goes on with {}, which neither circuit breaker nor alarms watch.",
+        text::listed(&left)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deployment::Ours;
+    use crate::seen::ServiceSeen;
+    use crate::testing::service;
+
+    /// A service of which ours runs so many of 4 tasks, and an old one so many.
+    fn serving(running: i32, old: i32, early: Option<i32>) -> Service {
+        let deployment = |id: &str, running| DeploymentSeen {
+            id: id.to_owned(),
+            running,
+            ..DeploymentSeen::default()
+        };
+        let mut service = service(0);
+        service.ours = Ours::Named {
+            deployment: "ecs-svc/2".to_owned(),
+            service_deployment: None,
+        };
+        service.live.verdict = Some(Verdict::Serving {
+            desired: 4,
+            running,
+        });
+        service.live.look = Some(Look::Seen {
+            service: Box::new(ServiceSeen {
+                desired: 4,
+                early_success_percent: early,
+                deployments: vec![
+                    deployment("ecs-svc/2", running),
+                    deployment("ecs-svc/1", old),
+                ],
+                ..ServiceSeen::default()
+            }),
+            service_deployment: None,
+        });
+        service
+    }
+
+    #[test]
+    fn a_success_says_how_many_tasks_run_and_what_early_success_criteria_have_left() {
+        let said = |running, old, early| success(&serving(running, old, early), Duration::ZERO);
+        assert!(said(4, 0, Some(50)).ends_with("is serving, 4 tasks, after 0 s."));
+        assert!(said(2, 1, None).ends_with("is serving, 2 of 4 tasks running, after 0 s."));
+        let early = said(2, 1, Some(50));
+        assert!(
+            early.contains("2 of 4 tasks running")
+                && early.ends_with("Early success criteria (healthyPercent 50) have ended the deployment: ECS goes on with 2 more to start and 1 old to stop, which neither circuit breaker nor alarms watch."),
+            "{early}"
+        );
+        assert!(said(4, 2, Some(50)).contains("goes on with 2 old to stop"));
+        assert!(said(0, 2, Some(0)).contains("none of its 4 tasks runs at the moment"));
+    }
 }
