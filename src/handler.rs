@@ -15,7 +15,7 @@ use crate::deploy::outcome::Outcome;
 use crate::deploy::spec::DeploySpec;
 use crate::deploy::time::Timestamp;
 use crate::deploy::words::{self, Caller};
-use crate::engine::{Engine, LastCheckpoint, Work, clean_up, hand_back};
+use crate::engine::{Engine, LastCheckpoint, Work, clean_up, hand_back, wait};
 use crate::event::{self, Incoming};
 use crate::guard::guarded;
 use crate::limits::{LOOK_RESERVE, Limits, limits};
@@ -197,17 +197,20 @@ impl Handler {
             failure,
             external_execution_id: match &checkpoint {
                 Checkpoint::At(deployment) => deployment.external_id(),
-                Checkpoint::Unchanged | Checkpoint::Changing => None,
+                Checkpoint::Unchanged | Checkpoint::Waiting(_) | Checkpoint::Changing => None,
             },
         };
         let outcome = match machine::cut_off(&checkpoint, cut, &spec, now) {
+            AfterCut::Wait(waiting) => wait(waiting, &spec, now),
             AfterCut::HandBack(deployment) => hand_back(deployment, &spec, now),
             AfterCut::OutOfSight(deployment) => failed(words::out_of_sight(deployment, &spec, now)),
             AfterCut::Fail => failed(words::cut_off(&spec, &checkpoint, cut, request)),
         };
         match &checkpoint {
             Checkpoint::At(deployment) => Report::on(deployment, outcome, Cleanup::default()),
-            Checkpoint::Unchanged | Checkpoint::Changing => Report::of(outcome),
+            Checkpoint::Unchanged | Checkpoint::Waiting(_) | Checkpoint::Changing => {
+                Report::of(outcome)
+            }
         }
     }
 
@@ -223,6 +226,7 @@ impl Handler {
         let at = self.engine.clock.now();
         let (stage, since) = match checkpoint {
             Checkpoint::At(deployment) => (deployment.stage.name(), deployment.started),
+            Checkpoint::Waiting(waiting) => ("Waiting", waiting.since),
             Checkpoint::Unchanged | Checkpoint::Changing => ("Start", began),
         };
         let targets = spec.map_or(&[][..], |spec| &spec.targets);

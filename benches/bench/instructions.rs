@@ -169,6 +169,7 @@ fn rolling_out() -> Deployment {
         stage: Stage::RollingOut,
         services: services.collect(),
         config_pin: None,
+        paused: ecs_deploy_action::deploy::deployment::Paused::default(),
         is_from_token: false,
     }
 }

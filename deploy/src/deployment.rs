@@ -1,5 +1,7 @@
 //! The one value that a deployment is: what is saved of it, and what only this invocation knows.
 
+use std::time::Duration;
+
 use super::evidence::{Evidence, StoppedSeen, StoppedTask};
 use super::failures::Failures;
 use super::revision::Revision;
@@ -25,9 +27,45 @@ pub struct Deployment {
     pub services: Vec<Service>,
     /// Which version of the artifact the `ConfigFile` was read from.
     pub config_pin: Option<String>,
+    /// How long its time limit has stood still.
+    pub paused: Paused,
     /// A token holds all of this, and a token is input: ECS must show the same before anything is changed.
     /// Never saved.
     pub is_from_token: bool,
+}
+
+/// How long a time limit has stood still, because a PAUSE hook held the deployment: people think in the meantime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Paused {
+    /// So long, up to the last look that saw a hook.
+    pub total: Duration,
+    /// When that look was, if the last look was one.
+    pub since: Option<Timestamp>,
+}
+
+impl Paused {
+    /// After a look at `now`. Between the last look that saw the hook and the first that does not the limit
+    /// stands, too; in all for `most`.
+    #[must_use]
+    pub fn looked(self, is_held: bool, now: Timestamp, most: Duration) -> Self {
+        Self {
+            total: self.at(now).min(most),
+            since: is_held.then_some(now),
+        }
+    }
+
+    /// How long it has stood still by `now`.
+    pub fn at(self, now: Timestamp) -> Duration {
+        let going_on = self.since.map_or(Duration::ZERO, |since| now.since(since));
+        self.total + going_on
+    }
+}
+
+impl Deployment {
+    /// From when its time limit counts: the start, moved by what it has stood still.
+    pub fn limit_from(&self, now: Timestamp) -> Timestamp {
+        self.started + self.paused.at(now)
+    }
 }
 
 /// Where a deployment is. Holds just what the next transition needs.

@@ -352,6 +352,36 @@ pub fn rollback_method(ours: &Service, look: &Look) -> RollbackMethod {
     }
 }
 
+/// Our rollout, which goes on, as serving: all of its tasks run and have all the traffic, and what is left is old tasks
+/// that drain, or a time for which it is watched. None if it is not so.
+///
+/// A rolling update takes an old task out of the traffic as it stops it: none is wanted any more then.
+pub fn serves_all(ours: &Service) -> Option<Verdict> {
+    let Some(Verdict::InProgress(progress)) = &ours.live.verdict else {
+        return None;
+    };
+    let (service, own) = ours.live.look.as_ref().and_then(Look::seen)?;
+    let primary = service.primary()?;
+    let is_ours = ours.is_our_deployment(&primary.id)
+        && is_revision(&ours.revision, Some(&primary.task_definition))
+        && is_set_to(&ours.revision, service);
+    let all_run = service.desired > 0 && primary.running >= service.desired && primary.pending == 0;
+    let is_rolling = matches!(service.strategy.as_deref(), None | Some("ROLLING"));
+    let has_all_traffic = if is_rolling {
+        let mut others = service.deployments.iter();
+        others.all(|one| one.id == primary.id || one.desired == 0)
+    } else {
+        own.is_some_and(|own| {
+            own.status == "IN_PROGRESS" && own.new_weight.is_some_and(|weight| weight >= 100.0)
+        })
+    };
+    let is_held = progress.note.is_some();
+    (is_ours && all_run && has_all_traffic && !is_held).then(|| Verdict::Serving {
+        desired: service.desired,
+        running: primary.running.min(service.desired),
+    })
+}
+
 /// Our deployment, if the service lists it.
 fn our_deployment<'a>(ours: &Service, service: &'a ServiceSeen) -> Option<&'a DeploymentSeen> {
     service

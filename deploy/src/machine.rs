@@ -29,15 +29,16 @@ use super::deployment::{
     TaskSeen,
 };
 use super::evidence::Evidence;
-use super::judge::{CONSISTENCY_GRACE, progress_in, verdict};
+use super::judge::{CONSISTENCY_GRACE, progress_in, serves_all, verdict};
 use super::rollback::{self, Answer, Left, ROLLBACK_ALLOWANCE, Way};
 use super::rollout::{self, Decision};
 use super::seen::Look;
-use super::spec::{DeploySpec, PreDeployTask};
+use super::spec::{DeploySpec, LONGEST_TIMEOUT, PreDeployTask, WaitFor};
 use super::task::TaskEnd;
 use super::time::Timestamp;
 use super::trouble;
 use super::verdict::{TaskVerdict, Verdict};
+use super::waiting::Waiting;
 use super::words;
 
 /// Something that the engine has done or seen.
@@ -159,7 +160,14 @@ pub fn record(
             for (service, observed) in deployment.services.iter_mut().zip(all) {
                 look(service, observed, started, now);
                 give_up_rollout(service, spec, started);
+                serve_early(service, spec);
             }
+            let is_held = deployment
+                .services
+                .iter()
+                .any(|service| is_held(service, now));
+            let most = LONGEST_TIMEOUT.saturating_sub(spec.timeout);
+            deployment.paused = deployment.paused.looked(is_held, now, most);
             if !is_uncertain(&deployment) {
                 judge_anew(&mut deployment, spec, now);
                 fail(&mut deployment, spec, now);
@@ -236,7 +244,7 @@ fn is_unseen(seen: &TaskSeen) -> bool {
 }
 
 fn next_of_rollout(deployment: &Deployment, spec: &DeploySpec, now: Timestamp) -> Next {
-    match rollout::decide(&deployment.services, spec, deployment.started, now) {
+    match rollout::decide(&deployment.services, spec, deployment.limit_from(now), now) {
         Decision::Succeed => Next::End(End::Succeeded),
         Decision::Fail { service } => failed(deployment, service, false),
         Decision::Late { service } => failed(deployment, service, true),
@@ -254,6 +262,15 @@ fn diagnose(deployment: &Deployment, now: Timestamp) -> Next {
     match troubled {
         Some(place) => Next::Diagnose(place),
         None => Next::Pause { may_end: true },
+    }
+}
+
+/// With `WaitFor` Serving a rollout is complete for us once all new tasks run and have all the traffic.
+fn serve_early(service: &mut Service, spec: &DeploySpec) {
+    if spec.wait_for == WaitFor::Serving
+        && let Some(serving) = serves_all(service)
+    {
+        service.live.verdict = Some(serving);
     }
 }
 
@@ -286,12 +303,16 @@ fn next_of_rollback(
         .iter()
         .any(|one| matches!(one, Left::Ask | Left::LookAgain))
     {
-        return Next::Pause { may_end: false };
+        // What AWS has only not the time for is not counted.
+        let mut services = deployment.services.iter();
+        let may_end = services.all(|service| service.live.rollback.refused() == 0);
+        return Next::Pause { may_end };
     }
     // Evidence is gathered after all rollbacks were asked for.
     let failed_one = &deployment.services[rollback.failed];
     let verdict = failed_one.live.verdict.as_ref();
-    let is_early = now < deployment.started + spec.timeout && verdict.is_some_and(Verdict::is_open);
+    let is_early =
+        now < deployment.limit_from(now) + spec.timeout && verdict.is_some_and(Verdict::is_open);
     if !rollback.is_explained && !is_early && is_to_be_explained(failed_one) {
         return Next::Explain(rollback.failed);
     }
@@ -344,6 +365,14 @@ fn lefts(
     services
         .map(|(place, service)| rollback::left(place, service, rollback, spec, now))
         .collect()
+}
+
+/// Whether a PAUSE hook holds our deployment of a service, which goes on, and has not expired.
+fn is_held(service: &Service, now: Timestamp) -> bool {
+    let seen = service.live.look.as_ref().and_then(Look::seen);
+    let own = seen.and_then(|(_, own)| own);
+    let is_going_on = matches!(service.live.verdict, Some(Verdict::InProgress(_)));
+    is_going_on && own.is_some_and(|own| own.held_until.is_some_and(|until| now < until))
 }
 
 /// Whether a look showed a service as gone for the first time: the next may show it again.
@@ -405,7 +434,7 @@ fn judge_anew(deployment: &mut Deployment, spec: &DeploySpec, now: Timestamp) {
     if rollback.owner == Owner::Ecs || is_given_up || services.iter().any(has_started) {
         return;
     }
-    match rollout::decide(services, spec, deployment.started, now) {
+    match rollout::decide(services, spec, deployment.limit_from(now), now) {
         Decision::RollBack { .. } => {}
         Decision::KeepWatching
         | Decision::Succeed
@@ -419,12 +448,12 @@ fn fail(deployment: &mut Deployment, spec: &DeploySpec, now: Timestamp) {
     if deployment.stage != Stage::RollingOut {
         return;
     }
-    let decision = rollout::decide(&deployment.services, spec, deployment.started, now);
+    let decision = rollout::decide(&deployment.services, spec, deployment.limit_from(now), now);
     if let Decision::RollBack { failed, owner } = decision {
         let service = &deployment.services[failed];
         let verdict = service.live.verdict.as_ref();
         let cause = if verdict.is_some_and(Verdict::has_a_cause) {
-            words::cause(service, spec, deployment.started, now)
+            words::cause(service, spec, deployment.limit_from(now), now)
         } else {
             String::new()
         };
@@ -480,7 +509,7 @@ fn explained(
     spec: &DeploySpec,
     now: Timestamp,
 ) {
-    let started = deployment.started;
+    let from = deployment.limit_from(now);
     let Some(service) = deployment.services.get_mut(place) else {
         return;
     };
@@ -489,7 +518,7 @@ fn explained(
         && rollback.failed == place
         && !rollback.is_explained
     {
-        rollback.cause = words::cause(service, spec, started, now);
+        rollback.cause = words::cause(service, spec, from, now);
         rollback.is_explained = true;
     }
     note_given_up(deployment);
@@ -603,6 +632,8 @@ pub enum Checkpoint {
     /// Nothing has been changed.
     #[default]
     Unchanged,
+    /// Nothing has been changed, and the start may be tried again.
+    Waiting(Waiting),
     /// Something has been or may have been changed, and it is not known what came of it.
     Changing,
     /// Where a later invocation can go on.
@@ -621,6 +652,8 @@ pub enum Cut {
 /// What is due after an invocation that was cut off.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum AfterCut<'a> {
+    /// The next invocation tries the start again.
+    Wait(&'a Waiting),
     /// The next invocation looks on.
     HandBack(&'a Deployment),
     /// A failure: the deployment could not be looked at until it should long have been over, and must
@@ -639,22 +672,28 @@ pub fn cut_off<'a>(
     now: Timestamp,
 ) -> AfterCut<'a> {
     match (checkpoint, cut) {
-        (Checkpoint::At(deployment), Cut::TimeLimit) if now < last_look(deployment, spec) => {
+        (Checkpoint::At(deployment), Cut::TimeLimit) if now < last_look(deployment, spec, now) => {
             AfterCut::HandBack(deployment)
         }
         (Checkpoint::At(deployment), Cut::TimeLimit) => AfterCut::OutOfSight(deployment),
-        (Checkpoint::At(_), Cut::Panic)
-        | (Checkpoint::Unchanged | Checkpoint::Changing, Cut::Panic | Cut::TimeLimit) => {
-            AfterCut::Fail
+        (Checkpoint::Waiting(waiting), Cut::TimeLimit) if now < waiting.since + spec.timeout => {
+            AfterCut::Wait(waiting)
         }
+        (Checkpoint::At(_), Cut::Panic)
+        | (
+            Checkpoint::Unchanged | Checkpoint::Waiting(_) | Checkpoint::Changing,
+            Cut::Panic | Cut::TimeLimit,
+        ) => AfterCut::Fail,
     }
 }
 
 /// When even the rollback should be over.
-fn last_look(deployment: &Deployment, spec: &DeploySpec) -> Timestamp {
+fn last_look(deployment: &Deployment, spec: &DeploySpec, now: Timestamp) -> Timestamp {
     let limit = match (&deployment.stage, &spec.pre_deploy) {
         (Stage::PreDeploy(_), Some(PreDeployTask { timeout, .. })) => deployment.started + *timeout,
-        (Stage::PreDeploy(_), None) | (Stage::RollingOut, _) => deployment.started + spec.timeout,
+        (Stage::PreDeploy(_), None) | (Stage::RollingOut, _) => {
+            deployment.limit_from(now) + spec.timeout
+        }
         (Stage::RollingBack(rollback), _) => rollback.since,
     };
     limit + ROLLBACK_ALLOWANCE

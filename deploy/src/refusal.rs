@@ -129,6 +129,18 @@ pub enum Refusal {
         /// `DeploymentTimeout`.
         timeout: Duration,
     },
+    /// A deployment of the service is under way, and is not replaced.
+    #[error("{target}: {}.", of_under_way(.who, *.is_rollback, *.is_waited_for))]
+    UnderWay {
+        /// Which.
+        target: Target,
+        /// Its revision and its id.
+        who: String,
+        /// ECS rolls back.
+        is_rollback: bool,
+        /// Its end is waited for.
+        is_waited_for: bool,
+    },
     /// What the service is set to is no revision.
     #[error("{target}: {wrong}.")]
     NotSetToARevision {
@@ -395,7 +407,8 @@ impl Refusal {
             | Self::StuckSchedule(_)
             | Self::Image(_)
             | Self::TokenTooLarge(_) => FailureKind::Configuration,
-            Self::NotSetToARevision { .. }
+            Self::UnderWay { .. }
+            | Self::NotSetToARevision { .. }
             | Self::NoBase
             | Self::FailedBefore { .. }
             | Self::NotRegistered { .. } => FailureKind::Job,
@@ -417,6 +430,7 @@ impl Refusal {
             | Self::CannotMove { .. }
             | Self::OutlastsAction { .. }
             | Self::OutlastsTimeout { .. }
+            | Self::UnderWay { .. }
             | Self::NotSetToARevision { .. }
             | Self::DifferentRevisions(_)
             | Self::NotRegistered { .. } => Heading::None,
@@ -441,11 +455,37 @@ impl Refusal {
         }
     }
 
+    /// Why the start may go on at another time, as a sentence without its end; none if it may not.
+    pub fn may_wait(&self) -> Option<String> {
+        let passes = if let Self::UnderWay { is_waited_for, .. } = self {
+            *is_waited_for
+        } else {
+            self.kind() == FailureKind::SystemUnavailable
+        };
+        let sentence = self.to_string();
+        let (why, _) = sentence.split_once(". ").unwrap_or((&sentence, ""));
+        passes.then(|| why.trim_end_matches('.').to_owned())
+    }
+
     /// Whether `next`, which comes after it, is listed under the same heading.
     fn is_joined_by(&self, next: &Self, about: &str) -> bool {
         let heading = self.heading(about);
         matches!(heading, Heading::Shared(_)) && heading == next.heading(about)
     }
+}
+
+fn of_under_way(who: &str, is_rollback: bool, is_waited_for: bool) -> String {
+    if is_rollback {
+        return format!(
+            "ECS is rolling the service back ({who}); until that is complete, a failure of the next deployment could not be rolled back"
+        );
+    }
+    let hint = if is_waited_for {
+        ""
+    } else {
+        " (IfDeploying is Fail). Nothing was changed"
+    };
+    format!("another deployment of the service is under way ({who}){hint}")
 }
 
 /// All that a start is refused for, as one failure: a single one is its own sentence, several are
@@ -672,6 +712,16 @@ mod tests {
                 "s0 on prod: no deployment of it can move: with minimumHealthyPercent 100 and maximumPercent 100 ECS has to run at least 2 and at most 2 of its 2 tasks, and can neither stop an old task nor start a new one. Lower the first or raise the second.",
             ),
             (
+                Refusal::UnderWay {
+                    target: target(0),
+                    who: "app:7, ecs-svc/7".to_owned(),
+                    is_rollback: false,
+                    is_waited_for: false,
+                },
+                Job,
+                "s0 on prod: another deployment of the service is under way (app:7, ecs-svc/7) (IfDeploying is Fail). Nothing was changed.",
+            ),
+            (
                 Refusal::OutlastsTimeout {
                     target: target(0),
                     rollout: rollout(),
@@ -858,6 +908,7 @@ mod tests {
             Refusal::UnknownController { .. } => 8,
             Refusal::ExpressMode(_) => 9,
             Refusal::CannotMove { .. } => 31,
+            Refusal::UnderWay { .. } => 32,
             Refusal::OutlastsAction { .. } => 10,
             Refusal::OutlastsTimeout { .. } => 11,
             Refusal::NotSetToARevision { .. } => 12,
@@ -882,7 +933,7 @@ mod tests {
         }
     }
 
-    const NUMBERS: usize = 32;
+    const NUMBERS: usize = 33;
 
     #[test]
     fn each_refusal_has_its_kind_and_its_sentence() {

@@ -50,6 +50,8 @@ pub enum Answer {
     Asked,
     /// AWS refused it, and why: it may accept it later, or the service has changed since.
     Refused(String),
+    /// AWS throttles, or was unavailable for what comes before it, and why: it was certainly not asked for.
+    NotNow(String),
     /// Its answer was lost, and why: AWS may have accepted it, which the next look shows.
     Lost(String),
     /// AWS will never accept it, and why.
@@ -216,6 +218,10 @@ impl Attempt {
         match answer {
             Answer::Asked => Self::Asked,
             Answer::Never(why) => Self::GivenUp(why),
+            // That is no refusal, as long as there is time.
+            Answer::NotNow(_) => Self::Refused {
+                times: self.refused(),
+            },
             Answer::Refused(why) | Answer::Lost(why) => match self.refused().saturating_add(1) {
                 ATTEMPTS.. => Self::GivenUp(why),
                 times => Self::Refused { times },

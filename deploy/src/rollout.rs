@@ -31,12 +31,12 @@ pub enum Decision {
     },
 }
 
-/// While the new revision rolls out. What ECS says is weighed before the time limit; no decision is
-/// made before all services have been looked at.
+/// While the new revision rolls out. What ECS says is weighed before the time limit, which counts `from`; no decision
+/// is made before all services have been looked at.
 pub fn decide(
     services: &[Service],
     spec: &DeploySpec,
-    started: Timestamp,
+    from: Timestamp,
     now: Timestamp,
 ) -> Decision {
     let verdicts: Option<Vec<&Verdict>> = services
@@ -84,7 +84,7 @@ pub fn decide(
     let Some(late) = verdicts.iter().position(|verdict| !serves(verdict)) else {
         return Decision::Succeed;
     };
-    if now < started + spec.timeout {
+    if now < from + spec.timeout {
         return Decision::KeepWatching;
     }
     match verdicts

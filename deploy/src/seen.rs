@@ -214,6 +214,8 @@ pub struct ServiceDeploymentSeen {
     pub new_weight: Option<f64>,
     /// What a hook waits for, as `PRE_SCALE_UP waits at hook h-1 until …`.
     pub waiting: Option<String>,
+    /// Until when that hook holds it, if it is a PAUSE hook.
+    pub held_until: Option<Timestamp>,
     /// The lifecycle hook that failed or timed out.
     pub failed_hook: Option<FailedHook>,
     /// Why it is rolled back, in ECS's text.

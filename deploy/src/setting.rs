@@ -342,6 +342,7 @@ fn deployment(job: &str, stage: Stage, services: Vec<Service>, started: Timestam
         stage,
         services,
         config_pin: None,
+        paused: crate::deployment::Paused::default(),
         is_from_token: false,
     }
 }

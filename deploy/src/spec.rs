@@ -59,6 +59,28 @@ pub enum BaseFrom {
     File(String),
 }
 
+/// What ends an action with success.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WaitFor {
+    /// The deployment is complete.
+    #[default]
+    Complete,
+    /// All new tasks run and have all the traffic. ECS may still roll back, which nobody would see.
+    Serving,
+}
+
+/// What to do if somebody else's deployment of a service is under way. ECS's own rollback is always waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum IfDeploying {
+    /// It is replaced.
+    #[default]
+    Replace,
+    /// Its end is waited for.
+    Wait,
+    /// Nothing is deployed.
+    Fail,
+}
+
 /// How many tasks of the new revision may fail before its rollout is given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FailureThreshold {
@@ -69,6 +91,27 @@ pub enum FailureThreshold {
     Tasks(u16),
     /// That is left to ECS and to the time limit.
     Never,
+}
+
+impl fmt::Display for WaitFor {
+    /// As it is written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Complete => "Complete",
+            Self::Serving => "Serving",
+        })
+    }
+}
+
+impl fmt::Display for IfDeploying {
+    /// As it is written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Replace => "Replace",
+            Self::Wait => "Wait",
+            Self::Fail => "Fail",
+        })
+    }
 }
 
 impl fmt::Display for FailureThreshold {
@@ -128,6 +171,10 @@ pub struct DeploySpec {
     pub base: BaseFrom,
     /// After how many failed tasks a rollout is given up.
     pub failure_threshold: FailureThreshold,
+    /// What to do if somebody else's deployment is under way.
+    pub if_deploying: IfDeploying,
+    /// What ends the action with success.
+    pub wait_for: WaitFor,
     /// When a rollout fails or runs out of time and ECS is not rolling back by itself, roll back.
     pub rollback: bool,
     /// Check everything, change nothing.

@@ -5,7 +5,9 @@ use crate::deployment::{Deployment, Ours, Service, Stage};
 use crate::region::Region;
 use crate::revision::Revision;
 use crate::seen::Look;
-use crate::spec::{BaseFrom, DeploySpec, FailureThreshold, PreDeployTask, Target};
+use crate::spec::{
+    BaseFrom, DeploySpec, FailureThreshold, IfDeploying, PreDeployTask, Target, WaitFor,
+};
 use crate::time::Timestamp;
 use crate::verdict::{Progress, Verdict};
 use std::time::Duration;
@@ -36,6 +38,8 @@ pub(crate) fn spec(rollback: bool) -> DeploySpec {
         scheduled_tasks: false,
         log_lines: 20,
         failure_threshold: FailureThreshold::Auto,
+        if_deploying: IfDeploying::Replace,
+        wait_for: WaitFor::Complete,
     }
 }
 
@@ -96,6 +100,7 @@ pub(crate) fn deployment(stage: Stage, services: Vec<Service>) -> Deployment {
         stage,
         services,
         config_pin: None,
+        paused: crate::deployment::Paused::default(),
         is_from_token: false,
     }
 }

@@ -5,17 +5,20 @@
 //! anything is parsed. What the next event brings anyway, the parameters, is not in it; a
 //! fingerprint of the targets is, so that a token is never applied to other services.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::deployment::{
-    Attempt, Deployment, Ours, Owner, Rollback, Service, Stage, Task, TaskLive,
+    Attempt, Deployment, Ours, Owner, Paused, Rollback, Service, Stage, Task, TaskLive,
 };
 use super::failures::Failures;
 use super::revision::Revision;
-use super::spec::Target;
+use super::spec::{LONGEST_TIMEOUT, Target};
 use super::text;
 use super::time::Timestamp;
 use super::timeline::Timeline;
+use super::waiting::Waiting;
 
 /// Bytes of UTF-8 that CodePipeline takes. Its reference says 2048 characters
 /// (<https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutJobSuccessResult.html>);
@@ -73,17 +76,31 @@ struct Saved {
     /// Of the rollback, if the stage is `RollingBack`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     b: Option<SavedRollback>,
-    /// One for each target.
+    /// One for each target; none while the start waits.
     s: Vec<SavedService>,
+    /// Why the start waits, if it does.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    w: Option<String>,
     /// Timelines, separated by `;`.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     l: String,
     /// The version of the artifact with the `ConfigFile`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     v: Option<String>,
+    /// Seconds for which the time limit has stood still.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    h: u64,
+    /// Epoch seconds of the last look, if it saw a PAUSE hook hold the deployment.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    g: Option<i64>,
     /// Failed tasks of each service, as `COUNT@SECONDS` since the update, separated by `;`.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     e: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -172,8 +189,11 @@ pub fn encode(deployment: &Deployment) -> Result<String, TooLarge> {
             p: task,
             b: rollback,
             s: services.iter().map(saved_service).collect(),
+            w: None,
             l: written(&timelines),
             v: deployment.config_pin.clone(),
+            h: deployment.paused.total.as_secs(),
+            g: deployment.paused.since.map(Timestamp::as_secs),
             e: saved_failures(deployment),
         };
         // Only map keys that are not texts could make this fail, and there are none.
@@ -193,11 +213,51 @@ pub fn encode(deployment: &Deployment) -> Result<String, TooLarge> {
     }
 }
 
+/// Writes down a start that waits, of a deployment to `targets`.
+pub fn encode_waiting(waiting: &Waiting, targets: &[Target]) -> String {
+    let mut room = CAUSE_LIMIT_BYTES;
+    loop {
+        let saved = Saved {
+            f: fingerprint(targets),
+            j: waiting.job.clone(),
+            t: waiting.since.as_secs(),
+            p: None,
+            b: None,
+            s: Vec::new(),
+            w: Some(text::cut_bytes(&waiting.why, room)),
+            l: String::new(),
+            v: waiting.config_pin.clone(),
+            h: 0,
+            g: None,
+            e: String::new(),
+        };
+        // Nothing in it could make this fail.
+        let body = serde_json::to_string(&saved).unwrap_or_default();
+        let token = format!("{VERSION} {body}");
+        if token.len() <= TOKEN_LIMIT_BYTES || room == 0 {
+            return token;
+        }
+        room /= 2;
+    }
+}
+
+/// What a token holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Held {
+    /// A start that waits.
+    Waiting(Waiting),
+    /// A deployment that has been started.
+    Deployment(Box<Deployment>),
+}
+
 /// The same token without what is only carried along: timelines, and the cause of a rollback, which
 /// the next invocation looks for again. `None` if there is nothing to leave out.
 pub fn shortest(token: &str) -> Option<String> {
     let mut saved = open(token).ok()?;
     saved.l.clear();
+    if let Some(why) = &mut saved.w {
+        why.clear();
+    }
     if let Some(rollback) = &mut saved.b {
         rollback.c.clear();
         rollback.u = false;
@@ -292,15 +352,43 @@ fn open(token: &str) -> Result<Saved, BadToken> {
     serde_json::from_str(body).map_err(|error| BadToken::Damaged(error.to_string()))
 }
 
-/// Reads a token written by [`encode`] for the same `targets`.
+/// Reads a token written by [`encode`] or [`encode_waiting`] for the same `targets`.
 ///
 /// # Errors
 /// [`BadToken`] for anything else; never panics, whatever the text.
-pub fn decode(token: &str, targets: &[Target]) -> Result<Deployment, BadToken> {
-    let saved = open(token)?;
+pub fn held(token: &str, targets: &[Target]) -> Result<Held, BadToken> {
+    let mut saved = open(token)?;
     if saved.f != fingerprint(targets) {
         return Err(BadToken::OtherTargets);
     }
+    match saved.w.take() {
+        None => deployment(saved, targets).map(|one| Held::Deployment(Box::new(one))),
+        Some(why) if saved.s.is_empty() && saved.p.is_none() && saved.b.is_none() => {
+            Ok(Held::Waiting(Waiting {
+                job: saved.j,
+                since: time(saved.t)?,
+                why,
+                config_pin: saved.v,
+            }))
+        }
+        Some(_) => Err(BadToken::Damaged(
+            "it waits and has started a deployment".to_owned(),
+        )),
+    }
+}
+
+/// Reads a token written by [`encode`] for the same `targets`.
+///
+/// # Errors
+/// [`BadToken`] for anything else, also for a start that waits; never panics, whatever the text.
+pub fn decode(token: &str, targets: &[Target]) -> Result<Deployment, BadToken> {
+    match held(token, targets)? {
+        Held::Deployment(deployment) => Ok(*deployment),
+        Held::Waiting(_) => Err(BadToken::Damaged("it has started no deployment".to_owned())),
+    }
+}
+
+fn deployment(saved: Saved, targets: &[Target]) -> Result<Deployment, BadToken> {
     let damaged = |what: &str| BadToken::Damaged(what.to_owned());
     if saved.s.len() != targets.len() {
         return Err(damaged("it does not name each service once"));
@@ -347,6 +435,10 @@ pub fn decode(token: &str, targets: &[Target]) -> Result<Deployment, BadToken> {
         service.timeline = timeline;
     }
     let started = time(saved.t)?;
+    let paused = Paused {
+        total: Duration::from_secs(saved.h).min(LONGEST_TIMEOUT),
+        since: saved.g.map(time).transpose()?,
+    };
     let failed = saved.e.split(';').map(|one| failures(one, started));
     let failed: Option<Vec<Failures>> = failed.collect();
     let failed = failed
@@ -361,6 +453,7 @@ pub fn decode(token: &str, targets: &[Target]) -> Result<Deployment, BadToken> {
         stage,
         services,
         config_pin: saved.v,
+        paused,
         is_from_token: true,
     })
 }
@@ -494,6 +587,7 @@ mod tests {
             stage,
             services,
             config_pin: None,
+            paused: Paused::default(),
             is_from_token: true,
         }
     }
@@ -915,5 +1009,44 @@ mod tests {
             let _ = read(&text, 1);
             let _ = read(&format!("1 {body}"), 1);
         }
+    }
+
+    #[test]
+    fn a_start_that_waits_comes_back_as_it_was_and_always_fits() {
+        let targets: Vec<Target> = (0..2).map(target).collect();
+        for why in [
+            "ecs:DescribeServices is throttled".to_owned(),
+            "\u{1f642}\"".repeat(3000),
+        ] {
+            let waiting = Waiting {
+                job: JOB.to_owned(),
+                since: STARTED,
+                why: why.clone(),
+                config_pin: Some("v1".to_owned()),
+            };
+            let token = encode_waiting(&waiting, &targets);
+            assert!(token.len() <= TOKEN_LIMIT_BYTES);
+            let Ok(Held::Waiting(read)) = held(&token, &targets) else {
+                panic!("{token}");
+            };
+            assert!(why.starts_with(read.why.trim_end_matches('\u{2026}')));
+            let same = Waiting {
+                why: waiting.why.clone(),
+                ..read
+            };
+            assert_eq!(same, waiting);
+            // It is no deployment, and not for others.
+            assert!(matches!(
+                decode(&token, &targets),
+                Err(BadToken::Damaged(_))
+            ));
+            assert_eq!(held(&token, &[target(7)]), Err(BadToken::OtherTargets));
+        }
+        let both = r#"1 {"f":"F","j":"j","t":1,"s":[["app:2","1","5",""]],"w":"x"}"#;
+        let both = both.replace('F', &fingerprint(&[target(0)]));
+        assert!(matches!(
+            held(&both, &[target(0)]),
+            Err(BadToken::Damaged(_))
+        ));
     }
 }

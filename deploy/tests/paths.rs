@@ -14,7 +14,9 @@ use deploy::machine::{End, Event, Next, Observed, StopReason, next, record};
 use deploy::revision::Revision;
 use deploy::rollback::{Answer, ROLLBACK_ALLOWANCE, Way};
 use deploy::seen::{DeploymentSeen, Look, ServiceDeploymentSeen, ServiceSeen};
-use deploy::spec::{BaseFrom, DeploySpec, FailureThreshold, PreDeployTask, Target};
+use deploy::spec::{
+    BaseFrom, DeploySpec, FailureThreshold, IfDeploying, PreDeployTask, Target, WaitFor,
+};
 use deploy::time::Timestamp;
 use deploy::token::{TOKEN_LIMIT_BYTES, decode, encode};
 use deploy::verdict::{TaskVerdict, Verdict};
@@ -92,6 +94,8 @@ fn spec(services: usize, rollback: bool) -> DeploySpec {
         scheduled_tasks: false,
         log_lines: 20,
         failure_threshold: FailureThreshold::Auto,
+        if_deploying: IfDeploying::Replace,
+        wait_for: WaitFor::Complete,
     }
 }
 
@@ -180,6 +184,7 @@ impl Path {
             stage,
             services: all,
             config_pin: None,
+            paused: deploy::deployment::Paused::default(),
             is_from_token: true,
         };
         Self {

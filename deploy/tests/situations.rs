@@ -13,7 +13,7 @@ use deploy::judge::verdict;
 use deploy::outside::shown;
 use deploy::revision::Revision;
 use deploy::seen::{DeploymentSeen, EventSeen, Look, ServiceDeploymentSeen, ServiceSeen};
-use deploy::spec::{BaseFrom, DeploySpec, FailureThreshold, Target};
+use deploy::spec::{BaseFrom, DeploySpec, FailureThreshold, IfDeploying, Target, WaitFor};
 use deploy::task_definition::{Described, LogPlace};
 use deploy::time::Timestamp;
 use deploy::words;
@@ -216,6 +216,8 @@ fn spec(rollback: bool) -> DeploySpec {
         scheduled_tasks: false,
         log_lines: 20,
         failure_threshold: FailureThreshold::Auto,
+        if_deploying: IfDeploying::Replace,
+        wait_for: WaitFor::Complete,
     }
 }
 
@@ -246,6 +248,7 @@ fn message(situation: &Value) -> String {
         stage: Stage::RollingOut,
         services: vec![service],
         config_pin: None,
+        paused: deploy::deployment::Paused::default(),
         is_from_token: false,
     };
     // What is late and is to be rolled back is not reported before it was.

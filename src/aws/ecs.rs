@@ -10,9 +10,9 @@ use aws_sdk_ecs::config::{
 };
 use aws_sdk_ecs::types::{
     CapacityProviderStrategyItem, ContainerOverride, Deployment, DeploymentConfiguration,
-    DeploymentLifecycleHookStatus, DesiredStatus, EbsTagSpecification, Failure, LaunchType,
-    NetworkConfiguration, PropagateTags, Service, ServiceDeployment,
-    ServiceDeploymentRollbackMonitorsStatus, ServiceDeploymentStatus, ServiceVolumeConfiguration,
+    DeploymentLifecycleHookDetail, DeploymentLifecycleHookStatus, DesiredStatus,
+    EbsTagSpecification, Failure, LaunchType, NetworkConfiguration, PropagateTags, Service,
+    ServiceDeployment, ServiceDeploymentRollbackMonitorsStatus, ServiceVolumeConfiguration,
     SortOrder, StopServiceDeploymentStopType, Tag, Task, TaskDefinitionField, TaskDefinitionStatus,
     TaskManagedEbsVolumeConfiguration, TaskManagedEbsVolumeTerminationPolicy, TaskOverride,
     TaskVolumeConfiguration,
@@ -146,8 +146,15 @@ pub struct Listed {
     pub target_revision: Option<String>,
     /// When it was created.
     pub created_at: Option<Timestamp>,
-    /// Its status is `SUCCESSFUL`.
-    pub is_successful: bool,
+    /// `PENDING`, `IN_PROGRESS`, `SUCCESSFUL` and six more.
+    pub status: String,
+}
+
+impl Listed {
+    /// Whether it is complete.
+    pub fn is_successful(&self) -> bool {
+        self.status == "SUCCESSFUL"
+    }
 }
 
 /// A page of a service's service deployments.
@@ -425,7 +432,9 @@ impl Ecs {
                 arn: brief.service_deployment_arn()?.to_owned(),
                 target_revision: brief.target_service_revision_arn().map(str::to_owned),
                 created_at: brief.created_at().map(timestamp),
-                is_successful: brief.status() == Some(&ServiceDeploymentStatus::Successful),
+                status: brief
+                    .status()
+                    .map_or_else(String::new, |status| status.as_str().to_owned()),
             })
         });
         Ok(ServiceDeploymentPage {
@@ -1182,6 +1191,9 @@ fn service_deployment_described(described: &ServiceDeployment) -> ServiceDeploym
             ),
             waiting: waiting(described),
             failed_hook: failed_hook(described),
+            held_until: open_hook(described)
+                .and_then(|hook| hook.expires_at())
+                .map(timestamp),
             rollback_reason: described
                 .rollback()
                 .and_then(|rollback| rollback.reason())
@@ -1206,12 +1218,15 @@ fn service_deployment_described(described: &ServiceDeployment) -> ServiceDeploym
     }
 }
 
+/// The hook that holds the deployment, if one does.
+fn open_hook(described: &ServiceDeployment) -> Option<&DeploymentLifecycleHookDetail> {
+    let mut hooks = described.lifecycle_hook_details().iter();
+    hooks.find(|hook| hook.status() == Some(&DeploymentLifecycleHookStatus::AwaitingAction))
+}
+
 /// What a hook holds the deployment for, if one does.
 fn waiting(described: &ServiceDeployment) -> Option<String> {
-    let hooks = described.lifecycle_hook_details().iter();
-    let mut open =
-        hooks.filter(|hook| hook.status() == Some(&DeploymentLifecycleHookStatus::AwaitingAction));
-    let hook = open.next()?;
+    let hook = open_hook(described)?;
     let stage = described
         .lifecycle_stage()
         .map_or("the deployment", |stage| stage.as_str());

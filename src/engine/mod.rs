@@ -24,7 +24,7 @@ mod verify;
 
 pub(crate) use cleanup::clean_up;
 pub use files::Configuration;
-pub(crate) use run::hand_back;
+pub(crate) use run::{hand_back, wait};
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,11 +39,13 @@ use crate::deploy::machine::Checkpoint;
 use crate::deploy::revision::Revision;
 use crate::deploy::spec::DeploySpec;
 use crate::deploy::time::Timestamp;
-use crate::deploy::token;
+use crate::deploy::token::{self, Held};
+use crate::deploy::waiting::Waiting;
 use crate::deploy::words::{self, Caller};
 use crate::event::Order;
 use crate::observer::Observer;
 use crate::report::Report;
+use once::Patience;
 use refused::Refused;
 use start::Started;
 
@@ -98,8 +100,10 @@ struct Run<'a> {
     ecs: Ecs,
     order: &'a Order,
     spec: &'a DeploySpec,
-    /// The job's id, or the invocation's if no job waits for an answer.
+    /// The id of the job that came first, or the invocation's if no job waits for an answer.
     job: &'a str,
+    /// Watching and trying again end here.
+    until: Timestamp,
     last_checkpoint: &'a LastCheckpoint,
     /// What does not change the outcome and is to be reported.
     warnings: Mutex<Vec<String>>,
@@ -137,25 +141,41 @@ impl Engine {
             spec,
             config_pin,
         } = work;
+        let held = order.continuation_token.as_deref();
+        let held = match held.map(|written| token::held(written, &spec.targets)) {
+            None => None,
+            Some(Ok(held)) => Some(held),
+            Some(Err(bad)) => {
+                return Report::failed(bad_token(&spec.about(), &bad.to_string()));
+            }
+        };
+        let waiting = match &held {
+            Some(Held::Waiting(waiting)) => waiting.clone(),
+            Some(Held::Deployment(_)) | None => Waiting {
+                job: job.to_owned(),
+                since: self.clock.now(),
+                why: String::new(),
+                config_pin: config_pin.clone(),
+            },
+        };
         let run = Run {
             engine: self,
             ecs: target_account.ecs(None),
             target_account,
             order,
             spec,
-            job,
+            job: &waiting.job,
+            until,
             last_checkpoint,
             warnings: Mutex::default(),
             proved: Mutex::default(),
             duplicates: Mutex::default(),
             config_pin: config_pin.as_deref(),
         };
-        let started = match &order.continuation_token {
-            Some(written) => token::decode(written, &spec.targets)
-                .map(|deployment| Started::Deployment(Box::new(deployment)))
-                .map_err(|bad| Refused::from(bad_token(&spec.about(), &bad.to_string()))),
-            None => match run.check_outputs() {
-                Ok(()) => Box::pin(run.start()).await,
+        let started = match held {
+            Some(Held::Deployment(deployment)) => Ok(Started::Deployment(deployment)),
+            Some(Held::Waiting(_)) | None => match run.check_outputs() {
+                Ok(()) => Box::pin(run.start_patiently(&waiting)).await,
                 Err(failure) => Err(Refused::from(failure)),
             },
         };
@@ -164,6 +184,7 @@ impl Engine {
                 cleanup: refused.cleanup,
                 ..Report::failed(refused.failure)
             },
+            Ok(Started::Waiting(waiting)) => Report::of(wait(&waiting, spec, run.now())),
             Ok(Started::DryRun(report)) => Box::pin(run.keep_plan(*report)).await,
             Ok(Started::Deployment(deployment)) => {
                 last_checkpoint.set(Checkpoint::At(deployment.clone()));
@@ -219,6 +240,15 @@ impl Run<'_> {
     /// From here on something may have been changed.
     fn changing(&self) {
         self.last_checkpoint.set(Checkpoint::Changing);
+    }
+
+    /// What making a thing may take.
+    fn patience(&self) -> Patience<'_> {
+        Patience {
+            clock: self.engine.clock.as_ref(),
+            until: self.until,
+            job: self.job,
+        }
     }
 
     /// Something that does not change the outcome; reported once.

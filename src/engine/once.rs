@@ -5,13 +5,28 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::deploy::call::{Class, Effect};
+use crate::deploy::pace::jittered;
+use crate::deploy::time::Timestamp;
 
-/// A call that makes something is tried this often in all.
+/// A call that makes something is tried this often in all, and more often while AWS has not the time for it.
 pub(super) const ATTEMPTS: u32 = 5;
 
 /// Before it is tried again; twice as long each time. Long enough for what an unanswered call has made to
 /// be seen.
 const PAUSE: Duration = Duration::from_secs(2);
+
+/// The longest: of registrations, ECS takes one each second from a whole account.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// How long to go on, and by which clock.
+#[derive(Clone, Copy)]
+pub(super) struct Patience<'a> {
+    pub(super) clock: &'a dyn Clock,
+    /// What is not possible now is tried again until then.
+    pub(super) until: Timestamp,
+    /// The job, so that no two keep step.
+    pub(super) job: &'a str,
+}
 
 /// How an attempt to make something came out, where it was not made.
 pub(super) enum Attempt<T, R> {
@@ -65,7 +80,8 @@ pub(super) enum Look {
     Always,
 }
 
-/// Makes a thing once, in [`ATTEMPTS`] attempts at most.
+/// Makes a thing once, in [`ATTEMPTS`] attempts at most; more as long as `patience` lasts and all that is
+/// wrong is the time.
 ///
 /// # Replay
 /// An attempt whose outcome is unknown is looked for before the next. What calls this looks before the first
@@ -74,7 +90,7 @@ pub(super) enum Look {
 /// # Errors
 /// [`NotMade`].
 pub(super) async fn make<T, R, M, L>(
-    clock: &dyn Clock,
+    patience: Patience<'_>,
     when: Look,
     attempt: impl Fn() -> M,
     look: impl Fn() -> L,
@@ -89,24 +105,26 @@ where
     let mut number = 0;
     loop {
         number += 1;
+        let next = jittered(pause, patience.job, number);
+        let has_time = patience.clock.now() + next <= patience.until;
         let (reason, is_worth_another) = match attempt().await {
             Attempt::Made(made) => return Ok(made),
-            Attempt::NotNow(reason) => (reason, true),
+            Attempt::NotNow(reason) => (reason, number < ATTEMPTS || has_time),
             Attempt::Never(reason) => (reason, false),
             Attempt::Unknown(reason) => {
                 is_unknown = true;
-                (reason, true)
+                (reason, number < ATTEMPTS)
             }
         };
-        if !is_worth_another || number == ATTEMPTS {
+        if !is_worth_another {
             return Err(NotMade {
                 reason,
                 forbidden: None,
                 is_unknown,
             });
         }
-        clock.sleep(pause).await;
-        pause *= 2;
+        patience.clock.sleep(next).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
         if !is_unknown && when == Look::IfUnknown {
             continue;
         }
@@ -139,7 +157,7 @@ mod tests {
 
     impl Clock for Counted {
         fn now(&self) -> Timestamp {
-            Timestamp::from_secs(0)
+            Timestamp::from_secs(0) + *self.0.lock().unwrap()
         }
 
         fn sleep(&self, duration: Duration) -> Sleep<'_> {
@@ -152,7 +170,8 @@ mod tests {
 
     /// Makes a thing whose attempts and looks come out like this; with it how many of each there were,
     /// and how long was waited.
-    async fn run(
+    async fn run_until(
+        until: i64,
         when: Look,
         attempts: Vec<Attempt<&'static str, &'static str>>,
         looks: Vec<Looked<&'static str, &'static str>>,
@@ -160,8 +179,13 @@ mod tests {
         let clock = Counted::default();
         let (attempts, looks) = (RefCell::new(attempts), RefCell::new(looks));
         let (made, looked) = (Cell::new(0), Cell::new(0));
+        let patience = Patience {
+            clock: &clock,
+            until: Timestamp::from_secs(until),
+            job: "job",
+        };
         let result = make(
-            &clock,
+            patience,
             when,
             || {
                 made.set(made.get() + 1);
@@ -181,14 +205,27 @@ mod tests {
         (result, made.get(), looked.get(), waited)
     }
 
+    async fn run(
+        when: Look,
+        attempts: Vec<Attempt<&'static str, &'static str>>,
+        looks: Vec<Looked<&'static str, &'static str>>,
+    ) -> (Made, u32, u32, Duration) {
+        run_until(0, when, attempts, looks).await
+    }
+
+    fn is_about(waited: Duration, pause: Duration) -> bool {
+        waited <= pause && waited > pause * 3 / 4
+    }
+
     #[tokio::test]
     async fn what_may_have_been_made_is_looked_for_before_it_is_made_again() {
         let attempts = vec![Attempt::Unknown("lost")];
         let found = run(Look::IfUnknown, attempts, vec![Looked::Made("a")]).await;
-        assert_eq!(found, (Ok("a"), 1, 1, PAUSE));
+        assert_eq!((found.0, found.1, found.2), (Ok("a"), 1, 1));
+        assert!(is_about(found.3, PAUSE));
         let attempts = vec![Attempt::Unknown("lost"), Attempt::Made("b")];
         let again = run(Look::IfUnknown, attempts, vec![Looked::NotMade]).await;
-        assert_eq!(again, (Ok("b"), 2, 1, PAUSE));
+        assert_eq!((again.0, again.1, again.2), (Ok("b"), 2, 1));
     }
 
     #[tokio::test]
@@ -206,7 +243,26 @@ mod tests {
         let attempts = (0..ATTEMPTS).map(|_| Attempt::NotNow("full")).collect();
         let (made, attempts, looks, waited) = run(Look::IfUnknown, attempts, vec![]).await;
         assert_eq!((made, attempts, looks), (Err(("full", false)), ATTEMPTS, 0));
-        assert_eq!(waited, PAUSE * (1 + 2 + 4 + 8));
+        assert!(
+            is_about(waited, PAUSE + PAUSE * 2 + PAUSE * 4 + LONGEST_PAUSE),
+            "{waited:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_throttled_is_tried_as_long_as_there_is_time_and_what_may_have_been_made_is_not()
+     {
+        let throttled = |number: u32| -> Vec<Attempt<&'static str, &'static str>> {
+            let mut attempts: Vec<_> = (0..number).map(|_| Attempt::NotNow("rate")).collect();
+            attempts.push(Attempt::Made("a"));
+            attempts
+        };
+        let (made, attempts, ..) = run_until(300, Look::IfUnknown, throttled(15), vec![]).await;
+        assert_eq!((made, attempts), (Ok("a"), 16));
+        let lost = (0..ATTEMPTS).map(|_| Attempt::Unknown("lost")).collect();
+        let looks = (1..ATTEMPTS).map(|_| Looked::NotMade).collect();
+        let (made, attempts, ..) = run_until(300, Look::IfUnknown, lost, looks).await;
+        assert_eq!((made, attempts), (Err(("lost", true)), ATTEMPTS));
     }
 
     #[tokio::test]

@@ -1,17 +1,32 @@
 //! A start, or a continuation, that cannot go on.
 
 use crate::deploy::cleanup::Cleanup;
-use crate::deploy::failure::Failure;
+use crate::deploy::failure::{Failure, FailureKind};
 
 /// The failure to answer with, and what is to be cleaned up after it.
 pub(super) struct Refused {
     pub(super) failure: Failure,
     pub(super) cleanup: Cleanup,
+    /// Why it may go on at another time, if it may and nothing was changed, as a sentence without its end.
+    pub(super) may_wait: Option<String>,
+}
+
+/// AWS throttles, or was unavailable through all retries, before anything was changed.
+fn why_to_wait(failure: &Failure) -> Option<String> {
+    if failure.kind != FailureKind::SystemUnavailable {
+        return None;
+    }
+    let (why, _) = failure
+        .message
+        .split_once(". ")
+        .unwrap_or((&failure.message, ""));
+    Some(why.trim_end_matches('.').to_owned())
 }
 
 impl From<Failure> for Refused {
     fn from(failure: Failure) -> Self {
         Self {
+            may_wait: why_to_wait(&failure),
             failure,
             cleanup: Cleanup::default(),
         }
@@ -22,6 +37,7 @@ impl Refused {
     /// After which these revisions of this job are of no use to anybody.
     pub(super) fn with_unused(failure: Failure, unused: Vec<String>) -> Self {
         Self {
+            may_wait: why_to_wait(&failure),
             failure,
             cleanup: Cleanup {
                 unused,

@@ -4,7 +4,7 @@ use super::Run;
 use super::at_once::few_at_once;
 use super::claim::Claim;
 use super::set::{SetFrom, cannot_be_asked};
-use crate::deploy::call::Class;
+use crate::deploy::call::{CallError, Class};
 use crate::deploy::deployment::{Deployment, Service};
 use crate::deploy::machine::Event;
 use crate::deploy::revision::Revision;
@@ -35,11 +35,21 @@ impl Run<'_> {
         match self.claim_rollback(deployment, service).await {
             Claim::Ours => {}
             Claim::NotOurs(why) => return Answer::Never(why),
-            Claim::Unseen(error) => return Answer::Refused(self.text(&error)),
+            Claim::Unseen(error) => return self.not_asked(&error),
         }
         match way {
             Way::Set(previous) => self.set_back(service, &previous).await,
             Way::Stop(arn) => self.stop(service, &arn).await,
+        }
+    }
+
+    /// What comes before a rollback is asked for could not be looked at.
+    fn not_asked(&self, error: &CallError) -> Answer {
+        let why = self.text(error);
+        if error.may_pass() {
+            Answer::NotNow(why)
+        } else {
+            Answer::Refused(why)
         }
     }
 
@@ -57,10 +67,10 @@ impl Run<'_> {
         };
         if !cannot_be_asked(&error) {
             let why = format!("{} failed: {}", error.operation, error.detail);
-            return if error.class == Class::Unavailable {
-                Answer::Lost(why)
-            } else {
-                Answer::Refused(why)
+            return match error.class {
+                Class::Unavailable => Answer::Lost(why),
+                Class::Throttled => Answer::NotNow(why),
+                _ => Answer::Refused(why),
             };
         }
         self.warn(self.of_call(&target.to_string(), &error, true).message);
@@ -76,7 +86,7 @@ impl Run<'_> {
         let seen = match self.ecs.describe_service(target).await {
             Ok(Some(described)) => described.seen,
             Ok(None) => return Answer::Refused("ECS does not show the service".to_owned()),
-            Err(error) => return Answer::Refused(self.text(&error)),
+            Err(error) => return self.not_asked(&error),
         };
         if !service.is_worked_on(&seen) {
             return Answer::Refused("it is not what the service is working on any more".to_owned());
@@ -110,7 +120,9 @@ impl Run<'_> {
             }
             Err(error) => {
                 let why = format!("setting it back to {previous} failed: {}", error.detail);
-                if error.may_pass() {
+                if error.class == Class::Throttled {
+                    Answer::NotNow(why)
+                } else if error.may_pass() {
                     Answer::Refused(why)
                 } else {
                     Answer::Never(why)

@@ -1,44 +1,41 @@
 //! The loop: observe, record, do what is due, record, until it ends or the invocation has to. What
 //! is due, and what anything makes of the deployment, is [`machine`]'s.
 
-use std::time::Duration;
-
 use super::Run;
 use crate::deploy::cleanup::Cleanup;
 use crate::deploy::deployment::{Deployment, Stage};
 use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::machine::{self, Checkpoint, Event, Next, StopReason};
 use crate::deploy::outcome::Outcome;
+use crate::deploy::pace::Pace;
 use crate::deploy::spec::DeploySpec;
 use crate::deploy::time::Timestamp;
 use crate::deploy::token;
+use crate::deploy::waiting::Waiting;
 use crate::deploy::words;
 use crate::report::Report;
-
-/// Between two looks. A failure is reported this long after ECS knows it, and ECS allows twenty
-/// looks each second
-/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html>).
-pub(super) const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Run<'_> {
     /// Follows `deployment` until it ends, or until `until` has come: then it is handed back. Looks at
     /// least once.
     pub(super) async fn follow(&self, mut deployment: Deployment, until: Timestamp) -> Report {
         let mut due = Next::Look;
+        let mut rhythm = Pace::default();
         loop {
             let event = match due {
                 Next::Look => self.observe(&deployment).await,
                 Next::Pause { may_end } => {
                     let now = self.now();
+                    let pause = rhythm.pause(&deployment);
                     if may_end {
                         self.last_checkpoint
                             .set(Checkpoint::At(Box::new(deployment.clone())));
-                        if now + LOOK_INTERVAL > until {
+                        if now + pause > until {
                             let outcome = hand_back(&deployment, self.spec, now);
                             return Report::on(&deployment, outcome, Cleanup::default());
                         }
                     }
-                    self.engine.clock.sleep(LOOK_INTERVAL).await;
+                    self.engine.clock.sleep(pause).await;
                     self.observe(&deployment).await
                 }
                 Next::RollBack(due) => Box::pin(self.roll_back(&deployment, due)).await,
@@ -91,6 +88,14 @@ pub(super) fn failed(deployment: &Deployment, failure: Failure) -> Outcome {
     Outcome::Failed {
         failure,
         external_execution_id: deployment.external_id(),
+    }
+}
+
+/// The answer of a start that waits.
+pub(crate) fn wait(waiting: &Waiting, spec: &DeploySpec, now: Timestamp) -> Outcome {
+    Outcome::InProgress {
+        token: token::encode_waiting(waiting, &spec.targets),
+        details: words::waiting(waiting, spec, now),
     }
 }
 

@@ -257,7 +257,7 @@ impl Run<'_> {
             .ecs
             .newest_service_deployments(&target.target, NEWEST_SERVICE_DEPLOYMENTS)
             .await?;
-        let complete = newest.into_iter().find(|one| one.is_successful);
+        let complete = newest.into_iter().find(Listed::is_successful);
         let Some(revision) = complete.and_then(|one| one.target_revision) else {
             return Ok(None);
         };
@@ -368,8 +368,7 @@ impl Run<'_> {
                 Err(unseen) => Looked::Stop(Some(unseen)),
             }
         };
-        let clock = self.engine.clock.as_ref();
-        let made = once::make(clock, from.when_to_look(), attempt, look).await;
+        let made = once::make(self.patience(), from.when_to_look(), attempt, look).await;
         made.map_err(|not_made| {
             let mut error = not_made.reason;
             if let Some(unseen) = not_made.forbidden {

@@ -1,15 +1,18 @@
 //! The task before the deployment: started once, followed through tokens, then the services.
 
+use std::time::Duration;
+
 use super::Run;
 use super::at_once::few_at_once;
 use super::claim::Claim;
 use super::gather::own_arn;
 use super::once::{self, Attempt, Looked};
 use super::refused::Refused;
-use super::run::LOOK_INTERVAL;
 use crate::aws::ecs::{Ran, RunSettings, ServiceDescribed, TaskDescribed, TaskToRun};
 use crate::deploy::call::CallError;
-use crate::deploy::deployment::{Blocked, Deployment, Stage, Stop, Task, TaskLive, TaskSeen};
+use crate::deploy::deployment::{
+    Blocked, Deployment, Paused, Stage, Stop, Task, TaskLive, TaskSeen,
+};
 use crate::deploy::evidence::Evidence;
 use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::machine::{Event, StopReason};
@@ -26,6 +29,9 @@ use crate::deploy::words;
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html>).
 const CLIENT_TOKEN_LIMIT: usize = 64;
 const STARTED_BY_LIMIT: usize = 128;
+
+/// A service that one look does not show may be shown by another, after so long.
+const BEFORE_SECOND_LOOK: Duration = Duration::from_secs(5);
 
 /// What the task before the deployment is started with.
 pub(super) struct ToRun<'a> {
@@ -80,6 +86,7 @@ impl Run<'_> {
                     })),
                     services: targets.iter().map(TargetService::untouched).collect(),
                     config_pin: None,
+                    paused: Paused::default(),
                     is_from_token: false,
                 });
             }
@@ -143,8 +150,7 @@ impl Run<'_> {
         };
         // The same request shows what an earlier one has made.
         let look = || async { Looked::NotMade };
-        let clock = self.engine.clock.as_ref();
-        once::make(clock, once::Look::IfUnknown, attempt, look).await
+        once::make(self.patience(), once::Look::IfUnknown, attempt, look).await
     }
 
     /// A failure that comes after the task before the deployment, if there was one: that it ran
@@ -320,6 +326,7 @@ impl Run<'_> {
         let set = Box::pin(self.set_services(&deployment.job, targets, prior)).await;
         set.map(|set| {
             Event::Set(Box::new(Deployment {
+                paused: deployment.paused,
                 is_from_token: deployment.is_from_token,
                 config_pin: deployment.config_pin.clone(),
                 ..set
@@ -341,7 +348,7 @@ impl Run<'_> {
                 Some(service) if service.seen.status == "ACTIVE" => return Ok(Ok(service)),
                 _ if is_first => {
                     is_first = false;
-                    self.engine.clock.sleep(LOOK_INTERVAL).await;
+                    self.engine.clock.sleep(BEFORE_SECOND_LOOK).await;
                     continue;
                 }
                 Some(service) => format!(

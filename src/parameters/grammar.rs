@@ -3,7 +3,7 @@
 
 use crate::deploy::partition::Partition;
 use crate::deploy::region::Region;
-use crate::deploy::spec::BaseFrom;
+use crate::deploy::spec::{BaseFrom, IfDeploying, WaitFor};
 
 /// Any text.
 #[expect(clippy::unnecessary_wraps, reason = "a rule like the others")]
@@ -43,6 +43,25 @@ pub(super) fn base_revision(written: &str) -> Result<BaseFrom, String> {
         "service" => Ok(BaseFrom::Service),
         "latest" => Ok(BaseFrom::Latest),
         _ => Err("service or latest".to_owned()),
+    }
+}
+
+/// `Replace`, `Wait` or `Fail`.
+pub(super) fn if_deploying(written: &str) -> Result<IfDeploying, String> {
+    match written {
+        "Replace" => Ok(IfDeploying::Replace),
+        "Wait" => Ok(IfDeploying::Wait),
+        "Fail" => Ok(IfDeploying::Fail),
+        _ => Err("Replace, Wait or Fail".to_owned()),
+    }
+}
+
+/// `Complete` or `Serving`.
+pub(super) fn wait_for(written: &str) -> Result<WaitFor, String> {
+    match written {
+        "Complete" => Ok(WaitFor::Complete),
+        "Serving" => Ok(WaitFor::Serving),
+        _ => Err("Complete or Serving".to_owned()),
     }
 }
 

@@ -182,7 +182,7 @@ fn partitions_agree(region: Option<&Region>, role: Option<&AssumedRole>, problem
 
 #[cfg(test)]
 mod tests {
-    use crate::deploy::spec::FailureThreshold;
+    use crate::deploy::spec::{FailureThreshold, IfDeploying, WaitFor};
     use serde_json::{Value, json};
 
     use super::*;
@@ -236,6 +236,8 @@ mod tests {
                 scheduled_tasks: false,
                 log_lines: 20,
                 failure_threshold: FailureThreshold::Auto,
+                if_deploying: IfDeploying::Replace,
+                wait_for: WaitFor::Complete,
             }
         );
     }
@@ -278,7 +280,7 @@ mod tests {
                 "DeploymentTimeout is 0: expected a whole number of minutes from 1 to 1380",
                 "DryRun is \"ja\": expected true or false",
                 "Clustername is not a parameter: did you mean ClusterName?",
-                "Recursive is not a parameter; the parameters are ClusterName, ServiceName, Services, FileName, InputArtifact, DeploymentTimeout, Rollback, DryRun, BaseRevision, VerifyImages, ContainerName, PipelineExecutionId, Region, RoleArn, ExternalId, TaskDefinitionFile, PinDigests, PreDeployTask, KeepRevisions, ScheduledTasks, LogLines and ConfigFile",
+                "Recursive is not a parameter; the parameters are ClusterName, ServiceName, Services, FileName, InputArtifact, DeploymentTimeout, FailureThreshold, IfDeploying, WaitFor, Rollback, DryRun, BaseRevision, VerifyImages, ContainerName, PipelineExecutionId, Region, RoleArn, ExternalId, TaskDefinitionFile, PinDigests, PreDeployTask, KeepRevisions, ScheduledTasks, LogLines and ConfigFile",
                 "ClusterName is required and not set",
                 "ServiceName is required and not set",
             ]

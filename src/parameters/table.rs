@@ -10,8 +10,8 @@ use super::objects::{Entry, Services, TIMEOUT_DEFAULT_MINUTES, Task};
 use super::reader::Reader;
 use crate::deploy::region::Region;
 use crate::deploy::spec::{
-    AssumedRole, BaseFrom, DeploySpec, FILE_NAME_DEFAULT, FailureThreshold, PreDeployTask,
-    TIMEOUT_MAX_MINUTES, Target,
+    AssumedRole, BaseFrom, DeploySpec, FILE_NAME_DEFAULT, FailureThreshold, IfDeploying,
+    PreDeployTask, TIMEOUT_MAX_MINUTES, Target, WaitFor,
 };
 use Reason::{ChoosesTheAccount, FindsTheFile};
 use SetBy::{ActionAlone, ActionOrFile};
@@ -175,6 +175,20 @@ parameters! {
         default: Is(FailureThreshold::Auto),
         set_by: ActionOrFile,
         spec: failure_threshold,
+    }
+    if_deploying: IfDeploying {
+        name: "IfDeploying",
+        value: Text(grammar::if_deploying),
+        default: Is(IfDeploying::Replace),
+        set_by: ActionOrFile,
+        spec: if_deploying,
+    }
+    wait_for: WaitFor {
+        name: "WaitFor",
+        value: Text(grammar::wait_for),
+        default: Is(WaitFor::Complete),
+        set_by: ActionOrFile,
+        spec: wait_for,
     }
     rollback: bool {
         name: "Rollback",

@@ -52,3 +52,4 @@ mod tokens;
 mod truth;
 mod variables;
 mod verify_images;
+mod waiting;

@@ -389,6 +389,7 @@ fn an_invocation_that_was_cut_off_is_handed_back_until_even_a_rollback_should_be
     let at = |now: Timestamp, cut| {
         let checkpoint = Checkpoint::At(Box::new(rolling_out(1)));
         match cut_off(&checkpoint, cut, &spec(true), now) {
+            AfterCut::Wait(_) => "waiting",
             AfterCut::HandBack(_) => "handed back",
             AfterCut::OutOfSight(_) => "out of sight",
             AfterCut::Fail => "failed",

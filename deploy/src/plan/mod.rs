@@ -10,6 +10,7 @@ mod draft;
 mod observed;
 mod settle;
 mod tests;
+mod under_way;
 
 pub use draft::{Draft, draft};
 pub use observed::{
@@ -17,6 +18,7 @@ pub use observed::{
     families, unsuitable,
 };
 pub use settle::{Verified, settle};
+pub use under_way::{Newest, seems_under_way};
 
 use std::time::Duration;
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::under_way::Newest;
 use crate::fit::Needs;
 use crate::images::ImageSource;
 use crate::refusal::{Refusal, ShortestRollout};
@@ -45,6 +46,8 @@ pub struct ObservedService {
     pub resource_management: Option<String>,
     /// The ARN of the service deployment that is under way or was the last.
     pub current_service_deployment: Option<String>,
+    /// Its newest service deployment, where that was asked for.
+    pub newest: Option<Newest>,
     /// What a revision must have to be run by it.
     pub needs: Needs,
 }

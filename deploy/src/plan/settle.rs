@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use super::draft::Draft;
 use super::observed::{Observed, ObservedFamily, ObservedService};
+use super::under_way::under_way;
 use super::{Asked, FamilyPlan, Plan, ServicePlan, TaskPlan};
-use crate::deployment::{Deployment, Ours, Owner, Rollback, Service, Stage};
+use crate::deployment::{Deployment, Ours, Owner, Paused, Rollback, Service, Stage};
 use crate::diff;
 use crate::failures::Failures;
 use crate::prior::{Prior, prior};
@@ -39,6 +40,11 @@ pub fn settle(
 ) -> Result<Plan, Vec<Refusal>> {
     let spec = asked.spec;
     unusable(&verified)?;
+    let under_way: Vec<Refusal> = observed
+        .services
+        .iter()
+        .filter_map(|service| under_way(spec, service))
+        .collect();
     let services = services(observed.services, observed.places)?;
     let drafted = draft.bases.into_iter().zip(draft.registrations);
     let families = observed.families.into_iter().zip(drafted).zip(verified);
@@ -46,6 +52,11 @@ pub fn settle(
         settled(spec, family, base, registration, verified)
     });
     let families = refusal::all(families)?;
+    // A job that has begun has looked before, and what is under way may be its own.
+    let has_begun = families.iter().any(|family| family.own.is_some());
+    if !under_way.is_empty() && !has_begun && !spec.dry_run {
+        return Err(under_way);
+    }
     check_token_fits(asked, observed.at, &families, &services)?;
     let pre_deploy = task(spec, &families, &services);
     Ok(Plan {
@@ -176,6 +187,10 @@ fn check_token_fits(
         }),
         services,
         config_pin: asked.config_pin.map(str::to_owned),
+        paused: Paused {
+            total: LONGEST_TIMEOUT,
+            since: Some(now),
+        },
         is_from_token: false,
     };
     token::encode(&longest)

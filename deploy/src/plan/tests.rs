@@ -52,6 +52,7 @@ fn service(number: usize, runs: &str) -> ObservedService {
         controller: None,
         resource_management: None,
         current_service_deployment: None,
+        newest: None,
         needs: Needs::default(),
     }
 }

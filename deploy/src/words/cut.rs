@@ -25,7 +25,7 @@ pub fn cut_off(spec: &DeploySpec, checkpoint: &Checkpoint, why: Cut, request: &s
     let about = spec.about();
     let what = cut(why);
     let (kind, then) = match checkpoint {
-        Checkpoint::Unchanged => (
+        Checkpoint::Unchanged | Checkpoint::Waiting(_) => (
             match why {
                 Cut::Panic => FailureKind::Job,
                 Cut::TimeLimit => FailureKind::SystemUnavailable,
@@ -50,7 +50,7 @@ pub fn cut_off(spec: &DeploySpec, checkpoint: &Checkpoint, why: Cut, request: &s
     );
     match checkpoint {
         Checkpoint::At(deployment) => after_its_task(failure, deployment, spec),
-        Checkpoint::Unchanged | Checkpoint::Changing => failure,
+        Checkpoint::Unchanged | Checkpoint::Waiting(_) | Checkpoint::Changing => failure,
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::overwritten;
 use crate::deployment::{Deployment, Owner, Rollback, Service, Stage};
 use crate::evidence::Evidence;
+use crate::failure::Failure;
 use crate::outcome::{Details, SUMMARY_LIMIT_BYTES};
 use crate::seen::{DeploymentSeen, Look};
 use crate::spec::DeploySpec;
@@ -13,10 +14,11 @@ use crate::time::{Timestamp, human};
 use crate::timeline::percent as whole_percent;
 use crate::trouble::failed_tasks;
 use crate::verdict::{Progress, Verdict};
+use crate::waiting::Waiting;
 
 /// What is reported while `deployment` goes on: `web: 1 of 2 new tasks running, 2 old; 3 min of 60`.
 pub fn progress(deployment: &Deployment, spec: &DeploySpec, now: Timestamp) -> Details {
-    let minutes = now.since(deployment.started).as_secs() / 60;
+    let minutes = now.since(deployment.limit_from(now)).as_secs() / 60;
     let summary = match &deployment.stage {
         Stage::PreDeploy(_) => {
             let task = spec.pre_deploy.as_ref();
@@ -44,6 +46,33 @@ pub fn progress(deployment: &Deployment, spec: &DeploySpec, now: Timestamp) -> D
         external_execution_id: deployment.external_id(),
         percent_complete: Some(percent(deployment)),
     }
+}
+
+/// What is reported while a start waits: `web on prod: …; waiting, 3 min of 60`.
+pub fn waiting(waiting: &Waiting, spec: &DeploySpec, now: Timestamp) -> Details {
+    let minutes = now.since(waiting.since).as_secs() / 60;
+    let limit = spec.timeout.as_secs() / 60;
+    let summary = format!("{}; waiting, {minutes} min of {limit}", waiting.why);
+    Details {
+        summary: text::cut_bytes(&summary, SUMMARY_LIMIT_BYTES),
+        external_execution_id: None,
+        percent_complete: Some(0),
+    }
+}
+
+/// `failure` of a start that has waited until its time was up.
+pub fn waited(failure: Failure, spec: &DeploySpec) -> Failure {
+    let (headline, rest) = match failure.message.split_once('\n') {
+        Some((headline, rest)) => (headline, format!("\n{rest}")),
+        None => (failure.message.as_str(), String::new()),
+    };
+    Failure::new(
+        failure.kind,
+        format!(
+            "{headline} The start has waited for {}.{rest}",
+            human(spec.timeout)
+        ),
+    )
 }
 
 fn rolling_back(deployment: &Deployment, rollback: &Rollback, now: Timestamp) -> String {
@@ -209,10 +238,29 @@ pub fn success(service: &Service, took: Duration) -> String {
         )
     };
     format!(
-        "{serves}{}{}",
+        "{serves}{}{}{}",
+        still_under_way(service).unwrap_or_default(),
         goes_on(service).unwrap_or_default(),
         overwritten(service)
     )
+}
+
+/// What ECS has still to do of a deployment of which only the serving was waited for, with a blank before it.
+fn still_under_way(service: &Service) -> Option<String> {
+    let (seen, own) = service.live.look.as_ref().and_then(Look::seen)?;
+    let primary = seen.primary()?;
+    let is_open = match own {
+        Some(own) => own.status != "SUCCESSFUL",
+        None => primary.rollout_state.as_deref() == Some("IN_PROGRESS"),
+    };
+    let is_ours = service.is_our_deployment(&primary.id);
+    let stage = own.and_then(|own| own.lifecycle_stage.as_deref());
+    let stage = stage.map_or_else(String::new, |stage| format!(" ({stage})"));
+    (is_open && is_ours).then(|| {
+        format!(
+            " ECS's deployment still goes on{stage}; that was not waited for, and what comes of it is not seen."
+        )
+    })
 }
 
 /// What ECS goes on with after early success criteria have ended the deployment, with a blank before it.
@@ -295,5 +343,19 @@ mod tests {
         );
         assert!(said(4, 2, Some(50)).contains("goes on with 2 old to stop"));
         assert!(said(0, 2, Some(0)).contains("none of its 4 tasks runs at the moment"));
+    }
+
+    #[test]
+    fn a_success_that_did_not_wait_for_the_end_says_so() {
+        let mut service = serving(4, 1, None);
+        if let Some(Look::Seen { service: seen, .. }) = &mut service.live.look {
+            seen.deployments[0].status = "PRIMARY".to_owned();
+            seen.deployments[0].rollout_state = Some("IN_PROGRESS".to_owned());
+        }
+        let said = success(&service, Duration::ZERO);
+        assert!(
+            said.contains("is serving, 4 tasks") && said.contains("was not waited for"),
+            "{said}"
+        );
     }
 }

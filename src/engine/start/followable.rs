@@ -3,7 +3,7 @@
 use super::super::Run;
 use super::super::at_once::few_at_once;
 use crate::deploy::call::{CallError, Class};
-use crate::deploy::plan::ObservedService;
+use crate::deploy::plan::{self, Newest, ObservedService};
 use crate::deploy::refusal::{self, Refusal};
 use crate::deploy::text;
 
@@ -17,48 +17,69 @@ const NO_SERVICE_REVISION: &str = "1000000000000000000";
 
 impl Run<'_> {
     /// Makes each call that following this deployment takes, as far as others do not show already
-    /// that it may be made.
+    /// that it may be made. Returns the newest service deployment of each service for which they were listed.
     ///
     /// # Errors
     /// Every [`Refusal`].
     pub(super) async fn check_followable(
         &self,
         services: &[ObservedService],
-    ) -> Result<(), Vec<Refusal>> {
+    ) -> Result<Vec<Option<Newest>>, Vec<Refusal>> {
         let (deployments, tasks) = tokio::join!(
             self.check_service_deployments(services),
             self.check_task_visible(services)
         );
-        refusal::all(deployments.into_iter().chain(tasks)).map(drop)
+        match (refusal::all(deployments), refusal::all(tasks)) {
+            (Ok(newest), Ok(_)) => Ok(newest),
+            (deployments, tasks) => {
+                let refusals = [deployments.err(), tasks.err()];
+                Err(refusals.into_iter().flatten().flatten().collect())
+            }
+        }
     }
 
-    /// Some ends are told by service deployments alone.
+    /// Some ends are told by service deployments alone, and so is what is under way.
     async fn check_service_deployments(
         &self,
         services: &[ObservedService],
-    ) -> Vec<Result<(), Vec<Refusal>>> {
-        // After the task before the deployment only they tell whether a service was set already.
-        let needed = services.iter().filter(|service| {
-            !service.seen.is_told_by_rollout_state() || self.spec.pre_deploy.is_some()
-        });
-        let asking = needed.map(|service| async move {
-            let looked = self.look_at_service_deployments(service).await;
-            looked
-                .map_err(|error| vec![self.refused_call(service.target.to_string(), &error, false)])
+    ) -> Vec<Result<Option<Newest>, Vec<Refusal>>> {
+        let asking = services.iter().map(|service| async move {
+            // After the task before the deployment only they tell whether a service was set already.
+            let is_needed =
+                !service.seen.is_told_by_rollout_state() || self.spec.pre_deploy.is_some();
+            if !is_needed && !plan::seems_under_way(&service.seen) {
+                return Ok(None);
+            }
+            match self.look_at_service_deployments(service, is_needed).await {
+                Ok(newest) => Ok(newest),
+                // The service itself shows as much as is needed.
+                Err(error) if !is_needed && !error.may_pass() => Ok(None),
+                Err(error) => {
+                    let about = service.target.to_string();
+                    Err(vec![self.refused_call(about, &error, false)])
+                }
+            }
         });
         few_at_once(asking).await
     }
 
-    /// Makes each call that following a service deployment takes, on the newest one that there is.
+    /// The newest service deployment. If it `is_followed`, makes each call that following one takes, on that one.
     async fn look_at_service_deployments(
         &self,
         service: &ObservedService,
-    ) -> Result<(), CallError> {
+        is_followed: bool,
+    ) -> Result<Option<Newest>, CallError> {
         let listed = self
             .ecs
             .newest_service_deployments(&service.target, 1)
             .await?;
         let newest = listed.into_iter().next();
+        let seen = newest.as_ref().map(|newest| Newest {
+            status: newest.status.clone(),
+        });
+        if !is_followed {
+            return Ok(seen);
+        }
         let (deployment, revision) = newest.map_or_else(
             || (service.current_service_deployment.clone(), None),
             |newest| (Some(newest.arn), newest.target_revision),
@@ -91,7 +112,8 @@ impl Run<'_> {
         let deployment = or_no_answer(deployment, is_made_up.0);
         let revisions = or_no_answer(revisions.map(drop), is_made_up.1);
         may_look(deployment, is_made_up.0, NO_SERVICE_DEPLOYMENT)?;
-        may_look(revisions, is_made_up.1, NO_SERVICE_REVISION)
+        may_look(revisions, is_made_up.1, NO_SERVICE_REVISION)?;
+        Ok(seen)
     }
 
     /// The end of the task before the deployment is told by `DescribeTasks` alone.

@@ -12,10 +12,13 @@ use crate::aws::ecs::RunSettings;
 use crate::deploy::call::CallError;
 use crate::deploy::deployment::Deployment;
 use crate::deploy::failure::Failure;
+use crate::deploy::machine::Checkpoint;
 use crate::deploy::plan::{self, Asked, Observed, Plan};
 use crate::deploy::refusal::{self, Refusal};
 use crate::deploy::spec::BaseFrom;
 use crate::deploy::text;
+use crate::deploy::waiting::Waiting;
+use crate::deploy::words;
 use crate::report::Report;
 
 /// What the start led to.
@@ -24,6 +27,8 @@ pub(super) enum Started {
     Deployment(Box<Deployment>),
     /// Nothing was to be changed.
     DryRun(Box<Report>),
+    /// It cannot go on yet.
+    Waiting(Waiting),
 }
 
 /// What was observed, and what only a call that starts a task needs of it.
@@ -34,6 +39,43 @@ struct Seen {
 }
 
 impl Run<'_> {
+    /// Starts; tries again while it cannot go on yet, and hands that back when this invocation's time is up.
+    ///
+    /// # Replay
+    /// Each try looks for what the ones before have made.
+    ///
+    /// # Errors
+    /// [`Refused`], also if it has waited until the time limit.
+    pub(super) async fn start_patiently(&self, first: &Waiting) -> Result<Started, Refused> {
+        let deadline = first.since + self.spec.timeout;
+        let mut tries = 0;
+        loop {
+            self.last_checkpoint.set(Checkpoint::Waiting(first.clone()));
+            let refused = match Box::pin(self.start()).await {
+                Err(refused) => refused,
+                started @ Ok(_) => return started,
+            };
+            let Some(why) = refused.may_wait.clone() else {
+                return Err(refused);
+            };
+            if self.now() >= deadline {
+                return Err(refused.map(|failure| words::waited(failure, self.spec)));
+            }
+            tracing::info!(job = self.job, why, "the start waits");
+            self.duplicates().extend(refused.cleanup.duplicates);
+            let waiting = Waiting {
+                why,
+                ..first.clone()
+            };
+            tries += 1;
+            let pause = waiting.pause(tries);
+            if self.now() + pause > self.until {
+                return Ok(Started::Waiting(waiting));
+            }
+            self.engine.clock.sleep(pause).await;
+        }
+    }
+
     /// Checks, registers, updates.
     ///
     /// # Replay
@@ -41,7 +83,14 @@ impl Run<'_> {
     pub(super) async fn start(&self) -> Result<Started, Refused> {
         let (plan, settings) = match Box::pin(self.plan()).await {
             Ok(planned) => planned,
-            Err(refusals) => return Err(Refused::from(self.refused(&refusals))),
+            Err(refusals) => {
+                // One that does not pass is reported with all others at once.
+                let passing: Option<Vec<String>> = refusals.iter().map(Refusal::may_wait).collect();
+                return Err(Refused {
+                    may_wait: passing.map(|why| why.join("; ")),
+                    ..Refused::from(self.refused(&refusals))
+                });
+            }
         };
         if self.spec.dry_run {
             return Ok(Started::DryRun(Box::new(Report::of_dry_run(

@@ -32,16 +32,18 @@ impl Run<'_> {
             let of_family = of_family.filter(|(_, own)| **own == place);
             self.observe_family(name, of_family.map(|(service, _)| service).collect())
         });
-        let (families, followable, schedules) = tokio::join!(
+        let (families, newest, schedules) = tokio::join!(
             few_at_once(looking),
             self.check_followable(&services),
             self.observe_schedules(&names)
         );
         let families = refusal::all(families.into_iter().map(alone));
-        let (families, ((), schedules)) = both(families, both(followable, schedules))?;
+        let (families, (newest, schedules)) = both(families, both(newest, schedules))?;
+        let services = services.into_iter().zip(newest);
+        let services = services.map(|(service, newest)| ObservedService { newest, ..service });
         let observed = Observed {
             at,
-            services,
+            services: services.collect(),
             places,
             families,
             images: files.images,
@@ -195,6 +197,7 @@ fn observed(target: &Target, described: ServiceDescribed) -> (ObservedService, R
         controller: described.controller,
         resource_management: described.resource_management,
         current_service_deployment: described.current_service_deployment,
+        newest: None,
         needs: described.needs,
     };
     (service, described.settings)

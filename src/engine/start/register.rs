@@ -126,8 +126,7 @@ impl Run<'_> {
                 Err(error) => Looked::Stop(Some(Why::Call(error))),
             }
         };
-        let clock = self.engine.clock.as_ref();
-        let made = once::make(clock, once::Look::IfUnknown, attempt, look).await;
+        let made = once::make(self.patience(), once::Look::IfUnknown, attempt, look).await;
         made.map_err(
             |not_made| match not_made.forbidden.unwrap_or(not_made.reason) {
                 Why::Call(error) => {
