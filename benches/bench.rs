@@ -9,7 +9,7 @@
 //! `BENCH_VERBOSE` the programs' standard error is shown.
 //!
 //! `NAME` chooses tables whose name contains it: `cold`, `answer`, `artifact`, `memory`, `size`,
-//! `billed`, `processes`, `instructions`.
+//! `billed`, `processes`, `instructions`; and `herd`, which takes some minutes and is not run unless it is named.
 
 #[path = "bench/answer.rs"]
 mod answer;
@@ -19,6 +19,8 @@ mod artifact;
 mod billed;
 #[path = "bench/cold.rs"]
 mod cold;
+#[path = "bench/herd.rs"]
+mod herd;
 #[path = "bench/instructions.rs"]
 mod instructions;
 #[path = "bench/machine.rs"]
@@ -40,7 +42,7 @@ mod world;
 
 use program::Programs;
 
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 9] = [
     "cold",
     "answer",
     "artifact",
@@ -49,6 +51,7 @@ const NAMES: [&str; 8] = [
     "billed",
     "processes",
     "instructions",
+    "herd",
 ];
 
 /// What is asked for on the command line.
@@ -122,6 +125,10 @@ async fn main() {
     }
     if asked.wants("processes") {
         instructions::of_processes(&programs).await;
+    }
+    // It takes minutes: only who asks for it waits for it.
+    if asked.names.iter().any(|name| name == "herd") {
+        herd::run(&programs).await;
     }
     if asked.wants("instructions") {
         instructions::of_works();

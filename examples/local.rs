@@ -11,6 +11,8 @@
 mod arguments;
 #[path = "local/artifact.rs"]
 mod artifact;
+#[path = "local/herd.rs"]
+mod herd;
 #[path = "local/play.rs"]
 mod play;
 #[path = "local/real.rs"]
@@ -71,6 +73,9 @@ async fn main() -> ExitCode {
     let show = Show::new(arguments.json, arguments.report.clone());
     let outcome = if let Some(service) = &arguments.account {
         Box::pin(real::deploy(service, &artifact, show)).await
+    } else if arguments.scenario.name == scenarios::HERD {
+        let all = herd::run(artifact, arguments.is_fast, &show).await;
+        all.map(Finished::of)
     } else {
         let simulated = play::simulated(&arguments, artifact, show).await;
         simulated.map(Finished::of)

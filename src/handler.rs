@@ -226,7 +226,7 @@ impl Handler {
         let at = self.engine.clock.now();
         let (stage, since) = match checkpoint {
             Checkpoint::At(deployment) => (deployment.stage.name(), deployment.started),
-            Checkpoint::Waiting(waiting) => ("Waiting", waiting.since),
+            Checkpoint::Waiting(waiting) => ("Start", waiting.since),
             Checkpoint::Unchanged | Checkpoint::Changing => ("Start", began),
         };
         let targets = spec.map_or(&[][..], |spec| &spec.targets);

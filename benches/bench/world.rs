@@ -119,6 +119,11 @@ impl World {
         s3.put_sparse(BUCKET, KEY, artifact.length, artifact.segments);
     }
 
+    /// The event that starts the action of the service at this place alone.
+    pub(crate) fn start_one(&self, place: usize) -> Value {
+        self.start_with(json!({"ClusterName": "prod", "ServiceName": self.services[place]}))
+    }
+
     /// The event that starts the action.
     pub(crate) fn start(&self) -> Value {
         let mut parameters = json!({"ClusterName": "prod"});
@@ -126,6 +131,10 @@ impl World {
             [service] => parameters["ServiceName"] = json!(service),
             services => parameters["Services"] = json!(services),
         }
+        self.start_with(parameters)
+    }
+
+    fn start_with(&self, parameters: Value) -> Value {
         self.simulator.codepipeline().start(&StartAction {
             configuration: json!({"FunctionName": "f", "UserParameters": parameters.to_string()}),
             inputs: vec![("Build".to_owned(), BUCKET.to_owned(), KEY.to_owned())],

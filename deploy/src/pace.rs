@@ -36,8 +36,9 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// How long to wait now, after a look at `deployment`.
-    pub fn pause(&mut self, deployment: &Deployment) -> Duration {
+    /// How long to wait now, after a look at `deployment`, in an invocation that has `left` so much time: what is
+    /// left of it is not given away for a longer pause.
+    pub fn pause(&mut self, deployment: &Deployment, left: Duration) -> Duration {
         let shown = fingerprint(deployment);
         if self.last.as_ref() == Some(&shown) {
             self.calm = self.calm.saturating_add(1);
@@ -56,7 +57,12 @@ impl Pace {
             self.calm.saturating_sub(PATIENT_FOR)
         };
         let wanted = SHORTEST.saturating_mul(2_u32.saturating_add(steps)) / 2;
-        jittered(wanted.min(LONGEST), &deployment.job, self.pauses)
+        let pause = jittered(wanted.min(LONGEST), &deployment.job, self.pauses);
+        if left >= SHORTEST * 4 / 5 {
+            pause.min(left)
+        } else {
+            pause
+        }
     }
 }
 
@@ -137,7 +143,7 @@ mod tests {
     fn looks_come_every_five_seconds_while_something_changes() {
         let mut pace = Pace::default();
         for running in 0..10 {
-            let pause = pace.pause(&deployment(running));
+            let pause = pace.pause(&deployment(running), LONGEST);
             assert!(pause <= SHORTEST && pause >= SHORTEST * 4 / 5, "{pause:?}");
         }
     }
@@ -145,11 +151,23 @@ mod tests {
     #[test]
     fn they_come_more_seldom_while_nothing_does_and_at_once_again_when_something_has() {
         let mut pace = Pace::default();
-        let calm: Vec<Duration> = (0..20).map(|_| pace.pause(&deployment(1))).collect();
+        let calm: Vec<Duration> = (0..20)
+            .map(|_| pace.pause(&deployment(1), LONGEST))
+            .collect();
         assert!(calm[..4].iter().all(|pause| *pause <= SHORTEST), "{calm:?}");
         let last = calm[19];
         assert!(last <= LONGEST && last >= LONGEST * 4 / 5, "{last:?}");
-        assert!(pace.pause(&deployment(2)) <= SHORTEST);
+        assert!(pace.pause(&deployment(2), LONGEST) <= SHORTEST);
+    }
+
+    #[test]
+    fn the_end_of_an_invocation_is_not_given_away() {
+        let mut pace = Pace::default();
+        let calm: Vec<Duration> = (0..20)
+            .map(|_| pace.pause(&deployment(1), Duration::from_secs(6)))
+            .collect();
+        assert_eq!(calm[19], Duration::from_secs(6));
+        assert!(pace.pause(&deployment(1), Duration::from_secs(1)) > SHORTEST);
     }
 
     #[test]
@@ -157,7 +175,7 @@ mod tests {
         let mut pace = Pace::default();
         let mut throttled = deployment(1);
         throttled.services[0].live.verdict = Some(Verdict::NoNews { why: String::new() });
-        let pauses: Vec<Duration> = (0..4).map(|_| pace.pause(&throttled)).collect();
+        let pauses: Vec<Duration> = (0..4).map(|_| pace.pause(&throttled, LONGEST)).collect();
         assert!(pauses[0] > SHORTEST && pauses[3] > pauses[0], "{pauses:?}");
     }
 

@@ -23,7 +23,7 @@ use crate::show::Show;
 pub(crate) const SPEED: u32 = 10;
 
 /// How long CodePipeline waits before it comes back with a token; not documented, so any will do.
-const BETWEEN_INVOCATIONS: Duration = Duration::from_secs(30);
+pub(crate) const BETWEEN_INVOCATIONS: Duration = Duration::from_secs(30);
 
 /// What the function of `template.yaml` may take.
 pub(crate) const FUNCTION_TIMEOUT: Duration = Duration::from_mins(5);
@@ -70,19 +70,7 @@ pub(crate) async fn simulated(
         .images
         .first()
         .map_or("", |(_, image)| image.as_str());
-    for (_, image) in &artifact.images {
-        if let Some((repository, tag)) = in_ecr(image) {
-            let platforms = ["linux/amd64", "linux/arm64"];
-            let digest = if tag.starts_with("sha256:") {
-                tag.clone()
-            } else {
-                SAMPLE_DIGEST.to_owned()
-            };
-            simulator
-                .ecr()
-                .put_index(&repository, &tag, &digest, &platforms);
-        }
-    }
+    put_images(&simulator, &artifact);
     arguments.scenario.arrange(&simulator, new_image);
     let mut event = start_event(&arguments.scenario.parameters())?;
     put_artifact(&simulator, &event, artifact.zip);
@@ -141,6 +129,23 @@ pub(crate) async fn simulated(
         show.difference(old, new, &changes(&simulator, old, new));
     }
     Ok(succeeded)
+}
+
+/// The images that the artifact names are in ECR.
+pub(crate) fn put_images(simulator: &Simulator, artifact: &Artifact) {
+    for (_, image) in &artifact.images {
+        if let Some((repository, tag)) = in_ecr(image) {
+            let platforms = ["linux/amd64", "linux/arm64"];
+            let digest = if tag.starts_with("sha256:") {
+                tag.clone()
+            } else {
+                SAMPLE_DIGEST.to_owned()
+            };
+            simulator
+                .ecr()
+                .put_index(&repository, &tag, &digest, &platforms);
+        }
+    }
 }
 
 fn changes(simulator: &Simulator, old: &str, new: &str) -> diff::Changes {

@@ -10,6 +10,8 @@ use simulator::ecs::{Behaviour, Intervention, LambdaHook, PauseHook, ServiceSetu
 pub(crate) const CLUSTER: &str = "prod";
 pub(crate) const SERVICE: &str = "web";
 pub(crate) const DEFAULT: &str = "healthy";
+/// The one with many pipelines: `herd.rs` plays it.
+pub(crate) const HERD: &str = "herd";
 
 /// A role of another account.
 const DEPLOY_ROLE: &str = "arn:aws:iam::444455556666:role/ecs-deploy";
@@ -112,7 +114,7 @@ pub(crate) fn in_ecr(image: &str) -> Option<(String, String)> {
     }
 }
 
-const SCENARIOS: [Scenario; 36] = [
+const SCENARIOS: [Scenario; 37] = [
     Scenario {
         name: DEFAULT,
         about: "new tasks come up, old ones go: the job succeeds",
@@ -343,6 +345,14 @@ const SCENARIOS: [Scenario; 36] = [
         about: "AWS throttles every call to ECS: the job fails before anything is changed",
         setup: plain,
         arrange: |simulator, _| simulator.faults().throttle("DescribeServices", usize::MAX),
+        parameters: none,
+        files: no_files,
+    },
+    Scenario {
+        name: HERD,
+        about: "forty pipelines at the same moment, with ECS's documented quotas: all succeed",
+        setup: plain,
+        arrange: |_, _| {},
         parameters: none,
         files: no_files,
     },

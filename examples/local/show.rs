@@ -55,6 +55,8 @@ struct Seen {
     /// By service.
     tasks: BTreeMap<String, String>,
     has_bar: bool,
+    /// So many lines the table of many pipelines has, once it was drawn.
+    herd_lines: usize,
     /// What came of writing the page.
     written: Option<Result<(), String>>,
 }
@@ -88,6 +90,26 @@ pub(crate) fn can_be_written(path: &Path) -> Result<(), String> {
         drop(std::fs::remove_file(path));
     }
     Ok(())
+}
+
+/// Pipelines side by side, each with its state.
+fn table(states: &[String]) -> String {
+    const COLUMNS: usize = 4;
+    let rows = states.len().div_ceil(COLUMNS);
+    let mut drawn = String::new();
+    for row in 0..rows {
+        for place in (row..states.len()).step_by(rows) {
+            let state = &states[place];
+            let colour = match state.as_str() {
+                "done" => GREEN,
+                "failed" => RED,
+                _ => "",
+            };
+            drawn.push_str(&format!("  app-{place:02}  {colour}{state:<11}{PLAIN}"));
+        }
+        drawn.push_str("\x1b[K\n");
+    }
+    drawn
 }
 
 impl Show {
@@ -171,6 +193,61 @@ impl Show {
         }
         self.line(DIM, &format!("{pace}; --list shows what else can happen"));
         self.step(&json!({"step": "begin", "scenario": scenario.name}));
+    }
+
+    /// Many pipelines at once.
+    pub(crate) fn begin_herd(&self, pipelines: usize, is_fast: bool, now: Timestamp) {
+        self.seen().started = Some(now);
+        self.seen().now = Some(now);
+        self.heading(&format!(
+            "{pipelines} pipelines at the same moment, simulated, with ECS's documented quotas"
+        ));
+        if !is_fast {
+            self.line(DIM, &format!("time runs {SPEED} times as fast"));
+        }
+        self.step(&json!({"step": "begin", "scenario": "herd"}));
+    }
+
+    /// How far each of them is: a table that is drawn anew, or a line with how many are how far.
+    pub(crate) fn herd(&self, states: &[String], now: Timestamp) {
+        self.seen().now = Some(now);
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for state in states {
+            *counts.entry(state).or_default() += 1;
+        }
+        self.step(&json!({"step": "herd", "states": counts}));
+        if self.style == Style::Drawn {
+            let drawn = table(states);
+            let lines = drawn.lines().count();
+            let up = if std::mem::replace(&mut self.seen().herd_lines, lines) > 0 {
+                format!("\x1b[{lines}A")
+            } else {
+                String::new()
+            };
+            text(&format!("{up}{}", drawn.trim_end()));
+            return;
+        }
+        let counts: Vec<String> = counts
+            .iter()
+            .map(|(state, count)| format!("{count} {state}"))
+            .collect();
+        self.line("", &counts.join(", "));
+    }
+
+    /// How they ended, and what they asked of ECS.
+    pub(crate) fn herd_ended(&self, message: &str, calls: &[Value]) {
+        self.line(BOLD, message);
+        for call in calls {
+            let category = call["category"].as_str().unwrap_or_default();
+            self.line(
+                DIM,
+                &format!(
+                    "{category}: {} calls, {} of them refused",
+                    call["asked"], call["refused"]
+                ),
+            );
+        }
+        self.step(&json!({"step": "result", "message": message, "calls": calls}));
     }
 
     /// Where a real deployment would go.

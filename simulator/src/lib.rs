@@ -40,6 +40,7 @@ mod sts;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod together;
 mod traffic;
 mod wire;
 
@@ -73,6 +74,7 @@ pub use s3::S3;
 pub use scheduler::Scheduler;
 pub use sts::Sts;
 pub use tls::TlsEndpoint;
+pub use together::Together;
 
 /// The simulator. Clones are the same; it stops when the last is dropped.
 #[derive(Clone)]

@@ -106,8 +106,10 @@ async fn what_is_only_throttled_is_not_called_denied() {
     ];
     for (world, parameters, operation) in cases {
         let throttled = world();
-        throttled.simulator.faults().throttle(operation, 100);
-        let answer = throttled.deploy(parameters.clone()).await;
+        throttled.simulator.faults().throttle(operation, 100_000);
+        let mut soon = parameters.clone();
+        soon["DeploymentTimeout"] = json!(2);
+        let answer = throttled.deploy(soon).await;
         let (kind, message) = failure(&answer);
         assert_eq!(kind, "SystemUnavailable", "{message}");
         nothing_was_changed(&throttled);

@@ -148,7 +148,10 @@ async fn a_rollout_that_completes_as_its_time_runs_out_is_a_success() {
     );
     let answer = world.deploy(json!({"DeploymentTimeout": 3})).await;
     let (summary, _) = success(&answer);
-    assert!(summary.contains("app:2 is serving"), "{summary}");
+    assert!(
+        summary.contains("the deployment of app:2 is complete"),
+        "{summary}"
+    );
     assert!(world.count("StopServiceDeployment") > 0, "it was in time");
     assert_eq!(task_definition(&world), "app:2");
 }

@@ -491,7 +491,9 @@ async fn what_served_and_cannot_be_seen_is_a_warning_before_a_rollback_needs_it(
             .unwrap()
             .retain(|one| one["rolloutState"] != "COMPLETED");
     });
-    faults.throttle("ListServiceDeployments", 4);
+    // The first shows what is under way.
+    let code = "ThrottlingException";
+    faults.fail_after("ListServiceDeployments", 1, 4, 400, code, "Rate exceeded");
     let report = world.invoke(&world.start(json!({}))).await;
     let warnings = report["warnings"].to_string();
     assert!(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use simulator::Answer;
-use simulator::ecs::{Behaviour, Intervention, PauseHook, ServiceSetup, Strategy};
+use simulator::ecs::{Behaviour, EarlySuccess, Intervention, PauseHook, ServiceSetup, Strategy};
 
 use crate::support::{World, app, failure, success};
 
@@ -286,4 +286,23 @@ async fn looks_come_more_seldom_while_nothing_changes_and_an_end_is_seen_within_
         gaps.iter().any(|gap| (9_000..=15_000).contains(gap)),
         "{gaps:?}"
     );
+}
+
+#[tokio::test]
+async fn early_success_criteria_are_named_with_what_ecs_goes_on_with() {
+    for (is_deferred, says_what_is_left) in [(true, true), (false, false)] {
+        let world = World::with_service(ServiceSetup {
+            load_balancer: true,
+            early_success: Some(EarlySuccess {
+                healthy_percent: 50,
+                is_deferred,
+            }),
+            ..ServiceSetup::default()
+        });
+        let (answers, _) = deployed(&world, json!({})).await;
+        let (message, _) = success(answers.last().unwrap());
+        assert!(message.contains("is serving, 2 tasks"), "{message}");
+        let named = "Early success criteria (healthyPercent 50) have ended the deployment: ECS goes on with 2 old to stop";
+        assert_eq!(message.contains(named), says_what_is_left, "{message}");
+    }
 }

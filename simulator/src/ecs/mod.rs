@@ -40,7 +40,8 @@ use crate::wire::ApiError;
 use world::World;
 
 pub use setup::{
-    Behaviour, Controller, Intervention, LambdaHook, PauseHook, ServiceSetup, Strategy,
+    Behaviour, Controller, EarlySuccess, Intervention, LambdaHook, PauseHook, ServiceSetup,
+    Strategy,
 };
 
 /// So many earlier states are kept for stale reads.

@@ -244,9 +244,17 @@ impl World {
             self.roll_back(place, &format!("A lifecycle hook {ended}."));
             return;
         }
+        let early = self.services[place]
+            .setup
+            .early_success
+            .filter(|_| !is_rollback);
+        let enough = early.map_or(desired, |early| {
+            (desired * early.healthy_percent + 99) / 100
+        });
+        let is_deferred = early.is_some_and(|early| early.is_deferred);
         let is_over = match stage.name {
-            "SCALE_UP" => running_new >= desired,
-            "CLEAN_UP" => !others_run && started,
+            "SCALE_UP" => running_new >= enough && started,
+            "CLEAN_UP" => is_deferred || (!others_run && started),
             _ => now - since >= stage.seconds * SECOND_MS,
         };
         if is_over {

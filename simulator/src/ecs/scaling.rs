@@ -98,6 +98,13 @@ impl World {
             return;
         }
         let running_new = self.settled(place, primary);
+        // Early success criteria that block for the clean-up remove them whatever runs by then.
+        let is_early = service
+            .setup
+            .early_success
+            .is_some_and(|early| !early.is_deferred)
+            && cleans_up
+            && !of.is_rollback;
         for id in old {
             let (pending, _) = self.counts(place, &id);
             if pending > 0 {
@@ -105,7 +112,11 @@ impl World {
             }
             if may_stop {
                 let running_old = self.wanted_running(place, &id);
-                let still_needed = (desired - running_new).max(0);
+                let still_needed = if is_early {
+                    0
+                } else {
+                    (desired - running_new).max(0)
+                };
                 self.stop_tasks(place, &id, running_old - still_needed);
             }
         }

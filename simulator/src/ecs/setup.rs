@@ -98,6 +98,15 @@ pub struct LambdaHook {
     pub log_lines: Vec<String>,
 }
 
+/// Early success criteria of a rolling update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EarlySuccess {
+    /// With so many percent of its tasks healthy it is complete.
+    pub healthy_percent: i64,
+    /// Old tasks are removed after that (`DEFERRED`), not before (`BLOCKING`).
+    pub is_deferred: bool,
+}
+
 /// A service to begin with.
 #[derive(Clone, Debug)]
 pub struct ServiceSetup {
@@ -131,6 +140,8 @@ pub struct ServiceSetup {
     pub percents: (i64, i64),
     /// A hook that holds each deployment.
     pub pause_hook: Option<PauseHook>,
+    /// Its early success criteria.
+    pub early_success: Option<EarlySuccess>,
     /// A hook that ends each deployment.
     pub lambda_hook: Option<LambdaHook>,
     /// A container that AWS injects into its tasks and that cannot be pulled: it does no harm, and is not in the
@@ -174,6 +185,7 @@ impl Default for ServiceSetup {
             bake_minutes: 0,
             percents: (100, 200),
             pause_hook: None,
+            early_success: None,
             lambda_hook: None,
             injected: None,
             capacity_provider_strategy: None,

@@ -255,6 +255,15 @@ fn shown_configuration(setup: &ServiceSetup) -> Value {
     if let Some((names, rollback)) = &setup.alarms {
         shown["alarms"] = json!({"alarmNames": names, "enable": true, "rollback": rollback});
     }
+    if let Some(early) = &setup.early_success {
+        let cleanup = if early.is_deferred {
+            "DEFERRED"
+        } else {
+            "BLOCKING"
+        };
+        shown["earlySuccessCriteria"] = json!({"enable": true,
+            "healthyPercent": early.healthy_percent, "sourceServiceRevisionCleanup": cleanup});
+    }
     if let Some((percent, minutes)) = setup.linear {
         shown["linearConfiguration"] =
             json!({"stepPercent": percent, "stepBakeTimeInMinutes": minutes});
