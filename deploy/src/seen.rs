@@ -24,6 +24,8 @@ pub struct ServiceSeen {
     pub bake_minutes: i32,
     /// How long, in minutes, its traffic takes to be shifted.
     pub shift_minutes: i32,
+    /// How long, in minutes, the most patient of its PAUSE hooks waits, if it has any.
+    pub pause_minutes: Option<i32>,
     /// `minimumHealthyPercent` and `maximumPercent` of its deployments, where ECS shows them.
     pub percents: Option<(i32, i32)>,
     /// `healthyPercent` of its early success criteria, if they hold: with so many tasks healthy a rolling update is

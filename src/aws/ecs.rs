@@ -10,7 +10,8 @@ use aws_sdk_ecs::config::{
 };
 use aws_sdk_ecs::types::{
     CapacityProviderStrategyItem, ContainerOverride, Deployment, DeploymentConfiguration,
-    DeploymentLifecycleHookDetail, DeploymentLifecycleHookStatus, DesiredStatus,
+    DeploymentLifecycleHookDetail, DeploymentLifecycleHookStatus,
+    DeploymentLifecycleHookTargetType, DeploymentLifecycleHookTimeoutConfiguration, DesiredStatus,
     EbsTagSpecification, Failure, LaunchType, NetworkConfiguration, PropagateTags, Service,
     ServiceDeployment, ServiceDeploymentRollbackMonitorsStatus, ServiceVolumeConfiguration,
     SortOrder, StopServiceDeploymentStopType, Tag, Task, TaskDefinitionField, TaskDefinitionStatus,
@@ -980,6 +981,24 @@ fn needs(service: &Service) -> Needs {
 /// How long the service's strategy takes to shift traffic, in minutes
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LinearConfiguration.html>,
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CanaryConfiguration.html>).
+/// How long the most patient of the PAUSE hooks waits.
+fn pause_minutes(configuration: &DeploymentConfiguration) -> Option<i32> {
+    /// What holds if a hook does not say
+    /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-lifecycle-hooks.html>).
+    const DEFAULT_MINUTES: i32 = 1440;
+    let hooks = configuration.lifecycle_hooks().iter();
+    let pauses =
+        hooks.filter(|hook| hook.target_type() == Some(&DeploymentLifecycleHookTargetType::Pause));
+    pauses
+        .map(|hook| {
+            let timeout = hook.timeout_configuration();
+            timeout
+                .and_then(DeploymentLifecycleHookTimeoutConfiguration::timeout_in_minutes)
+                .unwrap_or(DEFAULT_MINUTES)
+        })
+        .max()
+}
+
 fn shift_minutes(configuration: &DeploymentConfiguration) -> i32 {
     const ALL_PERCENT: f64 = 100.0;
     let strategy = configuration
@@ -1105,6 +1124,7 @@ fn service_described(service: &Service) -> ServiceDescribed {
                 .and_then(aws_sdk_ecs::types::DeploymentConfiguration::bake_time_in_minutes)
                 .unwrap_or(0),
             shift_minutes: configuration.map_or(0, shift_minutes),
+            pause_minutes: configuration.and_then(pause_minutes),
             percents: configuration.and_then(|configuration| {
                 let minimum = configuration.minimum_healthy_percent()?;
                 Some((minimum, configuration.maximum_percent()?))

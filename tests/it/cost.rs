@@ -83,6 +83,87 @@ async fn a_start_takes_five_round_trips_and_with_ten_services_one_more() {
     }
 }
 
+/// So many services, each of a family of its own that has been deployed before.
+fn deployed_before(world: &World, services: usize) -> Vec<String> {
+    let ecs = world.simulator.ecs();
+    let names: Vec<String> = (0..services).map(|number| format!("s{number}")).collect();
+    for name in &names {
+        let mut definition = app("repo/app:v1");
+        definition["family"] = json!(format!("f-{name}"));
+        ecs.register(definition.clone());
+        let task_definition = ecs.register(definition);
+        ecs.create_service(ServiceSetup {
+            cluster: "prod".to_owned(),
+            name: name.clone(),
+            task_definition,
+            ..ServiceSetup::default()
+        });
+    }
+    names
+}
+
+/// Calls of one service to each of ECS's quotas: at the start, and for each look after it.
+const START: [(&str, usize); 4] = [
+    ("service reads", 1),
+    ("service writes", 1),
+    ("task definition reads", 4),
+    ("task definition writes", 1),
+];
+const LOOK: [(&str, usize); 2] = [("service deployments", 1), ("service reads", 1)];
+/// The first look finds our service deployment, once.
+const FIRST_LOOK: usize = 2;
+
+#[tokio::test]
+async fn a_start_takes_four_reads_of_task_definitions_for_each_service_and_a_look_two_calls() {
+    for services in [1, 10] {
+        let simulator = simulator::Simulator::start();
+        let world = World::around(simulator, Arc::new(Unobserved), Duration::ZERO);
+        world.put_images(r#"[{"name":"app","imageUri":"repo/app:v2"}]"#);
+        let names = deployed_before(&world, services);
+        world.simulator.ecs().image(
+            "v2",
+            simulator::ecs::Behaviour::Healthy { start_seconds: 240 },
+        );
+        let faults = world.simulator.faults();
+        let used = || -> Vec<(&str, usize)> {
+            let used = faults.quotas_used().into_iter();
+            used.map(|(category, used)| (category, used.asked))
+                .collect()
+        };
+        faults.quotas(true);
+        let start = world.start(json!({"ServiceName": null, "Services": names}));
+        world.invoke(&start).await;
+        let each = |of: &[(&'static str, usize)]| -> Vec<(&str, usize)> {
+            of.iter()
+                .map(|(category, calls)| (*category, calls * services))
+                .collect()
+        };
+        assert_eq!(used(), each(&START), "the start of {services}");
+        // Each of these invocations acts on nothing and looks once.
+        let mut event = start;
+        for look in 0..3 {
+            faults.quotas(true);
+            let job = crate::support::id_of(&event);
+            event = world.simulator.codepipeline().next_event(&job).unwrap();
+            world.simulator.clock().advance(Duration::from_secs(15));
+            world.invoke(&event).await;
+            let found = if look == 0 { FIRST_LOOK } else { 0 };
+            let expected: Vec<(&str, usize)> = LOOK
+                .iter()
+                .map(|(category, calls)| {
+                    let more = if *category == "service deployments" {
+                        found
+                    } else {
+                        0
+                    };
+                    (*category, (calls + more) * services)
+                })
+                .collect();
+            assert_eq!(used(), expected, "look {look} of {services}");
+        }
+    }
+}
+
 #[test]
 fn the_function_is_made_of_about_as_many_crates_as_it_was() {
     const MEASURED: usize = 164;

@@ -133,11 +133,10 @@ async fn a_rollout_that_completes_as_its_time_runs_out_is_a_success() {
     let complete = Intervention::SetServiceDeploymentStatus {
         status: "SUCCESSFUL".to_owned(),
     };
-    let soon_after = minutes(3) + Duration::from_secs(2);
-    world
-        .simulator
-        .ecs()
-        .on_update("prod", "web", soon_after, complete);
+    let ecs = world.simulator.ecs();
+    world.simulator.on_call("StopServiceDeployment", move || {
+        ecs.intervene("prod", "web", &complete);
+    });
     let faults = world.simulator.faults();
     faults.fail(
         "StopServiceDeployment",

@@ -306,3 +306,45 @@ async fn early_success_criteria_are_named_with_what_ecs_goes_on_with() {
         assert_eq!(message.contains(named), says_what_is_left, "{message}");
     }
 }
+
+#[tokio::test]
+async fn a_pause_hook_that_may_outlast_the_action_is_told_at_the_start() {
+    for (timeout_minutes, is_told) in [(60, false), (1440, true), (20_160, true)] {
+        let world = World::with_service(ServiceSetup {
+            strategy: Strategy::BlueGreen,
+            pause_hook: Some(PauseHook {
+                stage: "POST_TEST_TRAFFIC_SHIFT".to_owned(),
+                timeout_minutes,
+            }),
+            ..ServiceSetup::default()
+        });
+        let report = world.invoke(&world.start(json!({}))).await;
+        let warnings = report["warnings"].to_string();
+        assert_eq!(
+            warnings.contains("a PAUSE hook waits for up to"),
+            is_told,
+            "{report}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_rollback_that_is_throttled_is_not_given_up() {
+    let world = World::new();
+    world.simulator.ecs().image("v2", Behaviour::StuckPending);
+    let simulator = world.simulator.clone();
+    // From the time limit on, for long enough that three refusals would have been the end.
+    world
+        .simulator
+        .faults()
+        .throttle("StopServiceDeployment", 40);
+    let (answers, minutes) = deployed(&world, json!({"DeploymentTimeout": 3})).await;
+    let (_, message) = failure(answers.last().unwrap());
+    assert!(
+        message.contains("Rolled back: app:1 is serving, 2 of 2 tasks"),
+        "{message}"
+    );
+    assert!((3..12).contains(&minutes), "{minutes}");
+    let stops = simulator.calls_of("StopServiceDeployment");
+    assert_eq!(stops.iter().filter(|call| call.error.is_none()).count(), 1);
+}

@@ -6,6 +6,8 @@ mod observe;
 mod perform;
 mod register;
 
+use std::time::Duration;
+
 use super::Run;
 use super::refused::Refused;
 use crate::aws::ecs::RunSettings;
@@ -17,9 +19,14 @@ use crate::deploy::plan::{self, Asked, Observed, Plan};
 use crate::deploy::refusal::{self, Refusal};
 use crate::deploy::spec::BaseFrom;
 use crate::deploy::text;
+use crate::deploy::time::human;
 use crate::deploy::waiting::Waiting;
 use crate::deploy::words;
 use crate::report::Report;
+
+/// How long an action of CodePipeline may last
+/// (<https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html>).
+const ACTION_LASTS: Duration = Duration::from_hours(24);
 
 /// What the start led to.
 pub(super) enum Started {
@@ -113,6 +120,7 @@ impl Run<'_> {
         let verified = self.verify(&draft).await;
         let plan = plan::settle(asked, observed, draft, verified)?;
         self.note_left_out(&plan);
+        self.note_long_pauses(&plan);
         Ok((plan, settings))
     }
 
@@ -132,6 +140,24 @@ impl Run<'_> {
                 "{path}: {} left out, which only ECS writes",
                 text::listed(&plan.left_out)
             ));
+        }
+    }
+
+    /// A PAUSE hook may wait for longer than an action may last: then nobody sees the end.
+    fn note_long_pauses(&self, plan: &Plan) {
+        for service in &plan.services {
+            let minutes = service
+                .seen
+                .pause_minutes
+                .and_then(|one| u64::try_from(one).ok());
+            let pause = Duration::from_mins(minutes.unwrap_or(0));
+            if pause + self.spec.timeout > ACTION_LASTS {
+                self.warn(format!(
+                    "{}: a PAUSE hook waits for up to {}, and an action of CodePipeline lasts 24 h at most: if nobody answers it in time, the pipeline does not see how the deployment ends",
+                    service.target,
+                    human(pause)
+                ));
+            }
         }
     }
 
