@@ -66,7 +66,7 @@ impl Pace {
     }
 }
 
-/// `pause`, shortened by up to [`JITTER_PERCENT`]: by another part for each job and each time.
+/// `pause`, shortened by up to a fifth: by another part for each job and each time.
 pub fn jittered(pause: Duration, job: &str, time: u32) -> Duration {
     let chance = u64::from_str_radix(&short_hash([job, &time.to_string()]), 16).unwrap_or(0);
     let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);

@@ -56,7 +56,7 @@ impl Logs {
     }
 
     /// The last lines that any stream of `group` got since `since`, `count` at most, oldest first, each fit to be
-    /// shown. Of more than [`PAGES`] pages the first ones.
+    /// shown. Of more than ten pages the first ones.
     ///
     /// # Errors
     /// [`CallError`].
