@@ -15,7 +15,7 @@ use crate::deploy::outcome::Outcome;
 use crate::deploy::spec::DeploySpec;
 use crate::deploy::time::Timestamp;
 use crate::deploy::words::{self, Caller};
-use crate::engine::{Engine, LastCheckpoint, Work, clean_up, hand_back, wait};
+use crate::engine::{Engine, LastCheckpoint, Times, Work, clean_up, hand_back, wait};
 use crate::event::{self, Incoming};
 use crate::guard::guarded;
 use crate::limits::{LOOK_RESERVE, Limits, limits};
@@ -175,8 +175,11 @@ impl Handler {
         let spec = work.spec.clone();
         let running = {
             let (engine, reached, key) = (self.engine.clone(), reached.clone(), key.to_owned());
-            let until = limits.watch_until;
-            async move { engine.run(&work, account, &key, until, &reached).await }
+            let times = Times {
+                watch_until: limits.watch_until,
+                make_until: limits.make_until,
+            };
+            async move { engine.run(&work, account, &key, times, &reached).await }
         };
         let now = self.engine.clock.now();
         // What reading the parameters has taken is not there any more.

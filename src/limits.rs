@@ -12,6 +12,9 @@ const _: () = assert!(ANSWER_RESERVE.as_millis() > crate::aws::ANSWER_TIMEOUT.as
 /// Watching stops so much before that, so that a look that takes long is not cut off.
 pub(crate) const LOOK_RESERVE: Duration = Duration::from_secs(5);
 
+/// Nothing is tried again in the last minute of an invocation: what came of a call that is cut off is not known.
+const MAKE_RESERVE: Duration = Duration::from_mins(1);
+
 /// How long an invocation may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
@@ -19,6 +22,8 @@ pub(crate) struct Limits {
     pub(crate) began: Timestamp,
     /// Watching ends here.
     pub(crate) watch_until: Timestamp,
+    /// What AWS has not the time for is tried again until then.
+    pub(crate) make_until: Timestamp,
     /// The work is cut off after this, if Lambda's limit is known.
     pub(crate) cut_after: Option<Duration>,
 }
@@ -36,6 +41,7 @@ pub(crate) fn limits(
         return Limits {
             began: now,
             watch_until: now + watch,
+            make_until: now + watch,
             cut_after: None,
         };
     }
@@ -50,6 +56,7 @@ pub(crate) fn limits(
     Limits {
         began: now,
         watch_until: now + watch,
+        make_until: now + cut_after.saturating_sub(MAKE_RESERVE),
         cut_after: Some(cut_after),
     }
 }

@@ -170,6 +170,7 @@ fn rolling_out() -> Deployment {
         services: services.collect(),
         config_pin: None,
         paused: ecs_deploy_action::deploy::deployment::Paused::default(),
+        waited: std::time::Duration::ZERO,
         is_from_token: false,
     }
 }

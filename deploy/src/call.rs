@@ -134,6 +134,14 @@ impl CallError {
         )
     }
 
+    /// Whether the call only looks, so that it has changed nothing whatever became of it.
+    pub fn is_read(&self) -> bool {
+        let name = self.operation.rsplit(':').next().unwrap_or_default();
+        ["Describe", "List", "Get", "BatchGet"]
+            .iter()
+            .any(|begin| name.starts_with(begin))
+    }
+
     /// Whether AWS refused it, for want of a permission or for another reason that somebody has to correct.
     pub fn is_denial(&self) -> bool {
         matches!(

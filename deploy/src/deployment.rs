@@ -6,7 +6,7 @@ use super::evidence::{Evidence, StoppedSeen, StoppedTask};
 use super::failures::Failures;
 use super::revision::Revision;
 use super::seen::{Look, ServiceSeen};
-use super::spec::Target;
+use super::spec::{DeploySpec, LONGEST_TIMEOUT, Target};
 use super::text;
 use super::time::Timestamp;
 use super::timeline::Timeline;
@@ -29,6 +29,8 @@ pub struct Deployment {
     pub config_pin: Option<String>,
     /// How long its time limit has stood still.
     pub paused: Paused,
+    /// How long its start has waited.
+    pub waited: Duration,
     /// A token holds all of this, and a token is input: ECS must show the same before anything is changed.
     /// Never saved.
     pub is_from_token: bool,
@@ -45,11 +47,11 @@ pub struct Paused {
 
 impl Paused {
     /// After a look at `now`. Between the last look that saw the hook and the first that does not the limit
-    /// stands, too; in all for `most`.
+    /// stands, too.
     #[must_use]
-    pub fn looked(self, is_held: bool, now: Timestamp, most: Duration) -> Self {
+    pub fn looked(self, is_held: bool, now: Timestamp) -> Self {
         Self {
-            total: self.at(now).min(most),
+            total: self.at(now),
             since: is_held.then_some(now),
         }
     }
@@ -65,6 +67,15 @@ impl Deployment {
     /// From when its time limit counts: the start, moved by what it has stood still.
     pub fn limit_from(&self, now: Timestamp) -> Timestamp {
         self.started + self.paused.at(now)
+    }
+
+    /// When its time is up: never so late that a rollback would outlast the 24 hours that CodePipeline gives an
+    /// action, which began when its first event came.
+    pub fn deadline(&self, spec: &DeploySpec, now: Timestamp) -> Timestamp {
+        let task = spec.pre_deploy.as_ref();
+        let before = self.waited + task.map_or(Duration::ZERO, |task| task.timeout);
+        let left = LONGEST_TIMEOUT.saturating_sub(before);
+        (self.limit_from(now) + spec.timeout).min(self.started + left)
     }
 }
 
@@ -280,6 +291,8 @@ pub struct Live {
     pub evidence: Option<Evidence>,
     /// What was found out while it goes on.
     pub trouble: Trouble,
+    /// The last look showed all of its tasks with all the traffic; it takes two running.
+    pub served_before: bool,
     /// The service as ECS showed it when it was set, which is as good as a look.
     pub just_set: Option<Box<ServiceSeen>>,
     /// The ARN of our service deployment, once it was looked up.

@@ -29,9 +29,10 @@ impl Failures {
     /// With those of `stopped` that are new, given what the revision says of its containers.
     #[must_use]
     pub fn with(self, stopped: &[StoppedTask], facts: &[ContainerFacts]) -> Self {
+        // One that is stopping has no time yet: it is counted once it has.
         let failed: Vec<&StoppedTask> = stopped
             .iter()
-            .filter(|task| has_failed(task, facts))
+            .filter(|task| task.stopped_at.is_some() && has_failed(task, facts))
             .collect();
         let number = |of: usize| u16::try_from(of).unwrap_or(u16::MAX);
         let is_new = |task: &&&StoppedTask| task.stopped_at > self.until;
@@ -207,6 +208,10 @@ mod tests {
         assert_eq!(again, first);
         let third = again.with(&seen(&[10, 20, 30]), &[]);
         assert_eq!(third.count, 3);
+        // One that is only stopping counts when it has.
+        let mut stopping = seen(&[10, 20, 30, 0]);
+        stopping[3].stopped_at = None;
+        assert_eq!(third.with(&stopping, &[]), third);
         // ECS does not show the old ones any more.
         assert_eq!(third.with(&seen(&[40]), &[]).count, 4);
         assert_eq!(third.with(&[], &[]), third);

@@ -355,7 +355,9 @@ pub fn rollback_method(ours: &Service, look: &Look) -> RollbackMethod {
 /// Our rollout, which goes on, as serving: all of its tasks run and have all the traffic, and what is left is old tasks
 /// that drain, or a time for which it is watched. None if it is not so.
 ///
-/// A rolling update takes an old task out of the traffic as it stops it: none is wanted any more then.
+/// A rolling update takes an old task out of the traffic as it stops it, and with a minimumHealthyPercent of 100 it
+/// stops one only for a new one that is healthy; with less it may stop them before. The others say by their stage that
+/// their traffic was shifted and their hooks have had their say: the weight is what is asked for.
 pub fn serves_all(ours: &Service) -> Option<Verdict> {
     let Some(Verdict::InProgress(progress)) = &ours.live.verdict else {
         return None;
@@ -365,18 +367,22 @@ pub fn serves_all(ours: &Service) -> Option<Verdict> {
     let is_ours = ours.is_our_deployment(&primary.id)
         && is_revision(&ours.revision, Some(&primary.task_definition))
         && is_set_to(&ours.revision, service);
+    let goes_well = primary.failed == 0 && own.is_none_or(|own| own.status == "IN_PROGRESS");
     let all_run = service.desired > 0 && primary.running >= service.desired && primary.pending == 0;
     let is_rolling = matches!(service.strategy.as_deref(), None | Some("ROLLING"));
     let has_all_traffic = if is_rolling {
+        let replaces_healthily = service.percents.is_some_and(|(minimum, _)| minimum >= 100);
         let mut others = service.deployments.iter();
-        others.all(|one| one.id == primary.id || one.desired == 0)
+        replaces_healthily && others.all(|one| one.id == primary.id || one.desired == 0)
     } else {
         own.is_some_and(|own| {
-            own.status == "IN_PROGRESS" && own.new_weight.is_some_and(|weight| weight >= 100.0)
+            let stage = own.lifecycle_stage.as_deref();
+            let was_shifted = matches!(stage, Some("BAKE_TIME" | "CLEAN_UP"));
+            was_shifted && own.new_weight.is_none_or(|weight| weight >= 100.0)
         })
     };
     let is_held = progress.note.is_some();
-    (is_ours && all_run && has_all_traffic && !is_held).then(|| Verdict::Serving {
+    (is_ours && goes_well && all_run && has_all_traffic && !is_held).then(|| Verdict::Serving {
         desired: service.desired,
         running: primary.running.min(service.desired),
     })

@@ -24,6 +24,8 @@
 //! What is due after a death, a panic or the function's time limit is in [`cut_off`]: a
 //! [`Checkpoint`] claims only what has been done, so the invocation that goes on from it finds the rest by looking.
 
+use std::time::Duration;
+
 use super::deployment::{
     Attempt, Blocked, Deployment, Ours, Owner, Rollback, Service, Stage, Stop, Task, TaskLive,
     TaskSeen,
@@ -33,7 +35,7 @@ use super::judge::{CONSISTENCY_GRACE, progress_in, serves_all, verdict};
 use super::rollback::{self, Answer, Left, ROLLBACK_ALLOWANCE, Way};
 use super::rollout::{self, Decision};
 use super::seen::Look;
-use super::spec::{DeploySpec, LONGEST_TIMEOUT, PreDeployTask, WaitFor};
+use super::spec::{DeploySpec, PreDeployTask, WaitFor};
 use super::task::TaskEnd;
 use super::time::Timestamp;
 use super::trouble;
@@ -160,14 +162,16 @@ pub fn record(
             for (service, observed) in deployment.services.iter_mut().zip(all) {
                 look(service, observed, started, now);
                 give_up_rollout(service, spec, started);
-                serve_early(service, spec);
+                serve_early(service, spec, now);
             }
-            let is_held = deployment
-                .services
-                .iter()
-                .any(|service| is_held(service, now));
-            let most = LONGEST_TIMEOUT.saturating_sub(spec.timeout);
-            deployment.paused = deployment.paused.looked(is_held, now, most);
+            let services = &deployment.services;
+            let is_held = services.iter().any(|service| is_held(service, now));
+            let is_unseen =
+                |service: &Service| matches!(service.live.verdict, Some(Verdict::NoNews { .. }));
+            // What cannot be seen may be held still.
+            if is_held || !services.iter().any(is_unseen) {
+                deployment.paused = deployment.paused.looked(is_held, now);
+            }
             if !is_uncertain(&deployment) {
                 judge_anew(&mut deployment, spec, now);
                 fail(&mut deployment, spec, now);
@@ -244,7 +248,12 @@ fn is_unseen(seen: &TaskSeen) -> bool {
 }
 
 fn next_of_rollout(deployment: &Deployment, spec: &DeploySpec, now: Timestamp) -> Next {
-    match rollout::decide(&deployment.services, spec, deployment.limit_from(now), now) {
+    match rollout::decide(
+        &deployment.services,
+        spec,
+        deployment.deadline(spec, now),
+        now,
+    ) {
         Decision::Succeed => Next::End(End::Succeeded),
         Decision::Fail { service } => failed(deployment, service, false),
         Decision::Late { service } => failed(deployment, service, true),
@@ -265,14 +274,26 @@ fn diagnose(deployment: &Deployment, now: Timestamp) -> Next {
     }
 }
 
-/// With `WaitFor` Serving a rollout is complete for us once all new tasks run and have all the traffic.
-fn serve_early(service: &mut Service, spec: &DeploySpec) {
-    if spec.wait_for == WaitFor::Serving
-        && let Some(serving) = serves_all(service)
+/// With `WaitFor` Serving a rollout is complete for us once all new tasks run and have all the traffic in two looks
+/// running, and none has failed of late: tasks of a crash loop run, too, for a while.
+fn serve_early(service: &mut Service, spec: &DeploySpec, now: Timestamp) {
+    if spec.wait_for != WaitFor::Serving {
+        return;
+    }
+    let serving = serves_all(service);
+    let was_serving = std::mem::replace(&mut service.live.served_before, serving.is_some());
+    let last = service.failures.until;
+    let has_failed_of_late = last.is_some_and(|last| now.since(last) < FAILED_OF_LATE);
+    if was_serving
+        && !has_failed_of_late
+        && let Some(serving) = serving
     {
         service.live.verdict = Some(serving);
     }
 }
+
+/// Since the last failed task of a rollout that is taken for serving.
+const FAILED_OF_LATE: Duration = Duration::from_mins(2);
 
 /// A rollout of which too many tasks have failed has failed, whatever ECS says of it.
 fn give_up_rollout(service: &mut Service, spec: &DeploySpec, started: Timestamp) {
@@ -434,7 +455,7 @@ fn judge_anew(deployment: &mut Deployment, spec: &DeploySpec, now: Timestamp) {
     if rollback.owner == Owner::Ecs || is_given_up || services.iter().any(has_started) {
         return;
     }
-    match rollout::decide(services, spec, deployment.limit_from(now), now) {
+    match rollout::decide(services, spec, deployment.deadline(spec, now), now) {
         Decision::RollBack { .. } => {}
         Decision::KeepWatching
         | Decision::Succeed
@@ -448,12 +469,17 @@ fn fail(deployment: &mut Deployment, spec: &DeploySpec, now: Timestamp) {
     if deployment.stage != Stage::RollingOut {
         return;
     }
-    let decision = rollout::decide(&deployment.services, spec, deployment.limit_from(now), now);
+    let decision = rollout::decide(
+        &deployment.services,
+        spec,
+        deployment.deadline(spec, now),
+        now,
+    );
     if let Decision::RollBack { failed, owner } = decision {
         let service = &deployment.services[failed];
         let verdict = service.live.verdict.as_ref();
         let cause = if verdict.is_some_and(Verdict::has_a_cause) {
-            words::cause(service, spec, deployment.limit_from(now), now)
+            words::cause(service, spec, deployment.deadline(spec, now), now)
         } else {
             String::new()
         };
@@ -509,7 +535,7 @@ fn explained(
     spec: &DeploySpec,
     now: Timestamp,
 ) {
-    let from = deployment.limit_from(now);
+    let deadline = deployment.deadline(spec, now);
     let Some(service) = deployment.services.get_mut(place) else {
         return;
     };
@@ -518,7 +544,7 @@ fn explained(
         && rollback.failed == place
         && !rollback.is_explained
     {
-        rollback.cause = words::cause(service, spec, from, now);
+        rollback.cause = words::cause(service, spec, deadline, now);
         rollback.is_explained = true;
     }
     note_given_up(deployment);
@@ -691,9 +717,7 @@ pub fn cut_off<'a>(
 fn last_look(deployment: &Deployment, spec: &DeploySpec, now: Timestamp) -> Timestamp {
     let limit = match (&deployment.stage, &spec.pre_deploy) {
         (Stage::PreDeploy(_), Some(PreDeployTask { timeout, .. })) => deployment.started + *timeout,
-        (Stage::PreDeploy(_), None) | (Stage::RollingOut, _) => {
-            deployment.limit_from(now) + spec.timeout
-        }
+        (Stage::PreDeploy(_), None) | (Stage::RollingOut, _) => deployment.deadline(spec, now),
         (Stage::RollingBack(rollback), _) => rollback.since,
     };
     limit + ROLLBACK_ALLOWANCE

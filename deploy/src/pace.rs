@@ -135,6 +135,7 @@ mod tests {
             services: vec![service],
             config_pin: None,
             paused: crate::deployment::Paused::default(),
+            waited: std::time::Duration::ZERO,
             is_from_token: false,
         }
     }

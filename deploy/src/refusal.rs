@@ -141,6 +141,20 @@ pub enum Refusal {
         /// Its end is waited for.
         is_waited_for: bool,
     },
+    /// Somebody has deployed while this start waited, and what it has registered was made from something else.
+    #[error(
+        "{target}: {own}, which this job has registered, was made while the service was set to {before}; {now} has been deployed since, and was left alone: start the action again."
+    )]
+    ChangedWhileWaiting {
+        /// Which.
+        target: Target,
+        /// This job's revision.
+        own: String,
+        /// What the service was set to then.
+        before: String,
+        /// What it is set to now.
+        now: String,
+    },
     /// What the service is set to is no revision.
     #[error("{target}: {wrong}.")]
     NotSetToARevision {
@@ -408,6 +422,7 @@ impl Refusal {
             | Self::Image(_)
             | Self::TokenTooLarge(_) => FailureKind::Configuration,
             Self::UnderWay { .. }
+            | Self::ChangedWhileWaiting { .. }
             | Self::NotSetToARevision { .. }
             | Self::NoBase
             | Self::FailedBefore { .. }
@@ -431,6 +446,7 @@ impl Refusal {
             | Self::OutlastsAction { .. }
             | Self::OutlastsTimeout { .. }
             | Self::UnderWay { .. }
+            | Self::ChangedWhileWaiting { .. }
             | Self::NotSetToARevision { .. }
             | Self::DifferentRevisions(_)
             | Self::NotRegistered { .. } => Heading::None,
@@ -459,6 +475,11 @@ impl Refusal {
     pub fn may_wait(&self) -> Option<String> {
         let passes = if let Self::UnderWay { is_waited_for, .. } = self {
             *is_waited_for
+        } else if let Self::Call { error, .. } = self
+            && error.is_read()
+        {
+            // Whatever was registered before is found by the next try.
+            error.may_pass()
         } else {
             self.kind() == FailureKind::SystemUnavailable
         };
@@ -712,6 +733,16 @@ mod tests {
                 "s0 on prod: no deployment of it can move: with minimumHealthyPercent 100 and maximumPercent 100 ECS has to run at least 2 and at most 2 of its 2 tasks, and can neither stop an old task nor start a new one. Lower the first or raise the second.",
             ),
             (
+                Refusal::ChangedWhileWaiting {
+                    target: target(0),
+                    own: "app:42".to_owned(),
+                    before: "app:41".to_owned(),
+                    now: "app:43".to_owned(),
+                },
+                Job,
+                "s0 on prod: app:42, which this job has registered, was made while the service was set to app:41; app:43 has been deployed since, and was left alone: start the action again.",
+            ),
+            (
                 Refusal::UnderWay {
                     target: target(0),
                     who: "app:7, ecs-svc/7".to_owned(),
@@ -909,6 +940,7 @@ mod tests {
             Refusal::ExpressMode(_) => 9,
             Refusal::CannotMove { .. } => 31,
             Refusal::UnderWay { .. } => 32,
+            Refusal::ChangedWhileWaiting { .. } => 33,
             Refusal::OutlastsAction { .. } => 10,
             Refusal::OutlastsTimeout { .. } => 11,
             Refusal::NotSetToARevision { .. } => 12,
@@ -933,7 +965,7 @@ mod tests {
         }
     }
 
-    const NUMBERS: usize = 33;
+    const NUMBERS: usize = 34;
 
     #[test]
     fn each_refusal_has_its_kind_and_its_sentence() {

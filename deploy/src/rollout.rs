@@ -31,12 +31,12 @@ pub enum Decision {
     },
 }
 
-/// While the new revision rolls out. What ECS says is weighed before the time limit, which counts `from`; no decision
-/// is made before all services have been looked at.
+/// While the new revision rolls out. What ECS says is weighed before the `deadline`; no decision is made before all
+/// services have been looked at.
 pub fn decide(
     services: &[Service],
     spec: &DeploySpec,
-    from: Timestamp,
+    deadline: Timestamp,
     now: Timestamp,
 ) -> Decision {
     let verdicts: Option<Vec<&Verdict>> = services
@@ -84,7 +84,7 @@ pub fn decide(
     let Some(late) = verdicts.iter().position(|verdict| !serves(verdict)) else {
         return Decision::Succeed;
     };
-    if now < from + spec.timeout {
+    if now < deadline {
         return Decision::KeepWatching;
     }
     match verdicts
@@ -158,7 +158,7 @@ mod tests {
     use std::time::Duration;
 
     fn decided(verdicts: &[Verdict], rollback: bool, at: Timestamp) -> Decision {
-        decide(&all_judged(verdicts), &spec(rollback), STARTED, at)
+        decide(&all_judged(verdicts), &spec(rollback), STARTED + LIMIT, at)
     }
 
     fn before() -> Timestamp {
@@ -226,7 +226,10 @@ mod tests {
     fn nothing_is_decided_before_all_services_were_looked_at() {
         let mut services = all_judged(&[rolled_back("x")]);
         services.push(service(1));
-        assert_eq!(decide(&services, &spec(true), STARTED, before()), KEEP);
+        assert_eq!(
+            decide(&services, &spec(true), STARTED + LIMIT, before()),
+            KEEP
+        );
         assert_eq!(decided(&[], true, before()), KEEP);
     }
 

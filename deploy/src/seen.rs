@@ -43,11 +43,12 @@ pub struct ServiceSeen {
 }
 
 impl ServiceSeen {
-    /// Whether `rolloutState` COMPLETED is the end: of a rolling update without a bake time. All
+    /// Whether `rolloutState` COMPLETED is the end: of a rolling update without a bake time and a PAUSE hook. All
     /// others have stages after it, which can end in a rollback: only their service deployment
     /// shows.
     pub fn is_told_by_rollout_state(&self) -> bool {
-        matches!(self.strategy.as_deref(), None | Some("ROLLING")) && self.bake_minutes == 0
+        let is_rolling = matches!(self.strategy.as_deref(), None | Some("ROLLING"));
+        is_rolling && self.bake_minutes == 0 && self.pause_minutes.is_none()
     }
 
     /// The bounds of a rolling update, if they let it neither stop an old task nor start a new one. ECS rounds

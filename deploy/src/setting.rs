@@ -343,6 +343,7 @@ fn deployment(job: &str, stage: Stage, services: Vec<Service>, started: Timestam
         services,
         config_pin: None,
         paused: crate::deployment::Paused::default(),
+        waited: std::time::Duration::ZERO,
         is_from_token: false,
     }
 }

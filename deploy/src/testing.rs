@@ -101,6 +101,7 @@ pub(crate) fn deployment(stage: Stage, services: Vec<Service>) -> Deployment {
         services,
         config_pin: None,
         paused: crate::deployment::Paused::default(),
+        waited: std::time::Duration::ZERO,
         is_from_token: false,
     }
 }

@@ -81,6 +81,14 @@ struct Saved {
     /// Why the start waits, if it does.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     w: Option<String>,
+    /// Of a start that waits: what it has registered, and what each service was set to then.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    r: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    o: Vec<String>,
+    /// Of a start that waits: for somebody's deployment.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    y: bool,
     /// Timelines, separated by `;`.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     l: String,
@@ -90,10 +98,13 @@ struct Saved {
     /// Seconds for which the time limit has stood still.
     #[serde(skip_serializing_if = "is_zero", default)]
     h: u64,
+    /// Seconds for which the start has waited.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    q: u64,
     /// Epoch seconds of the last look, if it saw a PAUSE hook hold the deployment.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     g: Option<i64>,
-    /// Failed tasks of each service, as `COUNT@SECONDS` since the update, separated by `;`.
+    /// Failed tasks of each service, as `COUNT@MILLISECONDS` since the update, separated by `;`.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     e: String,
 }
@@ -190,9 +201,13 @@ pub fn encode(deployment: &Deployment) -> Result<String, TooLarge> {
             b: rollback,
             s: services.iter().map(saved_service).collect(),
             w: None,
+            r: Vec::new(),
+            o: Vec::new(),
+            y: false,
             l: written(&timelines),
             v: deployment.config_pin.clone(),
             h: deployment.paused.total.as_secs(),
+            q: deployment.waited.as_secs(),
             g: deployment.paused.since.map(Timestamp::as_secs),
             e: saved_failures(deployment),
         };
@@ -225,9 +240,13 @@ pub fn encode_waiting(waiting: &Waiting, targets: &[Target]) -> String {
             b: None,
             s: Vec::new(),
             w: Some(text::cut_bytes(&waiting.why, room)),
+            r: waiting.registered.clone(),
+            o: waiting.set_to.clone(),
+            y: waiting.is_busy,
             l: String::new(),
             v: waiting.config_pin.clone(),
             h: 0,
+            q: 0,
             g: None,
             e: String::new(),
         };
@@ -294,12 +313,19 @@ fn written(timelines: &[Timeline]) -> String {
     written.join(";").trim_end_matches(';').to_owned()
 }
 
+/// More failed tasks than any threshold counts are not told apart.
+const FAILURES_SAVED: u16 = 999;
+
 fn saved_failures(deployment: &Deployment) -> String {
-    let started = deployment.started.as_secs();
+    let started = Timestamp::from_secs(deployment.started.as_secs());
     let failures = deployment.services.iter().map(|service| service.failures);
     let saved: Vec<String> = failures
         .map(|Failures { count, until }| match until {
-            Some(until) => format!("{count}@{}", until.as_secs().saturating_sub(started)),
+            Some(until) => {
+                // To the millisecond: a task that stopped within the second must not count again.
+                let after = until.as_millis().saturating_sub(started.as_millis());
+                format!("{}@{after}", count.min(FAILURES_SAVED))
+            }
             None => String::new(),
         })
         .collect();
@@ -311,10 +337,11 @@ fn failures(saved: &str, started: Timestamp) -> Option<Failures> {
         return Some(Failures::default());
     }
     let (count, until) = saved.split_once('@')?;
-    let until = started.as_secs().checked_add(until.parse().ok()?)?;
+    let until = started.as_millis().checked_add(until.parse().ok()?)?;
+    time(until.div_euclid(1000)).ok()?;
     Some(Failures {
         count: count.parse().ok()?,
-        until: Some(time(until).ok()?),
+        until: Some(Timestamp::from_millis(until)),
     })
 }
 
@@ -369,6 +396,9 @@ pub fn held(token: &str, targets: &[Target]) -> Result<Held, BadToken> {
                 since: time(saved.t)?,
                 why,
                 config_pin: saved.v,
+                is_busy: saved.y,
+                registered: saved.r,
+                set_to: saved.o,
             }))
         }
         Some(_) => Err(BadToken::Damaged(
@@ -454,6 +484,7 @@ fn deployment(saved: Saved, targets: &[Target]) -> Result<Deployment, BadToken> 
         services,
         config_pin: saved.v,
         paused,
+        waited: Duration::from_secs(saved.q).min(LONGEST_TIMEOUT),
         is_from_token: true,
     })
 }
@@ -588,6 +619,7 @@ mod tests {
             services,
             config_pin: None,
             paused: Paused::default(),
+            waited: Duration::ZERO,
             is_from_token: true,
         }
     }
@@ -1023,6 +1055,9 @@ mod tests {
                 since: STARTED,
                 why: why.clone(),
                 config_pin: Some("v1".to_owned()),
+                is_busy: true,
+                registered: vec!["app:42".to_owned()],
+                set_to: vec!["app:41".to_owned(), "app:40".to_owned()],
             };
             let token = encode_waiting(&waiting, &targets);
             assert!(token.len() <= TOKEN_LIMIT_BYTES);
@@ -1048,5 +1083,30 @@ mod tests {
             held(&both, &[target(0)]),
             Err(BadToken::Damaged(_))
         ));
+    }
+
+    #[test]
+    fn failed_tasks_come_back_to_the_millisecond_so_that_none_counts_again() {
+        let targets = [target(0)];
+        let until = STARTED + Duration::from_millis(10_700);
+        let mut services = services(&["app"], 42);
+        services[0].failures = Failures {
+            count: 3,
+            until: Some(until),
+        };
+        let mut held = deployment(Stage::RollingOut, services);
+        held.started = STARTED + Duration::from_millis(400);
+        held.paused = Paused {
+            total: Duration::from_secs(90),
+            since: Some(STARTED + Duration::from_secs(100)),
+        };
+        held.waited = Duration::from_secs(77);
+        for _ in 0..3 {
+            held = decode(&encode(&held).unwrap(), &targets).unwrap();
+            assert_eq!(held.services[0].failures.until, Some(until));
+            assert_eq!(held.services[0].failures.count, 3);
+            assert_eq!(held.paused.total, Duration::from_secs(90));
+            assert_eq!(held.waited, Duration::from_secs(77));
+        }
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::deployment::Service;
-use super::evidence::telling_events;
+use super::evidence::{StoppedSeen, telling_events};
 use super::failures::limit;
 use super::seen::{DeploymentSeen, Look, ServiceSeen};
 use super::spec::FailureThreshold;
@@ -13,6 +13,9 @@ use super::verdict::{Progress, Reason, Verdict};
 
 /// Stopped tasks are looked for so often at most.
 const SEEK_INTERVAL: Duration = Duration::from_secs(15);
+
+/// And so often while nothing shows that any failed, or while they cannot be seen.
+const CALM_INTERVAL: Duration = Duration::from_mins(1);
 
 /// In its first seconds a rollout has fewer tasks than it wants, and nothing is wrong.
 const TOO_EARLY: Duration = Duration::from_secs(10);
@@ -26,31 +29,42 @@ const CLOSELY_FOR: Duration = Duration::from_mins(5);
 /// Whether the stopped tasks of `service` are to be looked for now.
 pub fn is_to_be_sought(service: &Service, started: Timestamp, now: Timestamp) -> bool {
     let trouble = &service.live.trouble;
-    let is_due = trouble
-        .sought
-        .is_none_or(|sought| now >= sought + SEEK_INTERVAL);
-    is_due && is_in_trouble(service, started, now)
+    let Some(interval) = interval(service, started, now) else {
+        return false;
+    };
+    trouble.sought.is_none_or(|sought| now >= sought + interval)
 }
 
-fn is_in_trouble(service: &Service, started: Timestamp, now: Timestamp) -> bool {
-    let Some((progress, seen, ours)) = going_on(service) else {
-        return false;
+/// How often its stopped tasks are looked for; none as long as nothing is wrong.
+fn interval(service: &Service, started: Timestamp, now: Timestamp) -> Option<Duration> {
+    let (progress, seen, ours) = going_on(service)?;
+    // Nobody starts tasks while a hook holds it.
+    if progress.note.is_some() {
+        return None;
+    }
+    let known = service.live.trouble.evidence.as_ref();
+    let are_unseen =
+        known.is_some_and(|known| matches!(known.stopped_seen, StoppedSeen::Unseen(_)));
+    let often = if are_unseen {
+        CALM_INTERVAL
+    } else {
+        SEEK_INTERVAL
     };
     let is_short = progress.new_running < progress.desired;
     if let Some(last) = service.failures.until
         && (is_short || now.since(last) < CLOSELY_FOR)
     {
-        return true;
+        return Some(often);
     }
     if !is_short || now.since(started) < TOO_EARLY {
-        return false;
+        return None;
     }
     let has_fallen = progress.new_running < service.live.trouble.most_running;
     let has_failed = ours.is_some_and(|listed| listed.failed > 0);
-    has_failed
-        || has_fallen
-        || !telling_events(&seen.events, started).is_empty()
-        || now.since(started) >= PATIENCE
+    if has_failed || has_fallen || !telling_events(&seen.events, started).is_empty() {
+        return Some(often);
+    }
+    (now.since(started) >= PATIENCE).then_some(CALM_INTERVAL)
 }
 
 /// Our rollout as the last look showed it, if it goes on.

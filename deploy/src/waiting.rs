@@ -17,6 +17,12 @@ pub struct Waiting {
     pub why: String,
     /// Which version of the artifact the `ConfigFile` was read from.
     pub config_pin: Option<String>,
+    /// Somebody's deployment is waited for, not AWS.
+    pub is_busy: bool,
+    /// What a try has registered, which no service uses yet.
+    pub registered: Vec<String>,
+    /// What each service was set to when it was registered; none before.
+    pub set_to: Vec<String>,
 }
 
 /// Between two tries within one invocation, at first; twice as long each time.
@@ -45,6 +51,9 @@ mod tests {
                 since: Timestamp::from_secs(0),
                 why: String::new(),
                 config_pin: None,
+                is_busy: false,
+                registered: Vec::new(),
+                set_to: Vec::new(),
             };
             (1..9).map(|tries| waiting.pause(tries)).collect()
         };

@@ -185,6 +185,7 @@ impl Path {
             services: all,
             config_pin: None,
             paused: deploy::deployment::Paused::default(),
+            waited: std::time::Duration::ZERO,
             is_from_token: true,
         };
         Self {

@@ -249,6 +249,7 @@ fn message(situation: &Value) -> String {
         services: vec![service],
         config_pin: None,
         paused: deploy::deployment::Paused::default(),
+        waited: std::time::Duration::ZERO,
         is_from_token: false,
     };
     // What is late and is to be rolled back is not reported before it was.

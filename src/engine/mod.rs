@@ -27,6 +27,7 @@ pub use files::Configuration;
 pub(crate) use run::{hand_back, wait};
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::artifact::entry::Bounds;
@@ -81,6 +82,16 @@ pub struct Engine {
     pub bounds: Bounds,
 }
 
+/// When what an invocation does ends.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    /// Watching, and trying a start again, end here.
+    pub watch_until: Timestamp,
+    /// What AWS has not the time for is tried again until then: long before the invocation is cut off, because what
+    /// came of a call that is cut off is not known.
+    pub make_until: Timestamp,
+}
+
 /// What an invocation is to do.
 #[derive(Debug, Clone)]
 pub struct Work {
@@ -102,8 +113,12 @@ struct Run<'a> {
     spec: &'a DeploySpec,
     /// The id of the job that came first, or the invocation's if no job waits for an answer.
     job: &'a str,
-    /// Watching and trying again end here.
-    until: Timestamp,
+    /// When what it does ends.
+    times: Times,
+    /// A try before this one had to wait: nothing was changed but for what it has registered.
+    has_waited: AtomicBool,
+    /// What the services were set to when the last try began to register.
+    planned: Mutex<Vec<String>>,
     last_checkpoint: &'a LastCheckpoint,
     /// What does not change the outcome and is to be reported.
     warnings: Mutex<Vec<String>>,
@@ -123,7 +138,7 @@ impl Engine {
             .in_account(spec.region.as_ref(), spec.role.as_ref())
     }
 
-    /// Starts what `work` asks for, or goes on with its token, and watches it until `until`.
+    /// Starts what `work` asks for, or goes on with its token, and watches it as long as `times` says.
     ///
     /// # Replay
     /// The same work again, with the same `job`, finds what the first made, registers nothing and
@@ -133,7 +148,7 @@ impl Engine {
         work: &Work,
         target_account: Aws,
         job: &str,
-        until: Timestamp,
+        times: Times,
         last_checkpoint: &LastCheckpoint,
     ) -> Report {
         let Work {
@@ -156,6 +171,9 @@ impl Engine {
                 since: self.clock.now(),
                 why: String::new(),
                 config_pin: config_pin.clone(),
+                is_busy: false,
+                registered: Vec::new(),
+                set_to: Vec::new(),
             },
         };
         let run = Run {
@@ -165,7 +183,9 @@ impl Engine {
             order,
             spec,
             job: &waiting.job,
-            until,
+            times,
+            has_waited: AtomicBool::new(!waiting.why.is_empty()),
+            planned: Mutex::default(),
             last_checkpoint,
             warnings: Mutex::default(),
             proved: Mutex::default(),
@@ -188,7 +208,7 @@ impl Engine {
             Ok(Started::DryRun(report)) => Box::pin(run.keep_plan(*report)).await,
             Ok(Started::Deployment(deployment)) => {
                 last_checkpoint.set(Checkpoint::At(deployment.clone()));
-                Box::pin(run.follow(*deployment, until)).await
+                Box::pin(run.follow(*deployment, times.watch_until)).await
             }
         };
         report.warnings.append(&mut run.warnings());
@@ -246,7 +266,7 @@ impl Run<'_> {
     fn patience(&self) -> Patience<'_> {
         Patience {
             clock: self.engine.clock.as_ref(),
-            until: self.until,
+            until: self.times.make_until,
             job: self.job,
         }
     }
@@ -262,6 +282,10 @@ impl Run<'_> {
 
     fn warnings(&self) -> MutexGuard<'_, Vec<String>> {
         self.warnings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn planned(&self) -> MutexGuard<'_, Vec<String>> {
+        self.planned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn duplicates(&self) -> MutexGuard<'_, Vec<String>> {

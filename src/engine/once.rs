@@ -8,7 +8,7 @@ use crate::deploy::call::{Class, Effect};
 use crate::deploy::pace::jittered;
 use crate::deploy::time::Timestamp;
 
-/// A call that makes something is tried this often in all, and more often while AWS has not the time for it.
+/// A call that makes something is tried this often in all; what is throttled is not counted.
 pub(super) const ATTEMPTS: u32 = 5;
 
 /// Before it is tried again; twice as long each time. Long enough for what an unanswered call has made to
@@ -32,8 +32,10 @@ pub(super) struct Patience<'a> {
 pub(super) enum Attempt<T, R> {
     /// It is made.
     Made(T),
-    /// It was not made, for certain, and may be at another time.
+    /// It was not made, for certain, because AWS has not the time for it.
     NotNow(R),
+    /// It was not made, for certain, because AWS has no room for it at the moment.
+    NoRoom(R),
     /// It was not made, for certain, and never will be.
     Never(R),
     /// It may have been made.
@@ -80,8 +82,8 @@ pub(super) enum Look {
     Always,
 }
 
-/// Makes a thing once, in [`ATTEMPTS`] attempts at most; more as long as `patience` lasts and all that is
-/// wrong is the time.
+/// Makes a thing once, in [`ATTEMPTS`] attempts at most; those that are throttled are not counted and go on as
+/// long as `patience` lasts.
 ///
 /// # Replay
 /// An attempt whose outcome is unknown is looked for before the next. What calls this looks before the first
@@ -103,17 +105,23 @@ where
     // An earlier attempt may have made it, whatever becomes of the later ones.
     let mut is_unknown = false;
     let mut number = 0;
+    let mut counted = 0;
     loop {
         number += 1;
         let next = jittered(pause, patience.job, number);
         let has_time = patience.clock.now() + next <= patience.until;
         let (reason, is_worth_another) = match attempt().await {
             Attempt::Made(made) => return Ok(made),
-            Attempt::NotNow(reason) => (reason, number < ATTEMPTS || has_time),
+            Attempt::NotNow(reason) => (reason, has_time),
+            Attempt::NoRoom(reason) => {
+                counted += 1;
+                (reason, counted < ATTEMPTS)
+            }
             Attempt::Never(reason) => (reason, false),
             Attempt::Unknown(reason) => {
                 is_unknown = true;
-                (reason, number < ATTEMPTS)
+                counted += 1;
+                (reason, counted < ATTEMPTS)
             }
         };
         if !is_worth_another {
@@ -210,7 +218,7 @@ mod tests {
         attempts: Vec<Attempt<&'static str, &'static str>>,
         looks: Vec<Looked<&'static str, &'static str>>,
     ) -> (Made, u32, u32, Duration) {
-        run_until(0, when, attempts, looks).await
+        run_until(600, when, attempts, looks).await
     }
 
     fn is_about(waited: Duration, pause: Duration) -> bool {
@@ -239,8 +247,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_possible_now_is_tried_five_times_with_growing_pauses() {
-        let attempts = (0..ATTEMPTS).map(|_| Attempt::NotNow("full")).collect();
+    async fn what_there_is_no_room_for_is_tried_five_times_with_growing_pauses() {
+        let attempts = (0..ATTEMPTS).map(|_| Attempt::NoRoom("full")).collect();
         let (made, attempts, looks, waited) = run(Look::IfUnknown, attempts, vec![]).await;
         assert_eq!((made, attempts, looks), (Err(("full", false)), ATTEMPTS, 0));
         assert!(

@@ -173,7 +173,7 @@ impl Run<'_> {
         now: Timestamp,
     ) -> Outcome {
         let text = lack.text;
-        if lack.may_pass && now < deployment.limit_from(now) + self.spec.timeout {
+        if lack.may_pass && now < deployment.deadline(self.spec, now) {
             tracing::warn!(job = self.job, "{text}");
             let mut back = hand_back(deployment, self.spec, now);
             if let Outcome::InProgress { details, .. } = &mut back {

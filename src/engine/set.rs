@@ -1,5 +1,6 @@
 //! Setting the services to this job's revisions, as [`setting`] decides.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Run;
@@ -99,7 +100,11 @@ impl Run<'_> {
                     "{}: an earlier delivery of this job has registered {}, and whether it has deployed it cannot be seen",
                     target.target, target.revision
                 );
-                Err(Refused::from(self.of_call(&about, &error, true)))
+                Err(Refused {
+                    // Another look may show it, and nothing is done before one does.
+                    may_wait: error.may_pass().then(|| about.clone()),
+                    ..Refused::from(self.of_call(&about, &error, true))
+                })
             }
         }
     }
@@ -180,7 +185,20 @@ impl Run<'_> {
             return Ok(PriorDelivery::None);
         }
         // An earlier delivery registered the revision and may have updated the service, too.
-        let Some(before) = self.deployed_before(&target.target, &target.own).await? else {
+        let before = match self.deployed_before(&target.target, &target.own).await {
+            Ok(before) => before,
+            // It was a try of this very start that registered it, and it has set nothing; a role that may not list
+            // service deployments must not fail for having had to wait.
+            Err(error)
+                if error.is_denial()
+                    && self.has_waited.load(Ordering::Relaxed)
+                    && target.seen.is_told_by_rollout_state() =>
+            {
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        let Some(before) = before else {
             return Ok(PriorDelivery::None);
         };
         // Another delivery may have set it since it was seen.

@@ -87,6 +87,7 @@ impl Run<'_> {
                     services: targets.iter().map(TargetService::untouched).collect(),
                     config_pin: None,
                     paused: Paused::default(),
+                    waited: Duration::ZERO,
                     is_from_token: false,
                 });
             }
@@ -163,7 +164,7 @@ impl Run<'_> {
     }
 
     /// Whether an earlier delivery of this job has set one of the services already.
-    async fn came_to_the_services(&self, targets: &[TargetService]) -> Result<bool, Failure> {
+    async fn came_to_the_services(&self, targets: &[TargetService]) -> Result<bool, Refused> {
         for target in targets {
             if target.seen.task_definition == target.own {
                 return Ok(true);
@@ -176,7 +177,13 @@ impl Run<'_> {
                 Ok(None) => {}
                 Ok(Some(_)) => return Ok(true),
                 Err(error) => {
-                    return Err(self.of_call(&target.target.to_string(), &error, true));
+                    let about = target.target.to_string();
+                    return Err(Refused {
+                        may_wait: error
+                            .may_pass()
+                            .then(|| format!("{about}: {}", self.text(&error))),
+                        ..Refused::from(self.of_call(&about, &error, true))
+                    });
                 }
             }
         }
@@ -323,16 +330,21 @@ impl Run<'_> {
             Err(unseen) => return Ok(self.blocked(&targets[unseen.place].target, &unseen.error)),
         };
         self.changing();
-        let set = Box::pin(self.set_services(&deployment.job, targets, prior)).await;
-        set.map(|set| {
-            Event::Set(Box::new(Deployment {
+        match Box::pin(self.set_services(&deployment.job, targets, prior)).await {
+            Ok(set) => Ok(Event::Set(Box::new(Deployment {
                 paused: deployment.paused,
+                waited: deployment.waited,
                 is_from_token: deployment.is_from_token,
                 config_pin: deployment.config_pin.clone(),
                 ..set
-            }))
-        })
-        .map_err(|refused| refused.map(|failure| self.after_task(failure)))
+            }))),
+            // Nothing was set, and it may be at another time.
+            Err(refused) if refused.may_wait.is_some() => Ok(Event::Blocked(Blocked {
+                failure: self.after_task(refused.failure),
+                may_pass: true,
+            })),
+            Err(refused) => Err(refused.map(|failure| self.after_task(failure))),
+        }
     }
 
     /// The service, or why nothing can be deployed to it: what one look does not show is looked at
@@ -420,7 +432,7 @@ impl Run<'_> {
 fn not_placed(job: &str, reasons: Vec<String>) -> Attempt<String, NotRun> {
     if NotPlaced::of(&reasons).may_pass() {
         tracing::info!(job, ?reasons, "no room for the task yet");
-        Attempt::NotNow(NotRun::NotPlaced(reasons))
+        Attempt::NoRoom(NotRun::NotPlaced(reasons))
     } else {
         Attempt::Never(NotRun::NotPlaced(reasons))
     }

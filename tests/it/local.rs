@@ -145,7 +145,7 @@ const CLAIMS: [(&str, i32, &str); 37] = [
     (
         "throttled-throughout",
         1,
-        "web on prod: ecs:DescribeServices did not succeed through all retries (ThrottlingException: Rate exceeded). Nothing was changed by this invocation; start the action again. The start has waited for 30 min.",
+        "web on prod: ecs:DescribeServices did not succeed through all retries (ThrottlingException: Rate exceeded). The start has waited for 30 min, and nothing was changed: start the action again.",
     ),
     (
         "herd",

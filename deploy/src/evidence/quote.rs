@@ -31,7 +31,8 @@ pub fn telling_events(events: &[EventSeen], start: Timestamp) -> Vec<String> {
     let mut found: Vec<(String, String)> = Vec::new();
     for event in events.iter().filter(|event| event.at >= start) {
         let message = plain(&event.message);
-        let lower = message.to_lowercase();
+        // What the service is called says nothing.
+        let lower = said_by_ecs(&message).to_lowercase();
         if !WRONG.iter().any(|word| lower.contains(word)) {
             continue;
         }

@@ -40,10 +40,15 @@ pub fn settle(
 ) -> Result<Plan, Vec<Refusal>> {
     let spec = asked.spec;
     unusable(&verified)?;
-    let under_way: Vec<Refusal> = observed
+    let under_way: Vec<(usize, String, Refusal)> = observed
         .services
         .iter()
-        .filter_map(|service| under_way(spec, service))
+        .zip(&observed.places)
+        .filter_map(|(service, place)| {
+            let primary = service.seen.primary();
+            let brings = primary.map_or_else(String::new, |one| one.task_definition.clone());
+            Some((*place, brings, under_way(spec, service)?))
+        })
         .collect();
     let services = services(observed.services, observed.places)?;
     let drafted = draft.bases.into_iter().zip(draft.registrations);
@@ -52,10 +57,14 @@ pub fn settle(
         settled(spec, family, base, registration, verified)
     });
     let families = refusal::all(families)?;
-    // A job that has begun has looked before, and what is under way may be its own.
-    let has_begun = families.iter().any(|family| family.own.is_some());
-    if !under_way.is_empty() && !has_begun && !spec.dry_run {
-        return Err(under_way);
+    // What this job has deployed itself is never somebody else's.
+    let of_others = under_way.into_iter().filter(|(place, brings, _)| {
+        let own = families.get(*place).and_then(|family| family.own.as_ref());
+        own != Some(brings)
+    });
+    let of_others: Vec<Refusal> = of_others.map(|(_, _, refusal)| refusal).collect();
+    if !of_others.is_empty() && !spec.dry_run {
+        return Err(of_others);
     }
     check_token_fits(asked, observed.at, &families, &services)?;
     let pre_deploy = task(spec, &families, &services);
@@ -191,6 +200,7 @@ fn check_token_fits(
             total: LONGEST_TIMEOUT,
             since: Some(now),
         },
+        waited: LONGEST_TIMEOUT,
         is_from_token: false,
     };
     token::encode(&longest)

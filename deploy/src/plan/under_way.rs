@@ -2,6 +2,7 @@
 
 use super::observed::ObservedService;
 use crate::refusal::Refusal;
+use crate::revision::Revision;
 use crate::seen::{DeploymentSeen, ServiceSeen};
 use crate::spec::{DeploySpec, IfDeploying};
 use crate::text;
@@ -33,8 +34,11 @@ pub(super) fn under_way(spec: &DeploySpec, service: &ObservedService) -> Option<
         Some("ROLLBACK_REQUESTED" | "ROLLBACK_IN_PROGRESS") => true,
         Some("PENDING" | "IN_PROGRESS" | "STOP_REQUESTED") => false,
         None if seems_under_way(&service.seen) => {
+            let primary = service.seen.primary()?;
             let mut listed = service.seen.deployments.iter();
-            listed.any(|one| one.rollout_state.as_deref() == Some("FAILED"))
+            listed.any(|one| {
+                one.rollout_state.as_deref() == Some("FAILED") && goes_back(primary, one)
+            })
         }
         Some(_) | None => return None,
     };
@@ -56,6 +60,18 @@ pub(super) fn under_way(spec: &DeploySpec, service: &ObservedService) -> Option<
     })
 }
 
+/// Whether the PRIMARY deployment brings what was before the one that `failed`: one that mends it goes forward.
+fn goes_back(primary: &DeploymentSeen, failed: &DeploymentSeen) -> bool {
+    let number = |one: &DeploymentSeen| {
+        let revision = Revision::parse(&one.task_definition).ok()?;
+        Some((revision.family().to_owned(), revision.number()))
+    };
+    match (number(primary), number(failed)) {
+        (Some((one, before)), Some((other, after))) if one == other => before < after,
+        _ => primary.created_at < failed.created_at,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,12 +82,12 @@ mod tests {
         let deployment = |status: &str, state: &str, revision: &str| DeploymentSeen {
             id: format!("ecs-svc/{revision}"),
             status: status.to_owned(),
-            task_definition: format!("arn/{revision}"),
+            task_definition: format!("arn:aws:ecs:r:1:task-definition/{revision}"),
             rollout_state: Some(state.to_owned()),
             ..DeploymentSeen::default()
         };
         let mut deployments = vec![deployment("PRIMARY", primary, "app:7")];
-        deployments.extend(other.map(|state| deployment("ACTIVE", state, "app:6")));
+        deployments.extend(other.map(|state| deployment("ACTIVE", state, "app:8")));
         ObservedService {
             target: target(0),
             seen: ServiceSeen {
@@ -139,6 +155,11 @@ mod tests {
                 assert_eq!(asked(asked_for, &busy), Some((true, true)), "{newest:?}");
             }
         }
+        // Somebody mends what has failed.
+        let mut forward = service("IN_PROGRESS", Some("FAILED"), None);
+        forward.seen.deployments[1].task_definition =
+            "arn:aws:ecs:r:1:task-definition/app:6".to_owned();
+        assert_eq!(asked(IfDeploying::Replace, &forward), None);
         let over = service("COMPLETED", Some("FAILED"), Some("ROLLBACK_SUCCESSFUL"));
         assert_eq!(asked(IfDeploying::Fail, &over), None);
     }

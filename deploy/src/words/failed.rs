@@ -31,7 +31,7 @@ pub fn failed(
         Stage::RollingBack(_) | Stage::RollingOut | Stage::PreDeploy(_)
             if verdict.has_a_cause() =>
         {
-            cause(service, spec, deployment.limit_from(now), now)
+            cause(service, spec, deployment.deadline(spec, now), now)
         }
         Stage::RollingBack(_) | Stage::RollingOut | Stage::PreDeploy(_) => String::new(),
     };
@@ -66,12 +66,12 @@ pub fn failed(
 const NOT_LOOKED_AT: &str = "it was not looked at";
 
 /// Why `service` failed, as the headline says it: what its tasks show, else what ECS does, else how far
-/// it came. The time limit counts `from`.
-pub fn cause(service: &Service, spec: &DeploySpec, from: Timestamp, now: Timestamp) -> String {
+/// it came. Its time is up at the `deadline`.
+pub fn cause(service: &Service, spec: &DeploySpec, deadline: Timestamp, now: Timestamp) -> String {
     let nothing = Evidence::default();
     let evidence = service.live.known_evidence().unwrap_or(&nothing);
     let limit = human(spec.timeout);
-    let is_over = now >= from + spec.timeout;
+    let is_over = now >= deadline;
     match &service.live.verdict {
         Some(verdict) if is_over && verdict.is_open() => late_cause(&limit, verdict, evidence),
         Some(verdict) => {

@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::overwritten;
 use crate::deployment::{Deployment, Owner, Rollback, Service, Stage};
 use crate::evidence::Evidence;
-use crate::failure::Failure;
 use crate::outcome::{Details, SUMMARY_LIMIT_BYTES};
 use crate::seen::{DeploymentSeen, Look};
 use crate::spec::DeploySpec;
@@ -60,18 +59,11 @@ pub fn waiting(waiting: &Waiting, spec: &DeploySpec, now: Timestamp) -> Details 
     }
 }
 
-/// `failure` of a start that has waited until its time was up.
-pub fn waited(failure: Failure, spec: &DeploySpec) -> Failure {
-    let (headline, rest) = match failure.message.split_once('\n') {
-        Some((headline, rest)) => (headline, format!("\n{rest}")),
-        None => (failure.message.as_str(), String::new()),
-    };
-    Failure::new(
-        failure.kind,
-        format!(
-            "{headline} The start has waited for {}.{rest}",
-            human(spec.timeout)
-        ),
+/// The message of a start that has waited until its time was up.
+pub fn waited(why: &str, spec: &DeploySpec) -> String {
+    format!(
+        "{why}. The start has waited for {}, and nothing was changed: start the action again.",
+        human(spec.timeout)
     )
 }
 

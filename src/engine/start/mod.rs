@@ -6,6 +6,7 @@ mod observe;
 mod perform;
 mod register;
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Run;
@@ -13,7 +14,7 @@ use super::refused::Refused;
 use crate::aws::ecs::RunSettings;
 use crate::deploy::call::CallError;
 use crate::deploy::deployment::Deployment;
-use crate::deploy::failure::Failure;
+use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::machine::Checkpoint;
 use crate::deploy::plan::{self, Asked, Observed, Plan};
 use crate::deploy::refusal::{self, Refusal};
@@ -55,39 +56,95 @@ impl Run<'_> {
     /// [`Refused`], also if it has waited until the time limit.
     pub(super) async fn start_patiently(&self, first: &Waiting) -> Result<Started, Refused> {
         let deadline = first.since + self.spec.timeout;
+        let mut waiting = first.clone();
+        if !waiting.why.is_empty() && self.now() >= deadline {
+            return Err(self.waited(&waiting));
+        }
         let mut tries = 0;
         loop {
-            self.last_checkpoint.set(Checkpoint::Waiting(first.clone()));
-            let refused = match Box::pin(self.start()).await {
+            self.last_checkpoint
+                .set(Checkpoint::Waiting(waiting.clone()));
+            let mut refused = match Box::pin(self.start(&waiting)).await {
+                Ok(Started::Deployment(mut deployment)) => {
+                    deployment.waited = deployment.started.since(first.since);
+                    return Ok(Started::Deployment(deployment));
+                }
+                Ok(other) => return Ok(other),
                 Err(refused) => refused,
-                started @ Ok(_) => return started,
             };
             let Some(why) = refused.may_wait.clone() else {
+                let unused = &mut refused.cleanup.unused;
+                let is_among = |one: &String| unused.iter().any(|arn| text::last_part(arn) == one);
+                waiting.registered.retain(|one| !is_among(one));
+                unused.extend(waiting.registered);
                 return Err(refused);
             };
-            if self.now() >= deadline {
-                return Err(refused.map(|failure| words::waited(failure, self.spec)));
-            }
+            self.note_registered(&mut waiting, &refused);
             tracing::info!(job = self.job, why, "the start waits");
+            self.has_waited.store(true, Ordering::Relaxed);
             self.duplicates().extend(refused.cleanup.duplicates);
-            let waiting = Waiting {
-                why,
-                ..first.clone()
-            };
+            waiting.why = why;
+            waiting.is_busy = refused.failure.kind != FailureKind::SystemUnavailable;
+            if self.now() >= deadline {
+                return Err(self.waited(&waiting));
+            }
             tries += 1;
             let pause = waiting.pause(tries);
-            if self.now() + pause > self.until {
+            if self.now() + pause > self.times.watch_until {
+                self.last_checkpoint
+                    .set(Checkpoint::Waiting(waiting.clone()));
                 return Ok(Started::Waiting(waiting));
             }
             self.engine.clock.sleep(pause).await;
         }
     }
 
+    /// What a try has registered, and from what.
+    fn note_registered(&self, waiting: &mut Waiting, refused: &Refused) {
+        let made = refused.cleanup.unused.iter();
+        let made = made.map(|revision| text::last_part(revision).to_owned());
+        waiting.registered = text::once(waiting.registered.drain(..).chain(made));
+        if waiting.set_to.is_empty() && !waiting.registered.is_empty() {
+            waiting.set_to = self.planned().clone();
+        }
+    }
+
+    /// The failure of a start that has waited until its time was up.
+    fn waited(&self, waiting: &Waiting) -> Refused {
+        let kind = if waiting.is_busy {
+            FailureKind::Job
+        } else {
+            FailureKind::SystemUnavailable
+        };
+        let failure = Failure::new(kind, words::waited(&waiting.why, self.spec));
+        Refused {
+            may_wait: None,
+            ..Refused::with_unused(failure, waiting.registered.clone())
+        }
+    }
+
+    /// Somebody has deployed since a try has registered what it made from what the services ran then.
+    fn changed_while_waiting(&self, waiting: &Waiting, plan: &Plan) -> Vec<Refusal> {
+        let services = plan.services.iter().zip(&waiting.set_to);
+        let changed = services.filter_map(|(service, before)| {
+            let own = plan.families.get(service.family)?.own.as_ref()?;
+            let now = service.set_to.to_string();
+            let is_own = service.seen.task_definition == *own;
+            (now != *before && !is_own).then(|| Refusal::ChangedWhileWaiting {
+                target: service.target.clone(),
+                own: text::last_part(own).to_owned(),
+                before: before.clone(),
+                now,
+            })
+        });
+        changed.collect()
+    }
+
     /// Checks, registers, updates.
     ///
     /// # Replay
     /// Each change is looked for before it is made.
-    pub(super) async fn start(&self) -> Result<Started, Refused> {
+    async fn start(&self, waiting: &Waiting) -> Result<Started, Refused> {
         let (plan, settings) = match Box::pin(self.plan()).await {
             Ok(planned) => planned,
             Err(refusals) => {
@@ -104,6 +161,12 @@ impl Run<'_> {
                 self.spec, &plan,
             ))));
         }
+        let changed = self.changed_while_waiting(waiting, &plan);
+        if !changed.is_empty() {
+            return Err(Refused::from(self.refused(&changed)));
+        }
+        let set_to = plan.services.iter().map(|one| one.set_to.to_string());
+        *self.planned() = set_to.collect();
         self.changing();
         let deployment = Box::pin(self.perform(&plan, &settings)).await?;
         Ok(Started::Deployment(Box::new(Deployment {
