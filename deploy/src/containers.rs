@@ -13,6 +13,8 @@ pub struct ContainerFacts {
     pub is_essential: bool,
     /// Another container waits for it (`dependsOn`): the task cannot start without it.
     pub is_waited_for: bool,
+    /// Another container waits for it to end (`COMPLETE`, `SUCCESS`): that it ended well explains nothing.
+    pub is_to_end: bool,
     /// Its entry point and command, as the revision has them; none if they are the image's.
     pub command: Option<String>,
     /// The command of its health check, if it has one.
@@ -35,9 +37,13 @@ impl Described {
         let depends = containers
             .iter()
             .filter_map(|one| one["dependsOn"].as_array());
-        let waited_for: Vec<&str> = depends
+        let waited_for: Vec<(&str, bool)> = depends
             .flatten()
-            .filter_map(|one| one["containerName"].as_str())
+            .filter_map(|one| {
+                let condition = one["condition"].as_str().unwrap_or_default();
+                let is_to_end = matches!(condition, "COMPLETE" | "SUCCESS");
+                Some((one["containerName"].as_str()?, is_to_end))
+            })
             .collect();
         let facts = containers.iter().map(|container| {
             let name = container["name"].as_str().unwrap_or_default();
@@ -54,7 +60,8 @@ impl Described {
             ContainerFacts {
                 name: name.to_owned(),
                 is_essential: container["essential"].as_bool().unwrap_or(true),
-                is_waited_for: waited_for.contains(&name),
+                is_waited_for: waited_for.iter().any(|(one, _)| *one == name),
+                is_to_end: waited_for.contains(&(name, true)),
                 command: joined(&command),
                 health_check: joined(&check).filter(|check| check != "NONE"),
                 memory: container["memory"]
@@ -98,6 +105,8 @@ mod tests {
         let facts = described.container_facts();
         let can_end: Vec<bool> = facts.iter().map(ContainerFacts::can_end_the_task).collect();
         assert_eq!(can_end, [true, true, false]);
+        let is_to_end: Vec<bool> = facts.iter().map(|one| one.is_to_end).collect();
+        assert_eq!(is_to_end, [false, true, false]);
         assert_eq!(facts[0].command.as_deref(), Some("sh -c start"));
         assert_eq!(
             facts[0].health_check.as_deref(),

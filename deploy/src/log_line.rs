@@ -31,9 +31,13 @@ enum Weight {
     Root,
 }
 
+/// The error is sought in so many of the last lines that say something: an older one did not end the container.
+/// Frames and trailers are not counted, so that of the longest stack trace the first line is found.
+const LINES_WEIGHED: usize = 20;
+
 /// The line of `lines`, oldest first, that says the error. None if all are blank.
 pub fn error_line(lines: &[String]) -> Option<String> {
-    let mut best: Option<(Weight, String)> = None;
+    let mut weighed: Vec<(Weight, String)> = Vec::new();
     let mut before = "";
     for (place, line) in lines.iter().enumerate() {
         let line = line.trim_end();
@@ -41,8 +45,14 @@ pub fn error_line(lines: &[String]) -> Option<String> {
             continue;
         }
         let next = lines.get(place + 1).map_or("", |next| next.trim());
-        let (weight, said) = weigh(line, before, next);
+        weighed.push(weigh(line, before, next));
         before = line;
+    }
+    let telling = weighed.iter().enumerate().rev();
+    let mut telling = telling.filter(|(_, (weight, _))| *weight > Weight::Nothing);
+    let first = telling.nth(LINES_WEIGHED - 1).map_or(0, |(place, _)| place);
+    let mut best: Option<(Weight, String)> = None;
+    for (weight, said) in weighed.into_iter().skip(first) {
         // Of a package manager's account the first line is the error, of all others the last.
         let is_better =
             |known: Weight| weight > known || (weight == known && weight != Weight::Account);
@@ -63,11 +73,13 @@ fn weigh(line: &str, before: &str, next: &str) -> (Weight, String) {
     if is_trailer(trimmed) || is_frame(line, before) {
         return (Weight::Nothing, quoted);
     }
-    if let Some(root) = trimmed.strip_prefix("Caused by: ") {
+    // Java's, and .NET's.
+    let root = trimmed.strip_prefix("Caused by: ");
+    if let Some(root) = root.or_else(|| trimmed.strip_prefix("---> ")) {
         return (Weight::Root, root.to_owned());
     }
     // Rust's panic stands on two lines: where, and what.
-    if trimmed.starts_with("thread '") && trimmed.contains("' panicked at ") {
+    if is_rust_panic(trimmed) {
         let both = if trimmed.ends_with(':') && !next.is_empty() {
             format!("{trimmed} {next}")
         } else {
@@ -75,7 +87,7 @@ fn weigh(line: &str, before: &str, next: &str) -> (Weight, String) {
         };
         return (Weight::Exception, both);
     }
-    if before.contains("' panicked at ") && before.ends_with(':') {
+    if is_rust_panic(before.trim()) && before.ends_with(':') {
         return (Weight::Nothing, quoted);
     }
     if is_exception(trimmed) {
@@ -89,14 +101,17 @@ fn weigh(line: &str, before: &str, next: &str) -> (Weight, String) {
         };
         return (weight, quoted);
     }
-    let weight = if is_marked(trimmed) {
-        Weight::Marked
-    } else if is_suspicious(trimmed) {
-        Weight::Suspicious
-    } else {
-        Weight::Plain
+    let weight = match level(trimmed) {
+        Some(Level::Error) => Weight::Marked,
+        None if is_suspicious(trimmed) => Weight::Suspicious,
+        Some(Level::Harmless) | None => Weight::Plain,
     };
     (weight, quoted)
+}
+
+/// `thread 'main' panicked at src/main.rs:4:5:`; since Rust 1.91 with the thread's number.
+fn is_rust_panic(trimmed: &str) -> bool {
+    trimmed.starts_with("thread '") && trimmed.contains(" panicked at ")
 }
 
 fn is_suspicious(text: &str) -> bool {
@@ -128,7 +143,11 @@ const SUSPICIOUS: [&str; 19] = [
 ];
 
 /// What ends a log without saying why, by how it begins.
-const TRAILERS: [&str; 30] = [
+const TRAILERS: [&str; 34] = [
+    "[signal ",
+    "npm notice",
+    "ELIFECYCLE",
+    "error: script \"",
     "Node.js v",
     "npm error A complete log of this run",
     "npm ERR! A complete log of this run",
@@ -225,7 +244,7 @@ fn is_go_frame(line: &str) -> bool {
 /// `TypeError: …`, `java.lang.IllegalStateException: …`, `Unhandled exception. …`, `panic: …`, and
 /// Ruby's `file:3:in 'main': … (RuntimeError)`.
 fn is_exception(trimmed: &str) -> bool {
-    const BEGINS: [&str; 8] = [
+    const BEGINS: [&str; 7] = [
         "panic: ",
         "fatal error: ",
         "Unhandled exception",
@@ -233,7 +252,6 @@ fn is_exception(trimmed: &str) -> bool {
         "Exception in thread ",
         "PHP Fatal error: ",
         "Fatal error: ",
-        "[signal ",
     ];
     if BEGINS.iter().any(|begin| trimmed.starts_with(begin)) {
         return true;
@@ -261,18 +279,32 @@ fn account(trimmed: &str) -> Option<&str> {
     BEGINS.iter().find_map(|begin| trimmed.strip_prefix(begin))
 }
 
-/// `2026-11-25T10:00:00Z ERROR …`, `[error] …`, `nginx: [emerg] …`, `level=error msg=…`.
-fn is_marked(trimmed: &str) -> bool {
-    const LEVELS: [&str; 8] = [
-        "error", "fatal", "critical", "emerg", "alert", "crit", "severe", "panic",
+/// What the level of a line says of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Error,
+    /// `INFO error handler registered`.
+    Harmless,
+}
+
+/// The first level among a line's first words: `2026-11-25T10:00:00Z ERROR …`, `[error] …`, `nginx: [emerg] …`,
+/// `level=error msg=…`. None of what is between the two.
+fn level(line: &str) -> Option<Level> {
+    const ERRORS: [&str; 9] = [
+        "error", "err", "fatal", "critical", "emerg", "alert", "crit", "severe", "panic",
     ];
-    let begin = text::cut(trimmed, 120).to_lowercase();
-    let is_level = |word: &str| {
+    const HARMLESS: [&str; 5] = ["info", "information", "notice", "debug", "trace"];
+    let begin = text::cut(line, 120).to_lowercase();
+    let mut words = begin.split([' ', '\t', '|']).take(8);
+    words.find_map(|word| {
         let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric() && c != '=');
         let word = word.strip_prefix("level=").unwrap_or(word);
-        LEVELS.contains(&word)
-    };
-    begin.split([' ', '\t', '|']).take(8).any(is_level)
+        if ERRORS.contains(&word) {
+            Some(Level::Error)
+        } else {
+            HARMLESS.contains(&word).then_some(Level::Harmless)
+        }
+    })
 }
 
 /// What a line of a structured log says, with its weight.
@@ -293,17 +325,29 @@ fn of_json(line: &str) -> Option<(Weight, String)> {
             .find(|(name, _)| is_named(name))
             .map(|(_, value)| value)
     };
-    let message = find(&["message", "msg", "@m", "@mt", "text", "log"]).and_then(text_of);
-    let error = find(&[
+    // Rust's tracing keeps them one level deeper.
+    let fields = members.get("fields").and_then(Value::as_object);
+    let find_text = |names: &[&str]| {
+        let deeper = || {
+            let mut fields = fields?.iter();
+            let (_, value) = fields.find(|(name, _)| names.contains(&name.as_str()))?;
+            text_of(value)
+        };
+        find(names).and_then(text_of).or_else(deeper)
+    };
+    let message = find_text(&["message", "msg", "@m", "@mt", "text", "log"]);
+    let error = find_text(&[
         "error",
         "err",
         "exception",
         "@x",
         "exc_info",
+        "stack_trace",
         "error_message",
         "errorMessage",
-    ])
-    .and_then(text_of);
+    ]);
+    // It may be a whole stack trace.
+    let error = error.and_then(|error| error_line(&lines_of(&error)));
     let kind = find(&["errorType"]).and_then(Value::as_str);
     let error = match (kind, error) {
         (Some(kind), Some(error)) => Some(format!("{kind}: {error}")),
@@ -315,21 +359,42 @@ fn of_json(line: &str) -> Option<(Weight, String)> {
         (None, Some(error)) => error,
         (None, None) => return None,
     };
-    let level = find(&["level", "severity", "lvl", "@l", "levelname", "log.level"]);
-    let is_error = match level {
-        Some(Value::String(level)) => is_marked(level),
-        // Pino and bunyan: 50 is error, 60 is fatal.
-        Some(Value::Number(level)) => level.as_f64().is_some_and(|level| level >= 50.0),
-        Some(Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) | None => false,
+    let written = find(&[
+        "level",
+        "severity",
+        "lvl",
+        "@l",
+        "levelname",
+        "level_name",
+        "loglevel",
+        "log.level",
+        "severity_text",
+        "severityText",
+    ]);
+    // Monolog has a number and a name.
+    let level = match find(&["level_name"]).or(written) {
+        Some(Value::String(name)) => level(name),
+        // Pino and bunyan: 30 is info, 50 is error, 60 is fatal. Syslog's numbers end at 7 and are not judged.
+        Some(Value::Number(number)) => match number.as_f64().unwrap_or_default() {
+            50.0.. => Some(Level::Error),
+            10.0..=30.0 => Some(Level::Harmless),
+            _ => None,
+        },
+        Some(Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) | None => None,
     };
     let first = said.lines().find(|line| !line.trim().is_empty());
     let first = first.unwrap_or_default().trim().to_owned();
-    let weight = if is_error || kind.is_some() {
-        Weight::Exception
-    } else {
-        weigh(&first, "", "").0.min(Weight::Suspicious)
+    let weight = match level {
+        _ if kind.is_some() => Weight::Exception,
+        Some(Level::Error) => Weight::Exception,
+        Some(Level::Harmless) => Weight::Plain,
+        None => weigh(&first, "", "").0.min(Weight::Suspicious),
     };
     Some((weight, first))
+}
+
+fn lines_of(text: &str) -> Vec<String> {
+    text.lines().map(str::to_owned).collect()
 }
 
 /// A member's text: its own, or an error object's.
@@ -451,11 +516,81 @@ mod tests {
                 "migrating\ntable users is locked",
                 "table users is locked",
             ),
+            (
+                "Go, a nil pointer",
+                "panic: runtime error: invalid memory address or nil pointer dereference\n[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x1]\n\ngoroutine 1 [running]:\nmain.main()\n\t/app/main.go:12 +0x1d",
+                "panic: runtime error: invalid memory address or nil pointer dereference",
+            ),
+            (
+                "Rust, since 1.91",
+                "thread 'main' (1) panicked at src/main.rs:4:5:\nDATABASE_URL is not set\nnote: run with `RUST_BACKTRACE=1` environment variable to display a backtrace",
+                "thread 'main' (1) panicked at src/main.rs:4:5: DATABASE_URL is not set",
+            ),
+            (
+                ".NET, inner exceptions",
+                "Unhandled exception. System.AggregateException: One or more errors occurred.\n ---> System.Net.Http.HttpRequestException: Connection refused (db:5432)\n ---> System.Net.Sockets.SocketException (111): Connection refused\n   at System.Net.Sockets.Socket.Connect()\n   --- End of inner exception stack trace ---\n   at Program.<Main>(String[] args)",
+                "System.Net.Sockets.SocketException (111): Connection refused",
+            ),
+            (
+                "npm, with a notice",
+                "Error: DATABASE_URL is not set\n    at Object.<anonymous> (/app/server.js:12:9)\nnpm notice\nnpm notice New major version of npm available! 10.8.2 -> 11.0.0\nnpm notice To update run: npm install -g npm@11.0.0",
+                "Error: DATABASE_URL is not set",
+            ),
+            (
+                "pnpm",
+                "Error: DATABASE_URL is not set\n ELIFECYCLE  Command failed with exit code 1.",
+                "Error: DATABASE_URL is not set",
+            ),
+            (
+                "bun",
+                "cannot open /data/app.db\nerror: script \"start\" exited with code 1",
+                "cannot open /data/app.db",
+            ),
+            (
+                "an INFO line that speaks of errors",
+                "2026-11-25 10:00:00 WARN port 80 is in use, cannot bind\n2026-11-25 10:00:01 INFO error reporter flushed",
+                "2026-11-25 10:00:00 WARN port 80 is in use, cannot bind",
+            ),
+            (
+                "JSON, an INFO line that speaks of errors",
+                "{\"level\":\"warn\",\"msg\":\"cannot bind port 80\"}\n{\"level\":\"info\",\"msg\":\"error reporter flushed\"}",
+                "cannot bind port 80",
+            ),
+            (
+                "JSON, Monolog",
+                "{\"message\":\"no such table: users\",\"context\":{},\"level\":400,\"level_name\":\"ERROR\"}\n{\"message\":\"bye\",\"level\":200,\"level_name\":\"INFO\"}",
+                "no such table: users",
+            ),
+            (
+                "JSON, Python's exc_info",
+                "{\"levelname\":\"ERROR\",\"message\":\"startup failed\",\"exc_info\":\"Traceback (most recent call last):\\n  File \\\"/app/m.py\\\", line 3, in <module>\\n    f()\\nKeyError: 'DATABASE_URL'\"}",
+                "startup failed: KeyError: 'DATABASE_URL'",
+            ),
+            (
+                "JSON, .NET",
+                "{\"EventId\":0,\"LogLevel\":\"Critical\",\"Message\":\"Host terminated\",\"Exception\":\"System.IO.IOException: Failed to bind to address\\n   at Program.Main()\"}",
+                "Host terminated: System.IO.IOException: Failed to bind to address",
+            ),
+            (
+                "JSON, Rust's tracing",
+                "{\"timestamp\":\"x\",\"level\":\"ERROR\",\"fields\":{\"message\":\"cannot migrate\",\"error\":\"dirty version 7\"},\"target\":\"app\"}",
+                "cannot migrate: dirty version 7",
+            ),
             ("only a trailer", "exit status 2", "exit status 2"),
             ("nothing", "\n  \n", ""),
         ] {
             assert_eq!(chosen(log), expected, "{runtime}");
         }
+    }
+
+    #[test]
+    fn of_a_long_stack_trace_the_first_line_is_found_and_an_error_of_long_ago_is_not() {
+        let frames = "\tat com.example.App.run(App.java:1)\n".repeat(300);
+        let log = format!("starting\njava.lang.IllegalStateException: no database\n{frames}");
+        assert_eq!(chosen(&log), "java.lang.IllegalStateException: no database");
+        let served = "GET /health 200\n".repeat(LINES_WEIGHED - 1);
+        let log = format!("IOError: a client went away\n{served}cannot open /data/app.db");
+        assert_eq!(chosen(&log), "cannot open /data/app.db");
     }
 
     #[test]

@@ -124,9 +124,109 @@ fn is_format(c: char) -> bool {
 
 /// `text` without what is secret in its URLs: who logs in with which password
 /// (`postgres://app:…@db/x`), and queries, which may be signatures that open what they lead to: a
-/// failed pull quotes the one of an image's layer.
+/// failed pull quotes the one of an image's layer. Nor with what is called a password and has a value, as in
+/// connection strings (`Server=db;Password=…`), options (`--password …`) and JSON.
 pub fn without_secrets(text: &str) -> String {
-    without_queries(&without_logins(text))
+    without_values(&without_queries(&without_logins(text)))
+}
+
+/// What a name ends in whose value is secret, in lower case and without `-` and `_`.
+const SECRET_NAMES: [&str; 10] = [
+    "password",
+    "passwd",
+    "pwd",
+    "passphrase",
+    "secret",
+    "secretkey",
+    "accesskey",
+    "apikey",
+    "token",
+    "privatekey",
+];
+
+/// Replaces the values of names that are secret by their name: `name=value`, `--name value`, `"name":"value"`; and
+/// the password of a data source that is no URL, `user:password@tcp(host)`.
+fn without_values(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(begin) = secret_value(rest) {
+        let (before, value) = rest.split_at(begin);
+        shown.push_str(before);
+        shown.push_str(HIDDEN);
+        rest = &value[end_of_value(before, value)..];
+    }
+    without_data_source_logins(&(shown + rest))
+}
+
+/// Where the first secret value of `text` begins.
+fn secret_value(text: &str) -> Option<usize> {
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let mut from = 0;
+    while let Some(length) = text[from..].find(|c: char| !is_of_name(c)) {
+        let end = from + length;
+        let after = &text[end..];
+        if let Some(value) = value_after(&text[..end], after) {
+            return Some(text.len() - value.len());
+        }
+        from = end + after.chars().next().map_or(1, char::len_utf8);
+    }
+    None
+}
+
+/// The secret value that `after` begins with behind a gap, if `before` ends in a name that is secret.
+fn value_after<'a>(before: &str, after: &'a str) -> Option<&'a str> {
+    const GAPS: [&str; 7] = ["\":\"", "\": \"", "\\\":\\\"", "=\"", "='", "=", " "];
+    let gap = GAPS.iter().find(|gap| after.starts_with(**gap))?;
+    let value = &after[gap.len()..];
+    let is_none = |c: char| c.is_whitespace() || "\"';,&…".contains(c);
+    if value.is_empty() || value.starts_with(is_none) {
+        return None;
+    }
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let name = &before[before.trim_end_matches(is_of_name).len()..];
+    if *gap == " " && !name.starts_with("--") {
+        return None;
+    }
+    let plain: String = name.chars().filter(|c| !matches!(c, '-' | '_')).collect();
+    let plain = plain.to_ascii_lowercase();
+    let is_secret = SECRET_NAMES.iter().any(|secret| plain.ends_with(secret));
+    is_secret.then_some(value)
+}
+
+/// Where the value ends that follows `before`: at the quotation mark that it began with, or where a value without
+/// one does.
+fn end_of_value(before: &str, value: &str) -> usize {
+    let quote = before
+        .chars()
+        .next_back()
+        .filter(|c| matches!(c, '"' | '\''));
+    let end = match quote {
+        Some(quote) => value.find(quote),
+        None => value.find(|c: char| c.is_whitespace() || "\"';,&)".contains(c)),
+    };
+    end.unwrap_or(value.len())
+}
+
+/// `user:password@tcp(host:3306)/x`, as Go's drivers write it.
+fn without_data_source_logins(text: &str) -> String {
+    let mut shown = text.to_owned();
+    for network in ["@tcp(", "@tcp6(", "@unix(", "@udp("] {
+        let mut from = 0;
+        while let Some(at) = shown[from..].find(network).map(|at| from + at) {
+            let no_login = |c: char| c.is_whitespace() || "\"'`<>".contains(c);
+            let begin = shown[..at].rfind(no_login);
+            let begin = begin.map_or(0, |before| {
+                before + shown[before..].chars().next().map_or(1, char::len_utf8)
+            });
+            from = if begin < at {
+                shown.replace_range(begin..at, HIDDEN);
+                begin + HIDDEN.len() + network.len()
+            } else {
+                at + network.len()
+            };
+        }
+    }
+    shown
 }
 
 const HIDDEN: &str = "…";
@@ -309,6 +409,58 @@ mod tests {
     }
 
     #[test]
+    fn what_is_called_a_password_is_not_shown() {
+        for (text, expected) in [
+            (
+                "Server=db;Uid=a;Pwd=MARK;Port=1",
+                "Server=db;Uid=a;Pwd=…;Port=1",
+            ),
+            ("Host=db;Password='MA;RK'", "Host=db;Password='…'"),
+            (
+                "host=db password=MARK sslmode=off",
+                "host=db password=… sslmode=off",
+            ),
+            (
+                "redis-cli --password MARK ping",
+                "redis-cli --password … ping",
+            ),
+            (
+                "mysqladmin ping --password=MARK || exit 1",
+                "mysqladmin ping --password=… || exit 1",
+            ),
+            (
+                r#"{"db_password":"MARK","a":1}"#,
+                r#"{"db_password":"…","a":1}"#,
+            ),
+            (r#"{"apiKey": "MARK"}"#, r#"{"apiKey": "…"}"#),
+            ("AWS_SECRET_ACCESS_KEY=MARK", "AWS_SECRET_ACCESS_KEY=…"),
+            ("GITHUB_TOKEN=MARK, retry", "GITHUB_TOKEN=…, retry"),
+            (
+                "app:MARK@tcp(db:3306)/x refused",
+                "…@tcp(db:3306)/x refused",
+            ),
+        ] {
+            assert_eq!(shown(text), expected, "{text}");
+            assert!(!shown(text).contains("MARK"));
+        }
+    }
+
+    #[test]
+    fn what_only_speaks_of_passwords_is_shown_as_it_is() {
+        for text in [
+            "password authentication failed for user \"app\"",
+            "error: unexpected token: '}'",
+            "invalid token = sign",
+            "secret: prod/db was not found",
+            "DB_PASSWORD is not set",
+            "a@tcp",
+            "é=password",
+        ] {
+            assert_eq!(shown(text), text);
+        }
+    }
+
+    #[test]
     fn a_url_without_secrets_is_shown_as_it_is() {
         for text in [
             "http://localhost:8080/@vite/client",
@@ -359,6 +511,12 @@ mod tests {
             let padding = format!("x{padding}");
             let text = format!("{before} {scheme}://{user}:{padding}MARK@db.example/x {after}");
             prop_assert!(!shown(&text).contains("MARK"), "{}", shown(&text));
+        }
+
+        #[test]
+        fn looking_for_passwords_never_panics(text in "(password|token|=|\"|'|--| |é|…|:|;|x|@tcp\\(){0,12}") {
+            let once = without_secrets(&text);
+            prop_assert_eq!(without_secrets(&once), once);
         }
 
         #[test]

@@ -98,7 +98,9 @@ const PAGES: usize = 10;
 fn lines_in(answer: &Value) -> impl Iterator<Item = String> {
     let events = answer["events"].as_array();
     let messages = events.into_iter().flatten();
-    messages.filter_map(|event| Some(shown(event["message"].as_str()?)))
+    let messages = messages.filter_map(|event| event["message"].as_str());
+    // An event may have several lines, as a stack trace that was sent at once.
+    messages.flat_map(|message| message.trim_end().split('\n').map(shown))
 }
 
 fn last(mut lines: Vec<String>, count: u32) -> Vec<String> {

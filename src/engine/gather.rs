@@ -14,6 +14,9 @@ use crate::deploy::task_definition::{LogOptions, LogPlace};
 use crate::deploy::text;
 use crate::deploy::time::Timestamp;
 
+/// So many lines of a log are searched for the one that says the error: of a stack trace it is the first.
+const LINES_SEARCHED: u32 = 500;
+
 impl Run<'_> {
     /// The evidence on our deployment of the service at `place`.
     pub(super) async fn explain(&self, deployment: &Deployment, place: usize) -> Event {
@@ -84,10 +87,7 @@ impl Run<'_> {
         };
         let group = format!("/aws/lambda/{function}");
         let logs = self.target_account.logs(None);
-        match logs
-            .last_lines_since(&group, since, self.spec.log_lines)
-            .await
-        {
+        match logs.last_lines_since(&group, since, LINES_SEARCHED).await {
             Ok(lines) => evidence.hook_log = lines,
             Err(error) => self.warn(format!(
                 "the log of function {function} could not be read: {}",
@@ -143,7 +143,7 @@ impl Run<'_> {
                 Ok(lines) if lines.is_empty() => {
                     evidence.log_elsewhere = Some("its log is empty".to_owned());
                 }
-                Ok(lines) => evidence.log = lines,
+                Ok(lines) => evidence.keep_log(lines, self.spec.log_lines),
                 Err(why) => {
                     self.warn(format!("the log of {} was not read: {why}", container.name));
                     evidence.log_elsewhere = Some(format!("its log was not read: {why}"));
@@ -185,7 +185,7 @@ impl Run<'_> {
                     .to_owned(),
             );
         };
-        logs.last_lines(&log.group, &stream, self.spec.log_lines)
+        logs.last_lines(&log.group, &stream, LINES_SEARCHED)
             .await
             .map_err(|error| match error.class {
                 Class::Missing => format!("there is no stream {stream} in {}", log.group),

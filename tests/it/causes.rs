@@ -91,6 +91,25 @@ async fn a_cause_that_stands_at_the_container_is_reported_also_for_the_task_befo
 }
 
 #[tokio::test]
+async fn of_a_long_stack_trace_the_exception_is_said_whether_it_came_in_many_events_or_in_one() {
+    let exception = "java.lang.IllegalStateException: no database";
+    let frame = "\tat com.example.App.run(App.java:1)";
+    let many: Vec<&str> = std::iter::once(exception)
+        .chain(std::iter::repeat_n(frame, 120))
+        .collect();
+    let one = many.join("\n");
+    for lines in [many.as_slice(), &[one.as_str()]] {
+        let crash = crash(1, lines);
+        let world = world(with_breaker(), logging_app("repo/app:v1"), crash);
+        let headline = headline(&world).await;
+        says(
+            &headline,
+            &["its log ends: java.lang.IllegalStateException: no database. "],
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_injected_agent_that_does_no_harm_hides_nothing() {
     let setup = ServiceSetup {
         injected: Some("aws-guardduty-agent".to_owned()),

@@ -109,7 +109,7 @@ const CLAIMS: [(&str, i32, &str); 37] = [
     (
         "secret-unreadable",
         1,
-        "web on prod: app:2 failed: ResourceInitializationError: unable to pull secrets or registry auth: ",
+        "web on prod: app:2 failed: ResourceInitializationError: unable to retrieve secret from asm: ",
     ),
     (
         "no-capacity",

@@ -183,6 +183,56 @@ impl Evidence {
     }
 }
 
+/// A command, without the passwords that clients take as options: `mysqladmin -p…`, `redis-cli -a …`, `curl -u …`.
 fn quoted(command: &str) -> String {
-    format!("'{}'", text::cut(&one_line(command), COMMAND_LIMIT_CHARS))
+    let line = one_line(command);
+    let mut is_secret = false;
+    let words = line.split(' ').map(|word| {
+        let is_of_mysql = line.contains("mysql") || line.contains("mariadb");
+        match word {
+            _ if std::mem::take(&mut is_secret) => "…",
+            "-a" => {
+                is_secret = line.contains("redis-cli");
+                word
+            }
+            "-u" | "--user" => {
+                is_secret = line.contains("curl");
+                word
+            }
+            _ if is_of_mysql && word.len() > 2 && word.starts_with("-p") => "-p…",
+            _ => word,
+        }
+    });
+    let words: Vec<&str> = words.collect();
+    format!("'{}'", text::cut(&words.join(" "), COMMAND_LIMIT_CHARS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_quoted_without_its_passwords() {
+        for (command, expected) in [
+            (
+                "mysqladmin ping -uroot -pMARK || exit 1",
+                "'mysqladmin ping -uroot -p… || exit 1'",
+            ),
+            ("redis-cli -a MARK ping", "'redis-cli -a … ping'"),
+            (
+                "curl -f -u me:MARK http://localhost/",
+                "'curl -f -u … http://localhost/'",
+            ),
+            (
+                "start --db-password MARK --port 80",
+                "'start --db-password … --port 80'",
+            ),
+            (
+                "server -port 80 -u www-data",
+                "'server -port 80 -u www-data'",
+            ),
+        ] {
+            assert_eq!(quoted(command), expected);
+        }
+    }
 }

@@ -7,6 +7,11 @@
 /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html>). The first
 /// row that fits; none where the error says it itself.
 pub(super) fn what_to_do(error: &str) -> Option<&'static str> {
+    // What a container is called says nothing.
+    let named = error.strip_prefix("container ");
+    let error = named
+        .and_then(|rest| rest.split_once(": "))
+        .map_or(error, |(_, said)| said);
     let lower = error.to_lowercase();
     let says = |sign: &&str| lower.contains(sign);
     ADVICE
@@ -43,8 +48,15 @@ const ADVICE: &[(&[&str], &str)] = &[
         "ECS's service-linked role AWSServiceRoleForECS, or the service's own role, needs that permission",
     ),
     (
-        &["kms", "denied|not allowed|not authorized"],
+        &[
+            "kms:|access to kms|kms key|kmsaccessdenied|ciphertext",
+            "denied|not allowed|not authorized",
+        ],
         "the task's execution role must be allowed kms:Decrypt with that key",
+    ),
+    (
+        &["accessdenied|not authorized", "resource-based policy"],
+        "the resource's own policy must let the task's execution role in",
     ),
     (
         &["accessdenied|not authorized"],
@@ -97,11 +109,11 @@ const ADVICE: &[(&[&str], &str)] = &[
         "the directory (rootDirectory) does not exist in the file system: create it, or use an access point",
     ),
     (
-        &["efs|mount.nfs", "access denied"],
+        &["efs utils|.efs.|mount.nfs|file system", "access denied"],
         "the file system's policy, or its access point, must let the task's role in (authorizationConfig, transitEncryption)",
     ),
     (
-        &["efs|mount.nfs"],
+        &["efs utils|.efs.|mount.nfs"],
         "the file system needs a mount target in the tasks' Availability Zones, and its security group must let the tasks in on port 2049",
     ),
     (
@@ -138,6 +150,10 @@ const ADVICE: &[(&[&str], &str)] = &[
     (
         &["permission denied", "cannotstart|cannotcreate|oci runtime"],
         "the program that entryPoint and command name must be executable (chmod +x)",
+    ),
+    (
+        &["port is already allocated|address already in use"],
+        "another task or program on the instance has that host port: use hostPort 0 or awsvpc",
     ),
     (
         &["bind source path|mount config"],
@@ -200,7 +216,7 @@ const ADVICE: &[(&[&str], &str)] = &[
     ),
     // The service's own settings.
     (
-        &["service connect|namespace"],
+        &["service connect|the namespace|namespacenotfound"],
         "the namespace of the service's Service Connect configuration must exist in this Region",
     ),
     (
@@ -231,7 +247,7 @@ const ADVICE: &[(&[&str], &str)] = &[
         "ECS tries again by itself: other deployments or tools of the account use the same quota",
     ),
     (
-        &["maintenance|host ec2"],
+        &["performing maintenance|scheduled maintenance|host ec2"],
         "the host that they ran on went away: deploy again",
     ),
     (
@@ -263,6 +279,18 @@ mod tests {
             for sign in *signs {
                 assert_eq!(*sign, sign.to_lowercase());
             }
+        }
+    }
+
+    #[test]
+    fn what_people_call_their_things_is_no_sign() {
+        for error in [
+            "container efs-sync: it failed",
+            "image repo/kms-proxy:1 was denied a wish",
+            "image repo/maintenance:1 went away",
+            "container namespace-controller: it failed",
+        ] {
+            assert_eq!(what_to_do(error), None, "{error}");
         }
     }
 

@@ -47,7 +47,7 @@ impl Evidence {
         let said = said_by_ecs(event);
         let said = text::cut(said.trim_end_matches('.'), REASON_LIMIT_CHARS);
         let is_check = event.contains(" is unhealthy in ");
-        let advice = what_to_do(event).map(str::to_owned);
+        let advice = what_to_do(&said).map(str::to_owned);
         let is_stuck = event.contains("service deployment configuration");
         let advice = advice.or_else(|| Some(self.stuck.filter(|_| is_stuck)?.to_string()));
         let advice = advice.or_else(|| is_check.then(|| self.on_target_group(&said)));

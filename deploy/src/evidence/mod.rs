@@ -41,6 +41,8 @@ pub struct Evidence {
     pub containers: Vec<ContainerFacts>,
     /// The last lines of the container that failed, oldest first.
     pub log: Vec<String>,
+    /// So many of the first of them are only searched for the error, and not shown.
+    pub log_unshown: usize,
     /// Why there are none, or where they are, as a part of a sentence.
     pub log_elsewhere: Option<String>,
     /// The last lines that the function of the lifecycle hook that failed has logged since the start, oldest first.
@@ -129,11 +131,19 @@ impl Evidence {
             && reason(&with_facts) == reason(known)
     }
 
+    /// Keeps `lines`, oldest first, of which the last `shown` are shown.
+    pub fn keep_log(&mut self, lines: Vec<String>, shown: u32) {
+        let shown = usize::try_from(shown).unwrap_or(usize::MAX);
+        self.log_unshown = lines.len().saturating_sub(shown);
+        self.log = lines;
+    }
+
     /// Takes over what `known` knows of their revision and their log.
     pub fn explain_by(&mut self, known: &Self) {
         self.containers.clone_from(&known.containers);
         self.task_memory.clone_from(&known.task_memory);
         self.log.clone_from(&known.log);
+        self.log_unshown = known.log_unshown;
         self.log_elsewhere.clone_from(&known.log_elsewhere);
     }
 
@@ -209,7 +219,7 @@ impl Evidence {
         const TITLE: &str = "\nThe log of the container ends:";
         let mut left = room.saturating_sub(TITLE.len());
         let mut lines: Vec<String> = Vec::new();
-        for line in self.log.iter().rev() {
+        for line in self.log.iter().skip(self.log_unshown).rev() {
             let line = format!("\n  {}", shown(line.trim_end()));
             if line.len() > left {
                 break;

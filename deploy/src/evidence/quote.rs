@@ -81,9 +81,53 @@ fn without_ids(message: &str) -> String {
     kept.collect::<Vec<_>>().join(" ")
 }
 
+/// The same text for tasks that stopped for the same reason: their texts differ in the ids of requests, sessions,
+/// tasks and network interfaces, and in addresses. A word with so many digits that is no number is one.
+pub(super) fn same_for_all(text: &str) -> String {
+    let is_id = |word: &&str| {
+        let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+        let digits = word.bytes().filter(u8::is_ascii_digit).count();
+        digits >= 4 && digits < word.len()
+    };
+    let words = text.split([' ', '/', ',', '>']);
+    let kept: Vec<&str> = words.filter(|word| !is_id(word)).collect();
+    kept.join(" ")
+}
+
 /// AWS's text in one line, without what only its engineers need.
 pub(super) fn plain(text: &str) -> String {
-    with_short_target_group(&without_retries(&without_pointers(&one_line(text))))
+    let line = without_pointers(&one_line(text));
+    with_short_target_group(&without_retries(&without_layers(&line)))
+}
+
+/// Without the names of the layers of AWS's own code that an error has come through, and without the id of its
+/// request: what was denied stands behind them.
+fn without_layers(line: &str) -> String {
+    const LAYERS: [&str; 2] = [
+        "unable to pull secrets or registry auth: ",
+        "execution resource retrieval failed: ",
+    ];
+    let mut line = line.to_owned();
+    for layer in LAYERS {
+        line = line.replace(layer, "");
+    }
+    for (begin, end) in [
+        ("https response error StatusCode: ", ", RequestID: "),
+        ("RequestID: ", ", "),
+    ] {
+        if let Some(from) = line.find(begin)
+            && let Some(length) = line[from + begin.len()..].find(end)
+            && length < 64
+        {
+            let kept = if begin == "RequestID: " {
+                ""
+            } else {
+                "RequestID: "
+            };
+            line.replace_range(from..from + begin.len() + length + end.len(), kept);
+        }
+    }
+    line
 }
 
 /// Without the sentences that only tell where to read on, which ECS appends.
@@ -206,6 +250,40 @@ mod tests {
         ] {
             assert_eq!(said_by_ecs(event), said);
         }
+    }
+
+    #[test]
+    fn tasks_that_stopped_for_one_reason_say_the_same_whatever_their_ids_are() {
+        for (one, other) in [
+            (
+                "dial tcp 10.0.1.17:53412->10.0.0.2:443: i/o timeout",
+                "dial tcp 10.0.2.31:41222->10.0.0.2:443: i/o timeout",
+            ),
+            (
+                "User: arn:aws:sts::1:assumed-role/r/0123456789abcdef is not authorized",
+                "User: arn:aws:sts::1:assumed-role/r/fedcba9876543210 is not authorized",
+            ),
+        ] {
+            assert_eq!(same_for_all(one), same_for_all(other));
+        }
+        for (one, other) in [
+            ("exited with code 1", "exited with code 137"),
+            ("unhealthy (port 8080)", "unhealthy (port 9090)"),
+            ("app:v1 not found", "app:v2 not found"),
+        ] {
+            assert_ne!(same_for_all(one), same_for_all(other));
+        }
+    }
+
+    #[test]
+    fn what_was_denied_stands_near_the_beginning() {
+        assert_eq!(
+            plain(
+                "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: service call has been retried 1 time(s): failed to fetch secret x: operation error Secrets Manager: GetSecretValue, https response error StatusCode: 400, RequestID: 1b2c-3d, api error AccessDeniedException: User: y is not authorized to perform: secretsmanager:GetSecretValue"
+            ),
+            "ResourceInitializationError: unable to retrieve secret from asm: failed to fetch secret x: operation error Secrets Manager: GetSecretValue, api error AccessDeniedException: User: y is not authorized to perform: secretsmanager:GetSecretValue"
+        );
+        assert_eq!(plain("RequestID: none"), "RequestID: none");
     }
 
     #[test]

@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::quote::plain;
+use super::quote::{plain, same_for_all};
 use super::{Evidence, StoppedContainer, StoppedTask};
 use crate::containers::ContainerFacts;
 use crate::exit_code::{SIGKILL, SIGTERM};
@@ -41,15 +41,18 @@ enum Telling {
 }
 
 impl StoppedContainer {
+    /// ECS's text on it; none if that only says that another container is the cause.
     fn reason(&self) -> Option<&str> {
-        self.reason
-            .as_deref()
-            .filter(|text| !text.trim().is_empty())
+        let says = |text: &&str| !text.trim().is_empty() && !text.contains("dependency graph:");
+        self.reason.as_deref().filter(says)
     }
 
-    fn telling(&self) -> Telling {
+    fn telling(&self, facts: &[ContainerFacts]) -> Telling {
+        let mut known = facts.iter();
+        let is_to_end = known.any(|one| one.name == self.name && one.is_to_end);
         match self.exit_code {
             _ if self.reason().is_some() => Telling::Reason,
+            Some(0) if is_to_end => Telling::Nothing,
             None => Telling::Nothing,
             Some(SIGTERM) => Telling::Terminated,
             Some(0) => Telling::Exited,
@@ -89,10 +92,12 @@ impl StoppedTask {
         let counting: Vec<&StoppedContainer> = self.containers.iter().filter(can_end_it).collect();
         let all: Vec<&StoppedContainer> = self.containers.iter().collect();
         let best = |containers: &[&StoppedContainer]| {
-            let rank = containers.iter().map(|one| one.telling()).max()?;
+            let rank = containers.iter().map(|one| one.telling(facts)).max()?;
             Some((
                 rank,
-                containers.iter().position(|one| one.telling() == rank)?,
+                containers
+                    .iter()
+                    .position(|one| one.telling(facts) == rank)?,
             ))
         };
         match best(&counting) {
@@ -190,19 +195,23 @@ impl Evidence {
     /// The stopped tasks by why they stopped, what stopped most of them first, and of as many the closest
     /// to the root.
     pub(super) fn groups(&self) -> Vec<Group<'_>> {
-        let mut by_text: BTreeMap<(Depth, String), Vec<&StoppedTask>> = BTreeMap::new();
+        let mut by_text: BTreeMap<(Depth, String), (String, Vec<&StoppedTask>)> = BTreeMap::new();
         for task in &self.stopped {
             let (depth, text) = (
                 task.depth(&self.containers),
                 task.stop_text(&self.containers),
             );
             if !text.trim().is_empty() {
-                by_text.entry((depth, text)).or_default().push(task);
+                // The same cause names other tasks, requests and addresses each time.
+                let (_, tasks) = by_text
+                    .entry((depth, same_for_all(&text)))
+                    .or_insert_with(|| (text, Vec::new()));
+                tasks.push(task);
             }
         }
         let groups = by_text.into_iter();
         let mut groups: Vec<Group> = groups
-            .map(|((depth, text), tasks)| Group { depth, text, tasks })
+            .map(|((depth, _), (text, tasks))| Group { depth, text, tasks })
             .collect();
         groups.sort_by_key(|group| (Reverse(group.tasks.len()), group.depth));
         groups

@@ -124,7 +124,7 @@ impl Run<'_> {
     }
 
     /// Somebody has deployed since a try has registered what it made from what the services ran then.
-    fn changed_while_waiting(&self, waiting: &Waiting, plan: &Plan) -> Vec<Refusal> {
+    fn changed_while_waiting(waiting: &Waiting, plan: &Plan) -> Vec<Refusal> {
         let services = plan.services.iter().zip(&waiting.set_to);
         let changed = services.filter_map(|(service, before)| {
             let own = plan.families.get(service.family)?.own.as_ref()?;
@@ -161,7 +161,7 @@ impl Run<'_> {
                 self.spec, &plan,
             ))));
         }
-        let changed = self.changed_while_waiting(waiting, &plan);
+        let changed = Self::changed_while_waiting(waiting, &plan);
         if !changed.is_empty() {
             return Err(Refused::from(self.refused(&changed)));
         }
