@@ -20,6 +20,7 @@ mod events;
 mod failures;
 mod fits;
 mod followable;
+mod herd;
 mod hosts;
 mod image_names;
 mod installed;

@@ -3,9 +3,9 @@
 use super::aws_errors::what_to_do;
 use super::quote::{one_line, quoted_line};
 use super::stopped::{Depth, Group};
-use super::{Evidence, StoppedContainer};
+use super::{Evidence, StoppedContainer, StoppedTask};
 use crate::containers::ContainerFacts;
-use crate::exit_code::{NOT_FOUND, NOT_RUNNABLE, SIGKILL, meaning};
+use crate::exit_code::{NOT_FOUND, NOT_RUNNABLE, SIGKILL, SIGTERM, meaning};
 use crate::log_line::error_line;
 use crate::text;
 
@@ -73,7 +73,7 @@ impl Evidence {
         let mut advice: Vec<String> = Vec::new();
         match code.filter(|_| group.depth == Depth::ExitCode) {
             Some(SIGKILL) if task.stop_code == "EssentialContainerExited" => {
-                advice.push(self.on_kill());
+                advice.push(self.on_kill(task, container));
             }
             Some(code) => advice.extend(self.on_code(code, container)),
             None => advice.extend(what_to_do(&group.text).map(str::to_owned)),
@@ -98,8 +98,8 @@ impl Evidence {
     }
 
     /// A container that was killed, and by whom as far as that shows. ECS kills what does not stop in time after
-    /// it was asked to; the group of such tasks is the scheduler's, unless another container of theirs exited.
-    fn on_kill(&self) -> String {
+    /// another container has ended the task.
+    fn on_kill(&self, task: &StoppedTask, killed: Option<&StoppedContainer>) -> String {
         let log = self.log.iter().map(|line| line.to_lowercase());
         let mut log = log.flat_map(|line| OUT_OF_MEMORY.map(|sign| line.contains(sign)));
         let memory = self
@@ -108,9 +108,25 @@ impl Evidence {
         if log.any(|says| says) {
             return format!("it was killed (SIGKILL) because its memory was used up{memory}");
         }
-        format!(
-            "it was killed (SIGKILL), and not by ECS, which had not asked it to stop: most often its memory was used up{memory}"
-        )
+        let mut others = task.containers.iter().filter(|one| {
+            let mut facts = self.containers.iter();
+            let can_end = facts.any(|facts| facts.name == one.name && facts.is_essential);
+            can_end && Some(&one.name) != killed.map(|killed| &killed.name)
+        });
+        // Who ends with SIGTERM was asked to stop, and so came later.
+        let other = others.find_map(|one| {
+            let code = one.exit_code.filter(|code| *code != SIGTERM)?;
+            Some((&one.name, code))
+        });
+        match other {
+            // Which of them came first, ECS does not show.
+            Some((name, code)) => format!(
+                "it was killed (SIGKILL): its memory was used up{memory}, or it did not stop in time after container {name} had exited (code {code})"
+            ),
+            None => format!(
+                "it was killed (SIGKILL), and not by ECS, which had not asked it to stop: most often its memory was used up{memory}"
+            ),
+        }
     }
 
     /// A container's health check is a command inside of it; a target group's is a port and a path.

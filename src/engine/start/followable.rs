@@ -52,8 +52,18 @@ impl Run<'_> {
             }
             match self.look_at_service_deployments(service, is_needed).await {
                 Ok(newest) => Ok(newest),
-                // The service itself shows as much as is needed.
-                Err(error) if !is_needed && !error.may_pass() => Ok(None),
+                // The service itself shows a rollback, too, as long as it lists the deployment that failed. What is
+                // throttled comes later; what this endpoint cannot answer may never come.
+                Err(error) if !is_needed && error.class != Class::Throttled => {
+                    if error.may_pass() {
+                        self.warn(format!(
+                            "{}: whether ECS rolls back could be seen in part only: {}",
+                            service.target,
+                            self.text(&error)
+                        ));
+                    }
+                    Ok(None)
+                }
                 Err(error) => {
                     let about = service.target.to_string();
                     Err(vec![self.refused_call(about, &error, false)])
