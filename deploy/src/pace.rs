@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::deployment::{Deployment, Service, Stage};
 use super::seen::Look;
-use super::token::short_hash;
+use super::text;
 use super::verdict::Verdict;
 
 /// At first, and whenever something has just changed.
@@ -68,7 +68,7 @@ impl Pace {
 
 /// `pause`, shortened by up to a fifth: by another part for each job and each time.
 pub fn jittered(pause: Duration, job: &str, time: u32) -> Duration {
-    let chance = u64::from_str_radix(&short_hash([job, &time.to_string()]), 16).unwrap_or(0);
+    let chance = u64::from(text::hash([job, &time.to_string()]));
     let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
     let most = millis / 100 * JITTER_PERCENT;
     Duration::from_millis(millis - chance % most.max(1))

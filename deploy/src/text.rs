@@ -33,6 +33,24 @@ pub fn last_part(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or(arn)
 }
 
+/// FNV-1a of `texts`, each with its end, in 32 bits: the same in each
+/// build, which tokens need.
+pub fn hash<'a>(texts: impl IntoIterator<Item = &'a str>) -> u32 {
+    const OFFSET_BASIS: u32 = 0x811c_9dc5;
+    const PRIME: u32 = 0x0100_0193;
+    let bytes = texts
+        .into_iter()
+        .flat_map(|text| text.bytes().chain(std::iter::once(0)));
+    bytes.fold(OFFSET_BASIS, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(PRIME)
+    })
+}
+
+/// The same as eight hexadecimal digits.
+pub fn short_hash<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+    format!("{:08x}", hash(texts))
+}
+
 /// A JSON parser's text without its `at line 1 column 2`, which callers write in their own way.
 pub fn without_position(error: &serde_json::Error) -> String {
     let text = error.to_string();
@@ -118,6 +136,13 @@ fn edit_distance(a: &[char], b: &[char]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hash_is_the_same_in_each_build_and_knows_where_a_text_ends() {
+        // FNV-1a's own test vector of one zero byte.
+        assert_eq!(hash([""]), 0x050c_5d1f);
+        assert_ne!(short_hash(["ab", "c"]), short_hash(["a", "bc"]));
+    }
 
     #[test]
     fn text_is_cut_between_characters_and_says_that_it_was() {

@@ -22,7 +22,6 @@ use crate::deploy::spec::{PreDeployTask, Target};
 use crate::deploy::task::{self, NotPlaced};
 use crate::deploy::text;
 use crate::deploy::time::human;
-use crate::deploy::token::short_hash;
 use crate::deploy::words;
 
 /// What ECS takes of each
@@ -448,7 +447,7 @@ fn client_token(job: &str) -> String {
     if job.len() <= CLIENT_TOKEN_LIMIT && job.is_ascii() {
         job.to_owned()
     } else {
-        short_hash([job])
+        text::short_hash([job])
     }
 }
 

@@ -14,11 +14,11 @@ mod under_way;
 
 pub use draft::{Draft, draft};
 pub use observed::{
-    DefinitionFile, Families, Observed, ObservedFamily, ObservedSchedule, ObservedService,
+    DefinitionFile, Families, Newest, Observed, ObservedFamily, ObservedSchedule, ObservedService,
     families, unsuitable,
 };
 pub use settle::{Verified, settle};
-pub use under_way::{Newest, seems_under_way};
+pub use under_way::seems_under_way;
 
 use std::time::Duration;
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::under_way::Newest;
 use crate::fit::Needs;
 use crate::images::ImageSource;
 use crate::refusal::{Refusal, ShortestRollout};
@@ -31,6 +30,13 @@ pub struct Observed {
     pub file: Option<DefinitionFile>,
     /// What runs the families on a schedule, if that is to be changed.
     pub schedules: Vec<ObservedSchedule>,
+}
+
+/// The newest service deployment of a service, as the list of them shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Newest {
+    /// `PENDING`, `IN_PROGRESS`, `SUCCESSFUL` and six more.
+    pub status: String,
 }
 
 /// A service, and what decides whether it can be deployed to.

@@ -7,13 +7,6 @@ use crate::seen::{DeploymentSeen, ServiceSeen};
 use crate::spec::{DeploySpec, IfDeploying};
 use crate::text;
 
-/// The newest service deployment of a service, as the list of them shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Newest {
-    /// `PENDING`, `IN_PROGRESS`, `SUCCESSFUL` and six more.
-    pub status: String,
-}
-
 /// Whether the service itself looks as if one were under way, as far as it shows that: worth a call more.
 pub fn seems_under_way(seen: &ServiceSeen) -> bool {
     let is_going_on = |primary: &DeploymentSeen| match primary.rollout_state.as_deref() {
@@ -74,6 +67,7 @@ fn goes_back(primary: &DeploymentSeen, failed: &DeploymentSeen) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::observed::Newest;
     use super::*;
     use crate::fit::Needs;
     use crate::testing::{spec, target};
