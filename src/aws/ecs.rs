@@ -978,10 +978,7 @@ fn needs(service: &Service) -> Needs {
     }
 }
 
-/// How long the service's strategy takes to shift traffic, in minutes
-/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LinearConfiguration.html>,
-/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CanaryConfiguration.html>).
-/// How long the most patient of the PAUSE hooks waits.
+/// How long the most patient of the PAUSE hooks waits, in minutes.
 fn pause_minutes(configuration: &DeploymentConfiguration) -> Option<i32> {
     /// What holds if a hook does not say
     /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-lifecycle-hooks.html>).
@@ -999,6 +996,9 @@ fn pause_minutes(configuration: &DeploymentConfiguration) -> Option<i32> {
         .max()
 }
 
+/// How long the service's strategy takes to shift traffic, in minutes
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LinearConfiguration.html>,
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CanaryConfiguration.html>).
 fn shift_minutes(configuration: &DeploymentConfiguration) -> i32 {
     const ALL_PERCENT: f64 = 100.0;
     let strategy = configuration

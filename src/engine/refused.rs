@@ -9,6 +9,8 @@ pub(super) struct Refused {
     pub(super) cleanup: Cleanup,
     /// Why it may go on at another time, if it may and nothing was changed, as a sentence without its end.
     pub(super) may_wait: Option<String>,
+    /// A service may have been set to this job's revision: no revision of this job may go.
+    pub(super) may_be_set: bool,
 }
 
 /// AWS throttles, or was unavailable through all retries, before anything was changed.
@@ -29,6 +31,7 @@ impl From<Failure> for Refused {
             may_wait: why_to_wait(&failure),
             failure,
             cleanup: Cleanup::default(),
+            may_be_set: false,
         }
     }
 }
@@ -43,6 +46,7 @@ impl Refused {
                 unused,
                 ..Cleanup::default()
             },
+            may_be_set: false,
         }
     }
 

@@ -103,6 +103,7 @@ impl Run<'_> {
                 Err(Refused {
                     // Another look may show it, and nothing is done before one does.
                     may_wait: error.may_pass().then(|| about.clone()),
+                    may_be_set: true,
                     ..Refused::from(self.of_call(&about, &error, true))
                 })
             }
@@ -118,12 +119,13 @@ impl Run<'_> {
         let revisions = own_arns(&targets);
         let set = self.set_each(job, targets, prior).await;
         set.map_err(|not_set| {
-            let unused = if not_set.is_unused {
-                revisions
-            } else {
-                Vec::new()
-            };
-            Refused::with_unused(not_set.failure, unused)
+            if not_set.is_unused {
+                return Refused::with_unused(not_set.failure, revisions);
+            }
+            Refused {
+                may_be_set: true,
+                ..Refused::from(not_set.failure)
+            }
         })
     }
 

@@ -181,6 +181,7 @@ impl Run<'_> {
                         may_wait: error
                             .may_pass()
                             .then(|| format!("{about}: {}", self.text(&error))),
+                        may_be_set: true,
                         ..Refused::from(self.of_call(&about, &error, true))
                     });
                 }

@@ -68,6 +68,28 @@ async fn throttling_that_outlasts_the_limit_is_the_systems_fault_and_changes_not
 }
 
 #[tokio::test]
+async fn an_update_that_may_have_been_made_is_never_called_no_change_and_its_revision_stays() {
+    for throttled_before in [0, 45] {
+        let world = World::new();
+        let faults = world.simulator.faults();
+        // A try that is only throttled has registered the revision before.
+        if throttled_before > 0 {
+            faults.throttle("UpdateService", throttled_before);
+        }
+        faults.server_error("UpdateService", 100_000);
+        let (answers, _) = deployed(&world, json!({"DeploymentTimeout": 12})).await;
+        let (_, message) = failure(answers.last().unwrap());
+        assert!(
+            message.contains("app:2 is registered; look whether the service was set to it."),
+            "{message}"
+        );
+        assert_eq!(world.count("DeregisterTaskDefinition"), 0, "{message}");
+        let active = world.simulator.ecs().active_revisions("app");
+        assert_eq!(active.len(), 2, "{active:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_wrong_beside_what_may_pass_is_reported_at_once() {
     let world = World::new();
     world.simulator.faults().throttle("DescribeServices", 1000);

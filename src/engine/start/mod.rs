@@ -73,10 +73,13 @@ impl Run<'_> {
                 Err(refused) => refused,
             };
             let Some(why) = refused.may_wait.clone() else {
+                // What tries before this one have registered is of no use to anybody either.
                 let unused = &mut refused.cleanup.unused;
                 let is_among = |one: &String| unused.iter().any(|arn| text::last_part(arn) == one);
                 waiting.registered.retain(|one| !is_among(one));
-                unused.extend(waiting.registered);
+                if !refused.may_be_set {
+                    unused.extend(waiting.registered);
+                }
                 return Err(refused);
             };
             self.note_registered(&mut waiting, &refused);
