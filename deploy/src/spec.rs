@@ -203,6 +203,33 @@ pub struct DeploySpec {
 }
 
 impl DeploySpec {
+    /// What holds if only the `targets` are named.
+    pub fn of(targets: Vec<Target>) -> Self {
+        Self {
+            targets,
+            file_name: FILE_NAME_DEFAULT.to_owned(),
+            file_is_named: false,
+            input_artifact: None,
+            timeout: Duration::from_hours(1),
+            base: BaseFrom::Service,
+            failure_threshold: FailureThreshold::Auto,
+            if_deploying: IfDeploying::Replace,
+            wait_for: WaitFor::Complete,
+            rollback: true,
+            dry_run: false,
+            verify_images: true,
+            pin_digests: false,
+            container: None,
+            pipeline_execution_id: None,
+            region: None,
+            role: None,
+            pre_deploy: None,
+            keep_revisions: None,
+            scheduled_tasks: false,
+            log_lines: 20,
+        }
+    }
+
     /// `web on prod`, or all of them, as messages about the whole deployment start.
     pub fn about(&self) -> String {
         let targets: Vec<String> = self.targets.iter().map(ToString::to_string).collect();

@@ -2,12 +2,9 @@
 //! Values that several unit tests need.
 
 use crate::deployment::{Deployment, Ours, Service, Stage};
-use crate::region::Region;
 use crate::revision::Revision;
 use crate::seen::Look;
-use crate::spec::{
-    BaseFrom, DeploySpec, FailureThreshold, IfDeploying, PreDeployTask, Target, WaitFor,
-};
+use crate::spec::{DeploySpec, PreDeployTask, Target};
 use crate::time::Timestamp;
 use crate::verdict::{Progress, Verdict};
 use std::time::Duration;
@@ -19,27 +16,9 @@ pub(crate) const LIMIT: Duration = Duration::from_hours(1);
 
 pub(crate) fn spec(rollback: bool) -> DeploySpec {
     DeploySpec {
-        targets: vec![target(0)],
-        file_name: String::new(),
-        file_is_named: false,
-        input_artifact: None,
         timeout: LIMIT,
-        base: BaseFrom::Service,
         rollback,
-        dry_run: false,
-        verify_images: false,
-        pin_digests: false,
-        container: None,
-        pipeline_execution_id: None,
-        region: None::<Region>,
-        role: None,
-        pre_deploy: None,
-        keep_revisions: None,
-        scheduled_tasks: false,
-        log_lines: 20,
-        failure_threshold: FailureThreshold::Auto,
-        if_deploying: IfDeploying::Replace,
-        wait_for: WaitFor::Complete,
+        ..DeploySpec::of(vec![target(0)])
     }
 }
 

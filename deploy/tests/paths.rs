@@ -14,9 +14,7 @@ use deploy::machine::{End, Event, Next, Observed, StopReason, next, record};
 use deploy::revision::Revision;
 use deploy::rollback::{Answer, ROLLBACK_ALLOWANCE, Way};
 use deploy::seen::{DeploymentSeen, Look, ServiceDeploymentSeen, ServiceSeen};
-use deploy::spec::{
-    BaseFrom, DeploySpec, FailureThreshold, IfDeploying, PreDeployTask, Target, WaitFor,
-};
+use deploy::spec::{DeploySpec, PreDeployTask, Target};
 use deploy::time::Timestamp;
 use deploy::token::{TOKEN_LIMIT_BYTES, decode, encode};
 use deploy::verdict::{TaskVerdict, Verdict};
@@ -71,31 +69,14 @@ fn arn(revision: &str) -> String {
 
 fn spec(services: usize, rollback: bool) -> DeploySpec {
     DeploySpec {
-        targets: (0..services).map(target).collect(),
-        file_name: "imagedefinitions.json".to_owned(),
-        file_is_named: false,
-        input_artifact: None,
         timeout: LIMIT,
-        base: BaseFrom::Service,
         rollback,
-        dry_run: false,
-        verify_images: true,
-        pin_digests: false,
-        container: None,
-        pipeline_execution_id: None,
-        region: None,
-        role: None,
         pre_deploy: Some(PreDeployTask {
             container: "app".to_owned(),
             command: Vec::new(),
             timeout: TASK_LIMIT,
         }),
-        keep_revisions: None,
-        scheduled_tasks: false,
-        log_lines: 20,
-        failure_threshold: FailureThreshold::Auto,
-        if_deploying: IfDeploying::Replace,
-        wait_for: WaitFor::Complete,
+        ..DeploySpec::of((0..services).map(target).collect())
     }
 }
 

@@ -13,7 +13,7 @@ use deploy::judge::verdict;
 use deploy::outside::shown;
 use deploy::revision::Revision;
 use deploy::seen::{DeploymentSeen, EventSeen, Look, ServiceDeploymentSeen, ServiceSeen};
-use deploy::spec::{BaseFrom, DeploySpec, FailureThreshold, IfDeploying, Target, WaitFor};
+use deploy::spec::{DeploySpec, Target};
 use deploy::task_definition::{Described, LogPlace};
 use deploy::time::Timestamp;
 use deploy::words;
@@ -197,27 +197,8 @@ fn evidence(situation: &Value, look: &Look) -> Evidence {
 
 fn spec(rollback: bool) -> DeploySpec {
     DeploySpec {
-        targets: Vec::new(),
-        file_name: String::new(),
-        file_is_named: false,
-        input_artifact: None,
-        timeout: Duration::from_hours(1),
-        base: BaseFrom::Service,
         rollback,
-        dry_run: false,
-        verify_images: false,
-        pin_digests: false,
-        container: None,
-        pipeline_execution_id: None,
-        region: None,
-        role: None,
-        pre_deploy: None,
-        keep_revisions: None,
-        scheduled_tasks: false,
-        log_lines: 20,
-        failure_threshold: FailureThreshold::Auto,
-        if_deploying: IfDeploying::Replace,
-        wait_for: WaitFor::Complete,
+        ..DeploySpec::of(Vec::new())
     }
 }
 

@@ -20,13 +20,13 @@ impl Run<'_> {
     /// least once.
     pub(super) async fn follow(&self, mut deployment: Deployment, until: Timestamp) -> Report {
         let mut due = Next::Look;
-        let mut pace = Pace::default();
+        let mut rhythm = Pace::default();
         loop {
             let event = match due {
                 Next::Look => self.observe(&deployment).await,
                 Next::Pause { may_end } => {
                     let now = self.now();
-                    let pause = pace.pause(&deployment, until.since(now));
+                    let pause = rhythm.pause(&deployment, until.since(now));
                     if may_end {
                         self.last_checkpoint
                             .set(Checkpoint::At(Box::new(deployment.clone())));

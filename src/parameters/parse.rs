@@ -182,7 +182,7 @@ fn partitions_agree(region: Option<&Region>, role: Option<&AssumedRole>, problem
 
 #[cfg(test)]
 mod tests {
-    use crate::deploy::spec::{FailureThreshold, IfDeploying, WaitFor};
+    use crate::deploy::spec::FailureThreshold;
     use serde_json::{Value, json};
 
     use super::*;
@@ -213,32 +213,10 @@ mod tests {
     fn two_names_suffice_and_the_rest_has_defaults() {
         assert_eq!(
             spec(r#"{"ClusterName": "prod", "ServiceName": "web"}"#),
-            DeploySpec {
-                targets: vec![Target {
-                    cluster: "prod".to_owned(),
-                    service: "web".to_owned()
-                }],
-                file_name: "imagedefinitions.json".to_owned(),
-                file_is_named: false,
-                input_artifact: None,
-                timeout: Duration::from_hours(1),
-                base: BaseFrom::Service,
-                rollback: true,
-                dry_run: false,
-                verify_images: true,
-                pin_digests: false,
-                container: None,
-                pipeline_execution_id: None,
-                region: None,
-                role: None,
-                pre_deploy: None,
-                keep_revisions: None,
-                scheduled_tasks: false,
-                log_lines: 20,
-                failure_threshold: FailureThreshold::Auto,
-                if_deploying: IfDeploying::Replace,
-                wait_for: WaitFor::Complete,
-            }
+            DeploySpec::of(vec![Target {
+                cluster: "prod".to_owned(),
+                service: "web".to_owned()
+            }])
         );
     }
 
