@@ -63,7 +63,7 @@ impl Observer for Seen {
         let primary = look.service().and_then(|service| service.primary());
         let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let (Some(state), Some(primary)) = (place.and_then(|one| states.get_mut(one)), primary) {
-            *state = format!("{} of {} run", primary.running, primary.desired);
+            *state = format!("at {} of {} tasks", primary.running, primary.desired);
         }
     }
 }
