@@ -483,9 +483,7 @@ impl Refusal {
         } else {
             self.kind() == FailureKind::SystemUnavailable
         };
-        let sentence = self.to_string();
-        let (why, _) = sentence.split_once(". ").unwrap_or((&sentence, ""));
-        passes.then(|| why.trim_end_matches('.').to_owned())
+        passes.then(|| text::first_sentence(&self.to_string()).to_owned())
     }
 
     /// Whether `next`, which comes after it, is listed under the same heading.

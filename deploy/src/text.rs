@@ -99,6 +99,20 @@ pub fn listed<S: AsRef<str>>(items: &[S]) -> String {
     }
 }
 
+/// The first sentence of `text`, without its full stop. What AWS says stands in parentheses and may have several.
+pub fn first_sentence(text: &str) -> &str {
+    let mut depth = 0_usize;
+    for (at, c) in text.char_indices() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            '.' if depth == 0 && text[at + 1..].starts_with(' ') => return &text[..at],
+            _ => {}
+        }
+    }
+    text.trim_end_matches('.')
+}
+
 /// The one of `known` that `written` was most likely meant to be, if any is near.
 ///
 /// Near is: the same but for case and `-`/`_`, or at most a third of its letters away.
@@ -136,6 +150,22 @@ fn edit_distance(a: &[char], b: &[char]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sentence_ends_at_a_full_stop_that_is_not_in_parentheses() {
+        for (text, first) in [
+            ("a call failed. Nothing was changed.", "a call failed"),
+            (
+                "a call failed (Unavailable. Try again later.). Nothing.",
+                "a call failed (Unavailable. Try again later.)",
+            ),
+            ("version 1.2 (x) failed.", "version 1.2 (x) failed"),
+            ("cut off (in it. More", "cut off (in it. More"),
+            ("", ""),
+        ] {
+            assert_eq!(first_sentence(text), first);
+        }
+    }
 
     #[test]
     fn a_hash_is_the_same_in_each_build_and_knows_where_a_text_ends() {

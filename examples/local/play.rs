@@ -174,6 +174,8 @@ fn running_now(artifact: &Artifact) -> Value {
                 "essential": true,
                 "portMappings": [{"containerPort": 8080}],
                 "environment": [{"name": "STAGE", "value": "prod"}],
+                "healthCheck": {"command":
+                    ["CMD-SHELL", "curl -f http://localhost:8080/health || exit 1"]},
                 "logConfiguration": {"logDriver": "awslogs", "options": {
                     "awslogs-group": "/ecs/app", "awslogs-region": simulator::REGION,
                     "awslogs-stream-prefix": "ecs"}},

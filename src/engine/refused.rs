@@ -2,6 +2,7 @@
 
 use crate::deploy::cleanup::Cleanup;
 use crate::deploy::failure::{Failure, FailureKind};
+use crate::deploy::text;
 
 /// The failure to answer with, and what is to be cleaned up after it.
 pub(super) struct Refused {
@@ -15,14 +16,8 @@ pub(super) struct Refused {
 
 /// AWS throttles, or was unavailable through all retries, before anything was changed.
 fn why_to_wait(failure: &Failure) -> Option<String> {
-    if failure.kind != FailureKind::SystemUnavailable {
-        return None;
-    }
-    let (why, _) = failure
-        .message
-        .split_once(". ")
-        .unwrap_or((&failure.message, ""));
-    Some(why.trim_end_matches('.').to_owned())
+    let may_pass = failure.kind == FailureKind::SystemUnavailable;
+    may_pass.then(|| text::first_sentence(&failure.message).to_owned())
 }
 
 impl From<Failure> for Refused {

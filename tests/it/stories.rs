@@ -725,7 +725,17 @@ async fn aws_unavailable_before_any_change_is_the_systems_fault() {
     let answer = world.deploy(json!({"DeploymentTimeout": 3})).await;
     let (kind, message) = failure(&answer);
     assert_eq!(kind, "SystemUnavailable");
-    assert!(message.contains("and nothing was changed"), "{message}");
+    assert!(
+        message.contains(
+            ". The start has waited for 3 min, and nothing was changed: start the action again."
+        ),
+        "{message}"
+    );
+    assert_eq!(
+        message.matches('(').count(),
+        message.matches(')').count(),
+        "{message}"
+    );
     assert_eq!(world.revisions(), 1);
 }
 
