@@ -45,6 +45,7 @@ pub(crate) async fn run(programs: &Programs) {
         ],
     );
     for herd in HERDS {
+        let least = herd - REGISTRATIONS_AT_ONCE;
         for program in programs.deploying() {
             let Ended {
                 succeeded,
@@ -65,9 +66,16 @@ pub(crate) async fn run(programs: &Programs) {
             if program == Program::Ours {
                 let all = format!("{succeeded} of {herd}");
                 table.aim(&format!("all of {herd} succeed"), &all, succeeded == herd);
+                // The least possible time once and a half, and a minute.
+                let most = u64::try_from(least * 3 / 2 + 60).unwrap_or(u64::MAX);
+                let took = last.as_secs();
+                table.aim(
+                    &format!("the last of {herd} ends within {most} s"),
+                    &format!("{took} s"),
+                    took <= most,
+                );
             }
         }
-        let least = herd - REGISTRATIONS_AT_ONCE;
         table.note(format!(
             "the last of {herd} registrations cannot come before {least} s; a rollout alone takes about half a minute"
         ));
