@@ -2,11 +2,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use simulator::artifacts::{self, Artifact};
-use simulator::ecs::ServiceSetup;
+use simulator::ecs::{Behaviour, ServiceSetup};
 use simulator::{Answer, Clock, Simulator, StartAction, TlsEndpoint};
+
+/// The image that every artifact names.
+const DEPLOYED: &str = "repo/app:v2";
 
 const BUCKET: &str = "artifacts";
 const KEY: &str = "pipeline/build/1.zip";
@@ -111,6 +115,27 @@ impl World {
     pub(crate) fn connections(&self) -> usize {
         let over_tls: usize = self.hosts.iter().map(TlsEndpoint::connections).sum();
         self.simulator.connections() + over_tls
+    }
+
+    /// What becomes of the tasks that are deployed.
+    pub(crate) fn new_tasks(&self, behaviour: Behaviour) {
+        self.simulator.ecs().image(DEPLOYED, behaviour);
+    }
+
+    /// How long ago the newest deployment of the service at this place ended, by ECS.
+    ///
+    /// # Panics
+    /// If it has not ended.
+    pub(crate) fn since_the_end_of(&self, place: usize) -> Duration {
+        let ecs = self.simulator.ecs();
+        let deployments = ecs.service_deployments("prod", &self.services[place]);
+        let ended = deployments
+            .iter()
+            .filter_map(|one| one["finishedAt"].as_f64())
+            .max_by(f64::total_cmp)
+            .expect("a deployment that has ended");
+        let now = Duration::from_millis(self.simulator.clock().now_ms().unsigned_abs());
+        now.saturating_sub(Duration::from_secs_f64(ended))
     }
 
     /// Its artifact is this.
