@@ -47,6 +47,7 @@ pub mod time;
 pub mod timeline;
 pub mod token;
 pub mod trouble;
+pub mod unchanged;
 pub mod variables;
 pub mod verdict;
 pub mod waiting;

@@ -117,6 +117,8 @@ pub enum StopReason {
 pub enum End {
     /// Every service serves this job's revision.
     Succeeded,
+    /// Nothing was deployed: every service serves what the new revision would be.
+    Unchanged,
     /// The service at this place failed.
     Failed {
         /// Its place.

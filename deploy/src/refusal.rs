@@ -7,7 +7,7 @@ use super::call::CallError;
 use super::failure::{Failure, FailureKind};
 use super::fit;
 use super::images::CacheRule;
-use super::revision::NotARevision;
+use super::revision::{NotARevision, Revision};
 use super::seen::Stuck;
 use super::spec::{BaseFrom, LONGEST_TIMEOUT, Target};
 use super::task_definition::Misfit;
@@ -143,13 +143,16 @@ pub enum Refusal {
     },
     /// Somebody has deployed while this start waited, and what it has registered was made from something else.
     #[error(
-        "{target}: {own}, which this job has registered, was made while the service was set to {before}; {now} has been deployed since, and was left alone: start the action again."
+        "{target}: {own}{} while the service was set to {before}; {now} has been deployed since, and was left alone: start the action again.",
+        if *.is_existing { " was chosen" } else { ", which this job has registered, was made" }
     )]
     ChangedWhileWaiting {
         /// Which.
         target: Target,
         /// This job's revision.
         own: String,
+        /// It was there before the job.
+        is_existing: bool,
         /// What the service was set to then.
         before: String,
         /// What it is set to now.
@@ -185,6 +188,56 @@ pub enum Refusal {
         family: String,
         /// What the service runs.
         runs: String,
+    },
+    /// A revision that is named is of another family than the service runs.
+    #[error(
+        "{target}: TaskDefinition is {revision}, and the service runs {runs}, of another family: name a revision of {}.",
+        .runs.family()
+    )]
+    RevisionOfOtherFamily {
+        /// Which service.
+        target: Target,
+        /// The revision that is named.
+        revision: Revision,
+        /// What the service runs.
+        runs: Revision,
+    },
+    /// Services of one family have different previous revisions.
+    #[error(
+        "the services have different previous revisions, {}: name one with TaskDefinition, or deploy them one by one.",
+        listed_previous(.0)
+    )]
+    DifferentPrevious(Vec<(Target, Revision)>),
+    /// ECS lists no completed deployment of another revision.
+    #[error(
+        "{target}: ECS lists no completed deployment that brought another revision than {runs} (TaskDefinition is previous): name the revision, as {}:1.",
+        .runs.family()
+    )]
+    NoPrevious {
+        /// Which service.
+        target: Target,
+        /// What the service is set to.
+        runs: Revision,
+    },
+    /// The revision that is named does not exist.
+    #[error("{target}: there is no revision {name} (TaskDefinition) in this account and Region.")]
+    NoRevision {
+        /// For which service.
+        target: Target,
+        /// As it is written.
+        name: String,
+    },
+    /// The revision that is to be deployed is not ACTIVE.
+    #[error(
+        "{target}: {revision} is {status}, and ECS starts nothing new from it: name an ACTIVE revision (TaskDefinition)."
+    )]
+    NotActiveRevision {
+        /// For which service.
+        target: Target,
+        /// Which.
+        revision: Revision,
+        /// What it is.
+        status: String,
     },
     /// Services of one family would get one revision, made from different ones.
     #[error(
@@ -414,6 +467,11 @@ impl Refusal {
             | Self::OutlastsTimeout { .. }
             | Self::SeveralFamilies { .. }
             | Self::OtherFamily { .. }
+            | Self::RevisionOfOtherFamily { .. }
+            | Self::DifferentPrevious(_)
+            | Self::NoPrevious { .. }
+            | Self::NoRevision { .. }
+            | Self::NotActiveRevision { .. }
             | Self::DifferentRevisions(_)
             | Self::Misfit(_)
             | Self::NoContainerForTask { .. }
@@ -448,11 +506,16 @@ impl Refusal {
             | Self::UnderWay { .. }
             | Self::ChangedWhileWaiting { .. }
             | Self::NotSetToARevision { .. }
+            | Self::RevisionOfOtherFamily { .. }
+            | Self::NoPrevious { .. }
+            | Self::NoRevision { .. }
+            | Self::NotActiveRevision { .. }
             | Self::DifferentRevisions(_)
             | Self::NotRegistered { .. } => Heading::None,
             Self::OutputWithoutLocation { .. }
             | Self::SeveralFamilies { .. }
             | Self::OtherFamily { .. }
+            | Self::DifferentPrevious(_)
             | Self::NoBase
             | Self::NoContainerForTask { .. }
             | Self::FailedBefore { .. }
@@ -463,6 +526,9 @@ impl Refusal {
             }
             Self::Unfit { base, .. } => Heading::Shared(match base {
                 BaseFrom::File(path) => format!("{path} does not fit: "),
+                BaseFrom::Existing(existing) => {
+                    format!("the revision that TaskDefinition names ({existing}) does not fit: ")
+                }
                 BaseFrom::Latest | BaseFrom::Service => {
                     "the family's newest revision (BaseRevision is latest) does not fit: "
                         .to_owned()
@@ -491,6 +557,13 @@ impl Refusal {
         let heading = self.heading(about);
         matches!(heading, Heading::Shared(_)) && heading == next.heading(about)
     }
+}
+
+fn listed_previous(previous: &[(Target, Revision)]) -> String {
+    let listed = previous
+        .iter()
+        .map(|(target, revision)| format!("{revision} of {target}"));
+    text::listed(&listed.collect::<Vec<_>>())
 }
 
 fn of_under_way(who: &str, is_rollback: bool, is_waited_for: bool) -> String {
@@ -558,7 +631,7 @@ mod tests {
     use crate::call::Class;
     use crate::deployment::{Service, Stage};
     use crate::revision::Revision;
-    use crate::testing::{deployment, target};
+    use crate::testing::{deployment, revision, target};
     use FailureKind::{Configuration, Job, RevisionUnavailable, SystemUnavailable};
 
     const ABOUT: &str = "s0 and s1 on prod";
@@ -731,9 +804,52 @@ mod tests {
                 "s0 on prod: no deployment of it can move: with minimumHealthyPercent 100 and maximumPercent 100 ECS has to run at least 2 and at most 2 of its 2 tasks, and can neither stop an old task nor start a new one. Lower the first or raise the second.",
             ),
             (
+                Refusal::RevisionOfOtherFamily {
+                    target: target(0),
+                    revision: revision(41),
+                    runs: Revision::parse("web:7").unwrap(),
+                },
+                Configuration,
+                "s0 on prod: TaskDefinition is app:41, and the service runs web:7, of another family: name a revision of web.",
+            ),
+            (
+                Refusal::DifferentPrevious(vec![
+                    (target(0), revision(41)),
+                    (target(1), revision(40)),
+                ]),
+                Configuration,
+                "s0 and s1 on prod: the services have different previous revisions, app:41 of s0 on prod and app:40 of s1 on prod: name one with TaskDefinition, or deploy them one by one.",
+            ),
+            (
+                Refusal::NoPrevious {
+                    target: target(0),
+                    runs: revision(41),
+                },
+                Configuration,
+                "s0 on prod: ECS lists no completed deployment that brought another revision than app:41 (TaskDefinition is previous): name the revision, as app:1.",
+            ),
+            (
+                Refusal::NoRevision {
+                    target: target(0),
+                    name: "app:99".to_owned(),
+                },
+                Configuration,
+                "s0 on prod: there is no revision app:99 (TaskDefinition) in this account and Region.",
+            ),
+            (
+                Refusal::NotActiveRevision {
+                    target: target(0),
+                    revision: revision(41),
+                    status: "INACTIVE".to_owned(),
+                },
+                Configuration,
+                "s0 on prod: app:41 is INACTIVE, and ECS starts nothing new from it: name an ACTIVE revision (TaskDefinition).",
+            ),
+            (
                 Refusal::ChangedWhileWaiting {
                     target: target(0),
                     own: "app:42".to_owned(),
+                    is_existing: false,
                     before: "app:41".to_owned(),
                     now: "app:43".to_owned(),
                 },
@@ -960,10 +1076,15 @@ mod tests {
             Refusal::Image(UnusableImage::NoDigest(_)) => 28,
             Refusal::Image(UnusableImage::ResemblesEcr(_)) => 29,
             Refusal::Image(UnusableImage::Platform(_)) => 30,
+            Refusal::RevisionOfOtherFamily { .. } => 34,
+            Refusal::DifferentPrevious(_) => 35,
+            Refusal::NoPrevious { .. } => 36,
+            Refusal::NoRevision { .. } => 37,
+            Refusal::NotActiveRevision { .. } => 38,
         }
     }
 
-    const NUMBERS: usize = 34;
+    const NUMBERS: usize = 39;
 
     #[test]
     fn each_refusal_has_its_kind_and_its_sentence() {

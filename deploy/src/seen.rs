@@ -98,6 +98,12 @@ impl ServiceSeen {
         newest_first.rfind(|one| one.task_definition == own_arn)
     }
 
+    /// The deployment that the service works on, if it brings the revision with the ARN `own_arn`.
+    pub fn primary_of(&self, own_arn: &str) -> Option<&DeploymentSeen> {
+        self.primary()
+            .filter(|primary| primary.task_definition == own_arn)
+    }
+
     /// What another revision than `own_arn` it lists a deployment of: the newest complete one, else the newest.
     pub fn newest_but(&self, own_arn: &str) -> Option<Revision> {
         let others = self.newest_first().into_iter();

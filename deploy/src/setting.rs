@@ -8,10 +8,11 @@ use super::call::{CallError, Class};
 use super::deployment::{Deployment, Ours, Owner, Rollback, Service, Stage};
 use super::failure::{Failure, FailureKind};
 use super::revision::Revision;
-use super::seen::{DeploymentSeen, ServiceSeen};
+use super::seen::{DeploymentSeen, Look, ServiceSeen};
 use super::spec::Target;
 use super::text;
 use super::time::Timestamp;
+use super::verdict::Verdict;
 use super::words::{Caller, failed_call, of_call};
 
 /// A service that is to be set to this job's revision.
@@ -32,8 +33,25 @@ pub struct TargetService {
     pub previous: Option<Revision>,
     /// What served then, if that was another one.
     pub served: Option<Revision>,
-    /// This delivery has registered the revision: no other can have deployed it.
-    pub is_fresh: bool,
+    /// Whose the revision is.
+    pub origin: Origin,
+}
+
+/// Whose a revision is, and which deployments of it are this job's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// This delivery has registered it: no other can have deployed it.
+    Fresh,
+    /// This job has, in another delivery: every deployment of it is the job's.
+    Registered,
+    /// It was there before the job. The job's deployments of it are those since it was chosen for this job, by an
+    /// earlier invocation; none if this one has chosen it.
+    Existing {
+        /// When that was.
+        chosen: Option<Timestamp>,
+        /// When the first event came.
+        came: Timestamp,
+    },
 }
 
 /// How far an earlier delivery of this job came with a service.
@@ -85,6 +103,17 @@ pub struct NotSet {
     pub is_unused: bool,
 }
 
+impl Origin {
+    /// Since when an earlier delivery of this job may have deployed the revision; none if none can have.
+    pub fn may_be_deployed_since(self) -> Option<Timestamp> {
+        match self {
+            Self::Fresh => None,
+            Self::Registered => Some(Timestamp::from_secs(0)),
+            Self::Existing { chosen, .. } => chosen,
+        }
+    }
+}
+
 impl TargetService {
     /// The service before it is set.
     pub fn untouched(&self) -> Service {
@@ -113,9 +142,27 @@ impl TargetService {
         }
     }
 
-    /// Our deployment of it, the first of several: who deploys our revision anew comes after this job.
+    /// Our deployment of it, the first of several: who deploys our revision anew comes after this job. Of a
+    /// revision that others have deployed before, it is what the service works on.
     pub fn own_deployment<'a>(&self, seen: &'a ServiceSeen) -> Option<&'a DeploymentSeen> {
-        seen.first_of(&self.own)
+        match self.origin {
+            Origin::Fresh | Origin::Registered => seen.first_of(&self.own),
+            Origin::Existing { .. } => seen.primary_of(&self.own),
+        }
+    }
+
+    /// From when the time of a deployment counts that was there when this delivery came.
+    pub fn counts_from(&self, created_at: Option<Timestamp>) -> Option<Timestamp> {
+        match self.origin {
+            Origin::Fresh | Origin::Registered => created_at,
+            // Somebody else may have begun it.
+            Origin::Existing { came, .. } => Some(created_at.map_or(came, |at| at.max(came))),
+        }
+    }
+
+    /// Whether its revision was there before this job.
+    pub fn is_existing(&self) -> bool {
+        matches!(self.origin, Origin::Existing { .. })
     }
 
     /// What it is set to, as `app:41`.
@@ -243,17 +290,24 @@ fn none_set(
             target.revision
         )
     } else {
-        let revisions = text::once(targets.iter().map(|one| one.revision.to_string()));
-        let are = if revisions.len() == 1 { "is" } else { "are" };
+        let registered = targets.iter().filter(|one| !one.is_existing());
+        let revisions = text::once(registered.map(|one| one.revision.to_string()));
         let no_other = if targets.len() == 1 {
             ""
         } else {
             " No other service was changed."
         };
+        let deregistered = match revisions.len() {
+            0 => String::new(),
+            count => format!(
+                " {}, registered for this job, {} being deregistered.",
+                text::listed(&revisions),
+                if count == 1 { "is" } else { "are" }
+            ),
+        };
         format!(
-            "The service was not changed: it is set to {}.{no_other} {}, registered for this job, {are} being deregistered.",
-            target.set_to(),
-            text::listed(&revisions)
+            "The service was not changed: it is set to {}.{no_other}{deregistered}",
+            target.set_to()
         )
     };
     NotSet {
@@ -333,6 +387,32 @@ fn rolling_back(
         cause,
     };
     deployment(job, Stage::RollingBack(rollback), services, started)
+}
+
+/// Services that are left as they are, because they serve already what would be deployed to them: `(which, set to what,
+/// as it was seen)`.
+pub fn unchanged<'p>(
+    job: &str,
+    services: impl IntoIterator<Item = (&'p Target, &'p Revision, &'p ServiceSeen)>,
+    now: Timestamp,
+) -> Deployment {
+    let services = services.into_iter().map(|(target, revision, seen)| {
+        let primary = seen.primary();
+        let mut service = Service::untouched(target.clone(), revision.clone(), None);
+        if let Some(primary) = primary {
+            service.ours = service.ours.named(primary.id.clone());
+        }
+        service.live.verdict = Some(Verdict::Serving {
+            desired: seen.desired,
+            running: primary.map_or(0, |one| one.running.min(seen.desired)),
+        });
+        service.live.look = Some(Look::Seen {
+            service: Box::new(seen.clone()),
+            service_deployment: None,
+        });
+        service
+    });
+    deployment(job, Stage::RollingOut, services.collect(), now)
 }
 
 fn deployment(job: &str, stage: Stage, services: Vec<Service>, started: Timestamp) -> Deployment {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::region::Region;
+use super::revision::Revision;
 use super::text;
 
 /// `DeploymentTimeout` is at most this long. With what follows a rollout it stays within the
@@ -57,6 +58,32 @@ pub enum BaseFrom {
     Latest,
     /// The task definition in this file of the artifact.
     File(String),
+    /// Nothing is made: a revision that there is, is deployed.
+    Existing(Existing),
+}
+
+/// Which revision that there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Existing {
+    /// This one.
+    Named {
+        /// Which.
+        revision: Revision,
+        /// As it is written: `app:41`, or its ARN.
+        name: String,
+    },
+    /// What the newest completed deployment before the present one brought, if that was another one.
+    Previous,
+}
+
+impl fmt::Display for Existing {
+    /// As it is written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Named { name, .. } => name,
+            Self::Previous => "previous",
+        })
+    }
 }
 
 /// What ends an action with success.
@@ -173,6 +200,8 @@ pub struct DeploySpec {
     pub failure_threshold: FailureThreshold,
     /// What to do if somebody else's deployment is under way.
     pub if_deploying: IfDeploying,
+    /// Succeed without a deployment if the new revision would equal the one that serves.
+    pub skip_if_unchanged: bool,
     /// What ends the action with success.
     pub wait_for: WaitFor,
     /// When a rollout fails or runs out of time and ECS is not rolling back by itself, roll back.
@@ -214,6 +243,7 @@ impl DeploySpec {
             base: BaseFrom::Service,
             failure_threshold: FailureThreshold::Auto,
             if_deploying: IfDeploying::Replace,
+            skip_if_unchanged: false,
             wait_for: WaitFor::Complete,
             rollback: true,
             dry_run: false,
@@ -227,6 +257,14 @@ impl DeploySpec {
             keep_revisions: None,
             scheduled_tasks: false,
             log_lines: 20,
+        }
+    }
+
+    /// Which revision is deployed that there is already, if none is made.
+    pub fn existing(&self) -> Option<&Existing> {
+        match &self.base {
+            BaseFrom::Existing(existing) => Some(existing),
+            BaseFrom::Service | BaseFrom::Latest | BaseFrom::File(_) => None,
         }
     }
 

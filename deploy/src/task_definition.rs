@@ -114,14 +114,26 @@ pub struct Registration {
     pub body: Map<String, Value>,
     /// The containers whose image was asked for.
     pub changes: Vec<ImageChange>,
-    /// It is made from a file: all of its images are new.
-    pub is_from_file: bool,
+    /// It is made from a file, or there already: all of its images are new to the service.
+    pub brings_all_images: bool,
 }
 
 /// The members of a task definition that name roles.
 const ROLES: [&str; 2] = ["executionRoleArn", "taskRoleArn"];
 
 impl Registration {
+    /// A revision that there is, which is not registered: it is deployed as it is.
+    pub fn as_it_is(base: &Base) -> Self {
+        let mut body = base.described.registrable();
+        let tags = Value::Array(base.described.tags.clone());
+        body.insert("tags".to_owned(), tags);
+        Self {
+            body,
+            changes: Vec::new(),
+            brings_all_images: true,
+        }
+    }
+
     /// The roles that it names: the member and the ARN.
     pub fn roles(&self) -> Vec<(&'static str, &str)> {
         let named = ROLES.into_iter().filter_map(|member| {
@@ -158,7 +170,7 @@ impl Registration {
 
     /// The images that it brings, each once: those asked for, or all of a file's.
     pub fn new_images(&self) -> Vec<String> {
-        let mut images: Vec<String> = if self.is_from_file {
+        let mut images: Vec<String> = if self.brings_all_images {
             self.all_images()
         } else {
             self.changes.iter().map(|one| one.to.clone()).collect()
@@ -334,9 +346,14 @@ impl Described {
         Some(Timestamp::from_millis(millis))
     }
 
+    /// `ACTIVE`, `INACTIVE` or `DELETE_IN_PROGRESS`.
+    pub fn status(&self) -> &str {
+        text_in(&self.task_definition, "status")
+    }
+
     /// Whether something new can be started from it.
     pub fn is_active(&self) -> bool {
-        text_in(&self.task_definition, "status") == "ACTIVE"
+        self.status() == "ACTIVE"
     }
 
     /// The fields that a registration takes, as they came, without tags.
@@ -522,7 +539,7 @@ fn registration(
     Registration {
         body,
         changes,
-        is_from_file: base.is_file,
+        brings_all_images: base.is_file,
     }
 }
 

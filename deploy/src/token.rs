@@ -86,6 +86,9 @@ struct Saved {
     r: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     o: Vec<String>,
+    /// Of a start that waits: what was chosen for each service.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    x: Vec<String>,
     /// Of a start that waits: for somebody's deployment.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     y: bool,
@@ -190,6 +193,7 @@ pub fn encode(deployment: &Deployment) -> Result<String, TooLarge> {
             w: None,
             r: Vec::new(),
             o: Vec::new(),
+            x: Vec::new(),
             y: false,
             l: written(&timelines),
             v: deployment.config_pin.clone(),
@@ -229,6 +233,7 @@ pub fn encode_waiting(waiting: &Waiting, targets: &[Target]) -> String {
             w: Some(text::cut_bytes(&waiting.why, room)),
             r: waiting.registered.clone(),
             o: waiting.set_to.clone(),
+            x: waiting.chosen.clone(),
             y: waiting.is_busy,
             l: String::new(),
             v: waiting.config_pin.clone(),
@@ -386,6 +391,7 @@ pub fn held(token: &str, targets: &[Target]) -> Result<Held, BadToken> {
                 is_busy: saved.y,
                 registered: saved.r,
                 set_to: saved.o,
+                chosen: saved.x,
             }))
         }
         Some(_) => Err(BadToken::Damaged(
@@ -1044,6 +1050,7 @@ mod tests {
                 is_busy: true,
                 registered: vec!["app:42".to_owned()],
                 set_to: vec!["app:41".to_owned(), "app:40".to_owned()],
+                chosen: vec!["app:39".to_owned(), "app:39".to_owned()],
             };
             let token = encode_waiting(&waiting, &targets);
             assert!(token.len() <= TOKEN_LIMIT_BYTES);

@@ -21,8 +21,10 @@ pub struct Waiting {
     pub is_busy: bool,
     /// What a try has registered, which no service uses yet.
     pub registered: Vec<String>,
-    /// What each service was set to when it was registered; none before.
+    /// What each service was set to when it was registered, or chosen; none before.
     pub set_to: Vec<String>,
+    /// What was chosen for each service of what there is, so that it is not chosen anew: revisions; none before.
+    pub chosen: Vec<String>,
 }
 
 /// Between two tries within one invocation, at first; twice as long each time.
@@ -54,6 +56,7 @@ mod tests {
                 is_busy: false,
                 registered: Vec::new(),
                 set_to: Vec::new(),
+                chosen: Vec::new(),
             };
             (1..9).map(|tries| waiting.pause(tries)).collect()
         };

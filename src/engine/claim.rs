@@ -2,10 +2,12 @@
 //! ECS must say the same.
 
 use super::Run;
+use super::existing::EVER;
 use crate::deploy::call::{CallError, Class};
 use crate::deploy::deployment::{Deployment, Service};
 use crate::deploy::revision::Revision;
 use crate::deploy::seen::ServiceSeen;
+use crate::deploy::spec::Existing;
 use crate::deploy::text;
 
 /// Whether what a token says may be acted on.
@@ -28,6 +30,19 @@ impl Run<'_> {
     ) -> Claim {
         if !deployment.is_from_token || self.proved().contains_key(revision) {
             return Claim::Ours;
+        }
+        match self.spec.existing() {
+            None => {}
+            // Whoever writes the token writes the parameters, too, which allow any that was there.
+            Some(Existing::Previous) => return Claim::Ours,
+            Some(Existing::Named {
+                revision: named, ..
+            }) if named == revision => return Claim::Ours,
+            Some(Existing::Named { name, .. }) => {
+                return Claim::NotOurs(format!(
+                    "the continuation token names {revision}, and TaskDefinition is {name}"
+                ));
+            }
         }
         let not_ours = || {
             Claim::NotOurs(format!(
@@ -68,7 +83,8 @@ impl Run<'_> {
         }
         let runs = &seen.task_definition;
         let family = service.revision.family();
-        if Revision::parse(runs).is_ok_and(|runs| runs.family() != family) {
+        let may_be_another = self.spec.existing().is_some();
+        if !may_be_another && Revision::parse(runs).is_ok_and(|runs| runs.family() != family) {
             return Claim::NotOurs(format!(
                 "it is set to {}, and the continuation token names {}, of another family",
                 text::last_part(runs),
@@ -95,7 +111,7 @@ impl Run<'_> {
             return Claim::Ours;
         }
         let arn = previous.arn_like(&seen.task_definition);
-        match self.deployed_before(&service.target, &arn).await {
+        match self.deployed_since(&service.target, &arn, EVER).await {
             Ok(Some(_)) => Claim::Ours,
             Ok(None) => Claim::NotOurs(format!(
                 "the continuation token names {previous} as what ran before, which was never deployed to it"

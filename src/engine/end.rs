@@ -23,7 +23,8 @@ impl Run<'_> {
                 let (outcome, cleanup) = self.task_failed(&deployment, &end, now).await;
                 return Report::on(&deployment, outcome, cleanup);
             }
-            End::Succeeded => self.succeeded(&deployment, now).await,
+            End::Succeeded => self.succeeded(&deployment, false, now).await,
+            End::Unchanged => self.succeeded(&deployment, true, now).await,
             End::Failed { service, is_late } => {
                 let failure = words::failed(&deployment, service, is_late, self.spec, now);
                 let failure = self.after_task(failure);
@@ -60,7 +61,12 @@ impl Run<'_> {
         (failed(deployment, failure), cleanup)
     }
 
-    async fn succeeded(&self, deployment: &Deployment, now: Timestamp) -> (Outcome, Cleanup) {
+    async fn succeeded(
+        &self,
+        deployment: &Deployment,
+        is_unchanged: bool,
+        now: Timestamp,
+    ) -> (Outcome, Cleanup) {
         let scheduled = if self.spec.scheduled_tasks {
             match Box::pin(self.point_schedules(deployment)).await {
                 Ok(pointed) => Some(pointed),
@@ -71,10 +77,18 @@ impl Run<'_> {
         };
         let took = now.since(deployment.started);
         let services = deployment.services.iter();
-        let mut messages: Vec<String> = services.map(|one| words::success(one, took)).collect();
+        let mut messages: Vec<String> = services
+            .map(|one| {
+                if is_unchanged {
+                    words::unchanged(one)
+                } else {
+                    words::success(one, took)
+                }
+            })
+            .collect();
         let mut of_services = Vec::new();
         for service in &deployment.services {
-            of_services.push(self.variables(service).await);
+            of_services.push(self.variables(service, is_unchanged).await);
         }
         let (variables, left_out) = variables::output(&of_services);
         for warning in left_out {
@@ -102,7 +116,11 @@ impl Run<'_> {
 
     /// The output variables of one service. An image that cannot be asked any more costs its
     /// variable, not the success.
-    async fn variables<'t>(&self, service: &'t Service) -> variables::OfService<'t> {
+    async fn variables<'t>(
+        &self,
+        service: &'t Service,
+        is_unchanged: bool,
+    ) -> variables::OfService<'t> {
         let target = &service.target;
         let own_arn = own_arn(service);
         let mut facts = vec![
@@ -115,6 +133,8 @@ impl Run<'_> {
         }
         match &service.previous {
             Some(previous) => facts.push(("PreviousTaskDefinitionArn", previous.arn_like(&own_arn))),
+            // This job has replaced nothing.
+            None if is_unchanged => {}
             None => self.warn(format!(
                 "{target}: PreviousTaskDefinitionArn is not set, because ECS does not show any more what ran before"
             )),

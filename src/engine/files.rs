@@ -103,6 +103,8 @@ impl Run<'_> {
         let definition_file = match &spec.base {
             BaseFrom::File(file) => Some(file.as_str()),
             BaseFrom::Service | BaseFrom::Latest => None,
+            // It has its images.
+            BaseFrom::Existing(_) => return Ok(Files::default()),
         };
         let container = spec.container.as_deref();
         match &self.order.source {

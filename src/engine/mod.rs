@@ -7,6 +7,7 @@ mod at_once;
 mod claim;
 mod cleanup;
 mod end;
+mod existing;
 mod files;
 mod gather;
 mod observe;
@@ -36,7 +37,7 @@ use crate::aws::ecs::Ecs;
 use crate::clock::Clock;
 use crate::deploy::call::CallError;
 use crate::deploy::failure::{Failure, FailureKind};
-use crate::deploy::machine::Checkpoint;
+use crate::deploy::machine::{Checkpoint, End};
 use crate::deploy::revision::Revision;
 use crate::deploy::spec::DeploySpec;
 use crate::deploy::time::Timestamp;
@@ -113,6 +114,11 @@ struct Run<'a> {
     spec: &'a DeploySpec,
     /// The id of the job that came first, or the invocation's if no job waits for an answer.
     job: &'a str,
+    /// When its first event came.
+    came: Timestamp,
+    /// The revisions that an earlier invocation has chosen of those that there are, one for each service; none if it
+    /// has not.
+    chosen: &'a [String],
     /// When what it does ends.
     times: Times,
     /// A try before this one had to wait: nothing was changed but for what it has registered.
@@ -174,6 +180,7 @@ impl Engine {
                 is_busy: false,
                 registered: Vec::new(),
                 set_to: Vec::new(),
+                chosen: Vec::new(),
             },
         };
         let run = Run {
@@ -183,6 +190,8 @@ impl Engine {
             order,
             spec,
             job: &waiting.job,
+            came: waiting.since,
+            chosen: &waiting.chosen,
             times,
             has_waited: AtomicBool::new(!waiting.why.is_empty()),
             planned: Mutex::default(),
@@ -205,6 +214,9 @@ impl Engine {
                 ..Report::failed(refused.failure)
             },
             Ok(Started::Waiting(waiting)) => Report::of(wait(&waiting, spec, run.now())),
+            Ok(Started::Unchanged(deployment)) => {
+                Box::pin(run.end(*deployment, End::Unchanged)).await
+            }
             Ok(Started::DryRun(report)) => Box::pin(run.keep_plan(*report)).await,
             Ok(Started::Deployment(deployment)) => {
                 last_checkpoint.set(Checkpoint::At(deployment.clone()));

@@ -2,7 +2,8 @@
 
 use super::Run;
 use super::at_once::few_at_once;
-use super::set::NEWEST_SERVICE_DEPLOYMENTS;
+use super::existing::EVER;
+use super::set::{APART, NEWEST_SERVICE_DEPLOYMENTS};
 use crate::aws::ecs::ServiceDescribed;
 use crate::deploy::call::CallError;
 use crate::deploy::deployment::{Deployment, Ours, Service, Stage};
@@ -11,6 +12,7 @@ use crate::deploy::judge::is_from_before;
 use crate::deploy::machine::{Event, Observed};
 use crate::deploy::seen::{Look, ServiceDeploymentSeen};
 use crate::deploy::text;
+use crate::deploy::time::Timestamp;
 
 /// Our service deployment as it was seen, and our deployment's names as far as that showed them.
 struct Found {
@@ -25,7 +27,11 @@ impl Run<'_> {
         if let Stage::PreDeploy(task) = &deployment.stage {
             return Event::TaskLooked(self.look_at_task(deployment, task).await);
         }
-        let looking = deployment.services.iter().map(|service| self.look(service));
+        let started = deployment.started;
+        let looking = deployment
+            .services
+            .iter()
+            .map(|service| self.look(service, started));
         let looks = few_at_once(looking).await;
         for (service, observed) in deployment.services.iter().zip(&looks) {
             let now = self.now();
@@ -37,7 +43,7 @@ impl Run<'_> {
     }
 
     /// One look at a service.
-    async fn look(&self, service: &Service) -> Observed {
+    async fn look(&self, service: &Service, started: Timestamp) -> Observed {
         // Without tasks its update may look complete at once: only a look of its own shows it.
         if let Some(just_set) = service.live.just_set.as_ref().filter(|one| one.desired > 0) {
             return Observed {
@@ -54,7 +60,7 @@ impl Run<'_> {
             ours: service.ours.clone(),
             service_deployment: None,
         };
-        match self.look_at_both(service).await {
+        match self.look_at_both(service, started).await {
             Ok(Some(observed)) => observed,
             Ok(None) => none(Look::Missing),
             Err(error) => none(Look::NoNews {
@@ -64,12 +70,17 @@ impl Run<'_> {
     }
 
     /// The service and our service deployment; `None` if ECS does not know the service.
-    async fn look_at_both(&self, service: &Service) -> Result<Option<Observed>, CallError> {
+    async fn look_at_both(
+        &self,
+        service: &Service,
+        started: Timestamp,
+    ) -> Result<Option<Observed>, CallError> {
         let Some(described) = self.ecs.describe_service(&service.target).await? else {
             return Ok(None);
         };
         let found = if service.is_touched() {
-            self.own_service_deployment(service, &described).await
+            self.own_service_deployment(service, &described, started)
+                .await
         } else {
             Ok(Found {
                 seen: None,
@@ -86,7 +97,7 @@ impl Run<'_> {
                 ));
                 Found {
                     seen: None,
-                    ours: named_by(service, &described),
+                    ours: self.named_by(service, &described),
                     arn: None,
                 }
             }
@@ -106,20 +117,27 @@ impl Run<'_> {
         &self,
         service: &Service,
         described: &ServiceDescribed,
+        started: Timestamp,
     ) -> Result<Found, CallError> {
         let own_arn = service.revision.arn_like(&described.seen.task_definition);
-        let ours = named_by(service, described);
+        let ours = self.named_by(service, described);
         let (arn, brings) = match ours.service_deployment() {
             Some(id) => {
                 let arn = self.service_deployment_called(service, id, described);
                 (arn.await?, None)
             }
-            None => self
-                .deployed_before(&service.target, &own_arn)
-                .await?
-                .map_or((None, None), |found| {
-                    (Some(found.arn), found.target_revision)
-                }),
+            None => {
+                // Others may have deployed a revision before that was there before the job.
+                let since = match self.spec.existing() {
+                    Some(_) => began(&ours, described).unwrap_or(started) - APART,
+                    None => EVER,
+                };
+                self.deployed_since(&service.target, &own_arn, since)
+                    .await?
+                    .map_or((None, None), |found| {
+                        (Some(found.arn), found.target_revision)
+                    })
+            }
         };
         let none = |ours, arn| {
             Ok(Found {
@@ -181,6 +199,20 @@ impl Run<'_> {
         Ok(listed.find(|arn| is_it(&arn)))
     }
 
+    /// Our deployment, by the name that ECS lists it with by now, if its answer to our update did not.
+    fn named_by(&self, service: &Service, described: &ServiceDescribed) -> Ours {
+        let ours = service.ours.clone();
+        let own_arn = service.revision.arn_like(&described.seen.task_definition);
+        let listed = match self.spec.existing() {
+            None => described.seen.first_of(&own_arn),
+            Some(_) => described.seen.primary_of(&own_arn),
+        };
+        match (&ours, listed) {
+            (Ours::Unnamed { .. }, Some(listed)) => ours.named(listed.id.clone()),
+            (Ours::Unnamed { .. }, None) | (Ours::Named { .. } | Ours::Untouched, _) => ours,
+        }
+    }
+
     /// What the last look came to, for the log.
     pub(super) fn log(&self, deployment: &Deployment) {
         for service in &deployment.services {
@@ -211,12 +243,9 @@ impl Run<'_> {
     }
 }
 
-/// Our deployment, by the name that ECS lists it with by now, if its answer to our update did not.
-fn named_by(service: &Service, described: &ServiceDescribed) -> Ours {
-    let ours = service.ours.clone();
-    let own_arn = service.revision.arn_like(&described.seen.task_definition);
-    match (&ours, described.seen.first_of(&own_arn)) {
-        (Ours::Unnamed { .. }, Some(listed)) => ours.named(listed.id.clone()),
-        (Ours::Unnamed { .. }, None) | (Ours::Named { .. } | Ours::Untouched, _) => ours,
-    }
+/// When our deployment was created, if the service lists it.
+fn began(ours: &Ours, described: &ServiceDescribed) -> Option<Timestamp> {
+    let mut listed = described.seen.deployments.iter();
+    let listed = listed.find(|one| ours.deployment() == Some(&one.id))?;
+    listed.created_at
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Run;
 use super::at_once::few_at_once;
+use super::existing::{EVER, is_since};
 use super::once::{self, Attempt, Looked};
 use super::refused::Refused;
 use super::task::own_arns;
@@ -15,10 +16,14 @@ use crate::deploy::prior::OLDEST;
 use crate::deploy::revision::Revision;
 use crate::deploy::seen::ServiceSeen;
 use crate::deploy::setting::{
-    self, Due, NotSet, Outcome, PriorDelivery, Served, TargetService, replaced_unseen,
+    self, Due, NotSet, Origin, Outcome, PriorDelivery, Served, TargetService, replaced_unseen,
 };
 use crate::deploy::spec::Target;
 use crate::deploy::text;
+use crate::deploy::time::Timestamp;
+
+/// ECS creates a deployment and its service deployment within this.
+pub(super) const APART: Duration = Duration::from_mins(1);
 
 /// So many of the service's newest service deployments are looked at for ours.
 pub(super) const NEWEST_SERVICE_DEPLOYMENTS: i32 = 20;
@@ -183,11 +188,12 @@ impl Run<'_> {
         if target.seen.task_definition == target.own {
             return Ok(PriorDelivery::Set(Box::new(target.seen.clone())));
         }
-        if target.is_fresh {
+        let Some(since) = target.origin.may_be_deployed_since() else {
             return Ok(PriorDelivery::None);
-        }
-        // An earlier delivery registered the revision and may have updated the service, too.
-        let before = match self.deployed_before(&target.target, &target.own).await {
+        };
+        // An earlier delivery registered or chose the revision and may have updated the service, too.
+        let deployed = self.deployed_since(&target.target, &target.own, since);
+        let before = match deployed.await {
             Ok(before) => before,
             // It was a try of this very start that registered it, and it has set nothing; a role that may not list
             // service deployments must not fail for having had to wait.
@@ -300,10 +306,8 @@ impl Run<'_> {
                     ..target.set(seen)
                 };
                 let listed = target.own_deployment(seen);
-                Outcome::Found(
-                    Box::new(service),
-                    listed.and_then(|listed| listed.created_at),
-                )
+                let created_at = listed.and_then(|listed| listed.created_at);
+                Outcome::Found(Box::new(service), target.counts_from(created_at))
             }
             // ECS rolled it back, or another deployment replaced it.
             PriorDelivery::Before { arn, created_at } => {
@@ -343,16 +347,11 @@ impl Run<'_> {
             ));
         }
         // Another delivery may have set it long before; otherwise the time counts from now.
-        let since = if target.is_fresh {
-            None
-        } else {
+        let since = (target.origin != Origin::Fresh).then(|| {
             let listed = target.own_deployment(&answer);
-            Some(
-                listed
-                    .and_then(|listed| listed.created_at)
-                    .unwrap_or_else(|| self.now()),
-            )
-        };
+            let created_at = listed.and_then(|listed| listed.created_at);
+            created_at.unwrap_or_else(|| self.now())
+        });
         service.live.just_set = Some(Box::new(answer));
         Outcome::Found(Box::new(service), since)
     }
@@ -401,17 +400,18 @@ impl Run<'_> {
         })
     }
 
-    /// The service deployment that brought `own_arn`, if there ever was one: the first of them. Looked
+    /// The service deployment that brought `own_arn` at `since` or later, if there was one: the first of them. Looked
     /// for as far back as one of this job can be.
     ///
     /// # Errors
     /// [`CallError`], also if the list goes on for longer than it is followed: that is not "never".
-    pub(super) async fn deployed_before(
+    pub(super) async fn deployed_since(
         &self,
         target: &Target,
         own_arn: &str,
+        since: Timestamp,
     ) -> Result<Option<Listed>, CallError> {
-        let oldest = self.now() - OLDEST;
+        let oldest = since.max(self.now() - OLDEST);
         let mut next = None;
         for _ in 0..SERVICE_DEPLOYMENT_PAGES {
             let page = self
@@ -421,6 +421,7 @@ impl Run<'_> {
             let revisions: Vec<String> = page
                 .listed
                 .iter()
+                .filter(|one| is_since(one, since))
                 .filter_map(|one| one.target_revision.clone())
                 .collect();
             let known = self.ecs.task_definitions_of(&revisions).await?;
@@ -435,7 +436,8 @@ impl Run<'_> {
                     .last()
                     .and_then(|one| one.created_at)
                     .is_some_and(|at| at < oldest);
-            let found = page.listed.into_iter().rfind(|one| brings_own(one));
+            let is_ours = |one: &Listed| is_since(one, since) && brings_own(one);
+            let found = page.listed.into_iter().rfind(is_ours);
             if found.is_some() || is_last {
                 return Ok(found);
             }
@@ -455,7 +457,12 @@ impl Run<'_> {
         if let Some(listed) = seen.newest_but(&target.own) {
             return Some(listed);
         }
-        let earlier = self.deployed_before(&target.target, &target.own).await;
+        let since = target.own_deployment(seen).and_then(|one| one.created_at);
+        let since = since.filter(|_| target.is_existing());
+        let since = since.map_or(EVER, |at| at - APART);
+        let earlier = self
+            .deployed_since(&target.target, &target.own, since)
+            .await;
         self.source_of(&earlier.ok()??.arn).await
     }
 

@@ -17,7 +17,7 @@ use crate::deploy::evidence::Evidence;
 use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::machine::{Event, StopReason};
 use crate::deploy::revision::Revision;
-use crate::deploy::setting::TargetService;
+use crate::deploy::setting::{Origin, TargetService};
 use crate::deploy::spec::{PreDeployTask, Target};
 use crate::deploy::task::{self, NotPlaced};
 use crate::deploy::text;
@@ -168,10 +168,11 @@ impl Run<'_> {
             if target.seen.task_definition == target.own {
                 return Ok(true);
             }
-            if target.is_fresh {
+            let Some(since) = target.origin.may_be_deployed_since() else {
                 continue;
-            }
-            let before = self.deployed_before(&target.target, &target.own).await;
+            };
+            let deployed = self.deployed_since(&target.target, &target.own, since);
+            let before = deployed.await;
             match before {
                 Ok(None) => {}
                 Ok(Some(_)) => return Ok(true),
@@ -322,7 +323,11 @@ impl Run<'_> {
                 served: None,
                 seen: described.seen,
                 seen_at: self.now(),
-                is_fresh: false,
+                origin: if self.spec.existing().is_some() {
+                    self.existing_origin()
+                } else {
+                    Origin::Registered
+                },
             });
         }
         let prior = match self.prior_deliveries(&mut targets).await {
@@ -400,6 +405,10 @@ impl Run<'_> {
     /// The revisions of `deployment` that no service will use, unless one does already. What only the
     /// token says is this job's, and what cannot be seen, stays as it is.
     pub(super) async fn unused_revisions(&self, deployment: &Deployment) -> Vec<String> {
+        // What was there before this job is never taken away.
+        if self.spec.existing().is_some() {
+            return Vec::new();
+        }
         let looking = deployment.services.iter();
         let looking = looking.map(|service| self.ecs.describe_service(&service.target));
         let mut used: Vec<Revision> = Vec::new();
@@ -440,7 +449,9 @@ fn not_placed(job: &str, reasons: Vec<String>) -> Attempt<String, NotRun> {
 
 /// The ARNs of the services' revisions, each once.
 pub(super) fn own_arns(targets: &[TargetService]) -> Vec<String> {
-    text::once(targets.iter().map(|target| target.own.clone()))
+    // What was there before the job is not the job's to deregister.
+    let own = targets.iter().filter(|target| !target.is_existing());
+    text::once(own.map(|target| target.own.clone()))
 }
 
 /// A job's id as it is, if it fits; else its hash.

@@ -23,6 +23,9 @@ const IMAGE_DEFINITIONS: &str = "ImageDefinitions";
 const ARTIFACT: &str = "Artifact";
 const CONTINUATION_TOKEN: &str = "ContinuationToken";
 
+/// Parameters with which an action needs no images.
+const WITHOUT_IMAGES: [&str; 2] = ["TaskDefinition", "ContinueDeployment"];
+
 /// An event, as far as it could be read.
 #[derive(Debug, Clone)]
 pub struct Incoming {
@@ -39,6 +42,8 @@ pub struct Order {
     pub parameters: Written,
     /// Where the images are written.
     pub source: Source,
+    /// A job of CodePipeline waits for an answer: else it is a deployment by hand.
+    pub is_job: bool,
     /// What the last answer to this deployment handed over.
     pub continuation_token: Option<String>,
     /// The job's credentials for its artifacts; a manual deployment has none.
@@ -173,6 +178,7 @@ fn order_of_job(job: &Value) -> Result<Order, Vec<String>> {
         (Ok(parameters), Ok(inputs), Ok(outputs)) if problems.is_empty() => Ok(Order {
             parameters,
             source: Source::Artifacts(inputs),
+            is_job: true,
             continuation_token: text_in(data, "continuationToken").filter(|it| !it.is_empty()),
             credentials: credentials_in(&data["artifactCredentials"]),
             outputs,
@@ -265,7 +271,9 @@ fn order_by_hand(event: &Map<String, Value>) -> Result<Order, Vec<String>> {
             }
         }
         (None, None) => {
-            if continuation_token.is_none() {
+            let needs_images = |name: &&str| !event.contains_key(*name);
+            if continuation_token.is_none() && WITHOUT_IMAGES.iter().all(|name| needs_images(&name))
+            {
                 problems.push(format!(
                     r#"the event says no images: add "{IMAGE_DEFINITIONS}": [{{"name": "<container>", "imageUri": "<image>"}}] or "{ARTIFACT}": {{"Bucket": "…", "Key": "…"}}"#
                 ));
@@ -277,6 +285,7 @@ fn order_by_hand(event: &Map<String, Value>) -> Result<Order, Vec<String>> {
         Ok(Order {
             parameters,
             source,
+            is_job: false,
             continuation_token,
             credentials: None,
             outputs: Vec::new(),

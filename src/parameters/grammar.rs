@@ -3,7 +3,8 @@
 
 use crate::deploy::partition::Partition;
 use crate::deploy::region::Region;
-use crate::deploy::spec::{BaseFrom, IfDeploying, WaitFor};
+use crate::deploy::revision::Revision;
+use crate::deploy::spec::{BaseFrom, Existing, IfDeploying, WaitFor};
 
 /// Any text.
 #[expect(clippy::unnecessary_wraps, reason = "a rule like the others")]
@@ -43,6 +44,24 @@ pub(super) fn base_revision(written: &str) -> Result<BaseFrom, String> {
         "service" => Ok(BaseFrom::Service),
         "latest" => Ok(BaseFrom::Latest),
         _ => Err("service or latest".to_owned()),
+    }
+}
+
+/// `app:41`, a revision's ARN, or `previous`.
+pub(super) fn task_definition(written: &str) -> Result<Existing, String> {
+    let expected = "a revision, as app:41 or its ARN, or previous";
+    let unresolved = || Err(format!("{expected}; a variable in it was not resolved"));
+    if written.eq_ignore_ascii_case("previous") {
+        return Ok(Existing::Previous);
+    }
+    let is_arn = ecs_resource(written, "task-definition/").is_some();
+    match Revision::parse(written) {
+        Ok(revision) if is_arn || revision.to_string() == written => Ok(Existing::Named {
+            revision,
+            name: written.to_owned(),
+        }),
+        _ if written.contains("#{") || written.contains('$') => unresolved(),
+        _ => Err(expected.to_owned()),
     }
 }
 

@@ -10,7 +10,9 @@ use super::reader::Reader;
 use super::table::{Combined, NAMES, TypedParameters};
 use super::written::Written;
 use crate::deploy::region::Region;
-use crate::deploy::spec::{AssumedRole, BaseFrom, DeploySpec, TIMEOUT_MAX_MINUTES, Target};
+use crate::deploy::spec::{
+    AssumedRole, BaseFrom, DeploySpec, Existing, TIMEOUT_MAX_MINUTES, Target,
+};
 use crate::deploy::text;
 
 /// Makes what was written into what is meant.
@@ -29,6 +31,10 @@ pub fn parse(written: Written) -> Result<DeploySpec, Vec<Problem>> {
     for target in &targets {
         arns_agree(target, typed.region.as_ref(), role.as_ref(), &mut problems);
     }
+    if let BaseFrom::Existing(Existing::Named { name, .. }) = &base {
+        let region = typed.region.as_ref();
+        arn_agrees("TaskDefinition", name, region, role.as_ref(), &mut problems);
+    }
     partitions_agree(typed.region.as_ref(), role.as_ref(), &mut problems);
     if !problems.is_empty() || targets.is_empty() {
         return Err(problems.into_list());
@@ -42,8 +48,12 @@ pub fn parse(written: Written) -> Result<DeploySpec, Vec<Problem>> {
     }))
 }
 
-/// What the new revision is made from: `BaseRevision` or `TaskDefinitionFile`.
+/// What the new revision is made from: `BaseRevision` or `TaskDefinitionFile`; or `TaskDefinition`, and nothing is made.
 fn base(typed: &mut TypedParameters, problems: &mut Problems) -> BaseFrom {
+    if let Some(existing) = typed.task_definition.take() {
+        nothing_is_made(typed, problems);
+        return BaseFrom::Existing(existing);
+    }
     match (
         typed.base_revision.take(),
         typed.task_definition_file.take(),
@@ -54,6 +64,28 @@ fn base(typed: &mut TypedParameters, problems: &mut Problems) -> BaseFrom {
         }
         (_, Some(file)) => BaseFrom::File(file),
         (base, None) => base.unwrap_or(BaseFrom::Service),
+    }
+}
+
+/// What is for a revision that is made does not go with one that there is.
+fn nothing_is_made(typed: &TypedParameters, problems: &mut Problems) {
+    let written = [
+        ("FileName", typed.file_name.is_some()),
+        ("BaseRevision", typed.base_revision.is_some()),
+        ("ContainerName", typed.container.is_some()),
+        ("TaskDefinitionFile", typed.task_definition_file.is_some()),
+        ("PinDigests", typed.pin_digests == Some(true)),
+    ];
+    let written: Vec<&str> = written
+        .into_iter()
+        .filter_map(|(name, is_written)| is_written.then_some(name))
+        .collect();
+    if !written.is_empty() {
+        problems.report(format!(
+            "TaskDefinition deploys a revision as it is, and {} {} for one that is made: remove one or the other",
+            text::listed(&written),
+            if written.len() == 1 { "is" } else { "are" }
+        ));
     }
 }
 
@@ -146,24 +178,35 @@ fn arns_agree(
         ));
     }
     for (parameter, written) in [("ClusterName", cluster), ("ServiceName", service)] {
-        if let (Some(region), Some(of_arn)) = (region, part_of_arn(written, REGION_PART))
-            && of_arn != &**region
-        {
-            problems.report(format!(
-                "{parameter} is an ARN of the Region '{of_arn}', but Region is '{region}': make them agree"
-            ));
-        }
-        if let Some(role) = role
-            && let (Some(of_arn), Some(of_role)) = (
-                part_of_arn(written, ACCOUNT_PART),
-                part_of_arn(&role.arn, ACCOUNT_PART),
-            )
-            && of_arn != of_role
-        {
-            problems.report(format!(
-                "{parameter} is an ARN of the account {of_arn}, but RoleArn is one of {of_role}: make them agree"
-            ));
-        }
+        arn_agrees(parameter, written, region, role, problems);
+    }
+}
+
+/// What an ARN says must agree with the other parameters.
+fn arn_agrees(
+    parameter: &str,
+    written: &str,
+    region: Option<&Region>,
+    role: Option<&AssumedRole>,
+    problems: &mut Problems,
+) {
+    if let (Some(region), Some(of_arn)) = (region, part_of_arn(written, REGION_PART))
+        && of_arn != &**region
+    {
+        problems.report(format!(
+            "{parameter} is an ARN of the Region '{of_arn}', but Region is '{region}': make them agree"
+        ));
+    }
+    if let Some(role) = role
+        && let (Some(of_arn), Some(of_role)) = (
+            part_of_arn(written, ACCOUNT_PART),
+            part_of_arn(&role.arn, ACCOUNT_PART),
+        )
+        && of_arn != of_role
+    {
+        problems.report(format!(
+            "{parameter} is an ARN of the account {of_arn}, but RoleArn is one of {of_role}: make them agree"
+        ));
     }
 }
 

@@ -10,7 +10,7 @@ use super::objects::{Entry, Services, TIMEOUT_DEFAULT_MINUTES, Task};
 use super::reader::Reader;
 use crate::deploy::region::Region;
 use crate::deploy::spec::{
-    AssumedRole, BaseFrom, DeploySpec, FILE_NAME_DEFAULT, FailureThreshold, IfDeploying,
+    AssumedRole, BaseFrom, DeploySpec, Existing, FILE_NAME_DEFAULT, FailureThreshold, IfDeploying,
     PreDeployTask, TIMEOUT_MAX_MINUTES, Target, WaitFor,
 };
 use Reason::{ChoosesTheAccount, FindsTheFile};
@@ -183,6 +183,13 @@ parameters! {
         set_by: ActionOrFile,
         spec: if_deploying,
     }
+    skip_if_unchanged: bool {
+        name: "SkipIfUnchanged",
+        value: Boolean,
+        default: Is(false),
+        set_by: ActionOrFile,
+        spec: skip_if_unchanged,
+    }
     wait_for: WaitFor {
         name: "WaitFor",
         value: Text(grammar::wait_for),
@@ -249,6 +256,12 @@ parameters! {
         value: Text(grammar::any),
         default: Unset("none"),
         set_by: ActionAlone(ChoosesTheAccount),
+    }
+    task_definition: Existing {
+        name: "TaskDefinition",
+        value: Text(grammar::task_definition),
+        default: Unset("none"),
+        set_by: ActionOrFile,
     }
     task_definition_file: String {
         name: "TaskDefinitionFile",

@@ -17,6 +17,7 @@ mod crashes;
 mod deliveries;
 mod dry_runs;
 mod events;
+mod existing;
 mod failures;
 mod fits;
 mod followable;

@@ -25,8 +25,15 @@ pub struct Draft {
 pub fn draft(asked: Asked<'_>, observed: &Observed) -> Result<Draft, Vec<Refusal>> {
     let bases = bases(asked, observed)?;
     let named: Vec<&Base> = bases.iter().collect();
-    let registrations = registrations(&named, observed.images.as_ref(), asked.job)
-        .map_err(|misfits| misfits.into_iter().map(Refusal::from).collect::<Vec<_>>())?;
+    let registrations = if asked.spec.existing().is_some() {
+        named
+            .iter()
+            .map(|base| Registration::as_it_is(base))
+            .collect()
+    } else {
+        registrations(&named, observed.images.as_ref(), asked.job)
+            .map_err(|misfits| misfits.into_iter().map(Refusal::from).collect::<Vec<_>>())?
+    };
     let mut refusals: Vec<Refusal> = no_container_for_task(asked.spec, &registrations)
         .into_iter()
         .collect();
@@ -45,9 +52,12 @@ pub fn draft(asked: Asked<'_>, observed: &Observed) -> Result<Draft, Vec<Refusal
 
 fn bases(asked: Asked<'_>, observed: &Observed) -> Result<Vec<Base>, Vec<Refusal>> {
     let made = observed.families.iter().enumerate().map(|(place, family)| {
-        match (&asked.spec.base, &family.latest, &observed.file) {
-            (BaseFrom::Latest, Some(latest), _) => Ok(Base::of_revision(latest.clone())),
+        match (&asked.spec.base, &family.named, &observed.file) {
+            (BaseFrom::Latest | BaseFrom::Existing(_), Some(named), _) => {
+                Ok(Base::of_revision(named.clone()))
+            }
             (BaseFrom::File(path), _, Some(file)) => Ok(of_file(path, family, file)),
+            (BaseFrom::Existing(_), None, _) => Err(vec![Refusal::NoBase]),
             (BaseFrom::Latest | BaseFrom::File(_) | BaseFrom::Service, _, _) => {
                 run_by_all(asked, observed, place, family).map_err(|refusal| vec![refusal])
             }

@@ -53,6 +53,8 @@ pub struct Plan {
     pub pre_deploy: Option<TaskPlan>,
     /// What is pointed at the new revisions after success, as messages call it.
     pub scheduled: Vec<String>,
+    /// The new revisions would be what serves, and nothing is deployed then (`SkipIfUnchanged`).
+    pub is_unchanged: bool,
     /// How many revisions are kept.
     pub keep_revisions: Option<usize>,
     /// Whether a failure is rolled back.
@@ -76,8 +78,10 @@ pub struct FamilyPlan {
     pub changes: Changes,
     /// The images that were looked for in ECR, as far as they are there.
     pub verified: Vec<String>,
-    /// The revision (an ARN) that an earlier delivery of this job has registered.
+    /// The revision (an ARN) that an earlier delivery of this job has registered, or that is deployed as it is.
     pub own: Option<String>,
+    /// It is deployed as it is.
+    pub is_existing: bool,
     /// The number of the family's newest revision when it was looked at.
     pub newest: u64,
 }

@@ -9,7 +9,7 @@ use crate::images::ImageSource;
 use crate::refusal::{Refusal, ShortestRollout};
 use crate::revision::Revision;
 use crate::seen::ServiceSeen;
-use crate::spec::{BaseFrom, DeploySpec, LONGEST_TIMEOUT, Target};
+use crate::spec::{BaseFrom, DeploySpec, Existing, LONGEST_TIMEOUT, Target};
 use crate::task_definition::Described;
 use crate::time::Timestamp;
 
@@ -65,8 +65,9 @@ pub struct ObservedFamily {
     pub name: String,
     /// What its services run, each revision once.
     pub current: Vec<Described>,
-    /// Its newest ACTIVE revision, if the new one is made from that.
-    pub latest: Option<Described>,
+    /// The revision that the parameters name as base, rather than what its services run: its newest ACTIVE one, or
+    /// the one that is deployed as it is.
+    pub named: Option<Described>,
     /// The number of its newest revision, ACTIVE or not; 0 if there is none.
     pub newest: u64,
     /// The revisions of this job, ACTIVE and not, oldest first.
@@ -169,7 +170,8 @@ pub struct Families {
     pub places: Vec<usize>,
 }
 
-/// The families that the services run, for which `file`, if there is one, has to be.
+/// The families that the services run, for which `file`, if there is one, has to be; or those of the revisions that
+/// were `chosen`, one for each service.
 ///
 /// # Errors
 /// Every [`Refusal`].
@@ -177,18 +179,21 @@ pub fn families(
     spec: &DeploySpec,
     services: &[ObservedService],
     file: Option<&DefinitionFile>,
+    chosen: &[Revision],
 ) -> Result<Families, Vec<Refusal>> {
     let mut names: Vec<String> = Vec::new();
     let mut places = Vec::new();
     let mut refusals = Vec::new();
-    for service in services {
+    for (number, service) in services.iter().enumerate() {
         match Revision::parse(&service.seen.task_definition) {
-            Ok(revision) => {
+            Ok(set_to) => {
+                let revision = chosen.get(number).unwrap_or(&set_to);
                 let place = names.iter().position(|name| name == revision.family());
                 places.push(place.unwrap_or(names.len()));
                 if place.is_none() {
                     names.push(revision.family().to_owned());
                 }
+                refusals.extend(of_another_family(spec, service, revision, &set_to));
             }
             Err(wrong) => refusals.push(Refusal::NotSetToARevision {
                 target: service.target.clone(),
@@ -196,6 +201,7 @@ pub fn families(
             }),
         }
     }
+    refusals.extend(different_revisions(services, chosen));
     if let (BaseFrom::File(path), Some(file)) = (&spec.base, file) {
         refusals.extend(of_other_families(path, file, &names));
     }
@@ -204,6 +210,40 @@ pub fn families(
     } else {
         Err(refusals)
     }
+}
+
+/// A revision by its name is for a service of its family: of another it is most likely a slip.
+fn of_another_family(
+    spec: &DeploySpec,
+    service: &ObservedService,
+    revision: &Revision,
+    set_to: &Revision,
+) -> Option<Refusal> {
+    match spec.existing()? {
+        Existing::Named { .. } if revision.family() != set_to.family() => {
+            Some(Refusal::RevisionOfOtherFamily {
+                target: service.target.clone(),
+                revision: revision.clone(),
+                runs: set_to.clone(),
+            })
+        }
+        Existing::Named { .. } | Existing::Previous => None,
+    }
+}
+
+/// Services of one family for which different revisions were chosen.
+fn different_revisions(services: &[ObservedService], chosen: &[Revision]) -> Option<Refusal> {
+    let first_of_family = |revision: &Revision| {
+        chosen
+            .iter()
+            .find(|one| one.family() == revision.family())
+            .is_some_and(|first| first != revision)
+    };
+    chosen.iter().any(first_of_family).then(|| {
+        let chosen = services.iter().zip(chosen);
+        let listed = chosen.map(|(service, revision)| (service.target.clone(), revision.clone()));
+        Refusal::DifferentPrevious(listed.collect())
+    })
 }
 
 fn of_other_families(path: &str, file: &DefinitionFile, names: &[String]) -> Option<Refusal> {

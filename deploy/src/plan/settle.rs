@@ -13,9 +13,10 @@ use crate::prior::{Prior, prior};
 use crate::refusal::{self, Refusal, UnusableImage};
 use crate::revision::{NotARevision, Revision};
 use crate::spec::{DeploySpec, LONGEST_TIMEOUT};
-use crate::task_definition::{Base, Registration};
+use crate::task_definition::{Base, Described, Registration};
 use crate::time::Timestamp;
 use crate::token;
+use crate::unchanged;
 
 /// What looking at a registration's images came to.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -50,7 +51,13 @@ pub fn settle(
             Some((*place, brings, under_way(spec, service)?))
         })
         .collect();
+    let all_serve = observed.services.iter().all(unchanged::serves);
     let services = services(observed.services, observed.places)?;
+    let current: Vec<Vec<Described>> = observed
+        .families
+        .iter()
+        .map(|one| one.current.clone())
+        .collect();
     let drafted = draft.bases.into_iter().zip(draft.registrations);
     let families = observed.families.into_iter().zip(drafted).zip(verified);
     let families = families.map(|((family, (base, registration)), verified)| {
@@ -66,6 +73,10 @@ pub fn settle(
     if !of_others.is_empty() && !spec.dry_run {
         return Err(of_others);
     }
+    let mut run = families.iter().zip(&current);
+    let is_unchanged = spec.skip_if_unchanged
+        && all_serve
+        && run.all(|(family, current)| unchanged::is_run_already(family, current));
     check_token_fits(asked, observed.at, &families, &services)?;
     let pre_deploy = task(spec, &families, &services);
     Ok(Plan {
@@ -74,6 +85,7 @@ pub fn settle(
         services,
         pre_deploy,
         scheduled: observed.schedules.into_iter().map(|one| one.name).collect(),
+        is_unchanged,
         keep_revisions: spec.keep_revisions,
         rollback: spec.rollback,
         limit: spec.timeout,
@@ -122,13 +134,11 @@ fn settled(
     verified: Verified,
 ) -> Result<FamilyPlan, Vec<Refusal>> {
     let mut refusals = verified.unknown;
-    let own = match prior(&family.own, &registration, spec.pin_digests) {
-        Prior::Nothing => None,
-        Prior::Revision(own) => Some(own),
-        Prior::Over(revision) => {
-            refusals.push(Refusal::FailedBefore { revision });
-            None
-        }
+    let is_existing = spec.existing().is_some();
+    let own = if is_existing {
+        Some(base.described.arn().to_owned())
+    } else {
+        own_of_job(&family, &registration, spec, &mut refusals)
     };
     if !refusals.is_empty() {
         return Err(refusals);
@@ -150,8 +160,26 @@ fn settled(
         changes,
         verified,
         own,
+        is_existing,
         newest: family.newest,
     })
+}
+
+/// The revision that an earlier delivery of this job has registered.
+fn own_of_job(
+    family: &ObservedFamily,
+    registration: &Registration,
+    spec: &DeploySpec,
+    refusals: &mut Vec<Refusal>,
+) -> Option<String> {
+    match prior(&family.own, registration, spec.pin_digests) {
+        Prior::Nothing => None,
+        Prior::Revision(own) => Some(own),
+        Prior::Over(revision) => {
+            refusals.push(Refusal::FailedBefore { revision });
+            None
+        }
+    }
 }
 
 /// The task before the deployment, for the first service whose revision has its container.

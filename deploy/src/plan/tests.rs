@@ -66,7 +66,7 @@ fn observed() -> Observed {
         families: vec![ObservedFamily {
             name: "app".to_owned(),
             current: vec![base("app:41")],
-            latest: None,
+            named: None,
             newest: 41,
             own: Vec::new(),
         }],
@@ -194,7 +194,7 @@ fn a_file_is_for_one_family_and_for_the_one_that_runs() {
     let spec = from_file();
     let of = |runs: [&str; 2], family: Value| {
         let services = [service(0, runs[0]), service(1, runs[1])];
-        families(&spec, &services, Some(&file(family)))
+        families(&spec, &services, Some(&file(family)), &[])
     };
     let one = Families {
         names: vec!["app".to_owned()],
@@ -239,7 +239,7 @@ fn services_of_a_family_that_run_different_revisions_need_one_base() {
             (target(1), arn("app:40")),
         ])]
     );
-    observed.families[0].latest = Some(base("app:43"));
+    observed.families[0].named = Some(base("app:43"));
     let latest = DeploySpec {
         base: BaseFrom::Latest,
         ..spec(true)

@@ -35,10 +35,12 @@ impl Plan {
                 } else {
                     format!(" It passes on the roles {}.", text::listed(&roles))
                 };
-                format!(
-                    "A new revision would be made from {}: {what}.{roles}",
-                    family.base
-                )
+                let base = &family.base;
+                if family.is_existing {
+                    format!("{base} would be deployed as it is: {what}.{roles}")
+                } else {
+                    format!("A new revision would be made from {base}: {what}.{roles}")
+                }
             })
             .collect();
         format!(
@@ -87,6 +89,7 @@ impl Plan {
         let mut calls: Vec<String> = self
             .families
             .iter()
+            .filter(|family| !family.is_existing)
             .map(|family| {
                 format!(
                     "ecs:RegisterTaskDefinition: a new revision of {} from {}, with {} different from what runs",
@@ -106,11 +109,17 @@ impl Plan {
         }
         calls.extend(self.services.iter().map(|service| {
             let family = self.families.get(service.family);
+            let to = family.map_or_else(String::new, |family| {
+                if family.is_existing {
+                    family.base.clone()
+                } else {
+                    format!("the new revision of {}", family.name)
+                }
+            });
             format!(
-                "ecs:UpdateService: {} from {} to the new revision of {}",
+                "ecs:UpdateService: {} from {} to {to}",
                 service.target,
-                text::last_part(&service.seen.task_definition),
-                family.map_or("", |family| &family.name)
+                text::last_part(&service.seen.task_definition)
             )
         }));
         calls.push(format!(

@@ -237,6 +237,20 @@ pub fn success(service: &Service, took: Duration) -> String {
     )
 }
 
+/// The message of a service that serves already what would be deployed to it.
+pub fn unchanged(service: &Service) -> String {
+    let running = match service.live.verdict {
+        Some(Verdict::Serving { running, .. }) => running,
+        Some(_) | None => 0,
+    };
+    format!(
+        "{}: nothing was deployed (SkipIfUnchanged): the new revision would be {}, which is serving, {}. Images are compared as they are written: with tags that move set PinDigests.",
+        service.target,
+        service.revision,
+        text::counted(usize::try_from(running).unwrap_or(0), "task")
+    )
+}
+
 /// What ECS has still to do of a deployment of which only the serving was waited for, with a blank before it.
 fn still_under_way(service: &Service) -> Option<String> {
     let (seen, own) = service.live.look.as_ref().and_then(Look::seen)?;

@@ -18,6 +18,7 @@ use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::machine::Checkpoint;
 use crate::deploy::plan::{self, Asked, Observed, Plan};
 use crate::deploy::refusal::{self, Refusal};
+use crate::deploy::setting;
 use crate::deploy::spec::BaseFrom;
 use crate::deploy::text;
 use crate::deploy::time::human;
@@ -35,6 +36,8 @@ pub(super) enum Started {
     Deployment(Box<Deployment>),
     /// Nothing was to be changed.
     DryRun(Box<Report>),
+    /// What is asked for serves already.
+    Unchanged(Box<Deployment>),
     /// It cannot go on yet.
     Waiting(Waiting),
 }
@@ -130,12 +133,14 @@ impl Run<'_> {
     fn changed_while_waiting(waiting: &Waiting, plan: &Plan) -> Vec<Refusal> {
         let services = plan.services.iter().zip(&waiting.set_to);
         let changed = services.filter_map(|(service, before)| {
-            let own = plan.families.get(service.family)?.own.as_ref()?;
+            let family = plan.families.get(service.family)?;
+            let own = family.own.as_ref()?;
             let now = service.set_to.to_string();
             let is_own = service.seen.task_definition == *own;
             (now != *before && !is_own).then(|| Refusal::ChangedWhileWaiting {
                 target: service.target.clone(),
                 own: text::last_part(own).to_owned(),
+                is_existing: family.is_existing,
                 before: before.clone(),
                 now,
             })
@@ -164,9 +169,25 @@ impl Run<'_> {
                 self.spec, &plan,
             ))));
         }
+        if plan.is_unchanged {
+            let services = plan.services.iter();
+            let services = services.map(|one| (&one.target, &one.set_to, &one.seen));
+            let unchanged = setting::unchanged(self.job, services, self.now());
+            return Ok(Started::Unchanged(Box::new(unchanged)));
+        }
         let changed = Self::changed_while_waiting(waiting, &plan);
         if !changed.is_empty() {
             return Err(Refused::from(self.refused(&changed)));
+        }
+        match self.chosen_first(&plan, waiting).await {
+            Ok(None) => {}
+            Ok(Some(chosen)) => return Ok(Started::Waiting(chosen)),
+            Err(refusal) => {
+                return Err(Refused {
+                    may_wait: refusal.may_wait(),
+                    ..Refused::from(self.refused(&[refusal]))
+                });
+            }
         }
         let set_to = plan.services.iter().map(|one| one.set_to.to_string());
         *self.planned() = set_to.collect();

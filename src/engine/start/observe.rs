@@ -5,13 +5,13 @@ use super::super::at_once::few_at_once;
 use super::Seen;
 use crate::artifact::task_definition_file::TaskDefinitionFile;
 use crate::aws::ecs::{RunSettings, ServiceDescribed};
-use crate::deploy::call::CallError;
+use crate::deploy::call::{CallError, Class};
 use crate::deploy::plan::{
     self, DefinitionFile, Families, Observed, ObservedFamily, ObservedSchedule, ObservedService,
 };
 use crate::deploy::refusal::{self, Refusal};
 use crate::deploy::revision::Revision;
-use crate::deploy::spec::{BaseFrom, Target};
+use crate::deploy::spec::{BaseFrom, Existing, Target};
 use crate::deploy::task_definition::Described;
 use crate::deploy::text;
 
@@ -26,11 +26,15 @@ impl Run<'_> {
         let files = files.map_err(|failure| vec![Refusal::Files(failure)]);
         let ((services, settings), files) = both(services, files)?;
         let file = files.task_definition.map(definition_file);
-        let Families { names, places } = plan::families(self.spec, &services, file.as_ref())?;
+        let chosen = self.choose(&services).await?;
+        let Families { names, places } =
+            plan::families(self.spec, &services, file.as_ref(), &chosen)?;
         let looking = names.iter().enumerate().map(|(place, name)| {
             let of_family = services.iter().zip(&places);
             let of_family = of_family.filter(|(_, own)| **own == place);
-            self.observe_family(name, of_family.map(|(service, _)| service).collect())
+            let of_family = of_family.map(|(service, _)| service).collect();
+            let existing = chosen.iter().find(|one| one.family() == name);
+            self.observe_family(name, of_family, existing)
         });
         let (families, newest, schedules) = tokio::join!(
             few_at_once(looking),
@@ -95,13 +99,69 @@ impl Run<'_> {
         &self,
         name: &str,
         services: Vec<&ObservedService>,
+        existing: Option<&Revision>,
     ) -> Result<ObservedFamily, Refusal> {
         let about = services
             .first()
             .map_or_else(String::new, |service| service.target.to_string());
         let set_to = services.iter().map(|one| one.seen.task_definition.clone());
-        let looked = self.look_at_family(name, &text::once(set_to)).await;
+        let set_to = text::once(set_to);
+        let looked = match (existing, services.first()) {
+            (Some(existing), Some(service)) => {
+                return self
+                    .observe_existing(&service.target, existing, &set_to)
+                    .await;
+            }
+            (Some(_) | None, _) => self.look_at_family(name, &set_to).await,
+        };
         looked.map_err(|error| self.refused_call(about, &error, false))
+    }
+
+    /// A revision that there is, which is deployed as it is, and what the services run.
+    async fn observe_existing(
+        &self,
+        target: &Target,
+        existing: &Revision,
+        current: &[String],
+    ) -> Result<ObservedFamily, Refusal> {
+        let name = match self.spec.existing() {
+            Some(Existing::Named { name, .. }) => name.clone(),
+            Some(Existing::Previous) | None => existing.to_string(),
+        };
+        let others = current.iter().filter(|arn| !existing.is_named_by(arn));
+        let describing = others.map(|arn| self.ecs.describe_task_definition(arn));
+        let (named, others) = tokio::join!(
+            self.ecs.describe_task_definition(&name),
+            few_at_once(describing)
+        );
+        let target = target.clone();
+        let named = match named {
+            Ok(named) if named.is_active() => named,
+            Ok(named) => {
+                return Err(Refusal::NotActiveRevision {
+                    target,
+                    revision: existing.clone(),
+                    status: named.status().to_owned(),
+                });
+            }
+            Err(error) if error.class == Class::Missing => {
+                return Err(Refusal::NoRevision { target, name });
+            }
+            Err(error) => return Err(self.refused_call(target.to_string(), &error, false)),
+        };
+        let others: Result<Vec<Described>, CallError> = others.into_iter().collect();
+        let mut current =
+            others.map_err(|error| self.refused_call(target.to_string(), &error, false))?;
+        if current.is_empty() {
+            current.push(named.clone());
+        }
+        Ok(ObservedFamily {
+            name: existing.family().to_owned(),
+            current,
+            named: Some(named),
+            newest: 0,
+            own: Vec::new(),
+        })
     }
 
     async fn look_at_family(
@@ -135,8 +195,8 @@ impl Run<'_> {
         if let Some((number, looked)) = before? {
             known.add(number, looked);
         }
-        let latest = if is_latest { described.pop() } else { None };
-        if let Some(latest) = &latest {
+        let named = if is_latest { described.pop() } else { None };
+        if let Some(latest) = &named {
             known.add_described(latest, self.job);
             described = self.describe_others(current, latest).await?;
         }
@@ -148,7 +208,7 @@ impl Run<'_> {
         Ok(ObservedFamily {
             name: name.to_owned(),
             current: described,
-            latest,
+            named,
             newest,
             own: self.own_revisions(name, known, set_to).await?,
         })

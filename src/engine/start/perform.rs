@@ -46,7 +46,7 @@ impl Run<'_> {
     ) -> Result<Deployment, Refused> {
         let mut targets = Vec::new();
         for service in &plan.services {
-            let Registered { arn, is_fresh } = &registered[service.family];
+            let Registered { arn, origin } = &registered[service.family];
             let revision = Revision::parse(arn).map_err(|wrong| {
                 let target = service.target.clone();
                 self.refused(&[Refusal::NotRegistered { target, wrong }])
@@ -59,7 +59,7 @@ impl Run<'_> {
                 own: arn.clone(),
                 seen: service.seen.clone(),
                 seen_at: plan.seen_at,
-                is_fresh: *is_fresh,
+                origin: *origin,
             });
         }
         let Some(task) = &plan.pre_deploy else {

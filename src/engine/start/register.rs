@@ -9,13 +9,14 @@ use crate::deploy::plan::{FamilyPlan, Plan};
 use crate::deploy::prior::{Prior, prior};
 use crate::deploy::refusal::Refusal;
 use crate::deploy::revision::Revision;
+use crate::deploy::setting::Origin;
 use crate::deploy::text;
 
 /// The revision of this job in a family.
 pub(super) struct Registered {
     pub(super) arn: String,
-    /// This delivery has registered it, so that no other can have deployed it.
-    pub(super) is_fresh: bool,
+    /// Whose it is.
+    pub(super) origin: Origin,
 }
 
 /// No revision that may be deployed.
@@ -40,7 +41,11 @@ impl Run<'_> {
             match family.own.clone() {
                 Some(arn) => Ok(Registered {
                     arn,
-                    is_fresh: false,
+                    origin: if family.is_existing {
+                        self.existing_origin()
+                    } else {
+                        Origin::Registered
+                    },
                 }),
                 None => self.register(family).await,
             }
@@ -76,14 +81,14 @@ impl Run<'_> {
                 firsts.push(registered);
                 continue;
             }
-            let Registered { arn, is_fresh } = registered;
+            let Registered { arn, origin } = registered;
             match self.first_of_job(family, &arn).await {
-                Ok(first) if first == arn => firsts.push(Registered { arn, is_fresh }),
+                Ok(first) if first == arn => firsts.push(Registered { arn, origin }),
                 Ok(first) => {
                     cleanup.duplicates.push(arn);
                     firsts.push(Registered {
                         arn: first,
-                        is_fresh: false,
+                        origin: Origin::Registered,
                     });
                 }
                 Err(not_first) => {
@@ -110,7 +115,7 @@ impl Run<'_> {
             match self.ecs.register(&family.registration.body).await {
                 Ok(arn) => Attempt::Made(Registered {
                     arn,
-                    is_fresh: true,
+                    origin: Origin::Fresh,
                 }),
                 Err(error) => Attempt::failed(error.class, Why::Call(error)),
             }
@@ -119,7 +124,7 @@ impl Run<'_> {
             match self.prior_after(family).await {
                 Ok(Prior::Revision(arn)) => Looked::Made(Registered {
                     arn,
-                    is_fresh: false,
+                    origin: Origin::Registered,
                 }),
                 Ok(Prior::Over(arn)) => Looked::Stop(Some(Why::FailedBefore(arn))),
                 Ok(Prior::Nothing) => Looked::NotMade,

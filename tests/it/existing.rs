@@ -1,0 +1,377 @@
+//! A revision that there is already, deployed as it is: `TaskDefinition`.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use simulator::ecs::{Behaviour, Intervention, ServiceSetup, Strategy};
+use simulator::{Answer, StartAction};
+
+use crate::support::{World, app, failure, id_of, service_of, success};
+
+const DAYS: Duration = Duration::from_hours(48);
+
+/// `web` ran `app:1`, and runs `app:2` since; both were deployed so long ago.
+async fn world(setup: ServiceSetup, since: Duration) -> World {
+    let world = World::with_service(setup);
+    world.simulator.clock().advance(since);
+    let ecs = world.simulator.ecs();
+    let task_definition = ecs.register(app("repo/app:v2"));
+    ecs.intervene("prod", "web", &Intervention::Deploy { task_definition });
+    for _ in 0..300 {
+        world.simulator.clock().advance(Duration::from_secs(5));
+        let shown = world.service();
+        if shown["deployments"].as_array().unwrap().len() == 1 {
+            world.simulator.clock().advance(since);
+            world.simulator.clear_calls();
+            return world;
+        }
+    }
+    unreachable!("app:2 is never complete");
+}
+
+fn revision(world: &World) -> String {
+    let shown = world.service();
+    let arn = shown["taskDefinition"].as_str().unwrap();
+    arn.rsplit('/').next().unwrap().to_owned()
+}
+
+fn is_final(answer: &Answer) -> bool {
+    let is_waiting = matches!(answer, Answer::Success { continuation_token, .. } if continuation_token.is_some());
+    !is_waiting
+}
+
+/// An action without input artifacts.
+fn start(world: &World, parameters: Value) -> Value {
+    let mut all = json!({"ClusterName": "prod", "ServiceName": "web"});
+    for (name, value) in parameters.as_object().unwrap() {
+        all[name] = value.clone();
+    }
+    world.simulator.codepipeline().start(&StartAction {
+        configuration: json!({"FunctionName": "f", "UserParameters": all.to_string()}),
+        ..StartAction::default()
+    })
+}
+
+#[tokio::test]
+async fn a_revision_that_there_is_is_deployed_as_it_is_without_artifact_and_registration() {
+    let world = world(ServiceSetup::default(), DAYS).await;
+    for name in [
+        "app:1",
+        "arn:aws:ecs:eu-central-1:111122223333:task-definition/app:2",
+    ] {
+        world.simulator.clear_calls();
+        let before = revision(&world);
+        let answers = world
+            .run(start(&world, json!({"TaskDefinition": name})))
+            .await;
+        let (summary, variables) = success(answers.last().unwrap());
+        let short = name.rsplit('/').next().unwrap();
+        assert!(
+            summary.contains(&format!("web on prod: {short} is serving, 2 tasks")),
+            "{summary}"
+        );
+        assert_eq!(revision(&world), short);
+        assert!(variables["TaskDefinitionArn"].ends_with(short));
+        assert!(variables["PreviousTaskDefinitionArn"].ends_with(&before));
+        assert_eq!(
+            (
+                world.count("RegisterTaskDefinition"),
+                world.done("UpdateService")
+            ),
+            (0, 1)
+        );
+        assert_eq!(
+            world.count("GetObject") + world.count("DeregisterTaskDefinition"),
+            0
+        );
+        world.simulator.clock().advance(DAYS);
+    }
+}
+
+#[tokio::test]
+async fn previous_is_what_the_newest_completed_deployment_of_another_revision_brought() {
+    let world = world(ServiceSetup::default(), Duration::from_mins(10)).await;
+    let ecs = world.simulator.ecs();
+    // A deployment of the same revision, and one that failed, are no way back.
+    ecs.intervene("prod", "web", &Intervention::ForceNewDeployment);
+    world.simulator.clock().advance(Duration::from_mins(10));
+    let answers = world
+        .run(start(&world, json!({"TaskDefinition": "previous"})))
+        .await;
+    let Answer::Success { summary, .. } = &answers[0] else {
+        unreachable!("{answers:?}");
+    };
+    let summary = summary.as_deref().unwrap();
+    assert!(
+        summary.contains(
+            "web on prod: app:1 was chosen (TaskDefinition is previous) and is deployed next"
+        ),
+        "{summary}"
+    );
+    let (summary, _) = success(answers.last().unwrap());
+    assert!(summary.contains("app:1 is serving"), "{summary}");
+    assert_eq!(world.done("UpdateService"), 1);
+}
+
+#[tokio::test]
+async fn by_hand_it_takes_one_invocation_and_no_images() {
+    for wanted in ["previous", "app:1"] {
+        let world = world(ServiceSetup::default(), Duration::from_mins(10)).await;
+        let report = world
+            .invoke(&json!({"ClusterName": "prod", "ServiceName": "web", "TaskDefinition": wanted}))
+            .await;
+        assert_eq!(report["outcome"], "Succeeded", "{report}");
+        assert_eq!(revision(&world), "app:1");
+        assert_eq!(report["services"][0]["previousRevision"], "app:2");
+    }
+}
+
+#[tokio::test]
+async fn what_the_service_is_set_to_already_is_followed_and_not_deployed_again() {
+    let world = world(ServiceSetup::default(), DAYS).await;
+    let answers = world
+        .run(start(&world, json!({"TaskDefinition": "app:2"})))
+        .await;
+    let (summary, _) = success(answers.last().unwrap());
+    assert!(summary.contains("app:2 is serving, 2 tasks"), "{summary}");
+    assert_eq!((answers.len(), world.count("UpdateService")), (1, 0));
+}
+
+#[tokio::test]
+async fn a_revision_that_cannot_be_deployed_is_refused_before_anything_is_changed() {
+    let world = world(ServiceSetup::default(), DAYS).await;
+    let ecs = world.simulator.ecs();
+    let mut other = app("repo/other:v1");
+    other["family"] = json!("other");
+    ecs.register(other);
+    ecs.register(app("repo/app:gone"));
+    ecs.deregister("app:3");
+    for (parameters, expected) in [
+        (
+            json!({"TaskDefinition": "app:3"}),
+            "web on prod: app:3 is INACTIVE, and ECS starts nothing new from it",
+        ),
+        (
+            json!({"TaskDefinition": "app:77"}),
+            "web on prod: there is no revision app:77",
+        ),
+        (
+            json!({"TaskDefinition": "other:1"}),
+            "web on prod: TaskDefinition is other:1, and the service runs app:2, of another family",
+        ),
+        (
+            json!({"TaskDefinition": "app"}),
+            "TaskDefinition is \"app\": expected a revision, as app:41 or its ARN, or previous",
+        ),
+        (
+            json!({"TaskDefinition": "app:#{variables.N}"}),
+            "a variable in it was not resolved",
+        ),
+        (
+            json!({"TaskDefinition": "app:1", "PinDigests": true, "BaseRevision": "latest", "FileName": "x.json"}),
+            "TaskDefinition deploys a revision as it is, and FileName, BaseRevision and PinDigests are for one that is made",
+        ),
+        (
+            json!({"TaskDefinition": "arn:aws:ecs:us-east-1:111122223333:task-definition/app:1", "Region": "eu-central-1"}),
+            "TaskDefinition is an ARN of the Region 'us-east-1', but Region is 'eu-central-1'",
+        ),
+    ] {
+        let answers = world.run(start(&world, parameters)).await;
+        let (kind, message) = failure(answers.last().unwrap());
+        assert_eq!(kind, "ConfigurationError", "{message}");
+        assert!(message.contains(expected), "{message}");
+    }
+    assert_eq!(world.count("UpdateService"), 0);
+}
+
+#[tokio::test]
+async fn a_service_that_was_deployed_once_has_no_previous_revision() {
+    let world = World::new();
+    let answers = world
+        .run(start(&world, json!({"TaskDefinition": "previous"})))
+        .await;
+    let (kind, message) = failure(answers.last().unwrap());
+    assert_eq!(kind, "ConfigurationError");
+    assert!(
+        message
+            .contains("ECS lists no completed deployment that brought another revision than app:1")
+            && message.contains("name the revision, as app:1"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn a_dry_run_says_what_would_be_deployed_and_changes_nothing() {
+    let world = world(ServiceSetup::default(), Duration::from_mins(10)).await;
+    let report = world
+        .invoke(&json!({"ClusterName": "prod", "ServiceName": "web", "TaskDefinition": "previous", "DryRun": true}))
+        .await;
+    assert_eq!(report["outcome"], "Succeeded", "{report}");
+    let message = report["message"].as_str().unwrap();
+    assert!(
+        message.contains("app:1 would be deployed as it is"),
+        "{message}"
+    );
+    let calls = report["plan"]["calls"].to_string();
+    assert!(
+        calls.contains("ecs:UpdateService: web on prod from app:2 to app:1")
+            && !calls.contains("RegisterTaskDefinition"),
+        "{calls}"
+    );
+    assert_eq!(world.count("UpdateService"), 0);
+}
+
+/// What is delivered after a death.
+const DELIVERIES: [&str; 3] = ["same", "next", "both"];
+
+async fn deliver(world: &World, event: &Value) {
+    let invocation = world.invocation();
+    let _ = Box::pin(world.handler.handle(event, &invocation)).await;
+}
+
+async fn finish(world: &World, mut event: Value) {
+    while let Some(next) = world.simulator.codepipeline().next_event(&id_of(&event)) {
+        event = next;
+        world.simulator.clock().advance(Duration::from_secs(30));
+        deliver(world, &event).await;
+    }
+}
+
+/// Dies after each call of a deployment of `wanted`; what is delivered then makes one deployment, and its event, when it
+/// comes again later, none.
+async fn sweep(wanted: &str, setup: fn() -> ServiceSetup, image: Option<Behaviour>, end: &str) {
+    for delivery in DELIVERIES {
+        let mut calls = 1;
+        loop {
+            let context = format!("{wanted}: died after call {calls}, then {delivery}");
+            let world = world(setup(), Duration::from_mins(10)).await;
+            if let Some(image) = &image {
+                world.simulator.ecs().image("v1", image.clone());
+            }
+            let start = start(&world, json!({"TaskDefinition": wanted}));
+            world.simulator.faults().stop_after(calls);
+            let mut event = start.clone();
+            let died = loop {
+                deliver(&world, &event).await;
+                if world.simulator.faults().is_stopped() {
+                    world.simulator.faults().resume();
+                    break true;
+                }
+                match world.simulator.codepipeline().next_event(&id_of(&event)) {
+                    Some(next) => event = next,
+                    None => break false,
+                }
+                world.simulator.clock().advance(Duration::from_secs(30));
+            };
+            if !died {
+                assert!(calls > 8, "{context}: too few to be a story");
+                break;
+            }
+            world.simulator.clock().advance(Duration::from_mins(1));
+            let next = world.simulator.codepipeline().next_event(&id_of(&event));
+            match (delivery, next) {
+                ("both", Some(next)) => {
+                    tokio::join!(deliver(&world, &event), deliver(&world, &next));
+                    finish(&world, next).await;
+                }
+                ("next", Some(next)) => {
+                    deliver(&world, &next).await;
+                    finish(&world, next).await;
+                }
+                _ => {
+                    deliver(&world, &event).await;
+                    finish(&world, event.clone()).await;
+                }
+            }
+            let answers = world.simulator.codepipeline().answers();
+            let ends: Vec<&Answer> = answers
+                .iter()
+                .map(|(_, answer)| answer)
+                .filter(|answer| is_final(answer))
+                .collect();
+            assert_eq!(ends.len(), 1, "{context}: {ends:?}");
+            let said = format!("{:?}", ends[0]);
+            assert!(said.contains(end), "{context}: {said}");
+            let ecs = world.simulator.ecs();
+            let arn = world.service()["taskDefinition"].to_string();
+            let own = ecs.deployments_of("prod", "web", "app:1");
+            // The first is from before.
+            assert_eq!(own, 2, "{context}: {arn}");
+            assert_eq!(world.done("RegisterTaskDefinition"), 0, "{context}");
+            assert_eq!(world.done("DeregisterTaskDefinition"), 0, "{context}");
+            for later in [Duration::ZERO, Duration::from_hours(5)] {
+                world.simulator.clock().advance(later);
+                let updated = world.done("UpdateService");
+                deliver(&world, &start).await;
+                deliver(&world, &event).await;
+                assert_eq!(
+                    world.done("UpdateService"),
+                    updated,
+                    "{context}: comes again after {later:?}"
+                );
+            }
+            calls += 1;
+        }
+    }
+}
+
+#[tokio::test]
+async fn wherever_a_deployment_of_what_there_is_dies_it_is_one_deployment_and_succeeds_once() {
+    let end = "app:1 is serving, 2 tasks";
+    sweep("app:1", ServiceSetup::default, None, end).await;
+    sweep("previous", ServiceSetup::default, None, end).await;
+}
+
+#[tokio::test]
+async fn wherever_a_blue_green_deployment_of_what_there_is_dies_it_is_one_deployment() {
+    let blue_green = || ServiceSetup {
+        strategy: Strategy::BlueGreen,
+        ..ServiceSetup::default()
+    };
+    sweep("previous", blue_green, None, "app:1 is serving, 2 tasks").await;
+}
+
+#[tokio::test]
+async fn wherever_one_dies_that_fails_it_is_rolled_back_and_its_event_deploys_nothing_again() {
+    let crash = Behaviour::Crash {
+        exit_code: 3,
+        after_seconds: 2,
+        log_lines: Vec::new(),
+    };
+    fn breaker(rolls_back: bool) -> ServiceSetup {
+        ServiceSetup {
+            circuit_breaker: Some(rolls_back),
+            ..ServiceSetup::default()
+        }
+    }
+    let end = "app:1 failed: container app exited with code 3";
+    sweep("previous", || breaker(false), Some(crash.clone()), end).await;
+    sweep("app:1", || breaker(true), Some(crash), end).await;
+}
+
+#[tokio::test]
+async fn a_blue_green_deployment_of_a_revision_that_was_deployed_before_is_told_from_the_earlier_one()
+ {
+    let world = world(
+        ServiceSetup {
+            strategy: Strategy::BlueGreen,
+            ..ServiceSetup::default()
+        },
+        Duration::from_mins(5),
+    )
+    .await;
+    world
+        .simulator
+        .ecs()
+        .image("v1", Behaviour::Healthy { start_seconds: 200 });
+    let answers = world
+        .run(start(&world, json!({"TaskDefinition": "app:1"})))
+        .await;
+    let (summary, variables) = success(answers.last().unwrap());
+    assert!(summary.contains("app:1 is serving"), "{summary}");
+    let shown = service_of(&world, "web");
+    assert_eq!(
+        variables["DeploymentId"],
+        shown["deployments"][0]["id"].as_str().unwrap()
+    );
+}
