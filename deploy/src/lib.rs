@@ -25,6 +25,7 @@ pub mod outside;
 pub mod pace;
 pub mod partition;
 mod partitions;
+pub mod patch;
 pub mod permission;
 pub mod plan;
 pub mod platform;
