@@ -9,7 +9,8 @@
 //! `BENCH_VERBOSE` the programs' standard error is shown.
 //!
 //! `NAME` chooses tables whose name contains it: `cold`, `answer`, `artifact`, `memory`, `size`,
-//! `billed`, `processes`, `instructions`; and `herd`, which takes some minutes and is not run unless it is named.
+//! `billed`, `processes`, `instructions`; and `herd` and `rollouts`, which take ten minutes and more
+//! and are not run unless they are named.
 
 #[path = "bench/answer.rs"]
 mod answer;
@@ -42,7 +43,7 @@ mod world;
 
 use program::Programs;
 
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     "cold",
     "answer",
     "artifact",
@@ -52,6 +53,7 @@ const NAMES: [&str; 9] = [
     "processes",
     "instructions",
     "herd",
+    "rollouts",
 ];
 
 /// What is asked for on the command line.
@@ -126,9 +128,12 @@ async fn main() {
     if asked.wants("processes") {
         instructions::of_processes(&programs).await;
     }
-    // It takes minutes: only who asks for it waits for it.
+    // They take minutes: only who asks for them waits for them.
     if asked.names.iter().any(|name| name == "herd") {
         herd::run(&programs).await;
+    }
+    if asked.names.iter().any(|name| name == "rollouts") {
+        herd::under_way(&programs).await;
     }
     if asked.wants("instructions") {
         instructions::of_works();

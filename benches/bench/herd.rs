@@ -100,12 +100,11 @@ pub(crate) async fn run(programs: &Programs) {
         ));
     }
     table.print();
-    under_way(programs).await;
 }
 
 /// Rollouts of ten minutes, all of which are under way together for some minutes: how many looks are refused, and
 /// how long after ECS each answer comes.
-async fn under_way(programs: &Programs) {
+pub(crate) async fn under_way(programs: &Programs) {
     let world = World::new(Clock::system(), UNDER_WAY, UNDER_WAY);
     let start_seconds = u32::try_from(ROLLOUT.as_secs()).unwrap_or(u32::MAX);
     world.new_tasks(Behaviour::Healthy { start_seconds });

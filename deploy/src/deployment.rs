@@ -293,6 +293,8 @@ pub struct Live {
     pub trouble: Trouble,
     /// The last look showed all of its tasks with all the traffic; it takes two running.
     pub served_before: bool,
+    /// The last look showed it at a PAUSE hook, for which it was to wait.
+    pub is_paused: bool,
     /// The service as ECS showed it when it was set, which is as good as a look.
     pub just_set: Option<Box<ServiceSeen>>,
     /// The ARN of our service deployment, once it was looked up.
@@ -368,6 +370,12 @@ impl Service {
             failures: Failures::default(),
             live: Live::default(),
         }
+    }
+
+    /// The revision that the service is set to, as far as the last look shows it.
+    pub fn serving(&self) -> Option<Revision> {
+        let seen = self.live.look.as_ref().and_then(Look::service)?;
+        Revision::parse(&seen.primary()?.task_definition).ok()
     }
 
     /// Whether the service was set to our revision, as far as this job knows.

@@ -4,6 +4,7 @@
 
 #![cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 
+pub mod approval;
 pub mod call;
 pub mod cleanup;
 pub mod containers;

@@ -26,6 +26,7 @@
 
 use std::time::Duration;
 
+use super::approval;
 use super::deployment::{
     Attempt, Blocked, Deployment, Ours, Owner, Rollback, Service, Stage, Stop, Task, TaskLive,
     TaskSeen,
@@ -126,6 +127,10 @@ pub enum End {
         /// Nothing failed of itself: the time was up, and nothing is rolled back.
         is_late: bool,
     },
+    /// The service at this place was rolled back, which was asked for.
+    RolledBackAsAsked(usize),
+    /// The service at this place serves our revision, and was to be rolled back.
+    TooLateToRollBack(usize),
     /// The task before the deployment did not succeed.
     TaskFailed(TaskEnd),
 }
@@ -165,6 +170,8 @@ pub fn record(
                 look(service, observed, started, now);
                 give_up_rollout(service, spec, started);
                 serve_early(service, spec, now);
+                service.live.is_paused =
+                    spec.wait_for == WaitFor::Pause && approval::held(service).is_some();
             }
             let services = &deployment.services;
             let is_held = services.iter().any(|service| is_held(service, now));
@@ -256,9 +263,10 @@ fn next_of_rollout(deployment: &Deployment, spec: &DeploySpec, now: Timestamp) -
         deployment.deadline(spec, now),
         now,
     ) {
+        Decision::Succeed if spec.is_to_roll_back() => Next::End(End::TooLateToRollBack(0)),
         Decision::Succeed => Next::End(End::Succeeded),
-        Decision::Fail { service } => failed(deployment, service, false),
-        Decision::Late { service } => failed(deployment, service, true),
+        Decision::Fail { service } => failed(deployment, service, spec, false),
+        Decision::Late { service } => failed(deployment, service, spec, true),
         Decision::KeepWatching => diagnose(deployment, now),
         // `record` starts a rollback with the look that calls for it.
         Decision::RollBack { .. } => Next::Pause { may_end: true },
@@ -342,12 +350,15 @@ fn next_of_rollback(
     if left.contains(&Left::Wait) {
         return Next::Pause { may_end: true };
     }
-    failed(deployment, rollback.failed, false)
+    failed(deployment, rollback.failed, spec, false)
 }
 
 /// The end of a deployment whose service at `place` failed, once it is known why.
-fn failed(deployment: &Deployment, place: usize, is_late: bool) -> Next {
+fn failed(deployment: &Deployment, place: usize, spec: &DeploySpec, is_late: bool) -> Next {
     let service = &deployment.services[place];
+    if spec.is_to_roll_back() && matches!(service.live.verdict, Some(Verdict::RolledBack { .. })) {
+        return Next::End(End::RolledBackAsAsked(place));
+    }
     let is_replaced = matches!(service.live.verdict, Some(Verdict::Replaced { .. }));
     let has_cause = match &deployment.stage {
         Stage::RollingBack(rollback) => !rollback.cause.is_empty(),
@@ -395,7 +406,11 @@ fn is_held(service: &Service, now: Timestamp) -> bool {
     let seen = service.live.look.as_ref().and_then(Look::seen);
     let own = seen.and_then(|(_, own)| own);
     let is_going_on = matches!(service.live.verdict, Some(Verdict::InProgress(_)));
-    is_going_on && own.is_some_and(|own| own.held_until.is_some_and(|until| now < until))
+    is_going_on
+        && own.is_some_and(|own| {
+            let until = own.held.as_ref().and_then(|held| held.until);
+            until.is_some_and(|until| now < until)
+        })
 }
 
 /// Whether a look showed a service as gone for the first time: the next may show it again.
@@ -480,7 +495,7 @@ fn fail(deployment: &mut Deployment, spec: &DeploySpec, now: Timestamp) {
     if let Decision::RollBack { failed, owner } = decision {
         let service = &deployment.services[failed];
         let verdict = service.live.verdict.as_ref();
-        let cause = if verdict.is_some_and(Verdict::has_a_cause) {
+        let cause = if !spec.is_to_roll_back() && verdict.is_some_and(Verdict::has_a_cause) {
             words::cause(service, spec, deployment.deadline(spec, now), now)
         } else {
             String::new()
@@ -490,7 +505,8 @@ fn fail(deployment: &mut Deployment, spec: &DeploySpec, now: Timestamp) {
             since: now,
             failed,
             cause,
-            is_explained: false,
+            // What was asked for needs no explanation.
+            is_explained: spec.is_to_roll_back(),
         });
     }
 }

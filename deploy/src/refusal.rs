@@ -7,6 +7,7 @@ use super::call::CallError;
 use super::failure::{Failure, FailureKind};
 use super::fit;
 use super::images::CacheRule;
+use super::patch::PatchProblem;
 use super::revision::{NotARevision, Revision};
 use super::seen::Stuck;
 use super::spec::{BaseFrom, LONGEST_TIMEOUT, Target};
@@ -92,9 +93,14 @@ pub enum Refusal {
     },
     /// ECS writes the task definition of the service.
     #[error(
-        "{0}: this is an Express Mode service: use UpdateExpressGatewayService (aws ecs update-express-gateway-service), which manages its task definition."
+        "{0}: this is an Express Mode service, which UpdateExpressGatewayService alone deploys: use aws ecs update-express-gateway-service (it takes a task definition since 2026-06-17), for this action calls UpdateService."
     )]
     ExpressMode(Target),
+    /// The service has no PAUSE hook to wait for.
+    #[error(
+        "{0}: WaitFor is Pause, and the service's deploymentConfiguration has no lifecycle hook with targetType PAUSE: add one, or leave WaitFor out."
+    )]
+    NoPauseHook(Target),
     /// The service's deployment configuration lets no deployment move.
     #[error(
         "{target}: no deployment of it can move: {stuck}. Lower the first or raise the second."
@@ -140,6 +146,18 @@ pub enum Refusal {
         is_rollback: bool,
         /// Its end is waited for.
         is_waited_for: bool,
+    },
+    /// The deployment that is to be continued is not the service's any more.
+    #[error(
+        "{target}: {deployment} (ContinueDeployment) is not among its deployments any more: it was replaced or rolled back, and the service is set to {now}. Nothing was changed. The output variable ServiceDeploymentArn names one that is over, too."
+    )]
+    NotTheDeployment {
+        /// Which service.
+        target: Target,
+        /// The deployment, as it is written.
+        deployment: String,
+        /// What the service is set to, and by which deployment.
+        now: String,
     },
     /// Somebody has deployed while this start waited, and what it has registered was made from something else.
     #[error(
@@ -251,6 +269,19 @@ pub enum Refusal {
     /// The images do not fit the base.
     #[error(transparent)]
     Misfit(#[from] Misfit),
+    /// The attestation policy of a confidential task pins what its containers run.
+    #[error(
+        "{base} runs as CONFIDENTIAL_SANDBOX, and its attestationPolicy is for the images that it has: with another image of {container} under the same policy no task could start. Change the policy with the image, as TaskDefinitionPatch {{\"trustedExecutionConfiguration\": {{\"attestationPolicy\": …}}}}."
+    )]
+    SamePolicy {
+        /// What the revision is made from.
+        base: String,
+        /// The container.
+        container: String,
+    },
+    /// The patch does not fit its base.
+    #[error("{0}")]
+    Patch(PatchProblem),
     /// The task before the deployment is to run in a container that there is not.
     #[error(
         "PreDeployTask names the container '{container}', which the new revision does not have; its containers are {}.",
@@ -462,6 +493,7 @@ impl Refusal {
             | Self::ExternalController(_)
             | Self::UnknownController { .. }
             | Self::ExpressMode(_)
+            | Self::NoPauseHook(_)
             | Self::CannotMove { .. }
             | Self::OutlastsAction { .. }
             | Self::OutlastsTimeout { .. }
@@ -474,6 +506,8 @@ impl Refusal {
             | Self::NotActiveRevision { .. }
             | Self::DifferentRevisions(_)
             | Self::Misfit(_)
+            | Self::Patch(_)
+            | Self::SamePolicy { .. }
             | Self::NoContainerForTask { .. }
             | Self::Unfit { .. }
             | Self::StuckSchedule(_)
@@ -481,6 +515,7 @@ impl Refusal {
             | Self::TokenTooLarge(_) => FailureKind::Configuration,
             Self::UnderWay { .. }
             | Self::ChangedWhileWaiting { .. }
+            | Self::NotTheDeployment { .. }
             | Self::NotSetToARevision { .. }
             | Self::NoBase
             | Self::FailedBefore { .. }
@@ -500,11 +535,13 @@ impl Refusal {
             | Self::ExternalController(_)
             | Self::UnknownController { .. }
             | Self::ExpressMode(_)
+            | Self::NoPauseHook(_)
             | Self::CannotMove { .. }
             | Self::OutlastsAction { .. }
             | Self::OutlastsTimeout { .. }
             | Self::UnderWay { .. }
             | Self::ChangedWhileWaiting { .. }
+            | Self::NotTheDeployment { .. }
             | Self::NotSetToARevision { .. }
             | Self::RevisionOfOtherFamily { .. }
             | Self::NoPrevious { .. }
@@ -516,11 +553,14 @@ impl Refusal {
             | Self::SeveralFamilies { .. }
             | Self::OtherFamily { .. }
             | Self::DifferentPrevious(_)
+            | Self::SamePolicy { .. }
             | Self::NoBase
             | Self::NoContainerForTask { .. }
             | Self::FailedBefore { .. }
             | Self::TokenTooLarge(_) => Heading::Each,
-            Self::Misfit(_) | Self::Image(_) => Heading::Shared(format!("{about}: ")),
+            Self::Misfit(_) | Self::Patch(_) | Self::Image(_) => {
+                Heading::Shared(format!("{about}: "))
+            }
             Self::StuckSchedule(_) => {
                 Heading::Shared(format!("{about}: what runs on a schedule: "))
             }
@@ -529,7 +569,10 @@ impl Refusal {
                 BaseFrom::Existing(existing) => {
                     format!("the revision that TaskDefinition names ({existing}) does not fit: ")
                 }
-                BaseFrom::Latest | BaseFrom::Service => {
+                BaseFrom::Service => {
+                    "what the patch makes (TaskDefinitionPatch) does not fit: ".to_owned()
+                }
+                BaseFrom::Latest => {
                     "the family's newest revision (BaseRevision is latest) does not fit: "
                         .to_owned()
                 }
@@ -630,6 +673,7 @@ mod tests {
     use super::*;
     use crate::call::Class;
     use crate::deployment::{Service, Stage};
+    use crate::patch::Patch;
     use crate::revision::Revision;
     use crate::testing::{deployment, revision, target};
     use FailureKind::{Configuration, Job, RevisionUnavailable, SystemUnavailable};
@@ -765,7 +809,7 @@ mod tests {
             (
                 Refusal::ExpressMode(target(0)),
                 Configuration,
-                "s0 on prod: this is an Express Mode service: use UpdateExpressGatewayService (aws ecs update-express-gateway-service), which manages its task definition.",
+                "s0 on prod: this is an Express Mode service, which UpdateExpressGatewayService alone deploys: use aws ecs update-express-gateway-service (it takes a task definition since 2026-06-17), for this action calls UpdateService.",
             ),
             (
                 Refusal::NotSetToARevision {
@@ -802,6 +846,37 @@ mod tests {
                 },
                 Configuration,
                 "s0 on prod: no deployment of it can move: with minimumHealthyPercent 100 and maximumPercent 100 ECS has to run at least 2 and at most 2 of its 2 tasks, and can neither stop an old task nor start a new one. Lower the first or raise the second.",
+            ),
+            (
+                Refusal::NoPauseHook(target(0)),
+                Configuration,
+                "s0 on prod: WaitFor is Pause, and the service's deploymentConfiguration has no lifecycle hook with targetType PAUSE: add one, or leave WaitFor out.",
+            ),
+            (
+                Refusal::NotTheDeployment {
+                    target: target(0),
+                    deployment: "ecs-svc/1".to_owned(),
+                    now: "app:43, ecs-svc/2".to_owned(),
+                },
+                Job,
+                "s0 on prod: ecs-svc/1 (ContinueDeployment) is not among its deployments any more: it was replaced or rolled back, and the service is set to app:43, ecs-svc/2. Nothing was changed. The output variable ServiceDeploymentArn names one that is over, too.",
+            ),
+            (
+                Refusal::SamePolicy {
+                    base: "app:41".to_owned(),
+                    container: "app".to_owned(),
+                },
+                Configuration,
+                "s0 and s1 on prod: app:41 runs as CONFIDENTIAL_SANDBOX, and its attestationPolicy is for the images that it has: with another image of app under the same policy no task could start. Change the policy with the image, as TaskDefinitionPatch {\"trustedExecutionConfiguration\": {\"attestationPolicy\": …}}.",
+            ),
+            (
+                Refusal::Patch(
+                    Patch::parse("TaskDefinitionPatch", serde_json::json!({}))
+                        .unwrap_err()
+                        .remove(0),
+                ),
+                Configuration,
+                "s0 and s1 on prod: TaskDefinitionPatch is empty and changes nothing: write a field, as {\"cpu\": \"512\"}, or leave it out.",
             ),
             (
                 Refusal::RevisionOfOtherFamily {
@@ -1053,6 +1128,8 @@ mod tests {
             Refusal::UnknownController { .. } => 8,
             Refusal::ExpressMode(_) => 9,
             Refusal::CannotMove { .. } => 31,
+            Refusal::NoPauseHook(_) => 41,
+            Refusal::NotTheDeployment { .. } => 42,
             Refusal::UnderWay { .. } => 32,
             Refusal::ChangedWhileWaiting { .. } => 33,
             Refusal::OutlastsAction { .. } => 10,
@@ -1076,6 +1153,8 @@ mod tests {
             Refusal::Image(UnusableImage::NoDigest(_)) => 28,
             Refusal::Image(UnusableImage::ResemblesEcr(_)) => 29,
             Refusal::Image(UnusableImage::Platform(_)) => 30,
+            Refusal::Patch(_) => 39,
+            Refusal::SamePolicy { .. } => 40,
             Refusal::RevisionOfOtherFamily { .. } => 34,
             Refusal::DifferentPrevious(_) => 35,
             Refusal::NoPrevious { .. } => 36,
@@ -1084,7 +1163,7 @@ mod tests {
         }
     }
 
-    const NUMBERS: usize = 39;
+    const NUMBERS: usize = 43;
 
     #[test]
     fn each_refusal_has_its_kind_and_its_sentence() {

@@ -80,8 +80,10 @@ pub fn decide(
             | Verdict::NoNews { .. } => Decision::Fail { service },
         };
     }
-    let serves = |verdict: &&Verdict| matches!(verdict, Verdict::Serving { .. });
-    let Some(late) = verdicts.iter().position(|verdict| !serves(verdict)) else {
+    let is_there = |service: &Service| {
+        service.live.is_paused || matches!(service.live.verdict, Some(Verdict::Serving { .. }))
+    };
+    let Some(late) = services.iter().position(|service| !is_there(service)) else {
         return Decision::Succeed;
     };
     if now < deadline {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::hook::FailedHook;
+use super::outside;
 use super::revision::Revision;
 use super::time::Timestamp;
 
@@ -223,8 +224,8 @@ pub struct ServiceDeploymentSeen {
     pub new_weight: Option<f64>,
     /// What a hook waits for, as `PRE_SCALE_UP waits at hook h-1 until …`.
     pub waiting: Option<String>,
-    /// Until when that hook holds it, if it is a PAUSE hook.
-    pub held_until: Option<Timestamp>,
+    /// The PAUSE hook that holds it, if one does.
+    pub held: Option<Held>,
     /// The lifecycle hook that failed or timed out.
     pub failed_hook: Option<FailedHook>,
     /// Why it is rolled back, in ECS's text.
@@ -236,6 +237,36 @@ pub struct ServiceDeploymentSeen {
     pub alarms: Vec<String>,
     /// The circuit breaker's count of failed tasks and its threshold.
     pub breaker: Option<(i32, i32)>,
+}
+
+/// A PAUSE hook that holds a deployment until somebody answers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// `hookId`, as ECS gives it.
+    pub hook: String,
+    /// The lifecycle stage, as `POST_TEST_TRAFFIC_SHIFT`.
+    pub stage: Option<String>,
+    /// When it expires.
+    pub until: Option<Timestamp>,
+    /// What comes then: `ROLLBACK` or `CONTINUE`.
+    pub then: Option<String>,
+}
+
+impl fmt::Display for Held {
+    /// `hook h-1 at POST_TEST_TRAFFIC_SHIFT until 2026-11-25T18:00:00Z, then ROLLBACK`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "hook {}", outside::shown(&self.hook))?;
+        if let Some(stage) = &self.stage {
+            write!(f, " at {stage}")?;
+        }
+        if let Some(until) = self.until {
+            write!(f, " until {}", until.rfc3339())?;
+        }
+        match &self.then {
+            Some(then) => write!(f, ", then {then}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// One look at a service.

@@ -389,6 +389,11 @@ fn rolling_back(
     deployment(job, Stage::RollingBack(rollback), services, started)
 }
 
+/// A deployment of `service` that was there before this job, and goes on.
+pub fn rolling_on(job: &str, service: Service, now: Timestamp) -> Deployment {
+    deployment(job, Stage::RollingOut, vec![service], now)
+}
+
 /// Services that are left as they are, because they serve already what would be deployed to them: `(which, set to what,
 /// as it was seen)`.
 pub fn unchanged<'p>(

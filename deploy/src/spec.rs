@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::patch::Patch;
 use super::region::Region;
 use super::revision::Revision;
 use super::text;
@@ -62,6 +63,15 @@ pub enum BaseFrom {
     Existing(Existing),
 }
 
+/// Changes to what the new revision is made from, beside its images.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PatchFrom {
+    /// These.
+    Parameters(Patch),
+    /// Those in this file of the artifact.
+    File(String),
+}
+
 /// Which revision that there is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Existing {
@@ -94,6 +104,37 @@ pub enum WaitFor {
     Complete,
     /// All new tasks run and have all the traffic. ECS may still roll back, which nobody would see.
     Serving,
+    /// The deployment waits at a PAUSE hook, or is complete without one.
+    Pause,
+}
+
+/// A deployment that an earlier action has left at a PAUSE hook, and how to answer that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContinueDeployment {
+    /// Which deployment.
+    pub deployment: DeployedBy,
+    /// Which hook; none: the one at which it waits.
+    pub hook: Option<String>,
+    /// How.
+    pub action: HookAction,
+}
+
+/// A deployment by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeployedBy {
+    /// ECS's id of it, `ecs-svc/<digits>`.
+    Id(String),
+    /// Its service deployment's ARN.
+    Arn(String),
+}
+
+/// How a PAUSE hook is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HookAction {
+    /// The deployment goes on.
+    Continue,
+    /// It is rolled back.
+    RollBack,
 }
 
 /// What to do if somebody else's deployment of a service is under way. ECS's own rollback is always waited for.
@@ -126,6 +167,7 @@ impl fmt::Display for WaitFor {
         f.write_str(match self {
             Self::Complete => "Complete",
             Self::Serving => "Serving",
+            Self::Pause => "Pause",
         })
     }
 }
@@ -182,7 +224,7 @@ pub struct ConfigFile {
 }
 
 /// A deployment as asked for. Cannot be invalid.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct DeploySpec {
     /// What to deploy to, in the order written; at least one.
     pub targets: Vec<Target>,
@@ -196,6 +238,8 @@ pub struct DeploySpec {
     pub timeout: Duration,
     /// Where the new revision starts from.
     pub base: BaseFrom,
+    /// What it has that its base has not.
+    pub patch: Option<PatchFrom>,
     /// After how many failed tasks a rollout is given up.
     pub failure_threshold: FailureThreshold,
     /// What to do if somebody else's deployment is under way.
@@ -204,6 +248,8 @@ pub struct DeploySpec {
     pub skip_if_unchanged: bool,
     /// What ends the action with success.
     pub wait_for: WaitFor,
+    /// Nothing is deployed: a deployment that waits at a PAUSE hook is continued.
+    pub continues: Option<ContinueDeployment>,
     /// When a rollout fails or runs out of time and ECS is not rolling back by itself, roll back.
     pub rollback: bool,
     /// Check everything, change nothing.
@@ -241,10 +287,12 @@ impl DeploySpec {
             input_artifact: None,
             timeout: Duration::from_hours(1),
             base: BaseFrom::Service,
+            patch: None,
             failure_threshold: FailureThreshold::Auto,
             if_deploying: IfDeploying::Replace,
             skip_if_unchanged: false,
             wait_for: WaitFor::Complete,
+            continues: None,
             rollback: true,
             dry_run: false,
             verify_images: true,
@@ -266,6 +314,11 @@ impl DeploySpec {
             BaseFrom::Existing(existing) => Some(existing),
             BaseFrom::Service | BaseFrom::Latest | BaseFrom::File(_) => None,
         }
+    }
+
+    /// Whether this job registers the revision that it deploys, so that every deployment of that is the job's.
+    pub fn registers(&self) -> bool {
+        self.existing().is_none() && self.continues.is_none()
     }
 
     /// `web on prod`, or all of them, as messages about the whole deployment start.

@@ -15,6 +15,8 @@ pub enum FileKind {
     Images,
     /// `TaskDefinitionFile`.
     TaskDefinition,
+    /// `TaskDefinitionPatch`.
+    Patch,
     /// `ConfigFile`.
     Configuration,
 }
@@ -25,6 +27,7 @@ impl FileKind {
         match self {
             Self::Images => "image definition file",
             Self::TaskDefinition => "task definition file",
+            Self::Patch => "task definition patch",
             Self::Configuration => "configuration file",
         }
     }
@@ -34,6 +37,7 @@ impl FileKind {
         match self {
             Self::Images => "FileName",
             Self::TaskDefinition => "TaskDefinitionFile",
+            Self::Patch => "TaskDefinitionPatch",
             Self::Configuration => "ConfigFile",
         }
     }
@@ -42,7 +46,7 @@ impl FileKind {
     pub fn limit_bytes(self) -> usize {
         match self {
             Self::Images => image_definitions::FILE_LIMIT_BYTES,
-            Self::TaskDefinition => task_definition_file::FILE_LIMIT_BYTES,
+            Self::TaskDefinition | Self::Patch => task_definition_file::FILE_LIMIT_BYTES,
             Self::Configuration => document::FILE_LIMIT_BYTES,
         }
     }

@@ -10,7 +10,7 @@ use aws_sdk_ecs::config::{
 };
 use aws_sdk_ecs::types::{
     CapacityProviderStrategyItem, ContainerOverride, Deployment, DeploymentConfiguration,
-    DeploymentLifecycleHookDetail, DeploymentLifecycleHookStatus,
+    DeploymentLifecycleHookAction, DeploymentLifecycleHookDetail, DeploymentLifecycleHookStatus,
     DeploymentLifecycleHookTargetType, DeploymentLifecycleHookTimeoutConfiguration, DesiredStatus,
     EbsTagSpecification, Failure, LaunchType, NetworkConfiguration, PropagateTags, Service,
     ServiceDeployment, ServiceDeploymentRollbackMonitorsStatus, ServiceVolumeConfiguration,
@@ -29,8 +29,8 @@ use crate::deploy::fit::{Needs, PortNameNeeded, PortNeeded};
 use crate::deploy::hook::FailedHook;
 use crate::deploy::outside::shown;
 use crate::deploy::revision::Revision;
-use crate::deploy::seen::{DeploymentSeen, EventSeen, ServiceDeploymentSeen, ServiceSeen};
-use crate::deploy::spec::Target;
+use crate::deploy::seen::{DeploymentSeen, EventSeen, Held, ServiceDeploymentSeen, ServiceSeen};
+use crate::deploy::spec::{HookAction, Target};
 use crate::deploy::task_definition::Described;
 use crate::deploy::text;
 use crate::deploy::time::Timestamp;
@@ -527,6 +527,41 @@ impl Ecs {
         answer.map(drop).map_err(|error| {
             of_sdk(
                 "ecs:StopServiceDeployment",
+                format!("service deployment {}", text::last_part(arn)),
+                &error,
+            )
+            .about_resource(arn)
+        })
+    }
+
+    /// Answers the PAUSE hook that holds a service deployment.
+    ///
+    /// # Replay
+    /// ECS refuses it for a hook that holds it no more ([`Class::Refused`]).
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn answer_hook(
+        &self,
+        arn: &str,
+        hook: &str,
+        action: HookAction,
+    ) -> Result<(), CallError> {
+        let action = match action {
+            HookAction::Continue => DeploymentLifecycleHookAction::Continue,
+            HookAction::RollBack => DeploymentLifecycleHookAction::Rollback,
+        };
+        let answer = self
+            .client
+            .continue_service_deployment()
+            .service_deployment_arn(arn)
+            .hook_id(hook)
+            .action(action)
+            .send()
+            .await;
+        answer.map(drop).map_err(|error| {
+            of_sdk(
+                "ecs:ContinueServiceDeployment",
                 format!("service deployment {}", text::last_part(arn)),
                 &error,
             )
@@ -1211,9 +1246,7 @@ fn service_deployment_described(described: &ServiceDeployment) -> ServiceDeploym
             ),
             waiting: waiting(described),
             failed_hook: failed_hook(described),
-            held_until: open_hook(described)
-                .and_then(|hook| hook.expires_at())
-                .map(timestamp),
+            held: held(described),
             rollback_reason: described
                 .rollback()
                 .and_then(|rollback| rollback.reason())
@@ -1242,6 +1275,22 @@ fn service_deployment_described(described: &ServiceDeployment) -> ServiceDeploym
 fn open_hook(described: &ServiceDeployment) -> Option<&DeploymentLifecycleHookDetail> {
     let mut hooks = described.lifecycle_hook_details().iter();
     hooks.find(|hook| hook.status() == Some(&DeploymentLifecycleHookStatus::AwaitingAction))
+}
+
+/// The PAUSE hook that holds it, if one does whose id is known.
+fn held(described: &ServiceDeployment) -> Option<Held> {
+    let hook = open_hook(described)?;
+    let is_function = hook.target_type() == Some(&DeploymentLifecycleHookTargetType::AwsLambda);
+    Some(Held {
+        hook: hook.hook_id().filter(|_| !is_function)?.to_owned(),
+        stage: described
+            .lifecycle_stage()
+            .map(|stage| shown(stage.as_str())),
+        until: hook.expires_at().map(timestamp),
+        then: hook
+            .timeout_action()
+            .map(|action| action.as_str().to_owned()),
+    })
 }
 
 /// What a hook holds the deployment for, if one does.

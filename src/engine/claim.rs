@@ -81,6 +81,17 @@ impl Run<'_> {
         if !deployment.is_from_token {
             return Claim::Ours;
         }
+        if let Some(asked) = &self.spec.continues {
+            // Whoever writes the token writes the parameters, too, which allow this one alone.
+            return if asked.names(&service.ours) {
+                Claim::Ours
+            } else {
+                Claim::NotOurs(
+                    "the continuation token follows another deployment than ContinueDeployment names"
+                        .to_owned(),
+                )
+            };
+        }
         let runs = &seen.task_definition;
         let family = service.revision.family();
         let may_be_another = self.spec.existing().is_some();

@@ -3,6 +3,7 @@
 use super::Run;
 use super::gather::own_arn;
 use super::run::{failed, hand_back};
+use crate::deploy::approval;
 use crate::deploy::cleanup::{Cleanup, Prune};
 use crate::deploy::deployment::{Deployment, Service, Stage};
 use crate::deploy::machine::End;
@@ -24,6 +25,11 @@ impl Run<'_> {
                 return Report::on(&deployment, outcome, cleanup);
             }
             End::Succeeded => self.succeeded(&deployment, false, now).await,
+            End::RolledBackAsAsked(place) => self.rolled_back(&deployment, place).await,
+            End::TooLateToRollBack(place) => {
+                let failure = words::too_late_to_roll_back(&deployment.services[place]);
+                (failed(&deployment, failure), Cleanup::default())
+            }
             End::Unchanged => self.succeeded(&deployment, true, now).await,
             End::Failed { service, is_late } => {
                 let failure = words::failed(&deployment, service, is_late, self.spec, now);
@@ -67,7 +73,9 @@ impl Run<'_> {
         is_unchanged: bool,
         now: Timestamp,
     ) -> (Outcome, Cleanup) {
-        let scheduled = if self.spec.scheduled_tasks {
+        // What waits at a hook does not serve yet: the action that continues it does the rest.
+        let is_paused = approval::is_paused(deployment);
+        let scheduled = if self.spec.scheduled_tasks && !is_paused {
             match Box::pin(self.point_schedules(deployment)).await {
                 Ok(pointed) => Some(pointed),
                 Err(failure) => return (failed(deployment, failure), Cleanup::default()),
@@ -82,7 +90,7 @@ impl Run<'_> {
                 if is_unchanged {
                     words::unchanged(one)
                 } else {
-                    words::success(one, took)
+                    words::success(one, self.spec.wait_for, took)
                 }
             })
             .collect();
@@ -101,7 +109,7 @@ impl Run<'_> {
                 if scheduled == 1 { "runs" } else { "run" }
             ));
         }
-        let prune = self.spec.keep_revisions;
+        let prune = self.spec.keep_revisions.filter(|_| !is_paused);
         let outcome = Outcome::Succeeded {
             message: messages.join(" "),
             variables,
@@ -112,6 +120,28 @@ impl Run<'_> {
             ..Cleanup::default()
         };
         (outcome, cleanup)
+    }
+
+    /// The rollback that was asked for is complete.
+    async fn rolled_back(&self, deployment: &Deployment, place: usize) -> (Outcome, Cleanup) {
+        let service = &deployment.services[place];
+        // What serves is what was before ours.
+        let mut serving = service.clone();
+        if let Some(previous) = service.serving() {
+            serving.previous = Some(service.revision.clone());
+            serving.revision = previous;
+        }
+        let of_service = self.variables(&serving, false).await;
+        let (variables, left_out) = variables::output(&[of_service]);
+        for warning in left_out {
+            self.warn(warning);
+        }
+        let outcome = Outcome::Succeeded {
+            message: words::rolled_back_as_asked(service),
+            variables,
+            external_execution_id: deployment.external_id(),
+        };
+        (outcome, Cleanup::default())
     }
 
     /// The output variables of one service. An image that cannot be asked any more costs its
@@ -130,6 +160,16 @@ impl Run<'_> {
         ];
         if let Some(deployment) = service.ours.deployment() {
             facts.push(("DeploymentId", deployment.to_owned()));
+        }
+        if let Some(arn) = &service.live.service_deployment {
+            facts.push(("ServiceDeploymentArn", arn.clone()));
+        }
+        if let Some(held) = approval::held(service).filter(|_| service.live.is_paused) {
+            facts.push(("HookId", held.hook.clone()));
+            let stage = held.stage.clone();
+            facts.extend(stage.map(|stage| ("LifecycleStage", stage)));
+            let until = held.until.map(Timestamp::rfc3339);
+            facts.extend(until.map(|until| ("HookExpiresAt", until)));
         }
         match &service.previous {
             Some(previous) => facts.push(("PreviousTaskDefinitionArn", previous.arn_like(&own_arn))),

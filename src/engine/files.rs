@@ -18,7 +18,8 @@ use crate::deploy::words::Caller;
 use crate::event::{Artifact, ArtifactCredentials, Order, Source};
 use crate::parameters::{self, Written};
 
-use crate::deploy::spec::{BaseFrom, ConfigFile};
+use crate::deploy::patch::Patch;
+use crate::deploy::spec::{BaseFrom, ConfigFile, PatchFrom};
 
 /// What a start reads.
 #[derive(Debug, Default)]
@@ -27,6 +28,8 @@ pub(super) struct Files {
     pub(super) images: Option<ImageSource>,
     /// The task definition, if one was asked for.
     pub(super) task_definition: Option<TaskDefinitionFile>,
+    /// What the new revision has that its base has not.
+    pub(super) patch: Option<Patch>,
 }
 
 /// The parameters of a `ConfigFile`, and which version of which artifact they are from.
@@ -111,6 +114,9 @@ impl Run<'_> {
             Source::Event(_) | Source::Nowhere if definition_file.is_some() => {
                 Err(wrong("TaskDefinitionFile is a file of the artifact, and the event has none: write \"Artifact\": {\"Bucket\": \"…\", \"Key\": \"…\"} instead of ImageDefinitions.".to_owned()))
             }
+            Source::Event(_) | Source::Nowhere if self.patch_file().is_some() => {
+                Err(wrong("TaskDefinitionPatch is a file of the artifact, and the event has none: write the object itself, or \"Artifact\": {\"Bucket\": \"…\", \"Key\": \"…\"} instead of ImageDefinitions.".to_owned()))
+            }
             Source::Event(definitions) => {
                 let file = "ImageDefinitions";
                 let images = image_definitions::from_value(file, definitions, container)
@@ -118,10 +124,26 @@ impl Run<'_> {
                 Ok(Files {
                     images: Some(images),
                     task_definition: None,
+                    patch: self.patch_of_parameters(),
                 })
             }
             Source::Nowhere => Err(wrong("The event says no images.".to_owned())),
             Source::Artifacts(artifacts) => self.files_in(artifacts, definition_file).await,
+        }
+    }
+
+    /// The file that holds the patch, if one does.
+    fn patch_file(&self) -> Option<&str> {
+        match &self.spec.patch {
+            Some(PatchFrom::File(file)) => Some(file),
+            Some(PatchFrom::Parameters(_)) | None => None,
+        }
+    }
+
+    fn patch_of_parameters(&self) -> Option<Patch> {
+        match &self.spec.patch {
+            Some(PatchFrom::Parameters(patch)) => Some(patch.clone()),
+            Some(PatchFrom::File(_)) | None => None,
         }
     }
 
@@ -137,6 +159,12 @@ impl Run<'_> {
         }];
         looked.extend(definition_file.map(|file| Looked {
             kind: FileKind::TaskDefinition,
+            file: file.to_owned(),
+        }));
+        let patch_file = self.patch_file();
+        let patch_place = looked.len();
+        looked.extend(patch_file.map(|file| Looked {
+            kind: FileKind::Patch,
             file: file.to_owned(),
         }));
         let candidates = candidates(artifacts, spec.input_artifact.as_deref(), &spec.file_name)?;
@@ -182,13 +210,19 @@ impl Run<'_> {
                     })
             }),
         };
-        match (images, task_definition) {
-            (Ok(images), Ok(task_definition)) => Ok(Files {
+        let patch = match patch_file {
+            None => Ok(self.patch_of_parameters()),
+            Some(file) => only(&opened, patch_place, &looked)
+                .and_then(|content| patch_in(file, content).map(Some)),
+        };
+        match (images, task_definition, patch) {
+            (Ok(images), Ok(task_definition), Ok(patch)) => Ok(Files {
                 images,
                 task_definition,
+                patch,
             }),
-            (images, task_definition) => {
-                let failures: Vec<Failure> = [images.err(), task_definition.err()]
+            (images, task_definition, patch) => {
+                let failures: Vec<Failure> = [images.err(), task_definition.err(), patch.err()]
                     .into_iter()
                     .flatten()
                     .collect();
@@ -197,6 +231,13 @@ impl Run<'_> {
             }
         }
     }
+}
+
+/// The patch in `file`, or all that is wrong with it.
+fn patch_in(file: &str, content: &[u8]) -> Result<Patch, Failure> {
+    let value = document::json(content).map_err(|unusable| wrong(format!("{file} {unusable}.")))?;
+    Patch::parse(file, value)
+        .map_err(|problems| Failure::of_problems(FailureKind::Configuration, "", &problems))
 }
 
 impl Engine {

@@ -3,6 +3,7 @@
 //! An invocation starts a deployment or goes on with one, and ends with a [`Report`]. Nothing here
 //! answers CodePipeline; that is the handler's.
 
+mod approve;
 mod at_once;
 mod claim;
 mod cleanup;

@@ -128,9 +128,10 @@ impl Run<'_> {
             }
             None => {
                 // Others may have deployed a revision before that was there before the job.
-                let since = match self.spec.existing() {
-                    Some(_) => began(&ours, described).unwrap_or(started) - APART,
-                    None => EVER,
+                let since = if self.spec.registers() {
+                    EVER
+                } else {
+                    began(&ours, described).unwrap_or(started) - APART
                 };
                 self.deployed_since(&service.target, &own_arn, since)
                     .await?
@@ -203,9 +204,10 @@ impl Run<'_> {
     fn named_by(&self, service: &Service, described: &ServiceDescribed) -> Ours {
         let ours = service.ours.clone();
         let own_arn = service.revision.arn_like(&described.seen.task_definition);
-        let listed = match self.spec.existing() {
-            None => described.seen.first_of(&own_arn),
-            Some(_) => described.seen.primary_of(&own_arn),
+        let listed = if self.spec.registers() {
+            described.seen.first_of(&own_arn)
+        } else {
+            described.seen.primary_of(&own_arn)
         };
         match (&ours, listed) {
             (Ours::Unnamed { .. }, Some(listed)) => ours.named(listed.id.clone()),

@@ -466,7 +466,7 @@ impl Run<'_> {
         self.source_of(&earlier.ok()??.arn).await
     }
 
-    async fn source_of(&self, service_deployment: &str) -> Option<Revision> {
+    pub(super) async fn source_of(&self, service_deployment: &str) -> Option<Revision> {
         let described = self
             .ecs
             .describe_service_deployment(service_deployment)

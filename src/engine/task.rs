@@ -406,7 +406,7 @@ impl Run<'_> {
     /// token says is this job's, and what cannot be seen, stays as it is.
     pub(super) async fn unused_revisions(&self, deployment: &Deployment) -> Vec<String> {
         // What was there before this job is never taken away.
-        if self.spec.existing().is_some() {
+        if !self.spec.registers() {
             return Vec::new();
         }
         let looking = deployment.services.iter();

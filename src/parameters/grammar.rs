@@ -4,7 +4,8 @@
 use crate::deploy::partition::Partition;
 use crate::deploy::region::Region;
 use crate::deploy::revision::Revision;
-use crate::deploy::spec::{BaseFrom, Existing, IfDeploying, WaitFor};
+use crate::deploy::spec::{BaseFrom, DeployedBy, Existing, HookAction, IfDeploying, WaitFor};
+use crate::deploy::token::DEPLOYMENT_PREFIX;
 
 /// Any text.
 #[expect(clippy::unnecessary_wraps, reason = "a rule like the others")]
@@ -65,6 +66,58 @@ pub(super) fn task_definition(written: &str) -> Result<Existing, String> {
     }
 }
 
+/// The id of a deployment, or its service deployment's ARN.
+pub(super) fn deployment(written: &str) -> Result<DeployedBy, String> {
+    let digits = written.strip_prefix(DEPLOYMENT_PREFIX);
+    let is_id = digits.is_some_and(|digits| {
+        !digits.is_empty()
+            && digits.len() <= 30
+            && digits.bytes().all(|b| b.is_ascii_alphanumeric())
+    });
+    if is_id {
+        return Ok(DeployedBy::Id(written.to_owned()));
+    }
+    let path = ecs_resource(written, "service-deployment/");
+    let parts: Vec<&str> = path.map_or_else(Vec::new, |path| path.split('/').collect());
+    let is_arn = match parts.as_slice() {
+        [cluster, service, id] => [cluster, service, id].iter().all(|part| is_name(part)),
+        _ => false,
+    };
+    if is_arn {
+        return Ok(DeployedBy::Arn(written.to_owned()));
+    }
+    let expected = "the output variable DeploymentId or ServiceDeploymentArn of the action that has left it waiting, as ecs-svc/1234567890123456789";
+    Err(if written.contains("#{") {
+        format!("{expected}; a variable in it was not resolved")
+    } else {
+        expected.to_owned()
+    })
+}
+
+/// The id of a lifecycle hook.
+pub(super) fn hook(written: &str) -> Result<String, String> {
+    let is_id = (1..=255).contains(&written.len())
+        && written
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_:/.".contains(&b));
+    if is_id {
+        Ok(written.to_owned())
+    } else if written.contains("#{") {
+        Err("the output variable HookId; a variable in it was not resolved".to_owned())
+    } else {
+        Err("the output variable HookId of the action that has left it waiting".to_owned())
+    }
+}
+
+/// `CONTINUE` or `ROLLBACK`, as ECS has them.
+pub(super) fn hook_action(written: &str) -> Result<HookAction, String> {
+    match written {
+        "CONTINUE" => Ok(HookAction::Continue),
+        "ROLLBACK" => Ok(HookAction::RollBack),
+        _ => Err("CONTINUE or ROLLBACK".to_owned()),
+    }
+}
+
 /// `Replace`, `Wait` or `Fail`.
 pub(super) fn if_deploying(written: &str) -> Result<IfDeploying, String> {
     match written {
@@ -75,12 +128,13 @@ pub(super) fn if_deploying(written: &str) -> Result<IfDeploying, String> {
     }
 }
 
-/// `Complete` or `Serving`.
+/// `Complete`, `Serving` or `Pause`.
 pub(super) fn wait_for(written: &str) -> Result<WaitFor, String> {
     match written {
         "Complete" => Ok(WaitFor::Complete),
         "Serving" => Ok(WaitFor::Serving),
-        _ => Err("Complete or Serving".to_owned()),
+        "Pause" => Ok(WaitFor::Pause),
+        _ => Err("Complete, Serving or Pause".to_owned()),
     }
 }
 

@@ -8,13 +8,22 @@ use serde_json::Value;
 use super::grammar;
 use super::kinds::{Kind, whole_number};
 use super::problems::Problems;
-use crate::deploy::spec::{PreDeployTask, SERVICES_LIMIT, TIMEOUT_MAX_MINUTES};
+use super::written::broken_by;
+use crate::deploy::patch;
+use crate::deploy::spec::{
+    ContinueDeployment, PatchFrom, PreDeployTask, SERVICES_LIMIT, TIMEOUT_MAX_MINUTES,
+};
+use crate::deploy::text;
 
 /// The default of a task's `Timeout`, and of `DeploymentTimeout`.
 pub(super) const TIMEOUT_DEFAULT_MINUTES: u64 = 60;
 
 const ENTRY_MEMBERS: [&str; 2] = ["ServiceName", "ClusterName"];
 const TASK_MEMBERS: [&str; 3] = ["Container", "Command", "Timeout"];
+
+const CONTINUE_MEMBERS: [&str; 3] = ["DeploymentId", "HookId", "Action"];
+
+const CONTINUE: &str = r##"an object, as {"DeploymentId": "#{Deploy.DeploymentId}", "HookId": "#{Deploy.HookId}", "Action": "CONTINUE"}"##;
 
 const TASK: &str =
     r#"an object, as {"Container": "app", "Command": ["migrate", "up"], "Timeout": 15}"#;
@@ -92,6 +101,86 @@ fn name(
     problems.accepted(place, written, outcome)
 }
 
+/// A deployment to continue, and how.
+pub(super) struct Continue;
+
+impl Kind<ContinueDeployment> for Continue {
+    fn read(
+        &self,
+        place: &'static str,
+        written: &Value,
+        problems: &mut Problems,
+    ) -> Option<ContinueDeployment> {
+        let value = json(place, written, CONTINUE, problems)?;
+        let Value::Object(members) = &value else {
+            return problems.accepted(place, &value, Err(CONTINUE.to_owned()));
+        };
+        problems.known_members(place, members, &CONTINUE_MEMBERS);
+        let [deployment, hook, action] =
+            CONTINUE_MEMBERS.map(|member| members.get(member).unwrap_or(&Value::Null));
+        let mut accepted = Member { place, problems };
+        let deployment = accepted.text("DeploymentId", deployment, grammar::deployment);
+        let hook = match hook {
+            Value::Null => Some(None),
+            hook => accepted.text("HookId", hook, grammar::hook).map(Some),
+        };
+        let action = accepted.text("Action", action, grammar::hook_action);
+        Some(ContinueDeployment {
+            deployment: deployment?,
+            hook: hook?,
+            action: action?,
+        })
+    }
+}
+
+/// Changes to a task definition, or the path of a file that holds them.
+pub(super) struct Patch;
+
+impl Kind<PatchFrom> for Patch {
+    fn read(
+        &self,
+        place: &'static str,
+        written: &Value,
+        problems: &mut Problems,
+    ) -> Option<PatchFrom> {
+        let value = match written {
+            Value::String(text) if !text.trim_start().starts_with('{') => {
+                let path = grammar::path_in_artifact(text.trim());
+                let expected = |_| {
+                    r#"an object, as {"cpu": "512"}, or a path to a file inside the artifact that holds one"#.to_owned()
+                };
+                let path = problems.accepted(place, written, path.map_err(expected))?;
+                return Some(PatchFrom::File(path));
+            }
+            Value::String(text) => match serde_json::from_str(text) {
+                Ok(value) => value,
+                // Its text may hold what is not to be shown.
+                Err(error) => {
+                    let (line, column) = (error.line(), error.column());
+                    let reason = text::without_position(&error);
+                    let hint = broken_by(text, &error)
+                        .map_or_else(String::new, |hint| format!("; {hint}"));
+                    problems.refuse(
+                        place,
+                        format!("{place} contains invalid JSON at line {line}, column {column}: {reason}{hint}"),
+                    );
+                    return None;
+                }
+            },
+            other => other.clone(),
+        };
+        match patch::Patch::parse(place, value) {
+            Ok(patch) => Some(PatchFrom::Parameters(patch)),
+            Err(found) => {
+                for problem in found {
+                    problems.refuse(place, problem.to_string());
+                }
+                None
+            }
+        }
+    }
+}
+
 /// A task to run: container, command and time limit.
 pub(super) struct Task;
 
@@ -140,6 +229,18 @@ struct Member<'a> {
 }
 
 impl Member<'_> {
+    /// A text by its rule.
+    fn text<T>(
+        &mut self,
+        name: &str,
+        written: &Value,
+        rule: fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let place = format!("{}.{name}", self.place);
+        let outcome = rule(written.as_str().unwrap_or_default().trim());
+        self.problems.accepted(&place, written, outcome)
+    }
+
     fn of<T>(&mut self, name: &str, written: &Value, outcome: Result<T, &str>) -> Option<T> {
         let place = format!("{}.{name}", self.place);
         let outcome = outcome.map_err(str::to_owned);

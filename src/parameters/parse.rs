@@ -24,6 +24,7 @@ pub fn parse(written: Written) -> Result<DeploySpec, Vec<Problem>> {
     let mut reader = Reader::new(written);
     let mut typed = TypedParameters::read(&mut reader);
     let mut problems = reader.finish(NAMES);
+    nothing_is_deployed(&typed, &mut problems);
     let base = base(&mut typed, &mut problems);
     let role = role(&mut typed, &mut problems);
     time_limits_fit(&typed, &mut problems);
@@ -37,6 +38,13 @@ pub fn parse(written: Written) -> Result<DeploySpec, Vec<Problem>> {
     }
     partitions_agree(typed.region.as_ref(), role.as_ref(), &mut problems);
     if !problems.is_empty() || targets.is_empty() {
+        return Err(problems.into_list());
+    }
+    if targets.len() > 1 && typed.continue_deployment.is_some() {
+        problems.report(
+            "ContinueDeployment is for one deployment: name its service with ServiceName"
+                .to_owned(),
+        );
         return Err(problems.into_list());
     }
     let file_is_named = typed.file_name.is_some();
@@ -67,6 +75,42 @@ fn base(typed: &mut TypedParameters, problems: &mut Problems) -> BaseFrom {
     }
 }
 
+/// What deploys does not go with the deployment of an earlier action.
+fn nothing_is_deployed(typed: &TypedParameters, problems: &mut Problems) {
+    if typed.continue_deployment.is_none() {
+        return;
+    }
+    let written = [
+        ("FileName", typed.file_name.is_some()),
+        ("IfDeploying", typed.if_deploying.is_some()),
+        ("SkipIfUnchanged", typed.skip_if_unchanged == Some(true)),
+        ("DryRun", typed.dry_run == Some(true)),
+        ("BaseRevision", typed.base_revision.is_some()),
+        ("ContainerName", typed.container.is_some()),
+        ("TaskDefinition", typed.task_definition.is_some()),
+        ("TaskDefinitionFile", typed.task_definition_file.is_some()),
+        ("TaskDefinitionPatch", typed.task_definition_patch.is_some()),
+        ("PinDigests", typed.pin_digests == Some(true)),
+        ("PreDeployTask", typed.pre_deploy.is_some()),
+    ];
+    let written = names_of(written);
+    if !written.is_empty() {
+        problems.report(format!(
+            "ContinueDeployment continues what an earlier action has deployed, and {} {} for one that deploys: remove one or the other",
+            text::listed(&written),
+            if written.len() == 1 { "is" } else { "are" }
+        ));
+    }
+}
+
+/// Those that are written.
+fn names_of<const N: usize>(parameters: [(&'static str, bool); N]) -> Vec<&'static str> {
+    let written = parameters.into_iter();
+    written
+        .filter_map(|(name, is_written)| is_written.then_some(name))
+        .collect()
+}
+
 /// What is for a revision that is made does not go with one that there is.
 fn nothing_is_made(typed: &TypedParameters, problems: &mut Problems) {
     let written = [
@@ -74,12 +118,10 @@ fn nothing_is_made(typed: &TypedParameters, problems: &mut Problems) {
         ("BaseRevision", typed.base_revision.is_some()),
         ("ContainerName", typed.container.is_some()),
         ("TaskDefinitionFile", typed.task_definition_file.is_some()),
+        ("TaskDefinitionPatch", typed.task_definition_patch.is_some()),
         ("PinDigests", typed.pin_digests == Some(true)),
     ];
-    let written: Vec<&str> = written
-        .into_iter()
-        .filter_map(|(name, is_written)| is_written.then_some(name))
-        .collect();
+    let written = names_of(written);
     if !written.is_empty() {
         problems.report(format!(
             "TaskDefinition deploys a revision as it is, and {} {} for one that is made: remove one or the other",

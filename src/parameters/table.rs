@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use super::grammar;
 use super::kinds::{Absent, Boolean, Is, Kind, NO_MAX, Number, Text, Threshold, Unset};
-use super::objects::{Entry, Services, TIMEOUT_DEFAULT_MINUTES, Task};
+use super::objects::{Continue, Entry, Patch, Services, TIMEOUT_DEFAULT_MINUTES, Task};
 use super::reader::Reader;
 use crate::deploy::region::Region;
 use crate::deploy::spec::{
-    AssumedRole, BaseFrom, DeploySpec, Existing, FILE_NAME_DEFAULT, FailureThreshold, IfDeploying,
-    PreDeployTask, TIMEOUT_MAX_MINUTES, Target, WaitFor,
+    AssumedRole, BaseFrom, ContinueDeployment, DeploySpec, Existing, FILE_NAME_DEFAULT,
+    FailureThreshold, IfDeploying, PatchFrom, PreDeployTask, TIMEOUT_MAX_MINUTES, Target, WaitFor,
 };
 use Reason::{ChoosesTheAccount, FindsTheFile};
 use SetBy::{ActionAlone, ActionOrFile};
@@ -197,6 +197,13 @@ parameters! {
         set_by: ActionOrFile,
         spec: wait_for,
     }
+    continue_deployment: ContinueDeployment {
+        name: "ContinueDeployment",
+        value: Continue,
+        default: Unset("none"),
+        set_by: ActionOrFile,
+        spec: continues,
+    }
     rollback: bool {
         name: "Rollback",
         value: Boolean,
@@ -268,6 +275,13 @@ parameters! {
         value: Text(grammar::path_in_artifact),
         default: Unset("none"),
         set_by: ActionOrFile,
+    }
+    task_definition_patch: PatchFrom {
+        name: "TaskDefinitionPatch",
+        value: Patch,
+        default: Unset("none"),
+        set_by: ActionOrFile,
+        spec: patch,
     }
     pin_digests: bool {
         name: "PinDigests",

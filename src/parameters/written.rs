@@ -34,14 +34,52 @@ pub fn written_in(what: &str, json: &str) -> Result<Written, Problem> {
         .deserialize_any(PairsVisitor)
         .and_then(|pairs| deserializer.end().map(|()| pairs));
     pairs.map_err(|error| {
+        let hint = broken_by(json, &error).unwrap_or_else(|| {
+            r#"write for example {"ClusterName": "prod", "ServiceName": "web"}"#.to_owned()
+        });
         Problem(format!(
-            "{what} is not a JSON object: {} at line {}, column {}; write for example {{\"ClusterName\": \"prod\", \"ServiceName\": \"web\"}}",
+            "{what} is not a JSON object: {} at line {}, column {}; {hint}",
             text::without_position(&error),
             error.line(),
             error.column(),
         ))
     })
 }
+
+/// Which variable of CodePipeline has most likely broken the JSON text, and what to do about it. CodePipeline puts a
+/// variable's value in as it is, so that a quote in a commit's message ends the text around it
+/// (<https://github.com/aws/aws-cdk/issues/31213>).
+pub(super) fn broken_by(json: &str, error: &serde_json::Error) -> Option<String> {
+    let names = json.split("#{").skip(1);
+    let mut names = names.filter_map(|rest| Some(rest.split_once('}')?.0));
+    if let Some(name) = names.find(|name| is_variable(name)) {
+        return Some(format!(
+            "#{{{name}}} was not resolved: write it within double quotes, and as the namespace of an earlier action and one of its output variables"
+        ));
+    }
+    let reason = text::without_position(error);
+    let is_within_text = [
+        "expected `,` or",
+        "control character",
+        "invalid escape",
+        "EOF while parsing a string",
+        "expected `:`",
+        "key must be a string",
+    ];
+    is_within_text.iter().any(|part| reason.contains(part)).then(|| {
+        "if a variable stands there, as #{SourceVariables.CommitMessage}, its value has broken the text: CodePipeline puts quotes, backslashes and line breaks in as they are. Use a variable without them, as #{SourceVariables.CommitId}; else write for example {\"ClusterName\": \"prod\", \"ServiceName\": \"web\"}".to_owned()
+    })
+}
+
+/// `namespace.name`
+/// (<https://docs.aws.amazon.com/codepipeline/latest/userguide/reference-variables.html>).
+fn is_variable(name: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "._@-".contains(c);
+    name.len() <= VARIABLE_LIMIT && name.contains('.') && name.chars().all(is_part)
+}
+
+/// A longer name is not shown.
+const VARIABLE_LIMIT: usize = 200;
 
 /// Whether `json` may hold more than `limit` values: each takes many times the memory of its text
 /// once it is parsed.

@@ -5,6 +5,7 @@
 mod accounts;
 mod adapters;
 mod answers;
+mod approvals;
 mod artifacts;
 mod asked_for;
 mod buildspec;
@@ -33,6 +34,7 @@ mod mutated_events;
 mod native;
 mod outputs;
 mod outside;
+mod patches;
 mod permissions;
 mod pins;
 mod pre_deploy;

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::Asked;
 use super::observed::{DefinitionFile, Observed, ObservedFamily};
 use crate::fit;
+use crate::patch::{self, Patch};
 use crate::refusal::{self, Refusal};
 use crate::spec::{BaseFrom, DeploySpec};
 use crate::task_definition::{Base, Described, Registration, registrations};
@@ -23,9 +24,13 @@ pub struct Draft {
 /// # Errors
 /// Every [`Refusal`]: of the bases, else of the images, else of what the revisions are for.
 pub fn draft(asked: Asked<'_>, observed: &Observed) -> Result<Draft, Vec<Refusal>> {
-    let bases = bases(asked, observed)?;
+    let mut bases = bases(asked, observed)?;
+    let before: Vec<Described> = bases.iter().map(|base| base.described.clone()).collect();
+    if let Some(patch) = &observed.patch {
+        patched(patch, &mut bases)?;
+    }
     let named: Vec<&Base> = bases.iter().collect();
-    let registrations = if asked.spec.existing().is_some() {
+    let mut registrations: Vec<Registration> = if asked.spec.existing().is_some() {
         named
             .iter()
             .map(|base| Registration::as_it_is(base))
@@ -34,10 +39,23 @@ pub fn draft(asked: Asked<'_>, observed: &Observed) -> Result<Draft, Vec<Refusal
         registrations(&named, observed.images.as_ref(), asked.job)
             .map_err(|misfits| misfits.into_iter().map(Refusal::from).collect::<Vec<_>>())?
     };
+    if let Some(patch) = &observed.patch {
+        let patched = registrations.iter_mut().zip(&before);
+        let twice =
+            patched.flat_map(|(registration, before)| registration.note_images(patch, before));
+        let twice: Vec<Refusal> = twice.map(Refusal::from).collect();
+        if !twice.is_empty() {
+            return Err(twice);
+        }
+    }
     let mut refusals: Vec<Refusal> = no_container_for_task(asked.spec, &registrations)
         .into_iter()
         .collect();
     refusals.extend(unfit(asked.spec, observed, &registrations));
+    let made = registrations.iter().zip(&bases).zip(&observed.families);
+    refusals.extend(made.filter_map(|((registration, base), family)| {
+        same_policy(registration, base, family.current.first()?)
+    }));
     let stuck = observed.schedules.iter().filter(|one| one.is_stuck);
     refusals.extend(stuck.map(|one| Refusal::StuckSchedule(one.name.clone())));
     if refusals.is_empty() {
@@ -64,6 +82,16 @@ fn bases(asked: Asked<'_>, observed: &Observed) -> Result<Vec<Base>, Vec<Refusal
         }
     });
     refusal::all(made)
+}
+
+/// The bases with what the patch changes.
+fn patched(patch: &Patch, bases: &mut [Base]) -> Result<(), Vec<Refusal>> {
+    let fields = bases
+        .iter_mut()
+        .map(|base| (base.name.as_str(), &mut base.described.task_definition));
+    let mut fields: Vec<_> = fields.collect();
+    patch::apply(patch, &mut fields)
+        .map_err(|problems| problems.into_iter().map(Refusal::Patch).collect())
 }
 
 /// A file as base of the family, whose tags are the file's, else those that it has.
@@ -108,6 +136,34 @@ fn run_by_all(
     Err(Refusal::DifferentRevisions(runs.collect()))
 }
 
+/// A confidential task under the policy of what runs, with another image: the policy pins the containers
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_TrustedExecutionConfiguration.html>).
+fn same_policy(registration: &Registration, base: &Base, current: &Described) -> Option<Refusal> {
+    const MEMBER: &str = "trustedExecutionConfiguration";
+    let trusted = registration.body.get(MEMBER)?;
+    let policy = &trusted["attestationPolicy"];
+    let is_same = current
+        .task_definition
+        .get(MEMBER)?
+        .get("attestationPolicy")
+        == Some(policy);
+    if trusted["isolationMode"] != "CONFIDENTIAL_SANDBOX" || policy.is_null() || !is_same {
+        return None;
+    }
+    let runs = current.images();
+    let mut changes = registration.changes.iter();
+    let changed = changes.find(|change| {
+        let is_it = |(container, image): &(String, String)| {
+            *container == change.container && *image == change.to
+        };
+        !runs.iter().any(is_it)
+    })?;
+    Some(Refusal::SamePolicy {
+        base: base.name.clone(),
+        container: changed.container.clone(),
+    })
+}
+
 fn no_container_for_task(spec: &DeploySpec, registrations: &[Registration]) -> Option<Refusal> {
     let container = &spec.pre_deploy.as_ref()?.container;
     if registrations.iter().any(|one| one.has_container(container)) {
@@ -125,7 +181,7 @@ fn no_container_for_task(spec: &DeploySpec, registrations: &[Registration]) -> O
 /// What ECS would refuse once the revision is registered and the task before the deployment has
 /// run. A revision that differs from what the service runs in its images alone fits as that does.
 fn unfit(spec: &DeploySpec, observed: &Observed, registrations: &[Registration]) -> Vec<Refusal> {
-    if spec.base == BaseFrom::Service {
+    if spec.base == BaseFrom::Service && spec.patch.is_none() {
         return Vec::new();
     }
     let services = observed.services.iter().zip(&observed.places);

@@ -6,10 +6,11 @@ use serde_json::{Map, Value};
 
 use crate::fit::Needs;
 use crate::images::ImageSource;
+use crate::patch::Patch;
 use crate::refusal::{Refusal, ShortestRollout};
 use crate::revision::Revision;
 use crate::seen::ServiceSeen;
-use crate::spec::{BaseFrom, DeploySpec, Existing, LONGEST_TIMEOUT, Target};
+use crate::spec::{BaseFrom, DeploySpec, Existing, LONGEST_TIMEOUT, Target, WaitFor};
 use crate::task_definition::Described;
 use crate::time::Timestamp;
 
@@ -28,6 +29,8 @@ pub struct Observed {
     pub images: Option<ImageSource>,
     /// The task definition in the artifact, if one was asked for.
     pub file: Option<DefinitionFile>,
+    /// What the new revisions have that their bases have not.
+    pub patch: Option<Patch>,
     /// What runs the families on a schedule, if that is to be changed.
     pub schedules: Vec<ObservedSchedule>,
 }
@@ -105,7 +108,14 @@ pub struct ObservedSchedule {
 pub fn unsuitable(spec: &DeploySpec, service: &ObservedService) -> Option<Refusal> {
     unsupported(service)
         .or_else(|| cannot_move(service))
+        .or_else(|| cannot_pause(spec, service))
         .or_else(|| too_long(spec, service))
+}
+
+fn cannot_pause(spec: &DeploySpec, service: &ObservedService) -> Option<Refusal> {
+    let has_none = service.seen.pause_minutes.is_none();
+    (spec.wait_for == WaitFor::Pause && has_none)
+        .then(|| Refusal::NoPauseHook(service.target.clone()))
 }
 
 fn cannot_move(service: &ObservedService) -> Option<Refusal> {

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::*;
 use crate::fit::{self, Needs};
 use crate::images::ImageSource;
+use crate::patch::Patch;
 use crate::refusal::{Refusal, ShortestRollout, UnusableImage};
 use crate::seen::Stuck;
 use crate::spec::{BaseFrom, LONGEST_TIMEOUT};
@@ -75,6 +76,7 @@ fn observed() -> Observed {
             images: vec![("app".to_owned(), "repo/app:v2".to_owned())],
         }),
         file: None,
+        patch: None,
         schedules: Vec::new(),
     }
 }
@@ -385,4 +387,98 @@ fn a_plan_says_all_that_is_to_be_done_with_pinned_images() {
     assert_eq!(services.collect::<Vec<_>>(), ["app:41", "app:41"]);
     assert_eq!((plan.keep_revisions, plan.rollback), (Some(3), true));
     assert_eq!((plan.limit, plan.seen_at), (LIMIT, STARTED));
+}
+
+#[test]
+fn a_confidential_task_with_another_image_needs_another_policy() {
+    let confidential = |policy: &str, mode: &str| {
+        let mut base = base("app:41");
+        base.task_definition.insert(
+            "trustedExecutionConfiguration".to_owned(),
+            json!({"isolationMode": mode, "attestationPolicy": policy}),
+        );
+        base
+    };
+    let refused = |observed: Observed| draft(asked(&spec(true)), &observed).err();
+    let same = Refusal::SamePolicy {
+        base: "app:41".to_owned(),
+        container: "app".to_owned(),
+    };
+    let mut observed = observed();
+    observed.families[0].current = vec![confidential("p-1", "CONFIDENTIAL_SANDBOX")];
+    assert_eq!(refused(observed.clone()), Some(vec![same]));
+    let patch = json!({"trustedExecutionConfiguration": {"attestationPolicy": "p-2"}});
+    let mut patched = observed.clone();
+    patched.patch = Patch::parse("TaskDefinitionPatch", patch).ok();
+    assert_eq!(refused(patched), None);
+    let mut same_image = observed.clone();
+    same_image.images = Some(ImageSource::Definitions {
+        file: "imagedefinitions.json".to_owned(),
+        images: vec![("app".to_owned(), "repo/app:v1".to_owned())],
+    });
+    assert_eq!(refused(same_image), None);
+    observed.families[0].current = vec![confidential("p-1", "ISOLATED_SANDBOX")];
+    assert_eq!(refused(observed), None);
+}
+
+#[test]
+fn an_image_stands_in_the_patch_or_in_the_image_definitions_and_not_in_both() {
+    let with = |patch: Value| {
+        let mut observed = observed();
+        observed.patch = Patch::parse("TaskDefinitionPatch", patch).ok();
+        draft(asked(&spec(true)), &observed)
+    };
+    let image = |image: &str| json!({"containerDefinitions": {"app": {"image": image}}});
+    let twice = with(image("repo/app:v9")).unwrap_err();
+    assert_eq!(
+        twice[0].to_string(),
+        "TaskDefinitionPatch sets the image of the container 'app', and the image definitions name another one for it: leave it out of one of them"
+    );
+    assert!(with(image("repo/app:v2")).is_ok());
+    let sidecar =
+        json!({"cpu": "512", "containerDefinitions": {"agent": {"image": "repo/agent:v1"}}});
+    let draft = with(sidecar).unwrap();
+    let registration = &draft.registrations[0];
+    assert_eq!(registration.body["cpu"], "512");
+    assert_eq!(registration.new_images(), ["repo/agent:v1", "repo/app:v2"]);
+}
+
+#[test]
+fn what_would_be_what_serves_is_unchanged_and_nothing_else() {
+    let unchanged = |change: fn(&mut Observed), skip: bool| {
+        let mut observed = observed();
+        observed.images = Some(ImageSource::Definitions {
+            file: "imagedefinitions.json".to_owned(),
+            images: vec![("app".to_owned(), "repo/app:v1".to_owned())],
+        });
+        for service in &mut observed.services {
+            service.seen.deployments = vec![crate::seen::DeploymentSeen {
+                status: "PRIMARY".to_owned(),
+                task_definition: arn("app:41"),
+                rollout_state: Some("COMPLETED".to_owned()),
+                running: 2,
+                ..crate::seen::DeploymentSeen::default()
+            }];
+        }
+        change(&mut observed);
+        let spec = DeploySpec {
+            skip_if_unchanged: skip,
+            ..spec(true)
+        };
+        planned(&spec, observed).unwrap().is_unchanged
+    };
+    assert!(unchanged(|_| {}, true));
+    assert!(!unchanged(|_| {}, false));
+    assert!(!unchanged(
+        |one| one.services[1].seen.deployments[0].running = 1,
+        true
+    ));
+    assert!(!unchanged(
+        |one| one.patch = Patch::parse("p", json!({"cpu": "512"})).ok(),
+        true
+    ));
+    assert!(!unchanged(
+        |one| one.families[0].own = vec![described("app:42", "ACTIVE", "repo/app:v1", Some(JOB))],
+        true
+    ));
 }

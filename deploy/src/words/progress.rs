@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use super::overwritten;
+use crate::approval;
 use crate::deployment::{Deployment, Owner, Rollback, Service, Stage};
 use crate::evidence::Evidence;
+use crate::failure::{Failure, FailureKind};
 use crate::outcome::{Details, SUMMARY_LIMIT_BYTES};
-use crate::seen::{DeploymentSeen, Look};
-use crate::spec::DeploySpec;
+use crate::seen::{DeploymentSeen, Held, Look};
+use crate::spec::{DeploySpec, WaitFor};
 use crate::text;
 use crate::time::{Timestamp, human};
 use crate::timeline::percent as whole_percent;
@@ -38,7 +40,7 @@ pub fn progress(deployment: &Deployment, spec: &DeploySpec, now: Timestamp) -> D
             let limit = spec.timeout.as_secs() / 60;
             format!("{}; {minutes} min of {limit}", services.join("; "))
         }
-        Stage::RollingBack(rollback) => rolling_back(deployment, rollback, now),
+        Stage::RollingBack(rollback) => rolling_back(deployment, rollback, spec, now),
     };
     Details {
         summary: text::cut_bytes(&summary, SUMMARY_LIMIT_BYTES),
@@ -67,7 +69,31 @@ pub fn waited(why: &str, spec: &DeploySpec) -> String {
     )
 }
 
-fn rolling_back(deployment: &Deployment, rollback: &Rollback, now: Timestamp) -> String {
+/// The rollback that was asked for.
+fn as_asked(deployment: &Deployment, rollback: &Rollback, now: Timestamp) -> String {
+    let service = &deployment.services[rollback.failed];
+    let progress = service.live.verdict.as_ref().and_then(Verdict::progress);
+    let tasks = progress.map_or_else(String::new, |progress| {
+        let (running, desired) = (progress.old_running, progress.desired);
+        format!(", {running} of {desired} old tasks running")
+    });
+    format!(
+        "{}: {} is rolled back as asked{tasks}, for {}",
+        service.target.service_name(),
+        service.revision,
+        human(now.since(rollback.since))
+    )
+}
+
+fn rolling_back(
+    deployment: &Deployment,
+    rollback: &Rollback,
+    spec: &DeploySpec,
+    now: Timestamp,
+) -> String {
+    if spec.is_to_roll_back() {
+        return as_asked(deployment, rollback, now);
+    }
     let who = match rollback.owner {
         Owner::Ecs => "ECS is rolling back",
         Owner::Job => "rolling back",
@@ -203,7 +229,10 @@ fn percent(deployment: &Deployment) -> i32 {
 }
 
 /// The message of a service that serves this job's revision, `took` after the start.
-pub fn success(service: &Service, took: Duration) -> String {
+pub fn success(service: &Service, waited_for: WaitFor, took: Duration) -> String {
+    if let Some(held) = approval::held(service).filter(|_| service.live.is_paused) {
+        return paused(service, held, took);
+    }
     let (desired, running) = match service.live.verdict {
         Some(Verdict::Serving { desired, running }) => (desired, running),
         Some(_) | None => (0, 0),
@@ -229,11 +258,59 @@ pub fn success(service: &Service, took: Duration) -> String {
             human(took)
         )
     };
+    let did_not_pause = if waited_for == WaitFor::Pause {
+        " It did not wait at a PAUSE hook (WaitFor is Pause)."
+    } else {
+        ""
+    };
     format!(
-        "{serves}{}{}{}",
+        "{serves}{did_not_pause}{}{}{}",
         still_under_way(service).unwrap_or_default(),
         goes_on(service).unwrap_or_default(),
         overwritten(service)
+    )
+}
+
+/// The message of a service whose deployment waits at the hook `held`, `took` after the start.
+fn paused(service: &Service, held: &Held, took: Duration) -> String {
+    let progress = service.live.verdict.as_ref().and_then(Verdict::progress);
+    let tasks = progress.map_or_else(String::new, |progress| format!(", {}", tasks(progress)));
+    format!(
+        "{}: {} waits at {held}{tasks}, after {}. Answer it with ContinueDeployment.{}",
+        service.target,
+        service.revision,
+        human(took),
+        overwritten(service)
+    )
+}
+
+/// The message of a service that was rolled back, which was asked for.
+pub fn rolled_back_as_asked(service: &Service) -> String {
+    let seen = service.live.look.as_ref().and_then(Look::service);
+    let serves = seen.and_then(|seen| {
+        let primary = seen.primary()?;
+        let revision = text::last_part(&primary.task_definition);
+        let (running, desired) = (primary.running.min(seen.desired), seen.desired);
+        Some(format!(
+            "{revision} is serving, {running} of {desired} tasks"
+        ))
+    });
+    format!(
+        "{}: {} was rolled back as asked (ContinueDeployment): {}.",
+        service.target,
+        service.revision,
+        serves.unwrap_or_else(|| "what serves now could not be seen".to_owned())
+    )
+}
+
+/// The failure of a service that was to be rolled back, and whose deployment was complete before.
+pub fn too_late_to_roll_back(service: &Service) -> Failure {
+    Failure::new(
+        FailureKind::Job,
+        format!(
+            "{}: {} is serving: its deployment was complete before it could be rolled back (ContinueDeployment). To go back deploy TaskDefinition previous.",
+            service.target, service.revision
+        ),
     )
 }
 
@@ -338,7 +415,13 @@ mod tests {
 
     #[test]
     fn a_success_says_how_many_tasks_run_and_what_early_success_criteria_have_left() {
-        let said = |running, old, early| success(&serving(running, old, early), Duration::ZERO);
+        let said = |running, old, early| {
+            success(
+                &serving(running, old, early),
+                WaitFor::Complete,
+                Duration::ZERO,
+            )
+        };
         assert!(said(4, 0, Some(50)).ends_with("is serving, 4 tasks, after 0 s."));
         assert!(said(2, 1, None).ends_with("is serving, 2 of 4 tasks running, after 0 s."));
         let early = said(2, 1, Some(50));
@@ -358,7 +441,7 @@ mod tests {
             seen.deployments[0].status = "PRIMARY".to_owned();
             seen.deployments[0].rollout_state = Some("IN_PROGRESS".to_owned());
         }
-        let said = success(&service, Duration::ZERO);
+        let said = success(&service, WaitFor::Serving, Duration::ZERO);
         assert!(
             said.contains("is serving, 4 tasks") && said.contains("was not waited for"),
             "{said}"

@@ -109,6 +109,17 @@ impl World {
                 }
             }
             Intervention::StopDeployment => self.roll_back(place, "Stopped by a user."),
+            Intervention::AnswerHook { rolls_back } => {
+                let mut all = self.services[place].service_deployments.iter_mut();
+                if let Some(held) =
+                    all.find(|one| one.finished_at.is_none() && one.held_until.is_some())
+                {
+                    held.hook_is_done = true;
+                    if *rolls_back {
+                        self.roll_back(place, "A lifecycle hook was answered with ROLLBACK.");
+                    }
+                }
+            }
         }
     }
 }

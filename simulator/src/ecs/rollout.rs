@@ -159,6 +159,7 @@ impl World {
             weight: 0.0,
             held_until: None,
             hook_is_done: false,
+            hooks_before: 0,
             hook_timed_out: false,
             function_is_over: false,
             triggered: Vec::new(),
@@ -190,7 +191,8 @@ impl World {
         let since = primary.stage_since;
         let arn = primary.service_deployment.clone();
         let is_rollback = primary.is_rollback;
-        let hook = service.setup.pause_hook.clone().filter(|_| !is_rollback);
+        let hook = service.setup.pause_hook_at(stage.name);
+        let hook = hook.filter(|_| !is_rollback).cloned();
         let service_hook = service.setup.lambda_hook.clone().filter(|_| !is_rollback);
         let others_run = service
             .deployments
@@ -216,7 +218,7 @@ impl World {
             self.breaker_trips(place, rolls_back);
             return;
         }
-        if let Some(hook) = hook.filter(|hook| hook.stage == stage.name)
+        if let Some(hook) = hook
             && let Some(current) = self.service_deployment_mut(place, arn.as_deref())
             && !current.hook_is_done
         {
@@ -271,6 +273,7 @@ impl World {
         primary.stages.remove(0);
         primary.stage_since = now;
         primary.updated_at = now;
+        let arn = primary.service_deployment.clone();
         let bakes = primary
             .stages
             .first()
@@ -279,7 +282,15 @@ impl World {
             // As deployments[] may show it: only the service deployment tells that it is not over.
             primary.rollout_state = "COMPLETED".to_owned();
         }
-        if primary.stages.is_empty() {
+        let is_over = primary.stages.is_empty();
+        if let Some(current) = self.service_deployment_mut(place, arn.as_deref())
+            && current.hook_is_done
+        {
+            current.hook_is_done = false;
+            current.held_until = None;
+            current.hooks_before += 1;
+        }
+        if is_over {
             self.complete(place);
         }
     }

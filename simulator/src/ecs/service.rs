@@ -67,6 +67,8 @@ pub(super) struct ServiceDeployment {
     /// When the hook that holds it gives up; `None` if none does.
     pub(super) held_until: Option<i64>,
     pub(super) hook_is_done: bool,
+    /// How many hooks have held it before.
+    pub(super) hooks_before: usize,
     /// Nobody has answered it in time.
     pub(super) hook_timed_out: bool,
     /// The function of its hook has failed, or did not answer in time.
@@ -104,6 +106,10 @@ impl Service {
 impl ServiceDeployment {
     /// The hook that may hold it.
     pub(super) fn hook_id(&self) -> String {
-        format!("hook-{}", last_part(&self.arn))
+        let id = last_part(&self.arn);
+        match self.hooks_before {
+            0 => format!("hook-{id}"),
+            before => format!("hook-{id}-{before}"),
+        }
     }
 }

@@ -140,6 +140,8 @@ pub struct ServiceSetup {
     pub percents: (i64, i64),
     /// A hook that holds each deployment.
     pub pause_hook: Option<PauseHook>,
+    /// More of them, at later stages.
+    pub more_pause_hooks: Vec<PauseHook>,
     /// Its early success criteria.
     pub early_success: Option<EarlySuccess>,
     /// A hook that ends each deployment.
@@ -167,6 +169,18 @@ pub struct ServiceSetup {
     pub volume_configurations: Option<Value>,
 }
 
+impl ServiceSetup {
+    /// All hooks that hold its deployments.
+    pub(crate) fn pause_hooks(&self) -> impl Iterator<Item = &PauseHook> {
+        self.pause_hook.iter().chain(&self.more_pause_hooks)
+    }
+
+    /// The one that holds them at this stage.
+    pub(crate) fn pause_hook_at(&self, stage: &str) -> Option<&PauseHook> {
+        self.pause_hooks().find(|hook| hook.stage == stage)
+    }
+}
+
 impl Default for ServiceSetup {
     fn default() -> Self {
         Self {
@@ -185,6 +199,7 @@ impl Default for ServiceSetup {
             bake_minutes: 0,
             percents: (100, 200),
             pause_hook: None,
+            more_pause_hooks: Vec::new(),
             early_success: None,
             lambda_hook: None,
             injected: None,
@@ -262,4 +277,9 @@ pub enum Intervention {
     },
     /// Stops the current service deployment with a rollback.
     StopDeployment,
+    /// Answers the PAUSE hook that holds the current service deployment, if one does.
+    AnswerHook {
+        /// With ROLLBACK, rather than CONTINUE.
+        rolls_back: bool,
+    },
 }

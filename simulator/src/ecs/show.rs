@@ -173,8 +173,7 @@ impl World {
                 "hookId": one.hook_id(), "targetType": "PAUSE", "status": status,
                 "expiresAt": time(until), "timeoutAction": TIMEOUT_ACTION}]);
             // Also of a rolling update, which has no other stage.
-            shown["lifecycleStage"] =
-                json!(service.setup.pause_hook.as_ref().map(|hook| &hook.stage));
+            shown["lifecycleStage"] = json!(one.stage);
         }
         if let Some(hook) = service
             .setup
@@ -272,15 +271,19 @@ fn shown_configuration(setup: &ServiceSetup) -> Value {
         shown["canaryConfiguration"] =
             json!({"canaryPercent": percent, "canaryBakeTimeInMinutes": minutes});
     }
-    if let Some(PauseHook {
-        stage,
-        timeout_minutes,
-    }) = &setup.pause_hook
-    {
-        shown["lifecycleHooks"] = json!([{
-            "targetType": "PAUSE", "lifecycleStages": [stage],
+    let hooks = setup.pause_hooks().map(
+        |PauseHook {
+             stage,
+             timeout_minutes,
+         }| {
+            json!({"targetType": "PAUSE", "lifecycleStages": [stage],
             "timeoutConfiguration": {
-                "timeoutInMinutes": timeout_minutes, "action": TIMEOUT_ACTION}}]);
+                "timeoutInMinutes": timeout_minutes, "action": TIMEOUT_ACTION}})
+        },
+    );
+    let hooks: Vec<Value> = hooks.collect();
+    if !hooks.is_empty() {
+        shown["lifecycleHooks"] = json!(hooks);
     }
     shown
 }

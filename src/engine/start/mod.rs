@@ -19,7 +19,7 @@ use crate::deploy::machine::Checkpoint;
 use crate::deploy::plan::{self, Asked, Observed, Plan};
 use crate::deploy::refusal::{self, Refusal};
 use crate::deploy::setting;
-use crate::deploy::spec::BaseFrom;
+use crate::deploy::spec::{BaseFrom, WaitFor};
 use crate::deploy::text;
 use crate::deploy::time::human;
 use crate::deploy::waiting::Waiting;
@@ -153,6 +153,9 @@ impl Run<'_> {
     /// # Replay
     /// Each change is looked for before it is made.
     async fn start(&self, waiting: &Waiting) -> Result<Started, Refused> {
+        if let Some(asked) = &self.spec.continues {
+            return Box::pin(self.resume(asked, waiting)).await;
+        }
         let (plan, settings) = match Box::pin(self.plan()).await {
             Ok(planned) => planned,
             Err(refusals) => {
@@ -238,7 +241,9 @@ impl Run<'_> {
                 .pause_minutes
                 .and_then(|one| u64::try_from(one).ok());
             let pause = Duration::from_mins(minutes.unwrap_or(0));
-            if pause + self.spec.timeout > ACTION_LASTS {
+            // An action that ends at the hook need not outlast it.
+            let is_followed = self.spec.wait_for != WaitFor::Pause;
+            if is_followed && pause + self.spec.timeout > ACTION_LASTS {
                 self.warn(format!(
                     "{}: a PAUSE hook waits for up to {}, and an action of CodePipeline lasts 24 h at most: if nobody answers it in time, the pipeline does not see how the deployment ends",
                     service.target,

@@ -52,6 +52,7 @@ impl Run<'_> {
             families,
             images: files.images,
             file,
+            patch: files.patch,
             schedules,
         };
         Ok(Seen { observed, settings })
