@@ -21,6 +21,8 @@ mod real;
 mod scenarios;
 #[path = "local/show.rs"]
 mod show;
+#[path = "local/then.rs"]
+mod then;
 
 use std::process::ExitCode;
 

@@ -12,12 +12,13 @@ use ecs_deploy_action::engine::Engine;
 use ecs_deploy_action::handler::{Handler, Invocation};
 use ecs_deploy_action::settings::Settings;
 use serde_json::{Value, json};
-use simulator::{Answer, Simulator};
+use simulator::{Answer, Simulator, StartAction};
 
 use crate::arguments::Arguments;
 use crate::artifact::Artifact;
 use crate::scenarios::{CLUSTER, SERVICE, in_ecr};
 use crate::show::Show;
+use crate::then::{self, Then};
 
 /// Simulated time runs so much faster than the machine's.
 pub(crate) const SPEED: u32 = 10;
@@ -27,6 +28,9 @@ pub(crate) const BETWEEN_INVOCATIONS: Duration = Duration::from_secs(30);
 
 /// What the function of `template.yaml` may take.
 pub(crate) const FUNCTION_TIMEOUT: Duration = Duration::from_mins(5);
+
+/// Between two actions.
+const PEOPLE_TAKE: Duration = Duration::from_mins(4);
 
 /// What a tag in the simulated ECR means.
 const SAMPLE_DIGEST: &str =
@@ -72,7 +76,7 @@ pub(crate) async fn simulated(
         .map_or("", |(_, image)| image.as_str());
     put_images(&simulator, &artifact);
     arguments.scenario.arrange(&simulator, new_image);
-    let mut event = start_event(&arguments.scenario.parameters())?;
+    let event = start_event(&arguments.scenario.parameters())?;
     put_artifact(&simulator, &event, artifact.zip);
     simulator.codepipeline().open_job(&event);
 
@@ -96,32 +100,28 @@ pub(crate) async fn simulated(
         },
         Settings::default(),
     );
-    let mut number = 0;
-    let answer = loop {
-        number += 1;
-        show.invocation(number, clock.now());
-        let invocation = Invocation {
-            request_id: format!("local-{number}"),
-            deadline: clock.now() + FUNCTION_TIMEOUT,
-        };
-        let report = handler
-            .handle(&event, &invocation)
-            .await
-            .map_err(|error| error.to_string())?;
-        show.warnings(&report);
-        show.plan(&report);
-        let job = event["CodePipeline.job"]["id"].as_str().unwrap_or_default();
-        let answer = simulator
-            .codepipeline()
-            .answer(job)
-            .ok_or("the job was not answered, which is a defect")?;
-        show.answer(&answer, clock.now());
-        match simulator.codepipeline().next_event(job) {
-            Some(next) => event = next,
-            None => break answer,
-        }
-        clock.sleep(BETWEEN_INVOCATIONS).await;
+    let mut stage = Stage {
+        handler,
+        simulator: &simulator,
+        clock: clock.clone(),
+        show: &show,
+        invocations: 0,
     };
+    let next = then::then(arguments.scenario.name);
+    let mut answer = stage.action(event.clone(), next.is_none()).await?;
+    if let (
+        Some(next),
+        Answer::Success {
+            output_variables, ..
+        },
+    ) = (next, &answer)
+    {
+        clock.sleep(PEOPLE_TAKE).await;
+        show.between(next.between, clock.now());
+        let parameters = (next.parameters)(output_variables);
+        let following = following(&simulator, &event, &next, &parameters);
+        answer = stage.action(following, true).await?;
+    }
     let succeeded = matches!(answer, Answer::Success { .. });
     show.tell_report();
     let family = ecs.revisions("app");
@@ -129,6 +129,71 @@ pub(crate) async fn simulated(
         show.difference(old, new, &changes(&simulator, old, new));
     }
     Ok(succeeded)
+}
+
+/// What plays an action.
+struct Stage<'a> {
+    handler: Handler,
+    simulator: &'a Simulator,
+    clock: Arc<Passing>,
+    show: &'a Show,
+    /// So many were there.
+    invocations: u32,
+}
+
+impl Stage<'_> {
+    /// Plays an action from its first event to its end.
+    async fn action(&mut self, mut event: Value, is_last: bool) -> Result<Answer, String> {
+        loop {
+            self.invocations += 1;
+            let number = self.invocations;
+            self.show.invocation(number, self.clock.now());
+            let invocation = Invocation {
+                request_id: format!("local-{number}"),
+                deadline: self.clock.now() + FUNCTION_TIMEOUT,
+            };
+            let report = self
+                .handler
+                .handle(&event, &invocation)
+                .await
+                .map_err(|error| error.to_string())?;
+            self.show.warnings(&report);
+            self.show.plan(&report);
+            let job = event["CodePipeline.job"]["id"].as_str().unwrap_or_default();
+            let pipeline = self.simulator.codepipeline();
+            let answer = pipeline
+                .answer(job)
+                .ok_or("the job was not answered, which is a defect")?;
+            // A failure is the end, whatever would have followed.
+            let is_end = is_last || matches!(answer, Answer::Failure { .. });
+            self.show.answer(&answer, is_end, self.clock.now());
+            match pipeline.next_event(job) {
+                Some(next) => event = next,
+                None => return Ok(answer),
+            }
+            self.clock.sleep(BETWEEN_INVOCATIONS).await;
+        }
+    }
+}
+
+/// The event that starts the action which follows on that of `first`.
+fn following(simulator: &Simulator, first: &Value, next: &Then, parameters: &Value) -> Value {
+    let mut all = json!({"ClusterName": CLUSTER, "ServiceName": SERVICE});
+    for (name, value) in parameters.as_object().into_iter().flatten() {
+        all[name] = value.clone();
+    }
+    let location = &first["CodePipeline.job"]["data"]["inputArtifacts"][0]["location"];
+    let text = |member: &str| location["s3Location"][member].as_str().unwrap_or_default();
+    let input = (
+        "BuildOutput".to_owned(),
+        text("bucketName").to_owned(),
+        text("objectKey").to_owned(),
+    );
+    simulator.codepipeline().start(&StartAction {
+        configuration: json!({"FunctionName": "ecs-deploy-action", "UserParameters": all.to_string()}),
+        inputs: next.has_artifact.then_some(input).into_iter().collect(),
+        ..StartAction::default()
+    })
 }
 
 /// The images that the artifact names are in ECR.

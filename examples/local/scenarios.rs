@@ -48,6 +48,18 @@ fn behind_a_load_balancer() -> ServiceSetup {
     }
 }
 
+/// Each deployment waits at a PAUSE hook once the test listener has its traffic.
+fn held() -> ServiceSetup {
+    ServiceSetup {
+        strategy: Strategy::BlueGreen,
+        pause_hook: Some(PauseHook {
+            stage: "POST_TEST_TRAFFIC_SHIFT".to_owned(),
+            timeout_minutes: 24 * 60,
+        }),
+        ..ServiceSetup::default()
+    }
+}
+
 fn none() -> Value {
     json!({})
 }
@@ -114,7 +126,7 @@ pub(crate) fn in_ecr(image: &str) -> Option<(String, String)> {
     }
 }
 
-const SCENARIOS: [Scenario; 37] = [
+const SCENARIOS: [Scenario; 42] = [
     Scenario {
         name: DEFAULT,
         about: "new tasks come up, old ones go: the job succeeds",
@@ -394,6 +406,49 @@ const SCENARIOS: [Scenario; 37] = [
             }),
             ..ServiceSetup::default()
         },
+        arrange: |_, _| {},
+        parameters: none,
+        files: no_files,
+    },
+    Scenario {
+        name: "approval",
+        about: "an action ends at a PAUSE hook, people approve, and a second action goes on",
+        setup: held,
+        arrange: |_, _| {},
+        parameters: || json!({"WaitFor": "Pause"}),
+        files: no_files,
+    },
+    Scenario {
+        name: "approval-rejected",
+        about: "the same, and the second action rolls back: that is its success",
+        setup: held,
+        arrange: |_, _| {},
+        parameters: || json!({"WaitFor": "Pause"}),
+        files: no_files,
+    },
+    Scenario {
+        name: "previous",
+        about: "after a deployment the revision before is deployed again, without a build",
+        setup: plain,
+        arrange: |_, _| {},
+        parameters: none,
+        files: no_files,
+    },
+    Scenario {
+        name: "patch",
+        about: "the new revision has more memory, one variable more and one less than its base",
+        setup: plain,
+        arrange: |_, _| {},
+        parameters: || {
+            json!({"TaskDefinitionPatch": {"memory": "1024", "containerDefinitions":
+                {"app": {"environment": {"RELEASE": "4f2a9c1", "STAGE": null}}}}})
+        },
+        files: no_files,
+    },
+    Scenario {
+        name: "unchanged",
+        about: "what is released again serves already: nothing is deployed",
+        setup: plain,
         arrange: |_, _| {},
         parameters: none,
         files: no_files,

@@ -285,6 +285,13 @@ impl Show {
         self.plan(report);
     }
 
+    /// What happens between two actions.
+    pub(crate) fn between(&self, message: &str, now: Timestamp) {
+        self.seen().now = Some(now);
+        self.line("", message);
+        self.step(&json!({"step": "between", "message": message}));
+    }
+
     pub(crate) fn invocation(&self, number: u32, now: Timestamp) {
         self.seen().now = Some(now);
         self.line(
@@ -294,8 +301,10 @@ impl Show {
         self.step(&json!({"step": "invocation", "number": number}));
     }
 
-    pub(crate) fn answer(&self, answer: &Answer, now: Timestamp) {
+    /// An answer of an action, which is the scenario's last or not.
+    pub(crate) fn answer(&self, answer: &Answer, is_last: bool, now: Timestamp) {
         self.seen().now = Some(now);
+        let step = if is_last { "result" } else { "action" };
         match answer {
             Answer::Success {
                 continuation_token: Some(token),
@@ -317,7 +326,7 @@ impl Show {
                 self.result(true, "Succeeded", summary);
                 self.variables(output_variables);
                 self.step(
-                    &json!({"step": "result", "outcome": "Succeeded", "message": summary,
+                    &json!({"step": step, "outcome": "Succeeded", "message": summary,
                     "outputVariables": output_variables}),
                 );
             }

@@ -121,24 +121,20 @@ impl Run<'_> {
     ) -> Result<Found, CallError> {
         let own_arn = service.revision.arn_like(&described.seen.task_definition);
         let ours = self.named_by(service, described);
-        let (arn, brings) = match ours.service_deployment() {
-            Some(id) => {
-                let arn = self.service_deployment_called(service, id, described);
-                (arn.await?, None)
-            }
-            None => {
-                // Others may have deployed a revision before that was there before the job.
-                let since = if self.spec.registers() {
-                    EVER
-                } else {
-                    began(&ours, described).unwrap_or(started) - APART
-                };
-                self.deployed_since(&service.target, &own_arn, since)
-                    .await?
-                    .map_or((None, None), |found| {
-                        (Some(found.arn), found.target_revision)
-                    })
-            }
+        let (arn, brings) = if let Some(id) = ours.service_deployment() {
+            let arn = self.service_deployment_called(service, id, described);
+            (arn.await?, None)
+        } else {
+            // Others may have deployed a revision before that was there before the job.
+            let since = if self.spec.registers() {
+                EVER
+            } else {
+                began(&ours, described).unwrap_or(started) - APART
+            };
+            let found = self.deployed_since(&service.target, &own_arn, since);
+            found.await?.map_or((None, None), |found| {
+                (Some(found.arn), found.target_revision)
+            })
         };
         let none = |ours, arn| {
             Ok(Found {

@@ -271,9 +271,8 @@ fn order_by_hand(event: &Map<String, Value>) -> Result<Order, Vec<String>> {
             }
         }
         (None, None) => {
-            let needs_images = |name: &&str| !event.contains_key(*name);
-            if continuation_token.is_none() && WITHOUT_IMAGES.iter().all(|name| needs_images(&name))
-            {
+            let is_without = WITHOUT_IMAGES.iter().any(|name| event.contains_key(*name));
+            if continuation_token.is_none() && !is_without {
                 problems.push(format!(
                     r#"the event says no images: add "{IMAGE_DEFINITIONS}": [{{"name": "<container>", "imageUri": "<image>"}}] or "{ARTIFACT}": {{"Bucket": "…", "Key": "…"}}"#
                 ));

@@ -49,7 +49,7 @@ pub(crate) fn result_of(steps: &[Value]) -> &Value {
 }
 
 /// Exit status and how the message begins, for each scenario.
-const CLAIMS: [(&str, i32, &str); 37] = [
+const CLAIMS: [(&str, i32, &str); 42] = [
     ("healthy", 0, "web on prod: app:2 is serving, 2 tasks"),
     (
         "image-missing",
@@ -197,6 +197,19 @@ const CLAIMS: [(&str, i32, &str); 37] = [
         0,
         "web on prod: app:8 is serving, 2 tasks",
     ),
+    ("approval", 0, "web on prod: app:2 is serving, 2 tasks"),
+    (
+        "approval-rejected",
+        0,
+        "web on prod: app:2 was rolled back as asked (ContinueDeployment): app:1 is serving, 2 of 2 tasks.",
+    ),
+    ("previous", 0, "web on prod: app:1 is serving, 2 tasks"),
+    ("patch", 0, "web on prod: app:2 is serving, 2 tasks"),
+    (
+        "unchanged",
+        0,
+        "web on prod: nothing was deployed (SkipIfUnchanged): the new revision would be app:2, which is serving, 2 tasks.",
+    ),
     ("config-file", 0, "web on prod: app:2 is serving, 2 tasks"),
     ("dry-run", 0, "web on prod: dry run, nothing was changed. "),
 ];
@@ -218,6 +231,13 @@ fn scenarios_of_what_the_built_in_action_cannot_do_show_it() {
             "/containerDefinitions/app/environment/FEATURE: added (value not shown)",
         ),
         ("pinned", "app@sha256:"),
+        ("approval", "app:2 waits at hook hook-"),
+        ("approval", "people try the test listener, and approve"),
+        ("previous", "app:1 was chosen (TaskDefinition is previous)"),
+        (
+            "patch",
+            "/containerDefinitions/app/environment/RELEASE: added (value not shown)",
+        ),
         (
             "scheduled-tasks",
             "2 targets on a schedule now run the new revision.",

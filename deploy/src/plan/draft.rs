@@ -151,8 +151,8 @@ fn same_policy(registration: &Registration, base: &Base, current: &Described) ->
         return None;
     }
     let runs = current.images();
-    let mut changes = registration.changes.iter();
-    let changed = changes.find(|change| {
+    let mut new = registration.changes.iter();
+    let changed = new.find(|change| {
         let is_it = |(container, image): &(String, String)| {
             *container == change.container && *image == change.to
         };
