@@ -32,6 +32,9 @@ pub(crate) const FUNCTION_TIMEOUT: Duration = Duration::from_mins(5);
 /// Between two actions.
 const PEOPLE_TAKE: Duration = Duration::from_mins(4);
 
+/// The tag of the images that run before a deployment.
+const RUNNING_NOW: &str = "running-now";
+
 /// What a tag in the simulated ECR means.
 const SAMPLE_DIGEST: &str =
     "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
@@ -75,6 +78,7 @@ pub(crate) async fn simulated(
         .first()
         .map_or("", |(_, image)| image.as_str());
     put_images(&simulator, &artifact);
+    put_old_images(&simulator, &artifact);
     arguments.scenario.arrange(&simulator, new_image);
     let event = start_event(&arguments.scenario.parameters())?;
     put_artifact(&simulator, &event, artifact.zip);
@@ -213,6 +217,23 @@ pub(crate) fn put_images(simulator: &Simulator, artifact: &Artifact) {
     }
 }
 
+/// The images that run now are there, too: who goes back to them pulls them again.
+fn put_old_images(simulator: &Simulator, artifact: &Artifact) {
+    for (_, image) in &artifact.images {
+        if let Some((repository, _)) = in_ecr(&running_image(image)) {
+            let platforms = ["linux/amd64", "linux/arm64"];
+            let ecr = simulator.ecr();
+            ecr.put_index(&repository, RUNNING_NOW, SAMPLE_DIGEST, &platforms);
+        }
+    }
+}
+
+/// What runs before `image` is deployed.
+fn running_image(image: &str) -> String {
+    let end = image.rfind(['@', ':']).unwrap_or(image.len());
+    format!("{}:{RUNNING_NOW}", &image[..end])
+}
+
 fn changes(simulator: &Simulator, old: &str, new: &str) -> diff::Changes {
     let registered = |name| match simulator.ecs().task_definition(name) {
         Some(Value::Object(fields)) => fields,
@@ -232,10 +253,9 @@ fn running_now(artifact: &Artifact) -> Value {
     let mut containers: Vec<Value> = images
         .iter()
         .map(|(name, image)| {
-            let end = image.rfind(['@', ':']).unwrap_or(image.len());
             json!({
                 "name": name,
-                "image": format!("{}:running-now", &image[..end]),
+                "image": running_image(image),
                 "essential": true,
                 "portMappings": [{"containerPort": 8080}],
                 "environment": [{"name": "STAGE", "value": "prod"}],

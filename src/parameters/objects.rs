@@ -25,6 +25,9 @@ const CONTINUE_MEMBERS: [&str; 3] = ["DeploymentId", "HookId", "Action"];
 
 const CONTINUE: &str = r##"an object, as {"DeploymentId": "#{Deploy.DeploymentId}", "HookId": "#{Deploy.HookId}", "Action": "CONTINUE"}"##;
 
+const PATCH: &str =
+    r#"an object, as {"cpu": "512"}, or a path to a file inside the artifact that holds one"#;
+
 const TASK: &str =
     r#"an object, as {"Container": "app", "Command": ["migrate", "up"], "Timeout": 15}"#;
 
@@ -146,11 +149,13 @@ impl Kind<PatchFrom> for Patch {
         let value = match written {
             Value::String(text) if !text.trim_start().starts_with('{') => {
                 let path = grammar::path_in_artifact(text.trim());
-                let expected = |_| {
-                    r#"an object, as {"cpu": "512"}, or a path to a file inside the artifact that holds one"#.to_owned()
-                };
-                let path = problems.accepted(place, written, path.map_err(expected))?;
+                let path = path.map_err(|_| PATCH.to_owned());
+                let path = problems.accepted(place, written, path)?;
                 return Some(PatchFrom::File(path));
+            }
+            // Any other value may hold what is not to be shown.
+            Value::Array(items) if items.is_empty() => {
+                return problems.accepted(place, written, Err(PATCH.to_owned()));
             }
             Value::String(text) => match serde_json::from_str(text) {
                 Ok(value) => value,

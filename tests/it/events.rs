@@ -9,18 +9,24 @@ use std::time::Duration;
 use ecs_deploy_action::observer::Unobserved;
 use serde_json::Value;
 
-use simulator::ecs::{Behaviour, ServiceSetup};
+use simulator::ecs::{Behaviour, PauseHook, ServiceSetup};
 
 use crate::support::{World, app, id_of, zip_of};
 
 const BUCKET: &str = "codepipeline-eu-central-1-111122223333";
 
 /// Outcome of the report and a part of its message, for each event of `events/`.
-const CLAIMS: [(&str, &str, &str); 23] = [
+const CLAIMS: [(&str, &str, &str); 29] = [
     ("artifact-missing", "Failed", "does not exist"),
     ("bad-parameters", "Failed", "did you mean ServiceName?"),
     ("config-file", "Succeeded", "web on prod: app:2 is serving"),
     ("continuation", "Succeeded", "app:2 is serving"),
+    (
+        "continue",
+        "Succeeded",
+        "checkout on prod: app:2 is serving",
+    ),
+    ("existing-revision", "Succeeded", "app:1 is serving"),
     ("customer-kms-key", "Succeeded", "app:2 is serving"),
     ("dry-run", "Succeeded", "nothing was changed"),
     (
@@ -36,6 +42,7 @@ const CLAIMS: [(&str, &str, &str); 23] = [
     ("image-detail", "Succeeded", "app:2 is serving"),
     ("manual", "Succeeded", "app:2 is serving"),
     ("manual-artifact", "Succeeded", "app:2 is serving"),
+    ("manual-previous", "Succeeded", "app:1 is serving"),
     ("manual-no-images", "Failed", "the event says no images"),
     ("no-job-id", "Failed", "has no id"),
     ("no-such-service", "Failed", "there is no service 'wbe'"),
@@ -46,6 +53,12 @@ const CLAIMS: [(&str, &str, &str); 23] = [
         "parameters-not-json",
         "Failed",
         "UserParameters is not a JSON object",
+    ),
+    ("patch", "Succeeded", "app:2 is serving"),
+    (
+        "pause",
+        "Succeeded",
+        "checkout on prod: app:2 waits at hook hook-",
     ),
     (
         "pre-deploy-task",
@@ -60,6 +73,7 @@ const CLAIMS: [(&str, &str, &str); 23] = [
     ),
     ("task-definition-file", "Succeeded", "app:2 is serving"),
     ("start", "Succeeded", "app:2 is serving"),
+    ("unchanged", "Succeeded", "nothing was deployed"),
 ];
 
 fn folder() -> PathBuf {
@@ -123,6 +137,20 @@ pub(crate) fn world() -> World {
     world
 }
 
+/// A service whose deployments wait at a PAUSE hook.
+fn create_checkout(world: &World) {
+    world.simulator.ecs().create_service(ServiceSetup {
+        cluster: "prod".to_owned(),
+        name: "checkout".to_owned(),
+        task_definition: "app:1".to_owned(),
+        pause_hook: Some(PauseHook {
+            stage: "CLEAN_UP".to_owned(),
+            timeout_minutes: 1440,
+        }),
+        ..ServiceSetup::default()
+    });
+}
+
 #[test]
 fn every_sample_event_has_a_claim() {
     let files: BTreeSet<String> = fs::read_dir(folder())
@@ -152,6 +180,35 @@ async fn every_sample_event_reaches_the_outcome_that_its_name_claims() {
                 "the sample's token is the one that the function writes"
             );
             world.simulator.clock().advance(Duration::from_mins(2));
+        }
+        if ["unchanged", "manual-previous"].contains(&name) {
+            let start = self::event("start");
+            world.simulator.codepipeline().open_job(&start);
+            world.run(start).await;
+            world.simulator.clock().advance(Duration::from_mins(5));
+        }
+        if ["pause", "continue"].contains(&name) {
+            create_checkout(&world);
+        }
+        if name == "continue" {
+            // It goes on with what pause.json has left.
+            let pause = self::event("pause");
+            world.simulator.codepipeline().open_job(&pause);
+            let report = world.invoke(&pause).await;
+            let parameters = event["CodePipeline.job"]["data"]["actionConfiguration"]
+                ["configuration"]["UserParameters"]
+                .as_str()
+                .unwrap();
+            let asked: Value = serde_json::from_str(parameters).unwrap();
+            let left = &report["outputVariables"];
+            assert_eq!(
+                (
+                    &asked["ContinueDeployment"]["DeploymentId"],
+                    &asked["ContinueDeployment"]["HookId"]
+                ),
+                (&left["DeploymentId"], &left["HookId"]),
+                "the sample names what pause.json leaves"
+            );
         }
         if name == "several-services" {
             world.simulator.ecs().create_service(ServiceSetup {

@@ -129,7 +129,7 @@ fn the_switches_of_both_roles_are_the_same_and_off_unless_asked_for() {
         .keys()
         .filter(|name| name.starts_with("Allow"))
         .collect();
-    assert_eq!(switches.len(), 3, "{switches:?}");
+    assert_eq!(switches.len(), 4, "{switches:?}");
     for name in switches {
         assert_eq!(value(&own[name], "Default"), "false", "{name}");
         assert!(other.contains_key(name), "{name}");

@@ -242,7 +242,16 @@ fn each_example_of_what_it_can_do_is_understood() {
         .collect();
     assert!(examples.len() >= 9, "{}", examples.len());
     for example in examples {
-        let example = example.replace("#{codepipeline.PipelineExecutionId}", "an-id");
+        let mut example = example.replace("#{codepipeline.PipelineExecutionId}", "an-id");
+        for (variable, resolved) in [
+            (
+                "#{Deploy.ServiceDeploymentArn}",
+                "arn:aws:ecs:eu-central-1:111122223333:service-deployment/prod/web/a1",
+            ),
+            ("#{Deploy.HookId}", "hook-a1"),
+        ] {
+            example = example.replace(variable, resolved);
+        }
         let mut written = parameters::written_in("UserParameters", &example).unwrap();
         if let Some(config) = parameters::config_file(&written) {
             let in_file = r#"{"ClusterName": "prod", "ServiceName": "web"}"#;

@@ -90,13 +90,19 @@ impl Ecs {
     ) -> Result<Value, ApiError> {
         let mut shared = self.shared();
         let now = shared.world.now_ms();
-        let before = shared.world.clone();
-        keep(&mut shared.by_time, (now, before.clone()));
+        // Within a second nothing happens but what is called for, which is kept below.
+        if shared.by_time.back().is_none_or(|(at, _)| *at < now) {
+            let state = (now, shared.world.clone());
+            keep(&mut shared.by_time, state);
+        }
         let is_read = operation.starts_with("Describe") || operation.starts_with("List");
         if is_read {
-            let earlier = stale.and_then(|stale| shared.earlier(stale, now));
-            return api::call(&mut earlier.unwrap_or(before), operation, request);
+            return match stale.and_then(|stale| shared.earlier(stale, now)) {
+                Some(mut earlier) => api::call(&mut earlier, operation, request),
+                None => api::call(&mut shared.world, operation, request),
+            };
         }
+        let before = shared.world.clone();
         let answer = api::call(&mut shared.world, operation, request);
         if answer.is_ok() {
             keep(&mut shared.before_writes, before);
