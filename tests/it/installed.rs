@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use regex_lite::Regex;
+use serde_json::Value;
 
 fn file(path: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -218,6 +219,7 @@ fn the_function_has_the_name_that_every_text_calls_it_by() {
     let mut places = 0;
     for path in [
         "README.md",
+        "examples/approval.yaml",
         "examples/migrate.md",
         "examples/migrate/cdk/deploy-stage.ts",
         "examples/migrate/terraform/deploy-stage.tf",
@@ -279,4 +281,41 @@ fn the_instructions_say_how_to_see_that_it_starts() {
         install.contains("aws lambda invoke --function-name ecs-deploy-action"),
         "{install}"
     );
+}
+
+#[test]
+fn the_approval_pipeline_hands_on_what_the_first_action_leaves() {
+    let template = file("examples/approval.yaml");
+    let written = Regex::new(r"(?s)UserParameters: !Sub\s+(?:- )?>-\n(.*?\})\n *- ").unwrap();
+    let actions: Vec<Value> = written
+        .captures_iter(&template)
+        .map(|found| serde_json::from_str(&found[1]).unwrap())
+        .collect();
+    let [deploy, resume] = &actions[..] else {
+        unreachable!("one deploys, one continues: {actions:?}");
+    };
+    let known: BTreeSet<&str> = ecs_deploy_action::parameters::table()
+        .iter()
+        .map(|parameter| parameter.name)
+        .collect();
+    for action in &actions {
+        for name in action.as_object().unwrap().keys() {
+            assert!(known.contains(name.as_str()), "{name}");
+        }
+    }
+    assert_eq!(deploy["WaitFor"], "Pause");
+    for name in ["ClusterName", "ServiceName"] {
+        assert_eq!(deploy[name], resume[name], "{name}");
+    }
+    assert!(template.contains("              Namespace: Deploy\n"));
+    let answer = &resume["ContinueDeployment"];
+    assert_eq!(answer["DeploymentId"], "#{Deploy.ServiceDeploymentArn}");
+    assert_eq!(answer["HookId"], "#{Deploy.HookId}");
+    // Whatever is used of the first action is an output variable.
+    let code = file("src/engine/end.rs");
+    let variable = Regex::new(r"#\{Deploy\.([A-Za-z]+)\}").unwrap();
+    for found in variable.captures_iter(&template) {
+        let is_set = code.contains(&format!("(\"{}\", ", &found[1]));
+        assert!(is_set, "{}", &found[0]);
+    }
 }
