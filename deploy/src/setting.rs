@@ -108,7 +108,7 @@ impl Origin {
     pub fn may_be_deployed_since(self) -> Option<Timestamp> {
         match self {
             Self::Fresh => None,
-            Self::Registered => Some(Timestamp::from_secs(0)),
+            Self::Registered => Some(Timestamp::EPOCH),
             Self::Existing { chosen, .. } => chosen,
         }
     }

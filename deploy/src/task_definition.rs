@@ -8,7 +8,6 @@ use serde_json::{Map, Value, json};
 
 use super::images::{EcrImage, ImageReference, ImageSource, Images};
 use super::outside::shown;
-use super::patch::Patch;
 use super::platform;
 use super::text;
 use super::time::Timestamp;
@@ -142,34 +141,6 @@ impl Registration {
             Some((member, arn)).filter(|(_, arn)| !arn.is_empty())
         });
         named.collect()
-    }
-
-    /// Notes the images that `patch` has changed, against what was `before`. An image that the image definitions
-    /// bring, too, is a mistake, for one of them would be lost; a placeholder is there to be filled.
-    pub fn note_images(&mut self, patch: &Patch, before: &Described) -> Vec<Misfit> {
-        let mut misfits = Vec::new();
-        let old = before.images();
-        for (container, image) in patch.images() {
-            if !self.has_container(&container) {
-                continue;
-            }
-            let mut changes = self.changes.iter();
-            match changes.find(|one| one.container == container) {
-                Some(change) if change.to != image && placeholder_in(&image).is_none() => {
-                    misfits.push(Misfit::TwoImages { container });
-                }
-                Some(_) => {}
-                None => {
-                    let from = old.iter().find(|(name, _)| *name == container);
-                    self.changes.push(ImageChange {
-                        container,
-                        from: from.map_or_else(String::new, |(_, image)| image.clone()),
-                        to: image,
-                    });
-                }
-            }
-        }
-        misfits
     }
 
     /// Its family.

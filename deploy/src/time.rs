@@ -9,6 +9,9 @@ use std::time::Duration;
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// Before everything that AWS has a time for.
+    pub const EPOCH: Self = Self::from_secs(0);
+
     /// From milliseconds since the epoch, as Lambda's deadline is given.
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)

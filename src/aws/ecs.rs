@@ -156,6 +156,11 @@ impl Listed {
     pub fn is_successful(&self) -> bool {
         self.status == "SUCCESSFUL"
     }
+
+    /// Whether it was created at `since` or later, as far as ECS says when.
+    pub fn is_since(&self, since: Timestamp) -> bool {
+        self.created_at.is_none_or(|at| at >= since)
+    }
 }
 
 /// A page of a service's service deployments.

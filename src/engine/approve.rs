@@ -2,7 +2,6 @@
 //! as any other.
 
 use super::Run;
-use super::existing::EVER;
 use super::once::{self, Attempt, Looked};
 use super::refused::Refused;
 use super::set::APART;
@@ -17,6 +16,7 @@ use crate::deploy::revision::Revision;
 use crate::deploy::setting;
 use crate::deploy::spec::{ContinueDeployment, DeployedBy, Target};
 use crate::deploy::text;
+use crate::deploy::time::Timestamp;
 use crate::deploy::waiting::Waiting;
 
 /// The deployment that is to be continued, as it was found.
@@ -165,7 +165,7 @@ impl Run<'_> {
             (DeployedBy::Id(id), None) => {
                 let mut listed = described.seen.deployments.iter();
                 let listed = listed.find(|one| one.id == *id).ok_or_else(gone)?;
-                let since = listed.created_at.map_or(EVER, |at| at - APART);
+                let since = listed.created_at.map_or(Timestamp::EPOCH, |at| at - APART);
                 let found = self.deployed_since(target, &listed.task_definition, since);
                 let found = found.await.map_err(refused)?;
                 let arn = found.map(|found| found.arn);

@@ -2,13 +2,13 @@
 //! ECS must say the same.
 
 use super::Run;
-use super::existing::EVER;
 use crate::deploy::call::{CallError, Class};
 use crate::deploy::deployment::{Deployment, Service};
 use crate::deploy::revision::Revision;
 use crate::deploy::seen::ServiceSeen;
 use crate::deploy::spec::Existing;
 use crate::deploy::text;
+use crate::deploy::time::Timestamp;
 
 /// Whether what a token says may be acted on.
 pub(super) enum Claim {
@@ -122,7 +122,10 @@ impl Run<'_> {
             return Claim::Ours;
         }
         let arn = previous.arn_like(&seen.task_definition);
-        match self.deployed_since(&service.target, &arn, EVER).await {
+        match self
+            .deployed_since(&service.target, &arn, Timestamp::EPOCH)
+            .await
+        {
             Ok(Some(_)) => Claim::Ours,
             Ok(None) => Claim::NotOurs(format!(
                 "the continuation token names {previous} as what ran before, which was never deployed to it"

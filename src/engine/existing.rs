@@ -9,7 +9,6 @@
 use super::Run;
 use super::at_once::few_at_once;
 use super::set::NEWEST_SERVICE_DEPLOYMENTS;
-use crate::aws::ecs::Listed;
 use crate::deploy::call::{CallError, Class};
 use crate::deploy::plan::{ObservedService, Plan, ServicePlan};
 use crate::deploy::refusal::Refusal;
@@ -176,7 +175,10 @@ impl Run<'_> {
     /// may have come, or that cannot be seen.
     async fn may_have_deployed(&self, plan: &Plan, service: &ServicePlan) -> Result<bool, Refusal> {
         let own = own(plan, service).map_or("", String::as_str);
-        match self.deployed_since(&service.target, own, EVER).await {
+        match self
+            .deployed_since(&service.target, own, Timestamp::EPOCH)
+            .await
+        {
             Ok(found) => Ok(found.is_some()),
             Err(error) if error.is_denial() || error.class == Class::Unsupported => Ok(true),
             Err(error) => {
@@ -191,15 +193,7 @@ impl Run<'_> {
     }
 }
 
-/// As far back as one of this job's can be.
-pub(super) const EVER: Timestamp = Timestamp::from_secs(0);
-
 /// The revision (an ARN) that the service is to be set to.
 fn own<'p>(plan: &'p Plan, service: &ServicePlan) -> Option<&'p String> {
     plan.families.get(service.family)?.own.as_ref()
-}
-
-/// Whether the service deployment was created at `since` or later, as far as ECS says when.
-pub(super) fn is_since(listed: &Listed, since: Timestamp) -> bool {
-    listed.created_at.is_none_or(|at| at >= since)
 }

@@ -2,7 +2,6 @@
 
 use super::Run;
 use super::at_once::few_at_once;
-use super::existing::EVER;
 use super::set::{APART, NEWEST_SERVICE_DEPLOYMENTS};
 use crate::aws::ecs::ServiceDescribed;
 use crate::deploy::call::CallError;
@@ -127,7 +126,7 @@ impl Run<'_> {
         } else {
             // Others may have deployed a revision before that was there before the job.
             let since = if self.spec.registers() {
-                EVER
+                Timestamp::EPOCH
             } else {
                 began(&ours, described).unwrap_or(started) - APART
             };

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::Run;
 use super::at_once::few_at_once;
-use super::existing::{EVER, is_since};
 use super::once::{self, Attempt, Looked};
 use super::refused::Refused;
 use super::task::own_arns;
@@ -421,7 +420,7 @@ impl Run<'_> {
             let revisions: Vec<String> = page
                 .listed
                 .iter()
-                .filter(|one| is_since(one, since))
+                .filter(|one| one.is_since(since))
                 .filter_map(|one| one.target_revision.clone())
                 .collect();
             let known = self.ecs.task_definitions_of(&revisions).await?;
@@ -436,7 +435,7 @@ impl Run<'_> {
                     .last()
                     .and_then(|one| one.created_at)
                     .is_some_and(|at| at < oldest);
-            let is_ours = |one: &Listed| is_since(one, since) && brings_own(one);
+            let is_ours = |one: &Listed| one.is_since(since) && brings_own(one);
             let found = page.listed.into_iter().rfind(is_ours);
             if found.is_some() || is_last {
                 return Ok(found);
@@ -459,7 +458,7 @@ impl Run<'_> {
         }
         let since = target.own_deployment(seen).and_then(|one| one.created_at);
         let since = since.filter(|_| target.is_existing());
-        let since = since.map_or(EVER, |at| at - APART);
+        let since = since.map_or(Timestamp::EPOCH, |at| at - APART);
         let earlier = self
             .deployed_since(&target.target, &target.own, since)
             .await;

@@ -180,6 +180,14 @@ async fn what_would_be_what_serves_is_a_success_without_a_deployment() {
     for operation in changed {
         assert_eq!(world.count(operation), 0, "{operation}");
     }
+    let mut rehearsed = skip.clone();
+    rehearsed["DryRun"] = json!(true);
+    let answer = world.deploy(rehearsed).await;
+    let (summary, _) = success(&answer);
+    assert!(
+        summary.contains("Nothing would be deployed, for that is what serves (SkipIfUnchanged)."),
+        "{summary}"
+    );
     // Another image, or a patch, is a deployment; what that has brought is none again.
     for (image, more) in [
         ("repo/app:v2", json!({})),

@@ -8,7 +8,9 @@ use crate::fit;
 use crate::patch::{self, Patch};
 use crate::refusal::{self, Refusal};
 use crate::spec::{BaseFrom, DeploySpec};
-use crate::task_definition::{Base, Described, Registration, registrations};
+use crate::task_definition::{
+    Base, Described, ImageChange, Misfit, Registration, placeholder_in, registrations,
+};
 
 /// What is to be registered, as far as that is known before its images are looked at.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +44,7 @@ pub fn draft(asked: Asked<'_>, observed: &Observed) -> Result<Draft, Vec<Refusal
     if let Some(patch) = &observed.patch {
         let patched = registrations.iter_mut().zip(&before);
         let twice =
-            patched.flat_map(|(registration, before)| registration.note_images(patch, before));
+            patched.flat_map(|(registration, before)| note_images(registration, patch, before));
         let twice: Vec<Refusal> = twice.map(Refusal::from).collect();
         if !twice.is_empty() {
             return Err(twice);
@@ -92,6 +94,34 @@ fn patched(patch: &Patch, bases: &mut [Base]) -> Result<(), Vec<Refusal>> {
     let mut fields: Vec<_> = fields.collect();
     patch::apply(patch, &mut fields)
         .map_err(|problems| problems.into_iter().map(Refusal::Patch).collect())
+}
+
+/// Notes the images that the patch has changed, against what was `before`. An image that the image definitions
+/// bring, too, is a mistake, for one of them would be lost; a placeholder is there to be filled.
+fn note_images(registration: &mut Registration, patch: &Patch, before: &Described) -> Vec<Misfit> {
+    let mut misfits = Vec::new();
+    let old = before.images();
+    for (container, image) in patch.images() {
+        if !registration.has_container(&container) {
+            continue;
+        }
+        let mut changes = registration.changes.iter();
+        match changes.find(|one| one.container == container) {
+            Some(change) if change.to != image && placeholder_in(&image).is_none() => {
+                misfits.push(Misfit::TwoImages { container });
+            }
+            Some(_) => {}
+            None => {
+                let from = old.iter().find(|(name, _)| *name == container);
+                registration.changes.push(ImageChange {
+                    container,
+                    from: from.map_or_else(String::new, |(_, image)| image.clone()),
+                    to: image,
+                });
+            }
+        }
+    }
+    misfits
 }
 
 /// A file as base of the family, whose tags are the file's, else those that it has.

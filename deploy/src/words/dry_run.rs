@@ -43,8 +43,13 @@ impl Plan {
                 }
             })
             .collect();
+        let skipped = if self.is_unchanged {
+            " Nothing would be deployed, for that is what serves (SkipIfUnchanged)."
+        } else {
+            ""
+        };
         format!(
-            "{about}: dry run, nothing was changed. {}",
+            "{about}: dry run, nothing was changed. {}{skipped}",
             families.join(" ")
         )
     }
@@ -86,6 +91,9 @@ impl Plan {
 
     /// The calls that would change something, in their order.
     pub fn calls(&self) -> Vec<String> {
+        if self.is_unchanged {
+            return Vec::new();
+        }
         let mut calls: Vec<String> = self
             .families
             .iter()
