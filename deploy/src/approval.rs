@@ -2,8 +2,8 @@
 //! (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContinueServiceDeployment.html>).
 
 use super::deployment::{Deployment, Ours, Service};
-use super::seen::{Held, ServiceDeploymentSeen};
-use super::spec::{ContinueDeployment, DeploySpec, DeployedBy, HookAction};
+use super::seen::{Held, Look, ServiceDeploymentSeen};
+use super::spec::{ContinueDeployment, DeploySpec, DeployedBy, HookAction, WaitFor};
 use super::text;
 use super::verdict::Verdict;
 
@@ -26,21 +26,25 @@ pub fn due(
     chosen: Option<&str>,
     seen: Option<&ServiceDeploymentSeen>,
 ) -> Due {
-    let held = seen.and_then(waits_at);
+    let mut held = seen.into_iter().flat_map(waits_at);
     let by_id = matches!(asked.deployment, DeployedBy::Id(_));
     let is_lost = by_id && asked.action == HookAction::RollBack && chosen.is_none();
-    match (asked.hook.as_deref().or(chosen), held) {
-        (Some(wanted), Some(held)) if held.hook != wanted => Due::Follow,
-        (Some(_), Some(held)) if !is_lost => Due::Answer(held.hook.clone()),
+    let wanted = asked.hook.as_deref().or(chosen);
+    let found = match wanted {
+        Some(wanted) => held.find(|one| one.hook.as_deref() == Some(wanted)),
+        None => held.find(|one| one.hook.is_some()),
+    };
+    match (wanted, found) {
+        (Some(wanted), Some(_)) if !is_lost => Due::Answer(wanted.to_owned()),
         (_, Some(held)) => Due::Choose(held.clone()),
         (_, None) => Due::Follow,
     }
 }
 
-/// The PAUSE hook that holds a service deployment which goes on: ECS may show one of a deployment that is over.
-pub fn waits_at(seen: &ServiceDeploymentSeen) -> Option<&Held> {
+/// The PAUSE hooks that hold a service deployment which goes on: ECS may show one of a deployment that is over.
+pub fn waits_at(seen: &ServiceDeploymentSeen) -> impl Iterator<Item = &Held> {
     let goes_on = ["PENDING", "IN_PROGRESS"].contains(&seen.status.as_str());
-    seen.held.as_ref().filter(|_| goes_on)
+    seen.held.iter().filter(move |_| goes_on)
 }
 
 impl ContinueDeployment {
@@ -61,11 +65,36 @@ impl DeploySpec {
     }
 }
 
-/// The PAUSE hook that holds our deployment of the service, which goes on.
-pub fn held(service: &Service) -> Option<&Held> {
+/// The PAUSE hook that holds our deployment of the service, which goes on. One that was answered is none: a look that
+/// shows it is a late one.
+pub fn held<'s>(service: &'s Service, spec: &DeploySpec) -> Option<&'s Held> {
     let (_, own) = service.live.look.as_ref()?.seen()?;
     let is_going_on = matches!(service.live.verdict, Some(Verdict::InProgress(_)));
-    own.filter(|_| is_going_on).and_then(waits_at)
+    let asked = spec
+        .continues
+        .as_ref()
+        .and_then(|asked| asked.hook.as_ref());
+    let answered = [asked, service.live.answered.as_ref()];
+    let mut waiting = own.filter(|_| is_going_on).into_iter().flat_map(waits_at);
+    waiting.find(|one| one.hook.is_none() || !answered.contains(&one.hook.as_ref()))
+}
+
+/// Whether the service waits where it was to wait.
+pub fn pauses(service: &Service, spec: &DeploySpec) -> bool {
+    spec.wait_for == WaitFor::Pause && !spec.is_to_roll_back() && held(service, spec).is_some()
+}
+
+/// Whether the rollback that was asked for has come to what was before: nobody has deployed anything else since.
+pub fn is_rolled_back(service: &Service) -> bool {
+    let Some(serving) = service.serving() else {
+        return false;
+    };
+    let seen = service.live.look.as_ref().and_then(Look::seen);
+    let own = seen.and_then(|(_, own)| own);
+    let to = own.and_then(|own| own.rollback_to.as_deref());
+    let was_before = service.previous.as_ref() == Some(&serving)
+        || to.is_some_and(|arn| serving.is_named_by(arn));
+    was_before && serving != service.revision
 }
 
 /// Whether one of the services waits at a PAUSE hook for whom it was to wait.
@@ -81,12 +110,15 @@ mod tests {
     fn seen(hook: Option<&str>) -> ServiceDeploymentSeen {
         ServiceDeploymentSeen {
             status: "IN_PROGRESS".to_owned(),
-            held: hook.map(|hook| Held {
-                hook: hook.to_owned(),
-                stage: None,
-                until: None,
-                then: None,
-            }),
+            held: hook
+                .into_iter()
+                .map(|hook| Held {
+                    hook: Some(hook.to_owned()),
+                    stage: None,
+                    until: None,
+                    then: None,
+                })
+                .collect(),
             ..ServiceDeploymentSeen::default()
         }
     }
@@ -115,7 +147,7 @@ mod tests {
             assert_eq!(found, expected, "{named:?} {chosen:?} {waits:?}");
         }
         let found = due(&asked(None), None, Some(&seen(Some("h-1"))));
-        assert!(matches!(found, Due::Choose(held) if held.hook == "h-1"));
+        assert!(matches!(found, Due::Choose(held) if held.hook.as_deref() == Some("h-1")));
         assert_eq!(due(&asked(Some("h-1")), None, None), Due::Follow);
         // Its rollback takes the id away, and not the ARN.
         let back = |by, chosen| {

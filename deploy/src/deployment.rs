@@ -295,6 +295,8 @@ pub struct Live {
     pub served_before: bool,
     /// The last look showed it at a PAUSE hook, for which it was to wait.
     pub is_paused: bool,
+    /// The hook that this invocation has answered: a look that shows it waiting still is a late one.
+    pub answered: Option<String>,
     /// The service as ECS showed it when it was set, which is as good as a look.
     pub just_set: Option<Box<ServiceSeen>>,
     /// The ARN of our service deployment, once it was looked up.

@@ -170,8 +170,7 @@ pub fn record(
                 look(service, observed, started, now);
                 give_up_rollout(service, spec, started);
                 serve_early(service, spec, now);
-                service.live.is_paused =
-                    spec.wait_for == WaitFor::Pause && approval::held(service).is_some();
+                service.live.is_paused = approval::pauses(service, spec);
             }
             let services = &deployment.services;
             let is_held = services.iter().any(|service| is_held(service, now));
@@ -356,7 +355,8 @@ fn next_of_rollback(
 /// The end of a deployment whose service at `place` failed, once it is known why.
 fn failed(deployment: &Deployment, place: usize, spec: &DeploySpec, is_late: bool) -> Next {
     let service = &deployment.services[place];
-    if spec.is_to_roll_back() && matches!(service.live.verdict, Some(Verdict::RolledBack { .. })) {
+    let is_back = matches!(service.live.verdict, Some(Verdict::RolledBack { .. }));
+    if spec.is_to_roll_back() && is_back && approval::is_rolled_back(service) {
         return Next::End(End::RolledBackAsAsked(place));
     }
     let is_replaced = matches!(service.live.verdict, Some(Verdict::Replaced { .. }));
@@ -408,8 +408,8 @@ fn is_held(service: &Service, now: Timestamp) -> bool {
     let is_going_on = matches!(service.live.verdict, Some(Verdict::InProgress(_)));
     is_going_on
         && own.is_some_and(|own| {
-            let until = own.held.as_ref().and_then(|held| held.until);
-            until.is_some_and(|until| now < until)
+            let mut until = own.held.iter().filter_map(|held| held.until);
+            until.any(|until| now < until)
         })
 }
 

@@ -13,7 +13,7 @@ use super::seen::Stuck;
 use super::spec::{BaseFrom, LONGEST_TIMEOUT, Target};
 use super::task_definition::Misfit;
 use super::text;
-use super::time::human;
+use super::time::{Timestamp, human};
 use super::token::TooLarge;
 use super::words::{self, Caller};
 
@@ -142,6 +142,8 @@ pub enum Refusal {
         target: Target,
         /// Its revision and its id.
         who: String,
+        /// When it was created, if ECS says.
+        since: Option<Timestamp>,
         /// ECS rolls back.
         is_rollback: bool,
         /// Its end is waited for.
@@ -236,6 +238,18 @@ pub enum Refusal {
         target: Target,
         /// What the service is set to.
         runs: Revision,
+    },
+    /// A deployment to an older revision than the previous one is under way.
+    #[error(
+        "{target}: {runs} is being deployed at the moment, and the newest completed deployment of another revision brought {previous}, which is newer: wait for its end, or name the revision (TaskDefinition)."
+    )]
+    PreviousIsNewer {
+        /// Which service.
+        target: Target,
+        /// What is being deployed.
+        runs: Revision,
+        /// What would be the previous one.
+        previous: Revision,
     },
     /// The revision that is named does not exist.
     #[error("{target}: there is no revision {name} (TaskDefinition) in this account and Region.")]
@@ -502,6 +516,7 @@ impl Refusal {
             | Self::RevisionOfOtherFamily { .. }
             | Self::DifferentPrevious(_)
             | Self::NoPrevious { .. }
+            | Self::PreviousIsNewer { .. }
             | Self::NoRevision { .. }
             | Self::NotActiveRevision { .. }
             | Self::DifferentRevisions(_)
@@ -545,6 +560,7 @@ impl Refusal {
             | Self::NotSetToARevision { .. }
             | Self::RevisionOfOtherFamily { .. }
             | Self::NoPrevious { .. }
+            | Self::PreviousIsNewer { .. }
             | Self::NoRevision { .. }
             | Self::NotActiveRevision { .. }
             | Self::DifferentRevisions(_)
@@ -904,6 +920,15 @@ mod tests {
                 "s0 on prod: ECS lists no completed deployment that brought another revision than app:41 (TaskDefinition is previous): name the revision, as app:1.",
             ),
             (
+                Refusal::PreviousIsNewer {
+                    target: target(0),
+                    runs: revision(41),
+                    previous: revision(42),
+                },
+                Configuration,
+                "s0 on prod: app:41 is being deployed at the moment, and the newest completed deployment of another revision brought app:42, which is newer: wait for its end, or name the revision (TaskDefinition).",
+            ),
+            (
                 Refusal::NoRevision {
                     target: target(0),
                     name: "app:99".to_owned(),
@@ -935,6 +960,7 @@ mod tests {
                 Refusal::UnderWay {
                     target: target(0),
                     who: "app:7, ecs-svc/7".to_owned(),
+                    since: None,
                     is_rollback: false,
                     is_waited_for: false,
                 },
@@ -1130,6 +1156,7 @@ mod tests {
             Refusal::CannotMove { .. } => 31,
             Refusal::NoPauseHook(_) => 41,
             Refusal::NotTheDeployment { .. } => 42,
+            Refusal::PreviousIsNewer { .. } => 43,
             Refusal::UnderWay { .. } => 32,
             Refusal::ChangedWhileWaiting { .. } => 33,
             Refusal::OutlastsAction { .. } => 10,
@@ -1163,7 +1190,7 @@ mod tests {
         }
     }
 
-    const NUMBERS: usize = 43;
+    const NUMBERS: usize = 44;
 
     #[test]
     fn each_refusal_has_its_kind_and_its_sentence() {

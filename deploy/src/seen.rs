@@ -110,6 +110,8 @@ impl ServiceSeen {
         let others = self.newest_first().into_iter();
         let others: Vec<&DeploymentSeen> = others
             .filter(|one| one.task_definition != own_arn)
+            // What failed is no way back.
+            .filter(|one| one.rollout_state.as_deref() != Some("FAILED"))
             .collect();
         let complete = others.iter().find(|one| one.was_complete());
         let other = complete.or(others.first())?;
@@ -224,8 +226,8 @@ pub struct ServiceDeploymentSeen {
     pub new_weight: Option<f64>,
     /// What a hook waits for, as `PRE_SCALE_UP waits at hook h-1 until …`.
     pub waiting: Option<String>,
-    /// The PAUSE hook that holds it, if one does.
-    pub held: Option<Held>,
+    /// The PAUSE hooks that hold it.
+    pub held: Vec<Held>,
     /// The lifecycle hook that failed or timed out.
     pub failed_hook: Option<FailedHook>,
     /// Why it is rolled back, in ECS's text.
@@ -242,8 +244,8 @@ pub struct ServiceDeploymentSeen {
 /// A PAUSE hook that holds a deployment until somebody answers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
-    /// `hookId`, as ECS gives it.
-    pub hook: String,
+    /// `hookId`, as ECS gives it; one without can be waited for, and not answered.
+    pub hook: Option<String>,
     /// The lifecycle stage, as `POST_TEST_TRAFFIC_SHIFT`.
     pub stage: Option<String>,
     /// When it expires.
@@ -255,7 +257,10 @@ pub struct Held {
 impl fmt::Display for Held {
     /// `hook h-1 at POST_TEST_TRAFFIC_SHIFT until 2026-11-25T18:00:00Z, then ROLLBACK`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "hook {}", outside::shown(&self.hook))?;
+        match &self.hook {
+            Some(hook) => write!(f, "hook {}", outside::shown(hook))?,
+            None => f.write_str("a hook")?,
+        }
         if let Some(stage) = &self.stage {
             write!(f, " at {stage}")?;
         }

@@ -180,6 +180,14 @@ impl Registration {
         images
     }
 
+    /// Each container's name and image, in their order.
+    pub fn images(&self) -> Vec<(String, String)> {
+        let containers = containers(&self.body).iter();
+        containers
+            .map(|container| (text_of(container, "name"), text_of(container, "image")))
+            .collect()
+    }
+
     /// The images of all its containers, in their order.
     pub fn all_images(&self) -> Vec<String> {
         let containers = containers(&self.body).iter();

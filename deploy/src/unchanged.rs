@@ -20,8 +20,7 @@ pub fn equals(current: &Described, registration: &Registration) -> bool {
     diff::changes(&old, &new).count() == 0
 }
 
-/// Whether what the service is set to serves: its deployment is complete, and as many tasks as are wanted run. A service
-/// without tasks serves nothing.
+/// Whether what the service is set to serves: its deployment is complete, and as many tasks as are wanted run.
 pub fn serves(service: &ObservedService) -> bool {
     let seen = &service.seen;
     let newest = service.newest.as_ref().map(|one| one.status.as_str());
@@ -32,7 +31,8 @@ pub fn serves(service: &ObservedService) -> bool {
     is_complete && is_full(seen)
 }
 
-fn is_full(seen: &ServiceSeen) -> bool {
+/// Whether the deployment of what the service is set to is complete, as far as it shows itself, with all of its tasks.
+pub fn is_full(seen: &ServiceSeen) -> bool {
     seen.primary().is_some_and(|primary| {
         primary.task_definition == seen.task_definition
             && primary.was_complete()

@@ -1282,12 +1282,15 @@ fn open_hook(described: &ServiceDeployment) -> Option<&DeploymentLifecycleHookDe
     hooks.find(|hook| hook.status() == Some(&DeploymentLifecycleHookStatus::AwaitingAction))
 }
 
-/// The PAUSE hook that holds it, if one does whose id is known.
-fn held(described: &ServiceDeployment) -> Option<Held> {
-    let hook = open_hook(described)?;
-    let is_function = hook.target_type() == Some(&DeploymentLifecycleHookTargetType::AwsLambda);
-    Some(Held {
-        hook: hook.hook_id().filter(|_| !is_function)?.to_owned(),
+/// The PAUSE hooks that hold it.
+fn held(described: &ServiceDeployment) -> Vec<Held> {
+    let hooks = described.lifecycle_hook_details().iter();
+    let open = hooks.filter(|hook| {
+        hook.status() == Some(&DeploymentLifecycleHookStatus::AwaitingAction)
+            && hook.target_type() != Some(&DeploymentLifecycleHookTargetType::AwsLambda)
+    });
+    let held = open.map(|hook| Held {
+        hook: hook.hook_id().map(str::to_owned),
         stage: described
             .lifecycle_stage()
             .map(|stage| shown(stage.as_str())),
@@ -1295,7 +1298,8 @@ fn held(described: &ServiceDeployment) -> Option<Held> {
         then: hook
             .timeout_action()
             .map(|action| action.as_str().to_owned()),
-    })
+    });
+    held.collect()
 }
 
 /// What a hook holds the deployment for, if one does.

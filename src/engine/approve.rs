@@ -49,32 +49,35 @@ impl Run<'_> {
                 });
             }
         };
-        let seen = found.shown.as_ref().map(|shown| &shown.seen);
+        let Found { mut service, shown } = found;
+        let seen = shown.as_ref().map(|shown| &shown.seen);
         let chosen = self.chosen.first().map(String::as_str);
         let hook = match approval::due(asked, chosen, seen) {
             Due::Follow => None,
             Due::Answer(hook) => Some(hook),
             Due::Choose(held) if self.order.is_job => {
                 let arn = seen.map_or_else(String::new, |seen| seen.arn.clone());
+                let hook = held.hook.clone().unwrap_or_default();
                 return Ok(Started::Waiting(Waiting {
                     why: format!(
                         "{target}: {} waits at {held}, which is answered next (ContinueDeployment)",
-                        found.service.revision
+                        service.revision
                     ),
-                    chosen: vec![held.hook, arn],
+                    chosen: vec![hook, arn],
                     ..waiting.clone()
                 }));
             }
             // Nobody would come again with the token.
-            Due::Choose(held) => Some(held.hook),
+            Due::Choose(held) => held.hook,
         };
         if let (Some(hook), Some(seen)) = (hook, seen) {
             self.changing();
             self.answer_hook(asked, target, &seen.arn, &hook)
                 .await
                 .map_err(Refused::from)?;
+            service.live.answered = Some(hook);
         }
-        let deployment = setting::rolling_on(self.job, found.service, self.now());
+        let deployment = setting::rolling_on(self.job, service, self.now());
         Ok(Started::Deployment(Box::new(Deployment {
             config_pin: self.config_pin.map(str::to_owned),
             ..deployment
@@ -98,7 +101,8 @@ impl Run<'_> {
         let look = || async {
             match self.ecs.describe_service_deployment(arn).await {
                 Ok(Some(shown))
-                    if approval::waits_at(&shown.seen).is_some_and(|one| one.hook == hook) =>
+                    if approval::waits_at(&shown.seen)
+                        .any(|one| one.hook.as_deref() == Some(hook)) =>
                 {
                     Looked::NotMade
                 }
@@ -159,9 +163,8 @@ impl Run<'_> {
             now: set_to(&described),
         };
         let (arn, deployment, brings) = match (&asked.deployment, self.chosen.get(1)) {
-            (DeployedBy::Arn(arn), _) | (DeployedBy::Id(_), Some(arn)) => {
-                (Some(arn.clone()), None, None)
-            }
+            (DeployedBy::Arn(arn), _) => (Some(arn.clone()), None, None),
+            (DeployedBy::Id(id), Some(arn)) => (Some(arn.clone()), Some(id.clone()), None),
             (DeployedBy::Id(id), None) => {
                 let mut listed = described.seen.deployments.iter();
                 let listed = listed.find(|one| one.id == *id).ok_or_else(gone)?;
@@ -197,7 +200,9 @@ impl Run<'_> {
         };
         let previous = previous.or_else(|| described.seen.newest_but(&brings));
         let service_deployment = shown.as_ref().map(|shown| shown.seen.id.clone());
-        let deployment = deployment.or_else(|| listed_as(&described, &brings, shown.as_ref()));
+        let deployment = deployment
+            .or_else(|| listed_as(&described, &brings, shown.as_ref()))
+            .or_else(|| serves_anew(&described, &brings, shown.as_ref()));
         let ours = match deployment {
             Some(deployment) => Ours::Named {
                 deployment,
@@ -228,6 +233,18 @@ fn listed_as(
     let listed =
         listed.find(|one| one.task_definition == brings && one.created_at.is_some_and(is_it))?;
     Some(listed.id.clone())
+}
+
+/// The deployment that serves the revision of `shown`, which is complete, if somebody has deployed that once more and
+/// that is complete, too: what was asked for is so.
+fn serves_anew(
+    described: &ServiceDescribed,
+    brings: &str,
+    shown: Option<&ServiceDeploymentDescribed>,
+) -> Option<String> {
+    let was_complete = shown?.seen.status == "SUCCESSFUL";
+    let primary = described.seen.primary_of(brings)?;
+    (was_complete && primary.was_complete()).then(|| primary.id.clone())
 }
 
 /// What the service is set to, and by which deployment: `app:43, ecs-svc/2`.

@@ -20,6 +20,10 @@ pub(super) enum Claim {
     Unseen(CallError),
 }
 
+fn not_named() -> Claim {
+    Claim::NotOurs("it is another deployment than ContinueDeployment names".to_owned())
+}
+
 impl Run<'_> {
     /// Whether the job that `deployment` names has registered `revision`. Without a token there is
     /// nothing to check: this invocation has found or registered it.
@@ -29,6 +33,25 @@ impl Run<'_> {
         revision: &Revision,
     ) -> Claim {
         if !deployment.is_from_token || self.proved().contains_key(revision) {
+            return Claim::Ours;
+        }
+        if let Some(asked) = &self.spec.continues {
+            let mut services = deployment.services.iter();
+            let is_named = |one: &Service| one.revision == *revision && asked.names(&one.ours);
+            return if services.any(is_named) {
+                Claim::Ours
+            } else {
+                not_named()
+            };
+        }
+        // What was left as it is, because it serves, is some other job's.
+        if self.spec.skip_if_unchanged
+            && let Some(service) = deployment
+                .services
+                .iter()
+                .find(|one| one.revision == *revision)
+            && service.serving().as_ref() == Some(revision)
+        {
             return Claim::Ours;
         }
         match self.spec.existing() {
@@ -78,19 +101,16 @@ impl Run<'_> {
         service: &Service,
         seen: &ServiceSeen,
     ) -> Claim {
-        if !deployment.is_from_token {
-            return Claim::Ours;
-        }
+        // Not of a token alone: this job has deployed nothing, and what it follows is what the parameters name.
         if let Some(asked) = &self.spec.continues {
-            // Whoever writes the token writes the parameters, too, which allow this one alone.
             return if asked.names(&service.ours) {
                 Claim::Ours
             } else {
-                Claim::NotOurs(
-                    "the continuation token follows another deployment than ContinueDeployment names"
-                        .to_owned(),
-                )
+                not_named()
             };
+        }
+        if !deployment.is_from_token {
+            return Claim::Ours;
         }
         let runs = &seen.task_definition;
         let family = service.revision.family();

@@ -90,7 +90,7 @@ impl Run<'_> {
                 if is_unchanged {
                     words::unchanged(one)
                 } else {
-                    words::success(one, self.spec.wait_for, took)
+                    words::success(one, self.spec, took)
                 }
             })
             .collect();
@@ -164,8 +164,10 @@ impl Run<'_> {
         if let Some(arn) = &service.live.service_deployment {
             facts.push(("ServiceDeploymentArn", arn.clone()));
         }
-        if let Some(held) = approval::held(service).filter(|_| service.live.is_paused) {
-            facts.push(("HookId", held.hook.clone()));
+        let held = approval::held(service, self.spec);
+        if let Some(held) = held.filter(|_| service.live.is_paused) {
+            let hook = held.hook.clone();
+            facts.extend(hook.map(|hook| ("HookId", hook)));
             let stage = held.stage.clone();
             facts.extend(stage.map(|stage| ("LifecycleStage", stage)));
             let until = held.until.map(Timestamp::rfc3339);

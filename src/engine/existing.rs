@@ -1,22 +1,20 @@
 //! A revision that there is already, deployed as it is: which one it is, and which of its deployments are this job's.
 //!
 //! A revision that this job registers carries the job's id, so that a second delivery of the event finds it. One that
-//! was there before carries no such mark, and others may have deployed it an hour ago. So wherever an earlier delivery
-//! could have changed something that looks alike, the first invocation only chooses, and hands back a token with its
-//! choice: CodePipeline takes that once, and refuses it from an event whose job is over. What was deployed since then
-//! is this job's.
+//! was there before carries no such mark, and others may have deployed it an hour ago. So in a pipeline the first
+//! invocation only chooses, and hands back a token with its choice: CodePipeline takes that once, and refuses it from
+//! an event whose job is over. What was deployed since then is this job's.
 
 use super::Run;
 use super::at_once::few_at_once;
 use super::set::NEWEST_SERVICE_DEPLOYMENTS;
-use crate::deploy::call::{CallError, Class};
+use crate::deploy::call::CallError;
 use crate::deploy::plan::{ObservedService, Plan, ServicePlan};
 use crate::deploy::refusal::Refusal;
 use crate::deploy::revision::Revision;
 use crate::deploy::setting::Origin;
 use crate::deploy::spec::Existing;
 use crate::deploy::text;
-use crate::deploy::time::Timestamp;
 use crate::deploy::waiting::Waiting;
 
 /// So many pages of service deployments are looked through for the previous one.
@@ -83,10 +81,11 @@ impl Run<'_> {
             };
             let mut brought = brought.iter().filter_map(task_definition);
             if let Some(previous) = brought.find(|arn| !runs.is_named_by(arn)) {
-                return Revision::parse(previous).map_err(|wrong| {
+                let previous = Revision::parse(previous).map_err(|wrong| {
                     let target = target.clone();
                     Refusal::NotSetToARevision { target, wrong }
-                });
+                })?;
+                return not_forward(service, runs, previous);
             }
             next = page.next;
             if next.is_none() {
@@ -113,36 +112,12 @@ impl Run<'_> {
         }
     }
 
-    /// The start that waits with what it has chosen, if another delivery of the event may have changed something
-    /// already; none if this one may go on.
-    ///
-    /// # Errors
-    /// [`Refusal`] if that cannot be seen at the moment.
-    pub(super) async fn chosen_first(
-        &self,
-        plan: &Plan,
-        waiting: &Waiting,
-    ) -> Result<Option<Waiting>, Refusal> {
-        let Some(existing) = self.spec.existing() else {
-            return Ok(None);
-        };
+    /// The start that waits with what it has chosen; none if an earlier invocation has chosen.
+    pub(super) fn chosen_first(&self, plan: &Plan, waiting: &Waiting) -> Option<Waiting> {
+        let existing = self.spec.existing()?;
         // Without a job nobody would come again with the token.
         if !self.order.is_job || !self.chosen.is_empty() {
-            return Ok(None);
-        }
-        let is_open = |one: &&ServicePlan| own(plan, one) != Some(&one.seen.task_definition);
-        let open: Vec<&ServicePlan> = plan.services.iter().filter(is_open).collect();
-        let is_due = match existing {
-            Existing::Previous => true,
-            Existing::Named { .. } => {
-                let looking = open.iter().map(|one| self.may_have_deployed(plan, one));
-                let looked: Result<Vec<bool>, Refusal> =
-                    few_at_once(looking).await.into_iter().collect();
-                looked?.contains(&true)
-            }
-        };
-        if !is_due {
-            return Ok(None);
+            return None;
         }
         let short = |one: &ServicePlan| {
             let own = own(plan, one).map_or("", |arn| text::last_part(arn));
@@ -154,46 +129,36 @@ impl Run<'_> {
             self.spec.about(),
             text::listed(&text::once(chosen.iter().cloned()))
         );
-        let set_to = match existing {
-            // What is named is wanted whatever is deployed meanwhile.
-            Existing::Named { .. } => Vec::new(),
-            Existing::Previous => plan
-                .services
-                .iter()
-                .map(|one| one.set_to.to_string())
-                .collect(),
-        };
-        Ok(Some(Waiting {
+        let services = plan.services.iter();
+        Some(Waiting {
             why,
             chosen,
-            set_to,
+            set_to: services.map(|one| one.set_to.to_string()).collect(),
             ..waiting.clone()
-        }))
-    }
-
-    /// Whether a deployment of the revision may be an earlier delivery's: there was one within the time in which one
-    /// may have come, or that cannot be seen.
-    async fn may_have_deployed(&self, plan: &Plan, service: &ServicePlan) -> Result<bool, Refusal> {
-        let own = own(plan, service).map_or("", String::as_str);
-        match self
-            .deployed_since(&service.target, own, Timestamp::EPOCH)
-            .await
-        {
-            Ok(found) => Ok(found.is_some()),
-            Err(error) if error.is_denial() || error.class == Class::Unsupported => Ok(true),
-            Err(error) => {
-                let about = format!(
-                    "{}: whether {} was deployed before",
-                    service.target,
-                    text::last_part(own)
-                );
-                Err(self.refused_call(about, &error, false))
-            }
-        }
+        })
     }
 }
 
 /// The revision (an ARN) that the service is to be set to.
 fn own<'p>(plan: &'p Plan, service: &ServicePlan) -> Option<&'p String> {
     plan.families.get(service.family)?.own.as_ref()
+}
+
+/// A deployment under way to what was before the previous one is a way back itself: whoever asks for the previous one
+/// once more would undo it.
+fn not_forward(
+    service: &ObservedService,
+    runs: Revision,
+    previous: Revision,
+) -> Result<Revision, Refusal> {
+    let primary = service.seen.primary();
+    let is_under_way = primary.is_some_and(|primary| !primary.was_complete());
+    if is_under_way && previous.family() == runs.family() && previous.number() > runs.number() {
+        return Err(Refusal::PreviousIsNewer {
+            target: service.target.clone(),
+            runs,
+            previous,
+        });
+    }
+    Ok(previous)
 }

@@ -198,6 +198,10 @@ impl Run<'_> {
     /// Our deployment, by the name that ECS lists it with by now, if its answer to our update did not.
     fn named_by(&self, service: &Service, described: &ServiceDescribed) -> Ours {
         let ours = service.ours.clone();
+        // What is continued was there before, with a name of its own.
+        if self.spec.continues.is_some() {
+            return ours;
+        }
         let own_arn = service.revision.arn_like(&described.seen.task_definition);
         let listed = if self.spec.registers() {
             described.seen.first_of(&own_arn)

@@ -11,15 +11,17 @@ use super::task::own_arns;
 use crate::aws::ecs::Listed;
 use crate::deploy::call::{CallError, Class};
 use crate::deploy::deployment::{Deployment, Service};
+use crate::deploy::plan::Plan;
 use crate::deploy::prior::OLDEST;
 use crate::deploy::revision::Revision;
 use crate::deploy::seen::ServiceSeen;
 use crate::deploy::setting::{
     self, Due, NotSet, Origin, Outcome, PriorDelivery, Served, TargetService, replaced_unseen,
 };
-use crate::deploy::spec::Target;
+use crate::deploy::spec::{Target, WaitFor};
 use crate::deploy::text;
 use crate::deploy::time::Timestamp;
+use crate::deploy::unchanged;
 
 /// ECS creates a deployment and its service deployment within this.
 pub(super) const APART: Duration = Duration::from_mins(1);
@@ -100,8 +102,13 @@ impl Run<'_> {
             Ok(prior) => self.set_services(job, targets, prior).await,
             Err(Unseen { place, error }) => {
                 let target = &targets[place];
+                let has = if target.is_existing() {
+                    "chosen"
+                } else {
+                    "registered"
+                };
                 let about = format!(
-                    "{}: an earlier delivery of this job has registered {}, and whether it has deployed it cannot be seen",
+                    "{}: an earlier delivery of this job has {has} {}, and whether it has deployed it cannot be seen",
                     target.target, target.revision
                 );
                 Err(Refused {
@@ -198,6 +205,7 @@ impl Run<'_> {
             // service deployments must not fail for having had to wait.
             Err(error)
                 if error.is_denial()
+                    && !target.is_existing()
                     && self.has_waited.load(Ordering::Relaxed)
                     && target.seen.is_told_by_rollout_state() =>
             {
@@ -225,6 +233,22 @@ impl Run<'_> {
                 created_at: before.created_at,
             },
         })
+    }
+
+    /// Whether all services still serve what they are set to by the plan: a look that is not fresh any more is made
+    /// again. What cannot be looked at may be anything.
+    pub(super) async fn still_serve(&self, plan: &Plan) -> bool {
+        if self.now().since(plan.seen_at) <= LOOK_IS_FRESH {
+            return true;
+        }
+        let looking = plan.services.iter().map(|service| async {
+            let looked = self.ecs.describe_service(&service.target).await;
+            let seen = looked.ok().flatten().map(|described| described.seen);
+            seen.is_some_and(|seen| {
+                seen.task_definition == service.seen.task_definition && unchanged::is_full(&seen)
+            })
+        });
+        few_at_once(looking).await.into_iter().all(|serves| serves)
     }
 
     /// Looks once more at services whose look is not fresh any more. One that cannot be looked at
@@ -306,7 +330,11 @@ impl Run<'_> {
                 };
                 let listed = target.own_deployment(seen);
                 let created_at = listed.and_then(|listed| listed.created_at);
-                Outcome::Found(Box::new(service), target.counts_from(created_at))
+                let since = target.counts_from(created_at);
+                // How long a hook has held it is not known any more.
+                let may_be_held = self.spec.wait_for == WaitFor::Pause;
+                let since = if may_be_held { Some(self.now()) } else { since };
+                Outcome::Found(Box::new(service), since)
             }
             // ECS rolled it back, or another deployment replaced it.
             PriorDelivery::Before { arn, created_at } => {

@@ -324,7 +324,11 @@ impl Run<'_> {
                 seen: described.seen,
                 seen_at: self.now(),
                 origin: if self.spec.existing().is_some() {
-                    self.existing_origin()
+                    // Before its task this job has deployed nothing.
+                    Origin::Existing {
+                        chosen: Some(deployment.started),
+                        came: deployment.started,
+                    }
                 } else {
                     Origin::Registered
                 },

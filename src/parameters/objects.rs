@@ -25,6 +25,9 @@ const CONTINUE_MEMBERS: [&str; 3] = ["DeploymentId", "HookId", "Action"];
 
 const CONTINUE: &str = r##"an object, as {"DeploymentId": "#{Deploy.DeploymentId}", "HookId": "#{Deploy.HookId}", "Action": "CONTINUE"}"##;
 
+/// A text with one of these is JSON, or was to be, and no path: it is never shown.
+const OF_JSON: [char; 6] = ['{', '}', '[', ']', '"', '\n'];
+
 const PATCH: &str =
     r#"an object, as {"cpu": "512"}, or a path to a file inside the artifact that holds one"#;
 
@@ -147,7 +150,7 @@ impl Kind<PatchFrom> for Patch {
         problems: &mut Problems,
     ) -> Option<PatchFrom> {
         let value = match written {
-            Value::String(text) if !text.trim_start().starts_with('{') => {
+            Value::String(text) if !text.contains(OF_JSON) => {
                 let path = grammar::path_in_artifact(text.trim());
                 let path = path.map_err(|_| PATCH.to_owned());
                 let path = problems.accepted(place, written, path)?;
@@ -157,21 +160,23 @@ impl Kind<PatchFrom> for Patch {
             Value::Array(items) if items.is_empty() => {
                 return problems.accepted(place, written, Err(PATCH.to_owned()));
             }
-            Value::String(text) => match serde_json::from_str(text) {
-                Ok(value) => value,
-                // Its text may hold what is not to be shown.
-                Err(error) => {
-                    let (line, column) = (error.line(), error.column());
-                    let reason = text::without_position(&error);
-                    let hint = broken_by(text, &error)
-                        .map_or_else(String::new, |hint| format!("; {hint}"));
-                    problems.refuse(
+            Value::String(text) => {
+                match serde_json::from_str(text.trim_start_matches('\u{feff}')) {
+                    Ok(value) => value,
+                    // Its text may hold what is not to be shown.
+                    Err(error) => {
+                        let (line, column) = (error.line(), error.column());
+                        let reason = text::without_position(&error);
+                        let hint = broken_by(text, &error)
+                            .map_or_else(String::new, |hint| format!("; {hint}"));
+                        problems.refuse(
                         place,
                         format!("{place} contains invalid JSON at line {line}, column {column}: {reason}{hint}"),
                     );
-                    return None;
+                        return None;
+                    }
                 }
-            },
+            }
             other => other.clone(),
         };
         match patch::Patch::parse(place, value) {

@@ -11,7 +11,8 @@ use super::table::{Combined, NAMES, TypedParameters};
 use super::written::Written;
 use crate::deploy::region::Region;
 use crate::deploy::spec::{
-    AssumedRole, BaseFrom, DeploySpec, Existing, TIMEOUT_MAX_MINUTES, Target,
+    AssumedRole, BaseFrom, ContinueDeployment, DeploySpec, DeployedBy, Existing, HookAction,
+    TIMEOUT_MAX_MINUTES, Target, WaitFor,
 };
 use crate::deploy::text;
 
@@ -47,6 +48,22 @@ pub fn parse(written: Written) -> Result<DeploySpec, Vec<Problem>> {
         );
         return Err(problems.into_list());
     }
+    if let (Some(asked), [target]) = (&typed.continue_deployment, targets.as_slice()) {
+        of_the_service(asked, target, &mut problems);
+        if let DeployedBy::Arn(arn) = &asked.deployment {
+            let place = "ContinueDeployment.DeploymentId";
+            arn_agrees(
+                place,
+                arn,
+                typed.region.as_ref(),
+                role.as_ref(),
+                &mut problems,
+            );
+        }
+        if !problems.is_empty() {
+            return Err(problems.into_list());
+        }
+    }
     let file_is_named = typed.file_name.is_some();
     Ok(typed.into_spec(Combined {
         targets,
@@ -79,6 +96,12 @@ fn base(typed: &mut TypedParameters, problems: &mut Problems) -> BaseFrom {
 fn nothing_is_deployed(typed: &TypedParameters, problems: &mut Problems) {
     if typed.continue_deployment.is_none() {
         return;
+    }
+    let asked = typed.continue_deployment.as_ref();
+    let rolls_back = asked.is_some_and(|asked| asked.action == HookAction::RollBack);
+    let waits_for = typed.wait_for.unwrap_or_default();
+    if rolls_back && waits_for != WaitFor::Complete {
+        problems.report("WaitFor is for a deployment that goes on, and ContinueDeployment's Action is ROLLBACK: remove WaitFor".to_owned());
     }
     let written = [
         ("FileName", typed.file_name.is_some()),
@@ -127,6 +150,20 @@ fn nothing_is_made(typed: &TypedParameters, problems: &mut Problems) {
             "TaskDefinition deploys a revision as it is, and {} {} for one that is made: remove one or the other",
             text::listed(&written),
             if written.len() == 1 { "is" } else { "are" }
+        ));
+    }
+}
+
+/// A service deployment's ARN names its cluster and its service.
+fn of_the_service(asked: &ContinueDeployment, target: &Target, problems: &mut Problems) {
+    let DeployedBy::Arn(arn) = &asked.deployment else {
+        return;
+    };
+    let path: Vec<&str> = arn.split('/').collect();
+    let names = path.get(1..3);
+    if names != Some(&[target.cluster_name(), target.service_name()][..]) {
+        problems.report(format!(
+            "ContinueDeployment.DeploymentId is a deployment of another service than {target}: make them agree"
         ));
     }
 }

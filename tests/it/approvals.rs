@@ -266,6 +266,118 @@ async fn what_has_happened_meanwhile_is_followed_or_reported() {
 }
 
 #[tokio::test]
+async fn the_action_that_continues_points_schedules_at_what_it_has_continued() {
+    let (world, variables) = waiting(ServiceSetup {
+        bake_minutes: 5,
+        ..setup()
+    })
+    .await;
+    let events = world.simulator.events();
+    events.put_rule("default", "nightly");
+    let arn = |what: &str| format!("arn:aws:ecs:eu-central-1:111122223333:{what}");
+    let target = json!({"Id": "1", "Arn": arn("cluster/prod"),
+        "RoleArn": "arn:aws:iam::111122223333:role/schedules",
+        "EcsParameters": {"TaskDefinitionArn": arn("task-definition/app:1")}});
+    events.put_target("default", "nightly", target);
+    let mut parameters = continue_with(&variables, "CONTINUE");
+    parameters["ScheduledTasks"] = json!(true);
+    // Over several invocations: it goes on from its token.
+    let answers = resumed(&world, &parameters).await;
+    assert!(answers.len() > 1);
+    let (summary, _) = success(answers.last().unwrap());
+    assert!(
+        summary.contains("1 target on a schedule now runs the new revision"),
+        "{summary}"
+    );
+    let target = &events.targets("default", "nightly")[0];
+    assert_eq!(
+        target["EcsParameters"]["TaskDefinitionArn"],
+        arn("task-definition/app:2")
+    );
+}
+
+#[tokio::test]
+async fn another_deployment_of_the_same_revision_is_neither_followed_nor_rolled_back() {
+    for action in ["CONTINUE", "ROLLBACK"] {
+        let (world, variables) = waiting(ServiceSetup {
+            pause_hook: Some(hook("CLEAN_UP", 1440)),
+            ..ServiceSetup::default()
+        })
+        .await;
+        let ecs = world.simulator.ecs();
+        let answer = Intervention::AnswerHook { rolls_back: false };
+        ecs.intervene("prod", "web", &answer);
+        world.simulator.clock().advance(Duration::from_mins(5));
+        // Somebody deploys it anew, and its tasks fail.
+        let crash = Behaviour::Crash {
+            exit_code: 3,
+            after_seconds: 2,
+            log_lines: Vec::new(),
+        };
+        ecs.image("v2", crash);
+        ecs.intervene("prod", "web", &Intervention::ForceNewDeployment);
+        world.simulator.clock().advance(Duration::from_secs(30));
+        let mut parameters = json!({"ContinueDeployment": {
+            "DeploymentId": variables["ServiceDeploymentArn"], "Action": action}});
+        parameters["DeploymentTimeout"] = json!(10);
+        let answers = resumed(&world, &parameters).await;
+        let (kind, message) = failure(answers.last().unwrap());
+        assert_eq!(kind, "JobFailed", "{message}");
+        assert_eq!(runs(&world), "app:2", "{message}");
+        assert_eq!(
+            world.count("UpdateService") + world.count("StopServiceDeployment"),
+            0,
+            "{action}: {message}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_rollback_that_others_have_deployed_over_is_no_success() {
+    let (world, variables) = waiting(setup()).await;
+    world.simulator.clock().advance(Duration::from_hours(24));
+    let ecs = world.simulator.ecs();
+    let task_definition = ecs.register(app("repo/app:v3"));
+    ecs.intervene("prod", "web", &Intervention::Deploy { task_definition });
+    world.simulator.clock().advance(Duration::from_secs(10));
+    let parameters = json!({"ContinueDeployment": {"DeploymentId": variables["ServiceDeploymentArn"],
+        "HookId": variables["HookId"], "Action": "ROLLBACK"}});
+    let answers = resumed(&world, &parameters).await;
+    let (kind, message) = failure(answers.last().unwrap());
+    assert_eq!(kind, "JobFailed");
+    assert!(message.contains("app:3"), "{message}");
+    assert_eq!(
+        (runs(&world), world.count("UpdateService")),
+        ("app:3".to_owned(), 0)
+    );
+}
+
+#[tokio::test]
+async fn a_late_answer_that_shows_the_answered_hook_is_no_pause() {
+    let (world, variables) = waiting(ServiceSetup {
+        more_pause_hooks: vec![hook("POST_PRODUCTION_TRAFFIC_SHIFT", 60)],
+        ..setup()
+    })
+    .await;
+    let mut parameters = continue_with(&variables, "CONTINUE");
+    parameters["WaitFor"] = json!("Pause");
+    world
+        .simulator
+        .faults()
+        .after("ContinueServiceDeployment", 1, {
+            let faults = world.simulator.faults();
+            move || faults.stale("*", Duration::from_secs(20), 6)
+        });
+    let answers = resumed(&world, &parameters).await;
+    let (summary, next) = success(answers.last().unwrap());
+    assert!(
+        summary.contains("POST_PRODUCTION_TRAFFIC_SHIFT"),
+        "{summary}"
+    );
+    assert_ne!(json!(next["HookId"]), variables["HookId"]);
+}
+
+#[tokio::test]
 async fn the_next_hook_is_the_next_actions() {
     let two = || ServiceSetup {
         more_pause_hooks: vec![hook("POST_PRODUCTION_TRAFFIC_SHIFT", 60)],
@@ -371,6 +483,14 @@ async fn what_may_not_be_answered_names_the_statement_and_parameters_that_do_not
         (
             json!({"ContinueDeployment": {"DeploymentId": "ecs-svc/1", "Action": "CONTINUE"}, "TaskDefinition": "previous", "DryRun": true}),
             "ContinueDeployment continues what an earlier action has deployed, and DryRun and TaskDefinition are for one that deploys",
+        ),
+        (
+            json!({"ContinueDeployment": {"DeploymentId": "ecs-svc/1", "Action": "ROLLBACK"}, "WaitFor": "Pause"}),
+            "WaitFor is for a deployment that goes on, and ContinueDeployment's Action is ROLLBACK: remove WaitFor",
+        ),
+        (
+            json!({"ContinueDeployment": {"DeploymentId": "arn:aws:ecs:eu-central-1:111122223333:service-deployment/prod/worker/a1", "Action": "CONTINUE"}}),
+            "ContinueDeployment.DeploymentId is a deployment of another service than web on prod: make them agree",
         ),
         (
             json!({"ContinueDeployment": {"DeploymentId": "ecs-svc/1", "Action": "CONTINUE"}}),

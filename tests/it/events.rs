@@ -26,7 +26,7 @@ const CLAIMS: [(&str, &str, &str); 29] = [
         "Succeeded",
         "checkout on prod: app:2 is serving",
     ),
-    ("existing-revision", "Succeeded", "app:1 is serving"),
+    ("existing-revision", "InProgress", "app:1 was chosen"),
     ("customer-kms-key", "Succeeded", "app:2 is serving"),
     ("dry-run", "Succeeded", "nothing was changed"),
     (

@@ -8,7 +8,7 @@ use simulator::{Answer, StartAction};
 
 use crate::support::{World, app, failure, id_of, service_of, success};
 
-const DAYS: Duration = Duration::from_hours(48);
+const A_WHILE: Duration = Duration::from_mins(10);
 
 /// `web` ran `app:1`, and runs `app:2` since; both were deployed so long ago.
 async fn world(setup: ServiceSetup, since: Duration) -> World {
@@ -29,7 +29,7 @@ async fn world(setup: ServiceSetup, since: Duration) -> World {
     unreachable!("app:2 is never complete");
 }
 
-fn revision(world: &World) -> String {
+fn runs(world: &World) -> String {
     let shown = world.service();
     let arn = shown["taskDefinition"].as_str().unwrap();
     arn.rsplit('/').next().unwrap().to_owned()
@@ -54,13 +54,13 @@ fn start(world: &World, parameters: Value) -> Value {
 
 #[tokio::test]
 async fn a_revision_that_there_is_is_deployed_as_it_is_without_artifact_and_registration() {
-    let world = world(ServiceSetup::default(), DAYS).await;
+    let world = world(ServiceSetup::default(), A_WHILE).await;
     for name in [
         "app:1",
         "arn:aws:ecs:eu-central-1:111122223333:task-definition/app:2",
     ] {
         world.simulator.clear_calls();
-        let before = revision(&world);
+        let before = runs(&world);
         let answers = world
             .run(start(&world, json!({"TaskDefinition": name})))
             .await;
@@ -70,7 +70,7 @@ async fn a_revision_that_there_is_is_deployed_as_it_is_without_artifact_and_regi
             summary.contains(&format!("web on prod: {short} is serving, 2 tasks")),
             "{summary}"
         );
-        assert_eq!(revision(&world), short);
+        assert_eq!(runs(&world), short);
         assert!(variables["TaskDefinitionArn"].ends_with(short));
         assert!(variables["PreviousTaskDefinitionArn"].ends_with(&before));
         assert_eq!(
@@ -84,13 +84,13 @@ async fn a_revision_that_there_is_is_deployed_as_it_is_without_artifact_and_regi
             world.count("GetObject") + world.count("DeregisterTaskDefinition"),
             0
         );
-        world.simulator.clock().advance(DAYS);
+        world.simulator.clock().advance(A_WHILE);
     }
 }
 
 #[tokio::test]
 async fn previous_is_what_the_newest_completed_deployment_of_another_revision_brought() {
-    let world = world(ServiceSetup::default(), Duration::from_mins(10)).await;
+    let world = world(ServiceSetup::default(), A_WHILE).await;
     let ecs = world.simulator.ecs();
     // A deployment of the same revision, and one that failed, are no way back.
     ecs.intervene("prod", "web", &Intervention::ForceNewDeployment);
@@ -116,30 +116,155 @@ async fn previous_is_what_the_newest_completed_deployment_of_another_revision_br
 #[tokio::test]
 async fn by_hand_it_takes_one_invocation_and_no_images() {
     for wanted in ["previous", "app:1"] {
-        let world = world(ServiceSetup::default(), Duration::from_mins(10)).await;
+        let world = world(ServiceSetup::default(), A_WHILE).await;
         let report = world
             .invoke(&json!({"ClusterName": "prod", "ServiceName": "web", "TaskDefinition": wanted}))
             .await;
         assert_eq!(report["outcome"], "Succeeded", "{report}");
-        assert_eq!(revision(&world), "app:1");
+        assert_eq!(runs(&world), "app:1");
         assert_eq!(report["services"][0]["previousRevision"], "app:2");
     }
 }
 
 #[tokio::test]
 async fn what_the_service_is_set_to_already_is_followed_and_not_deployed_again() {
-    let world = world(ServiceSetup::default(), DAYS).await;
+    let world = world(ServiceSetup::default(), A_WHILE).await;
     let answers = world
         .run(start(&world, json!({"TaskDefinition": "app:2"})))
         .await;
     let (summary, _) = success(answers.last().unwrap());
     assert!(summary.contains("app:2 is serving, 2 tasks"), "{summary}");
-    assert_eq!((answers.len(), world.count("UpdateService")), (1, 0));
+    assert_eq!(world.count("UpdateService"), 0);
+    // Somebody has deployed since: its event, when it comes again, does not deploy over that.
+    let ecs = world.simulator.ecs();
+    let task_definition = ecs.register(app("repo/app:v3"));
+    ecs.intervene("prod", "web", &Intervention::Deploy { task_definition });
+    world.simulator.clock().advance(Duration::from_mins(5));
+    for event in events_of(&world) {
+        deliver(&world, &event).await;
+    }
+    assert_eq!(
+        (runs(&world), world.count("UpdateService")),
+        ("app:3".to_owned(), 0)
+    );
+}
+
+/// Every event of every job so far.
+fn events_of(world: &World) -> Vec<Value> {
+    let answers = world.simulator.codepipeline().answers();
+    answers
+        .iter()
+        .filter_map(|(job, _)| world.simulator.codepipeline().next_event(job))
+        .collect()
+}
+
+#[tokio::test]
+async fn whether_it_was_deployed_must_be_seen_in_a_pipeline_before_it_is() {
+    for unsupported in [false, true] {
+        let world = world(ServiceSetup::default(), A_WHILE).await;
+        if unsupported {
+            world.simulator.ecs().set_service_deployments_known(false);
+            world.simulator.faults().fail(
+                "ListServiceDeployments",
+                1000,
+                400,
+                "UnsupportedFeatureException",
+                "not here",
+            );
+        } else {
+            world.simulator.faults().deny("ListServiceDeployments");
+        }
+        let answers = world
+            .run(start(&world, json!({"TaskDefinition": "app:1"})))
+            .await;
+        let (_, message) = failure(answers.last().unwrap());
+        assert!(message.contains("ecs:ListServiceDeployments"), "{message}");
+        assert_eq!((answers.len(), world.count("UpdateService")), (1, 0));
+        // By hand nobody delivers it again.
+        let report = world
+            .invoke(
+                &json!({"ClusterName": "prod", "ServiceName": "web", "TaskDefinition": "app:1"}),
+            )
+            .await;
+        assert_eq!(report["outcome"], "Succeeded", "{report}");
+    }
+}
+
+#[tokio::test]
+async fn previous_once_more_does_not_undo_the_way_back_that_is_under_way() {
+    let world = world(ServiceSetup::default(), A_WHILE).await;
+    let slow = Behaviour::Healthy { start_seconds: 600 };
+    world.simulator.ecs().image("v1", slow);
+    let by_hand =
+        json!({"ClusterName": "prod", "ServiceName": "web", "TaskDefinition": "previous"});
+    let report = world.invoke(&by_hand).await;
+    assert_eq!(report["outcome"], "InProgress", "{report}");
+    let report = world.invoke(&by_hand).await;
+    assert_eq!(report["outcome"], "Failed", "{report}");
+    let message = report["message"].as_str().unwrap();
+    assert!(
+        message.contains("app:1 is being deployed at the moment")
+            && message.contains("app:2, which is newer"),
+        "{message}"
+    );
+    assert_eq!(
+        (runs(&world), world.done("UpdateService")),
+        ("app:1".to_owned(), 1)
+    );
+}
+
+#[tokio::test]
+async fn somebody_elses_deployment_of_the_same_revision_is_somebody_elses() {
+    let world = world(ServiceSetup::default(), A_WHILE).await;
+    let ecs = world.simulator.ecs();
+    ecs.image("v1", Behaviour::Healthy { start_seconds: 300 });
+    let task_definition = "app:1".to_owned();
+    ecs.intervene("prod", "web", &Intervention::Deploy { task_definition });
+    world.simulator.clock().advance(Duration::from_secs(10));
+    let parameters = json!({"TaskDefinition": "app:1", "IfDeploying": "Fail"});
+    let answers = world.run(start(&world, parameters)).await;
+    let (kind, message) = failure(answers.last().unwrap());
+    assert_eq!(kind, "JobFailed");
+    assert!(message.contains("is under way (app:1"), "{message}");
+}
+
+#[tokio::test]
+async fn after_a_task_a_deployment_that_was_rolled_back_is_not_made_again_by_its_event() {
+    let setup = ServiceSetup {
+        circuit_breaker: Some(true),
+        ..ServiceSetup::default()
+    };
+    let world = world(setup, A_WHILE).await;
+    let ecs = world.simulator.ecs();
+    let exits = |exit_code, after_seconds| Behaviour::Crash {
+        exit_code,
+        after_seconds,
+        log_lines: Vec::new(),
+    };
+    ecs.command("migrate", exits(0, 20));
+    ecs.image("v1", exits(3, 2));
+    let parameters = json!({"TaskDefinition": "app:1",
+        "PreDeployTask": {"Container": "app", "Command": ["migrate"]}});
+    let answers = world.run(start(&world, parameters)).await;
+    let (_, message) = failure(answers.last().unwrap());
+    assert!(message.contains("app:1 failed"), "{message}");
+    let before = (
+        world.done("UpdateService"),
+        world.simulator.ecs().tasks_run().len(),
+    );
+    for event in events_of(&world) {
+        deliver(&world, &event).await;
+    }
+    let after = (
+        world.done("UpdateService"),
+        world.simulator.ecs().tasks_run().len(),
+    );
+    assert_eq!(before, after);
 }
 
 #[tokio::test]
 async fn a_revision_that_cannot_be_deployed_is_refused_before_anything_is_changed() {
-    let world = world(ServiceSetup::default(), DAYS).await;
+    let world = world(ServiceSetup::default(), A_WHILE).await;
     let ecs = world.simulator.ecs();
     let mut other = app("repo/other:v1");
     other["family"] = json!("other");
@@ -202,7 +327,7 @@ async fn a_service_that_was_deployed_once_has_no_previous_revision() {
 
 #[tokio::test]
 async fn a_dry_run_says_what_would_be_deployed_and_changes_nothing() {
-    let world = world(ServiceSetup::default(), Duration::from_mins(10)).await;
+    let world = world(ServiceSetup::default(), A_WHILE).await;
     let report = world
         .invoke(&json!({"ClusterName": "prod", "ServiceName": "web", "TaskDefinition": "previous", "DryRun": true}))
         .await;
@@ -250,7 +375,7 @@ async fn sweep(
         let mut calls = 1;
         loop {
             let context = format!("{wanted}: died after call {calls}, then {delivery}");
-            let world = world(setup(), Duration::from_mins(10)).await;
+            let world = world(setup(), A_WHILE).await;
             if let Some(image) = &image {
                 world.simulator.ecs().image("v1", image.clone());
             }

@@ -114,6 +114,14 @@ async fn what_is_wrong_with_a_patch_is_a_configuration_error_with_its_place_and_
             json!("{\"cpu\": "),
             vec!["TaskDefinitionPatch contains invalid JSON at line 1"],
         ),
+        (
+            json!("[{\"op\": \"add\", \"value\": \"s3cret\"}]"),
+            vec!["TaskDefinitionPatch is an array, expected an object with ECS's field names"],
+        ),
+        (
+            json!("\"cpu\": \"s3cret\"/"),
+            vec!["TaskDefinitionPatch contains invalid JSON"],
+        ),
         (json!("none.json"), vec!["none.json", "TaskDefinitionPatch"]),
         (
             json!("broken.json"),

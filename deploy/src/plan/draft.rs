@@ -181,16 +181,11 @@ fn same_policy(registration: &Registration, base: &Base, current: &Described) ->
         return None;
     }
     let runs = current.images();
-    let mut new = registration.changes.iter();
-    let changed = new.find(|change| {
-        let is_it = |(container, image): &(String, String)| {
-            *container == change.container && *image == change.to
-        };
-        !runs.iter().any(is_it)
-    })?;
+    let mut new = registration.images().into_iter();
+    let (container, _) = new.find(|one| !runs.contains(one))?;
     Some(Refusal::SamePolicy {
         base: base.name.clone(),
-        container: changed.container.clone(),
+        container,
     })
 }
 

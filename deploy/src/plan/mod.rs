@@ -38,6 +38,8 @@ pub struct Asked<'a> {
     pub job: &'a str,
     /// Which version of the artifact some parameters are from.
     pub config_pin: Option<&'a str>,
+    /// When an earlier invocation has chosen the revision that is deployed as it is.
+    pub chosen: Option<Timestamp>,
 }
 
 /// A deployment that was checked and not begun: all that is to be done, and nothing left to decide.

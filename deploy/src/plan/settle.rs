@@ -64,10 +64,9 @@ pub fn settle(
         settled(spec, family, base, registration, verified)
     });
     let families = refusal::all(families)?;
-    // What this job has deployed itself is never somebody else's.
-    let of_others = under_way.into_iter().filter(|(place, brings, _)| {
-        let own = families.get(*place).and_then(|family| family.own.as_ref());
-        own != Some(brings)
+    let of_others = under_way.into_iter().filter(|(place, brings, refusal)| {
+        let family = families.get(*place);
+        !family.is_some_and(|family| is_own(family, brings, refusal, asked.chosen))
     });
     let of_others: Vec<Refusal> = of_others.map(|(_, _, refusal)| refusal).collect();
     if !of_others.is_empty() && !spec.dry_run {
@@ -91,6 +90,26 @@ pub fn settle(
         limit: spec.timeout,
         left_out: observed.file.map_or_else(Vec::new, |file| file.left_out),
     })
+}
+
+/// Whether what is under way is this job's: what it has deployed itself is never somebody else's. Of a revision that
+/// was there before, only what was deployed since it was `chosen` is.
+fn is_own(
+    family: &FamilyPlan,
+    brings: &String,
+    under_way: &Refusal,
+    chosen: Option<Timestamp>,
+) -> bool {
+    if family.own.as_ref() != Some(brings) {
+        return false;
+    }
+    if !family.is_existing {
+        return true;
+    }
+    match (under_way, chosen) {
+        (Refusal::UnderWay { since, .. }, Some(chosen)) => since.is_some_and(|at| at >= chosen),
+        _ => false,
+    }
 }
 
 /// Images that cannot be deployed, of all families: each once, in the order of their sentences.

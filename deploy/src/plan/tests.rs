@@ -86,6 +86,7 @@ fn asked(spec: &DeploySpec) -> Asked<'_> {
         spec,
         job: JOB,
         config_pin: None,
+        chosen: None,
     }
 }
 

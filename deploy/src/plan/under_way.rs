@@ -45,8 +45,10 @@ pub(super) fn under_way(spec: &DeploySpec, service: &ObservedService) -> Option<
             format!("{revision}, {}", primary.id)
         },
     );
+    let primary = service.seen.primary();
     Some(Refusal::UnderWay {
         target: service.target.clone(),
+        since: primary.and_then(|primary| primary.created_at),
         who,
         is_rollback,
         is_waited_for: is_rollback || spec.if_deploying == IfDeploying::Wait,

@@ -1,6 +1,6 @@
 //! A deployment that was checked and not begun, in sentences: the dry run.
 
-use crate::plan::Plan;
+use crate::plan::{Plan, ServicePlan};
 use crate::text;
 use crate::time::human;
 
@@ -115,7 +115,13 @@ impl Plan {
                 human(task.asked.timeout)
             ));
         }
-        calls.extend(self.services.iter().map(|service| {
+        let is_to_be_set = |service: &&ServicePlan| {
+            let family = self.families.get(service.family);
+            let family = family.filter(|family| family.is_existing);
+            let own = family.and_then(|family| family.own.as_ref());
+            own != Some(&service.seen.task_definition)
+        };
+        calls.extend(self.services.iter().filter(is_to_be_set).map(|service| {
             let family = self.families.get(service.family);
             let to = family.map_or_else(String::new, |family| {
                 if family.is_existing {

@@ -229,8 +229,8 @@ fn percent(deployment: &Deployment) -> i32 {
 }
 
 /// The message of a service that serves this job's revision, `took` after the start.
-pub fn success(service: &Service, waited_for: WaitFor, took: Duration) -> String {
-    if let Some(held) = approval::held(service).filter(|_| service.live.is_paused) {
+pub fn success(service: &Service, spec: &DeploySpec, took: Duration) -> String {
+    if let Some(held) = approval::held(service, spec).filter(|_| service.live.is_paused) {
         return paused(service, held, took);
     }
     let (desired, running) = match service.live.verdict {
@@ -258,7 +258,7 @@ pub fn success(service: &Service, waited_for: WaitFor, took: Duration) -> String
             human(took)
         )
     };
-    let did_not_pause = if waited_for == WaitFor::Pause {
+    let did_not_pause = if spec.wait_for == WaitFor::Pause {
         " It did not wait at a PAUSE hook (WaitFor is Pause)."
     } else {
         ""
@@ -316,15 +316,19 @@ pub fn too_late_to_roll_back(service: &Service) -> Failure {
 
 /// The message of a service that serves already what would be deployed to it.
 pub fn unchanged(service: &Service) -> String {
-    let running = match service.live.verdict {
-        Some(Verdict::Serving { running, .. }) => running,
-        Some(_) | None => 0,
+    let (desired, running) = match service.live.verdict {
+        Some(Verdict::Serving { desired, running }) => (desired, running),
+        Some(_) | None => (0, 0),
+    };
+    let serves = if desired == 0 {
+        "which is deployed, and no task runs: the service's desired count is 0".to_owned()
+    } else {
+        let tasks = text::counted(usize::try_from(running).unwrap_or(0), "task");
+        format!("which is serving, {tasks}")
     };
     format!(
-        "{}: nothing was deployed (SkipIfUnchanged): the new revision would be {}, which is serving, {}. Images are compared as they are written: with tags that move set PinDigests.",
-        service.target,
-        service.revision,
-        text::counted(usize::try_from(running).unwrap_or(0), "task")
+        "{}: nothing was deployed (SkipIfUnchanged): the new revision would be {}, {serves}. Images are compared as they are written: with tags that move set PinDigests.",
+        service.target, service.revision
     )
 }
 
@@ -380,7 +384,7 @@ mod tests {
     use super::*;
     use crate::deployment::Ours;
     use crate::seen::ServiceSeen;
-    use crate::testing::service;
+    use crate::testing::{service, spec};
 
     /// A service of which ours runs so many of 4 tasks, and an old one so many.
     fn serving(running: i32, old: i32, early: Option<i32>) -> Service {
@@ -416,11 +420,7 @@ mod tests {
     #[test]
     fn a_success_says_how_many_tasks_run_and_what_early_success_criteria_have_left() {
         let said = |running, old, early| {
-            success(
-                &serving(running, old, early),
-                WaitFor::Complete,
-                Duration::ZERO,
-            )
+            success(&serving(running, old, early), &spec(true), Duration::ZERO)
         };
         assert!(said(4, 0, Some(50)).ends_with("is serving, 4 tasks, after 0 s."));
         assert!(said(2, 1, None).ends_with("is serving, 2 of 4 tasks running, after 0 s."));
@@ -441,7 +441,7 @@ mod tests {
             seen.deployments[0].status = "PRIMARY".to_owned();
             seen.deployments[0].rollout_state = Some("IN_PROGRESS".to_owned());
         }
-        let said = success(&service, WaitFor::Serving, Duration::ZERO);
+        let said = success(&service, &spec(true), Duration::ZERO);
         assert!(
             said.contains("is serving, 4 tasks") && said.contains("was not waited for"),
             "{said}"

@@ -5,6 +5,7 @@ use super::super::at_once::few_at_once;
 use crate::deploy::call::{CallError, Class};
 use crate::deploy::plan::{self, Newest, ObservedService};
 use crate::deploy::refusal::{self, Refusal};
+use crate::deploy::spec::Existing;
 use crate::deploy::text;
 
 /// A task's id as ECS makes them, of a task that does not exist.
@@ -45,8 +46,15 @@ impl Run<'_> {
     ) -> Vec<Result<Option<Newest>, Vec<Refusal>>> {
         let asking = services.iter().map(|service| async move {
             // After the task before the deployment only they tell whether a service was set already.
-            let is_needed =
-                !service.seen.is_told_by_rollout_state() || self.spec.pre_deploy.is_some();
+            // Of a revision that there was, only they tell what this job has deployed, and which one is the previous.
+            let is_told_apart = match self.spec.existing() {
+                Some(Existing::Named { .. }) => self.order.is_job,
+                Some(Existing::Previous) => true,
+                None => false,
+            };
+            let is_needed = !service.seen.is_told_by_rollout_state()
+                || self.spec.pre_deploy.is_some()
+                || is_told_apart;
             if !is_needed && !plan::seems_under_way(&service.seen) {
                 return Ok(None);
             }

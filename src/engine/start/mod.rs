@@ -19,7 +19,7 @@ use crate::deploy::machine::Checkpoint;
 use crate::deploy::plan::{self, Asked, Observed, Plan};
 use crate::deploy::refusal::{self, Refusal};
 use crate::deploy::setting;
-use crate::deploy::spec::{BaseFrom, WaitFor};
+use crate::deploy::spec::{BaseFrom, Existing, WaitFor};
 use crate::deploy::text;
 use crate::deploy::time::human;
 use crate::deploy::waiting::Waiting;
@@ -60,7 +60,8 @@ impl Run<'_> {
     pub(super) async fn start_patiently(&self, first: &Waiting) -> Result<Started, Refused> {
         let deadline = first.since + self.spec.timeout;
         let mut waiting = first.clone();
-        if !waiting.why.is_empty() && self.now() >= deadline {
+        // Who has only chosen has not waited.
+        if !waiting.why.is_empty() && waiting.chosen.is_empty() && self.now() >= deadline {
             return Err(self.waited(&waiting));
         }
         let mut tries = 0;
@@ -130,14 +131,17 @@ impl Run<'_> {
     }
 
     /// Somebody has deployed since a try has registered what it made from what the services ran then.
-    fn changed_while_waiting(waiting: &Waiting, plan: &Plan) -> Vec<Refusal> {
+    fn changed_while_waiting(&self, waiting: &Waiting, plan: &Plan) -> Vec<Refusal> {
         let services = plan.services.iter().zip(&waiting.set_to);
         let changed = services.filter_map(|(service, before)| {
             let family = plan.families.get(service.family)?;
             let own = family.own.as_ref()?;
             let now = service.set_to.to_string();
             let is_own = service.seen.task_definition == *own;
-            (now != *before && !is_own).then(|| Refusal::ChangedWhileWaiting {
+            // What is named is wanted whatever is deployed meanwhile, unless there was nothing to deploy.
+            let is_named = matches!(self.spec.existing(), Some(Existing::Named { .. }));
+            let matters = !is_named || text::last_part(own) == before;
+            (now != *before && !is_own && matters).then(|| Refusal::ChangedWhileWaiting {
                 target: service.target.clone(),
                 own: text::last_part(own).to_owned(),
                 is_existing: family.is_existing,
@@ -172,25 +176,18 @@ impl Run<'_> {
                 self.spec, &plan,
             ))));
         }
-        if plan.is_unchanged {
+        if plan.is_unchanged && self.still_serve(&plan).await {
             let services = plan.services.iter();
             let services = services.map(|one| (&one.target, &one.set_to, &one.seen));
             let unchanged = setting::unchanged(self.job, services, self.now());
             return Ok(Started::Unchanged(Box::new(unchanged)));
         }
-        let changed = Self::changed_while_waiting(waiting, &plan);
+        let changed = self.changed_while_waiting(waiting, &plan);
         if !changed.is_empty() {
             return Err(Refused::from(self.refused(&changed)));
         }
-        match self.chosen_first(&plan, waiting).await {
-            Ok(None) => {}
-            Ok(Some(chosen)) => return Ok(Started::Waiting(chosen)),
-            Err(refusal) => {
-                return Err(Refused {
-                    may_wait: refusal.may_wait(),
-                    ..Refused::from(self.refused(&[refusal]))
-                });
-            }
+        if let Some(chosen) = self.chosen_first(&plan, waiting) {
+            return Ok(Started::Waiting(chosen));
         }
         let set_to = plan.services.iter().map(|one| one.set_to.to_string());
         *self.planned() = set_to.collect();
@@ -219,6 +216,7 @@ impl Run<'_> {
             spec: self.spec,
             job: self.job,
             config_pin: self.config_pin,
+            chosen: (!self.chosen.is_empty()).then_some(self.came),
         }
     }
 
