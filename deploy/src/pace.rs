@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::deployment::{Deployment, Service, Stage};
 use super::seen::Look;
 use super::text;
+use super::time::Timestamp;
 use super::verdict::Verdict;
 
 /// At first, and whenever something has just changed.
@@ -20,6 +21,12 @@ const LONGEST: Duration = Duration::from_secs(15);
 
 /// So many looks that show nothing new come before the pauses grow.
 const PATIENT_FOR: u32 = 3;
+
+/// So many of them make the longest pause.
+const SETTLED: u32 = PATIENT_FOR + 4;
+
+/// Without a change for so long a rollout is calm.
+const CALM_AFTER: Duration = Duration::from_mins(1);
 
 /// Of a pause so much, in percent, is left to chance.
 const JITTER_PERCENT: u64 = 20;
@@ -38,14 +45,17 @@ pub struct Pace {
 impl Pace {
     /// How long to wait now, after a look at `deployment`, in an invocation that has `left` so much time: what is
     /// left of it is not given away for a longer pause.
-    pub fn pause(&mut self, deployment: &Deployment, left: Duration) -> Duration {
+    pub fn pause(&mut self, deployment: &Deployment, left: Duration, now: Timestamp) -> Duration {
         let shown = fingerprint(deployment);
-        if self.last.as_ref() == Some(&shown) {
-            self.calm = self.calm.saturating_add(1);
-        } else {
-            self.calm = 0;
-            self.last = Some(shown);
+        match &self.last {
+            Some(last) if *last == shown => self.calm = self.calm.saturating_add(1),
+            Some(_) => self.calm = 0,
+            // What was calm before this invocation need not be looked at as if it had just changed: of three hundred
+            // rollouts each would ask twice as often as the account's quotas allow.
+            None if has_been_calm(deployment, now) => self.calm = SETTLED,
+            None => self.calm = 0,
         }
+        self.last = Some(shown);
         self.pauses = self.pauses.wrapping_add(1);
         let is_throttled = deployment
             .services
@@ -64,6 +74,17 @@ impl Pace {
             pause
         }
     }
+}
+
+/// Whether nothing has changed for a while, by what earlier invocations have noted.
+fn has_been_calm(deployment: &Deployment, now: Timestamp) -> bool {
+    let mut services = deployment.services.iter();
+    services.all(|service| {
+        let last = service.timeline.points().last();
+        last.is_some_and(|last| {
+            now.since(deployment.started + Duration::from_secs(last.at)) > CALM_AFTER
+        })
+    })
 }
 
 /// `pause`, shortened by up to a fifth: by another part for each job and each time.
@@ -144,7 +165,7 @@ mod tests {
     fn looks_come_every_five_seconds_while_something_changes() {
         let mut pace = Pace::default();
         for running in 0..10 {
-            let pause = pace.pause(&deployment(running), LONGEST);
+            let pause = pace.pause(&deployment(running), LONGEST, STARTED);
             assert!(pause <= SHORTEST && pause >= SHORTEST * 4 / 5, "{pause:?}");
         }
     }
@@ -153,22 +174,39 @@ mod tests {
     fn they_come_more_seldom_while_nothing_does_and_at_once_again_when_something_has() {
         let mut pace = Pace::default();
         let calm: Vec<Duration> = (0..20)
-            .map(|_| pace.pause(&deployment(1), LONGEST))
+            .map(|_| pace.pause(&deployment(1), LONGEST, STARTED))
             .collect();
         assert!(calm[..4].iter().all(|pause| *pause <= SHORTEST), "{calm:?}");
         let last = calm[19];
         assert!(last <= LONGEST && last >= LONGEST * 4 / 5, "{last:?}");
-        assert!(pace.pause(&deployment(2), LONGEST) <= SHORTEST);
+        assert!(pace.pause(&deployment(2), LONGEST, STARTED) <= SHORTEST);
+    }
+
+    #[test]
+    fn a_rollout_that_was_calm_before_an_invocation_is_calm_in_it() {
+        let mut quiet = deployment(1);
+        quiet.services[0]
+            .timeline
+            .add(10, &crate::verdict::Progress::default());
+        let first = |after_secs: u64| {
+            let now = STARTED + Duration::from_secs(after_secs);
+            Pace::default().pause(&quiet, LONGEST, now)
+        };
+        assert!(first(40) <= SHORTEST);
+        assert!(first(600) >= LONGEST * 4 / 5);
+        let mut pace = Pace::default();
+        pace.pause(&quiet, LONGEST, STARTED + Duration::from_mins(10));
+        assert!(pace.pause(&deployment(2), LONGEST, STARTED) <= SHORTEST);
     }
 
     #[test]
     fn the_end_of_an_invocation_is_not_given_away() {
         let mut pace = Pace::default();
         let calm: Vec<Duration> = (0..20)
-            .map(|_| pace.pause(&deployment(1), Duration::from_secs(6)))
+            .map(|_| pace.pause(&deployment(1), Duration::from_secs(6), STARTED))
             .collect();
         assert_eq!(calm[19], Duration::from_secs(6));
-        assert!(pace.pause(&deployment(1), Duration::from_secs(1)) > SHORTEST);
+        assert!(pace.pause(&deployment(1), Duration::from_secs(1), STARTED) > SHORTEST);
     }
 
     #[test]
@@ -176,7 +214,9 @@ mod tests {
         let mut pace = Pace::default();
         let mut throttled = deployment(1);
         throttled.services[0].live.verdict = Some(Verdict::NoNews { why: String::new() });
-        let pauses: Vec<Duration> = (0..4).map(|_| pace.pause(&throttled, LONGEST)).collect();
+        let pauses: Vec<Duration> = (0..4)
+            .map(|_| pace.pause(&throttled, LONGEST, STARTED))
+            .collect();
         assert!(pauses[0] > SHORTEST && pauses[3] > pauses[0], "{pauses:?}");
     }
 

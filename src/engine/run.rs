@@ -26,7 +26,7 @@ impl Run<'_> {
                 Next::Look => self.observe(&deployment).await,
                 Next::Pause { may_end } => {
                     let now = self.now();
-                    let pause = rhythm.pause(&deployment, until.since(now));
+                    let pause = rhythm.pause(&deployment, until.since(now), now);
                     if may_end {
                         self.last_checkpoint
                             .set(Checkpoint::At(Box::new(deployment.clone())));
