@@ -49,11 +49,10 @@ impl Pace {
         let shown = fingerprint(deployment);
         match &self.last {
             Some(last) if *last == shown => self.calm = self.calm.saturating_add(1),
-            Some(_) => self.calm = 0,
             // What was calm before this invocation need not be looked at as if it had just changed: of three hundred
             // rollouts each would ask twice as often as the account's quotas allow.
             None if has_been_calm(deployment, now) => self.calm = SETTLED,
-            None => self.calm = 0,
+            Some(_) | None => self.calm = 0,
         }
         self.last = Some(shown);
         self.pauses = self.pauses.wrapping_add(1);

@@ -163,16 +163,13 @@ pub enum Refusal {
     },
     /// Somebody has deployed while this start waited, and what it has registered was made from something else.
     #[error(
-        "{target}: {own}{} while the service was set to {before}; {now} has been deployed since, and was left alone: start the action again.",
-        if *.is_existing { " was chosen" } else { ", which this job has registered, was made" }
+        "{target}: the service was set to {before} when this job made or chose {own}; {now} has been deployed since, and was left alone: start the action again."
     )]
     ChangedWhileWaiting {
         /// Which.
         target: Target,
         /// This job's revision.
         own: String,
-        /// It was there before the job.
-        is_existing: bool,
         /// What the service was set to then.
         before: String,
         /// What it is set to now.
@@ -295,7 +292,7 @@ pub enum Refusal {
     },
     /// The patch does not fit its base.
     #[error("{0}")]
-    Patch(PatchProblem),
+    Patch(Box<PatchProblem>),
     /// The task before the deployment is to run in a container that there is not.
     #[error(
         "PreDeployTask names the container '{container}', which the new revision does not have; its containers are {}.",
@@ -886,11 +883,11 @@ mod tests {
                 "s0 and s1 on prod: app:41 runs as CONFIDENTIAL_SANDBOX, and its attestationPolicy is for the images that it has: with another image of app under the same policy no task could start. Change the policy with the image, as TaskDefinitionPatch {\"trustedExecutionConfiguration\": {\"attestationPolicy\": …}}.",
             ),
             (
-                Refusal::Patch(
+                Refusal::Patch(Box::new(
                     Patch::parse("TaskDefinitionPatch", serde_json::json!({}))
                         .unwrap_err()
                         .remove(0),
-                ),
+                )),
                 Configuration,
                 "s0 and s1 on prod: TaskDefinitionPatch is empty and changes nothing: write a field, as {\"cpu\": \"512\"}, or leave it out.",
             ),
@@ -949,12 +946,11 @@ mod tests {
                 Refusal::ChangedWhileWaiting {
                     target: target(0),
                     own: "app:42".to_owned(),
-                    is_existing: false,
                     before: "app:41".to_owned(),
                     now: "app:43".to_owned(),
                 },
                 Job,
-                "s0 on prod: app:42, which this job has registered, was made while the service was set to app:41; app:43 has been deployed since, and was left alone: start the action again.",
+                "s0 on prod: the service was set to app:41 when this job made or chose app:42; app:43 has been deployed since, and was left alone: start the action again.",
             ),
             (
                 Refusal::UnderWay {

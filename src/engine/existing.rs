@@ -85,7 +85,10 @@ impl Run<'_> {
                     let target = target.clone();
                     Refusal::NotSetToARevision { target, wrong }
                 })?;
-                return not_forward(service, runs, previous);
+                return match undone(service, &runs, &previous) {
+                    Some(refusal) => Err(refusal),
+                    None => Ok(previous),
+                };
             }
             next = page.next;
             if next.is_none() {
@@ -146,19 +149,13 @@ fn own<'p>(plan: &'p Plan, service: &ServicePlan) -> Option<&'p String> {
 
 /// A deployment under way to what was before the previous one is a way back itself: whoever asks for the previous one
 /// once more would undo it.
-fn not_forward(
-    service: &ObservedService,
-    runs: Revision,
-    previous: Revision,
-) -> Result<Revision, Refusal> {
+fn undone(service: &ObservedService, runs: &Revision, previous: &Revision) -> Option<Refusal> {
     let primary = service.seen.primary();
     let is_under_way = primary.is_some_and(|primary| !primary.was_complete());
-    if is_under_way && previous.family() == runs.family() && previous.number() > runs.number() {
-        return Err(Refusal::PreviousIsNewer {
-            target: service.target.clone(),
-            runs,
-            previous,
-        });
-    }
-    Ok(previous)
+    let is_newer = previous.family() == runs.family() && previous.number() > runs.number();
+    (is_under_way && is_newer).then(|| Refusal::PreviousIsNewer {
+        target: service.target.clone(),
+        runs: runs.clone(),
+        previous: previous.clone(),
+    })
 }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use simulator::Answer;
 use simulator::ecs::{Behaviour, Intervention, PauseHook, ServiceSetup, Strategy};
-use simulator::{Answer, StartAction};
 
-use crate::support::{World, app, failure, id_of, success};
+use crate::support::{World, app, deliver, failure, finish, id_of, start_bare, success};
 
 const STAGE: &str = "POST_TEST_TRAFFIC_SHIFT";
 
@@ -23,18 +23,6 @@ fn setup() -> ServiceSetup {
         pause_hook: Some(hook(STAGE, 1440)),
         ..ServiceSetup::default()
     }
-}
-
-/// An action without input artifacts.
-fn start(world: &World, parameters: &Value) -> Value {
-    let mut all = json!({"ClusterName": "prod", "ServiceName": "web"});
-    for (name, value) in parameters.as_object().unwrap() {
-        all[name] = value.clone();
-    }
-    world.simulator.codepipeline().start(&StartAction {
-        configuration: json!({"FunctionName": "f", "UserParameters": all.to_string()}),
-        ..StartAction::default()
-    })
 }
 
 /// `web`, whose deployment of `app:2` an action has left at its hook; that action's output variables.
@@ -54,7 +42,7 @@ fn continue_with(variables: &Value, action: &str) -> Value {
 }
 
 async fn resumed(world: &World, parameters: &Value) -> Vec<Answer> {
-    world.run(start(world, parameters)).await
+    world.run(start_bare(world, parameters)).await
 }
 
 fn runs(world: &World) -> String {
@@ -156,13 +144,15 @@ async fn a_rollback_is_a_success_once_the_revision_before_serves_again() {
     assert_eq!(world.count("DescribeTasks"), 0);
 }
 
+/// What somebody does meanwhile; none: time passes until the hook has expired.
+type Meanwhile<'a> = &'a dyn Fn(&World) -> Option<Intervention>;
+
 #[tokio::test]
 async fn what_has_happened_meanwhile_is_followed_or_reported() {
     let answer = |rolls_back| Intervention::AnswerHook { rolls_back };
     let other = |world: &World| Intervention::Deploy {
         task_definition: world.simulator.ecs().register(app("repo/app:hotfix")),
     };
-    type Meanwhile<'a> = &'a dyn Fn(&World) -> Option<Intervention>;
     // What happened, what is asked for, and what is answered: a kind of failure, or none.
     let rows: [(&str, Meanwhile<'_>, &str, Option<&str>, &str); 8] = [
         (
@@ -413,7 +403,7 @@ async fn without_a_hooks_name_the_one_that_waits_is_remembered_and_answered_once
     let (world, variables) = waiting(two).await;
     let parameters = json!({"WaitFor": "Pause", "ContinueDeployment":
         {"DeploymentId": variables["DeploymentId"], "Action": "CONTINUE"}});
-    let first = start(&world, &parameters);
+    let first = start_bare(&world, &parameters);
     let answers = world.run(first.clone()).await;
     let Answer::Success { summary, .. } = &answers[0] else {
         unreachable!("{answers:?}");
@@ -514,19 +504,6 @@ fn answered(world: &World, last_before_death: usize) -> usize {
     answering.count()
 }
 
-async fn deliver(world: &World, event: &Value) {
-    let invocation = world.invocation();
-    let _ = Box::pin(world.handler.handle(event, &invocation)).await;
-}
-
-async fn finish(world: &World, mut event: Value) {
-    while let Some(next) = world.simulator.codepipeline().next_event(&id_of(&event)) {
-        event = next;
-        world.simulator.clock().advance(Duration::from_secs(30));
-        deliver(world, &event).await;
-    }
-}
-
 #[tokio::test]
 async fn wherever_an_approval_dies_its_hook_is_answered_once_and_it_ends_once() {
     for (action, has_name, end) in [
@@ -544,7 +521,7 @@ async fn wherever_an_approval_dies_its_hook_is_answered_once_and_it_ends_once() 
                     let asked = parameters["ContinueDeployment"].as_object_mut().unwrap();
                     asked.remove("HookId");
                 }
-                let start = start(&world, &parameters);
+                let start = start_bare(&world, &parameters);
                 let before = world.simulator.codepipeline().answers().len();
                 world.simulator.faults().stop_after(calls);
                 let mut event = start.clone();

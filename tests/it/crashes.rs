@@ -16,7 +16,7 @@ use simulator::ecs::{Behaviour, Intervention, ServiceSetup, Strategy};
 
 use crate::pre_deploy;
 use crate::several::world_of_three;
-use crate::support::{World, app, id_of, service_of};
+use crate::support::{World, app, deliver, id_of, service_of};
 
 /// Lambda tries a failed invocation again after a minute.
 const RETRY_AFTER: Duration = Duration::from_mins(1);
@@ -107,12 +107,6 @@ fn is_final(answer: &Answer) -> bool {
             ..
         }
     )
-}
-
-/// One invocation, which may die.
-async fn deliver(world: &World, event: &Value) {
-    let invocation = world.invocation();
-    let _ = Box::pin(world.handler.handle(event, &invocation)).await;
 }
 
 /// From `event` on until no job waits for an invocation.

@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use simulator::Answer;
 use simulator::ecs::{Behaviour, Intervention, ServiceSetup, Strategy};
-use simulator::{Answer, StartAction};
 
-use crate::support::{World, app, failure, id_of, service_of, success};
+use crate::support::{
+    World, app, deliver, failure, finish, id_of, service_of, start_bare, success,
+};
 
 const A_WHILE: Duration = Duration::from_mins(10);
 
 /// `web` ran `app:1`, and runs `app:2` since; both were deployed so long ago.
-async fn world(setup: ServiceSetup, since: Duration) -> World {
+fn world(setup: ServiceSetup, since: Duration) -> World {
     let world = World::with_service(setup);
     world.simulator.clock().advance(since);
     let ecs = world.simulator.ecs();
@@ -40,21 +42,9 @@ fn is_final(answer: &Answer) -> bool {
     !is_waiting
 }
 
-/// An action without input artifacts.
-fn start(world: &World, parameters: Value) -> Value {
-    let mut all = json!({"ClusterName": "prod", "ServiceName": "web"});
-    for (name, value) in parameters.as_object().unwrap() {
-        all[name] = value.clone();
-    }
-    world.simulator.codepipeline().start(&StartAction {
-        configuration: json!({"FunctionName": "f", "UserParameters": all.to_string()}),
-        ..StartAction::default()
-    })
-}
-
 #[tokio::test]
 async fn a_revision_that_there_is_is_deployed_as_it_is_without_artifact_and_registration() {
-    let world = world(ServiceSetup::default(), A_WHILE).await;
+    let world = world(ServiceSetup::default(), A_WHILE);
     for name in [
         "app:1",
         "arn:aws:ecs:eu-central-1:111122223333:task-definition/app:2",
@@ -62,7 +52,7 @@ async fn a_revision_that_there_is_is_deployed_as_it_is_without_artifact_and_regi
         world.simulator.clear_calls();
         let before = runs(&world);
         let answers = world
-            .run(start(&world, json!({"TaskDefinition": name})))
+            .run(start_bare(&world, &json!({"TaskDefinition": name})))
             .await;
         let (summary, variables) = success(answers.last().unwrap());
         let short = name.rsplit('/').next().unwrap();
@@ -90,13 +80,13 @@ async fn a_revision_that_there_is_is_deployed_as_it_is_without_artifact_and_regi
 
 #[tokio::test]
 async fn previous_is_what_the_newest_completed_deployment_of_another_revision_brought() {
-    let world = world(ServiceSetup::default(), A_WHILE).await;
+    let world = world(ServiceSetup::default(), A_WHILE);
     let ecs = world.simulator.ecs();
     // A deployment of the same revision, and one that failed, are no way back.
     ecs.intervene("prod", "web", &Intervention::ForceNewDeployment);
     world.simulator.clock().advance(Duration::from_mins(10));
     let answers = world
-        .run(start(&world, json!({"TaskDefinition": "previous"})))
+        .run(start_bare(&world, &json!({"TaskDefinition": "previous"})))
         .await;
     let Answer::Success { summary, .. } = &answers[0] else {
         unreachable!("{answers:?}");
@@ -116,7 +106,7 @@ async fn previous_is_what_the_newest_completed_deployment_of_another_revision_br
 #[tokio::test]
 async fn by_hand_it_takes_one_invocation_and_no_images() {
     for wanted in ["previous", "app:1"] {
-        let world = world(ServiceSetup::default(), A_WHILE).await;
+        let world = world(ServiceSetup::default(), A_WHILE);
         let report = world
             .invoke(&json!({"ClusterName": "prod", "ServiceName": "web", "TaskDefinition": wanted}))
             .await;
@@ -128,9 +118,9 @@ async fn by_hand_it_takes_one_invocation_and_no_images() {
 
 #[tokio::test]
 async fn what_the_service_is_set_to_already_is_followed_and_not_deployed_again() {
-    let world = world(ServiceSetup::default(), A_WHILE).await;
+    let world = world(ServiceSetup::default(), A_WHILE);
     let answers = world
-        .run(start(&world, json!({"TaskDefinition": "app:2"})))
+        .run(start_bare(&world, &json!({"TaskDefinition": "app:2"})))
         .await;
     let (summary, _) = success(answers.last().unwrap());
     assert!(summary.contains("app:2 is serving, 2 tasks"), "{summary}");
@@ -161,7 +151,7 @@ fn events_of(world: &World) -> Vec<Value> {
 #[tokio::test]
 async fn whether_it_was_deployed_must_be_seen_in_a_pipeline_before_it_is() {
     for unsupported in [false, true] {
-        let world = world(ServiceSetup::default(), A_WHILE).await;
+        let world = world(ServiceSetup::default(), A_WHILE);
         if unsupported {
             world.simulator.ecs().set_service_deployments_known(false);
             world.simulator.faults().fail(
@@ -175,7 +165,7 @@ async fn whether_it_was_deployed_must_be_seen_in_a_pipeline_before_it_is() {
             world.simulator.faults().deny("ListServiceDeployments");
         }
         let answers = world
-            .run(start(&world, json!({"TaskDefinition": "app:1"})))
+            .run(start_bare(&world, &json!({"TaskDefinition": "app:1"})))
             .await;
         let (_, message) = failure(answers.last().unwrap());
         assert!(message.contains("ecs:ListServiceDeployments"), "{message}");
@@ -192,7 +182,7 @@ async fn whether_it_was_deployed_must_be_seen_in_a_pipeline_before_it_is() {
 
 #[tokio::test]
 async fn previous_once_more_does_not_undo_the_way_back_that_is_under_way() {
-    let world = world(ServiceSetup::default(), A_WHILE).await;
+    let world = world(ServiceSetup::default(), A_WHILE);
     let slow = Behaviour::Healthy { start_seconds: 600 };
     world.simulator.ecs().image("v1", slow);
     let by_hand =
@@ -215,14 +205,14 @@ async fn previous_once_more_does_not_undo_the_way_back_that_is_under_way() {
 
 #[tokio::test]
 async fn somebody_elses_deployment_of_the_same_revision_is_somebody_elses() {
-    let world = world(ServiceSetup::default(), A_WHILE).await;
+    let world = world(ServiceSetup::default(), A_WHILE);
     let ecs = world.simulator.ecs();
     ecs.image("v1", Behaviour::Healthy { start_seconds: 300 });
     let task_definition = "app:1".to_owned();
     ecs.intervene("prod", "web", &Intervention::Deploy { task_definition });
     world.simulator.clock().advance(Duration::from_secs(10));
     let parameters = json!({"TaskDefinition": "app:1", "IfDeploying": "Fail"});
-    let answers = world.run(start(&world, parameters)).await;
+    let answers = world.run(start_bare(&world, &parameters)).await;
     let (kind, message) = failure(answers.last().unwrap());
     assert_eq!(kind, "JobFailed");
     assert!(message.contains("is under way (app:1"), "{message}");
@@ -234,7 +224,7 @@ async fn after_a_task_a_deployment_that_was_rolled_back_is_not_made_again_by_its
         circuit_breaker: Some(true),
         ..ServiceSetup::default()
     };
-    let world = world(setup, A_WHILE).await;
+    let world = world(setup, A_WHILE);
     let ecs = world.simulator.ecs();
     let exits = |exit_code, after_seconds| Behaviour::Crash {
         exit_code,
@@ -245,7 +235,7 @@ async fn after_a_task_a_deployment_that_was_rolled_back_is_not_made_again_by_its
     ecs.image("v1", exits(3, 2));
     let parameters = json!({"TaskDefinition": "app:1",
         "PreDeployTask": {"Container": "app", "Command": ["migrate"]}});
-    let answers = world.run(start(&world, parameters)).await;
+    let answers = world.run(start_bare(&world, &parameters)).await;
     let (_, message) = failure(answers.last().unwrap());
     assert!(message.contains("app:1 failed"), "{message}");
     let before = (
@@ -264,7 +254,7 @@ async fn after_a_task_a_deployment_that_was_rolled_back_is_not_made_again_by_its
 
 #[tokio::test]
 async fn a_revision_that_cannot_be_deployed_is_refused_before_anything_is_changed() {
-    let world = world(ServiceSetup::default(), A_WHILE).await;
+    let world = world(ServiceSetup::default(), A_WHILE);
     let ecs = world.simulator.ecs();
     let mut other = app("repo/other:v1");
     other["family"] = json!("other");
@@ -301,7 +291,7 @@ async fn a_revision_that_cannot_be_deployed_is_refused_before_anything_is_change
             "TaskDefinition is an ARN of the Region 'us-east-1', but Region is 'eu-central-1'",
         ),
     ] {
-        let answers = world.run(start(&world, parameters)).await;
+        let answers = world.run(start_bare(&world, &parameters)).await;
         let (kind, message) = failure(answers.last().unwrap());
         assert_eq!(kind, "ConfigurationError", "{message}");
         assert!(message.contains(expected), "{message}");
@@ -313,7 +303,7 @@ async fn a_revision_that_cannot_be_deployed_is_refused_before_anything_is_change
 async fn a_service_that_was_deployed_once_has_no_previous_revision() {
     let world = World::new();
     let answers = world
-        .run(start(&world, json!({"TaskDefinition": "previous"})))
+        .run(start_bare(&world, &json!({"TaskDefinition": "previous"})))
         .await;
     let (kind, message) = failure(answers.last().unwrap());
     assert_eq!(kind, "ConfigurationError");
@@ -327,7 +317,7 @@ async fn a_service_that_was_deployed_once_has_no_previous_revision() {
 
 #[tokio::test]
 async fn a_dry_run_says_what_would_be_deployed_and_changes_nothing() {
-    let world = world(ServiceSetup::default(), A_WHILE).await;
+    let world = world(ServiceSetup::default(), A_WHILE);
     let report = world
         .invoke(&json!({"ClusterName": "prod", "ServiceName": "web", "TaskDefinition": "previous", "DryRun": true}))
         .await;
@@ -349,19 +339,6 @@ async fn a_dry_run_says_what_would_be_deployed_and_changes_nothing() {
 /// What is delivered after a death.
 const DELIVERIES: [&str; 3] = ["same", "next", "both"];
 
-async fn deliver(world: &World, event: &Value) {
-    let invocation = world.invocation();
-    let _ = Box::pin(world.handler.handle(event, &invocation)).await;
-}
-
-async fn finish(world: &World, mut event: Value) {
-    while let Some(next) = world.simulator.codepipeline().next_event(&id_of(&event)) {
-        event = next;
-        world.simulator.clock().advance(Duration::from_secs(30));
-        deliver(world, &event).await;
-    }
-}
-
 /// Dies after each call of a deployment of `wanted`; what is delivered then makes one deployment, and its event, when it
 /// comes again later, none.
 async fn sweep(
@@ -375,11 +352,11 @@ async fn sweep(
         let mut calls = 1;
         loop {
             let context = format!("{wanted}: died after call {calls}, then {delivery}");
-            let world = world(setup(), A_WHILE).await;
+            let world = world(setup(), A_WHILE);
             if let Some(image) = &image {
                 world.simulator.ecs().image("v1", image.clone());
             }
-            let start = start(&world, json!({"TaskDefinition": wanted}));
+            let start = start_bare(&world, &json!({"TaskDefinition": wanted}));
             world.simulator.faults().stop_after(calls);
             let mut event = start.clone();
             let died = loop {
@@ -464,6 +441,13 @@ async fn wherever_a_blue_green_deployment_of_what_there_is_dies_it_is_one_deploy
     sweep("previous", blue_green, None, &["same", "next"], end).await;
 }
 
+fn breaker(rolls_back: bool) -> ServiceSetup {
+    ServiceSetup {
+        circuit_breaker: Some(rolls_back),
+        ..ServiceSetup::default()
+    }
+}
+
 #[tokio::test]
 async fn wherever_one_dies_that_fails_it_is_rolled_back_and_its_event_deploys_nothing_again() {
     let crash = Behaviour::Crash {
@@ -471,12 +455,6 @@ async fn wherever_one_dies_that_fails_it_is_rolled_back_and_its_event_deploys_no
         after_seconds: 2,
         log_lines: Vec::new(),
     };
-    fn breaker(rolls_back: bool) -> ServiceSetup {
-        ServiceSetup {
-            circuit_breaker: Some(rolls_back),
-            ..ServiceSetup::default()
-        }
-    }
     let end = "app:1 failed: container app exited with code 3";
     let crash = Some(crash);
     sweep(
@@ -499,14 +477,13 @@ async fn a_blue_green_deployment_of_a_revision_that_was_deployed_before_is_told_
             ..ServiceSetup::default()
         },
         Duration::from_mins(5),
-    )
-    .await;
+    );
     world
         .simulator
         .ecs()
         .image("v1", Behaviour::Healthy { start_seconds: 200 });
     let answers = world
-        .run(start(&world, json!({"TaskDefinition": "app:1"})))
+        .run(start_bare(&world, &json!({"TaskDefinition": "app:1"})))
         .await;
     let (summary, variables) = success(answers.last().unwrap());
     assert!(summary.contains("app:1 is serving"), "{summary}");

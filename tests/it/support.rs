@@ -237,6 +237,33 @@ impl World {
     }
 }
 
+/// The event that starts an action without input artifacts on `web`.
+pub(crate) fn start_bare(world: &World, parameters: &Value) -> Value {
+    let mut all = json!({"ClusterName": "prod", "ServiceName": "web"});
+    for (name, value) in parameters.as_object().unwrap() {
+        all[name] = value.clone();
+    }
+    world.simulator.codepipeline().start(&StartAction {
+        configuration: json!({"FunctionName": "f", "UserParameters": all.to_string()}),
+        ..StartAction::default()
+    })
+}
+
+/// One invocation, which may die.
+pub(crate) async fn deliver(world: &World, event: &Value) {
+    let invocation = world.invocation();
+    let _ = Box::pin(world.handler.handle(event, &invocation)).await;
+}
+
+/// What follows on `event`, until no job waits for an invocation.
+pub(crate) async fn finish(world: &World, mut event: Value) {
+    while let Some(next) = world.simulator.codepipeline().next_event(&id_of(&event)) {
+        event = next;
+        world.simulator.clock().advance(Duration::from_secs(30));
+        deliver(world, &event).await;
+    }
+}
+
 /// A service of the cluster `prod` as it is now.
 pub(crate) fn service_of(world: &World, service: &str) -> Value {
     world.simulator.ecs().service("prod", service).unwrap()

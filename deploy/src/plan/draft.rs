@@ -92,8 +92,10 @@ fn patched(patch: &Patch, bases: &mut [Base]) -> Result<(), Vec<Refusal>> {
         .iter_mut()
         .map(|base| (base.name.as_str(), &mut base.described.task_definition));
     let mut fields: Vec<_> = fields.collect();
-    patch::apply(patch, &mut fields)
-        .map_err(|problems| problems.into_iter().map(Refusal::Patch).collect())
+    patch::apply(patch, &mut fields).map_err(|problems| {
+        let problems = problems.into_iter().map(Box::new);
+        problems.map(Refusal::Patch).collect()
+    })
 }
 
 /// Notes the images that the patch has changed, against what was `before`. An image that the image definitions

@@ -32,6 +32,10 @@ pub fn cut_off(spec: &DeploySpec, checkpoint: &Checkpoint, why: Cut, request: &s
             },
             ". Nothing was changed by this invocation.".to_owned(),
         ),
+        Checkpoint::Changing if spec.continues.is_some() => (
+            FailureKind::Job,
+            ", while the deployment's hook was being answered; whether that happened is not known: look at the service.".to_owned(),
+        ),
         Checkpoint::Changing => (
             FailureKind::Job,
             ", while the new revision was being registered or the service updated; whether that happened is not known: look at the service.".to_owned(),

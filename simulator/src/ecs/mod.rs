@@ -92,8 +92,8 @@ impl Ecs {
         let now = shared.world.now_ms();
         // Within a second nothing happens but what is called for, which is kept below.
         if shared.by_time.back().is_none_or(|(at, _)| *at < now) {
-            let state = (now, shared.world.clone());
-            keep(&mut shared.by_time, state);
+            let world = shared.world.clone();
+            keep(&mut shared.by_time, (now, world));
         }
         let is_read = operation.starts_with("Describe") || operation.starts_with("List");
         if is_read {

@@ -144,7 +144,6 @@ impl Run<'_> {
             (now != *before && !is_own && matters).then(|| Refusal::ChangedWhileWaiting {
                 target: service.target.clone(),
                 own: text::last_part(own).to_owned(),
-                is_existing: family.is_existing,
                 before: before.clone(),
                 now,
             })
