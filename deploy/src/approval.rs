@@ -2,6 +2,7 @@
 //! (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContinueServiceDeployment.html>).
 
 use super::deployment::{Deployment, Ours, Service};
+use super::revision::Revision;
 use super::seen::{Held, Look, ServiceDeploymentSeen};
 use super::spec::{ContinueDeployment, DeploySpec, DeployedBy, HookAction, WaitFor};
 use super::text;
@@ -84,17 +85,31 @@ pub fn pauses(service: &Service, spec: &DeploySpec) -> bool {
     spec.wait_for == WaitFor::Pause && !spec.is_to_roll_back() && held(service, spec).is_some()
 }
 
-/// Whether the rollback that was asked for has come to what was before: nobody has deployed anything else since.
-pub fn is_rolled_back(service: &Service) -> bool {
-    let Some(serving) = service.serving() else {
-        return false;
-    };
+/// What the rollback that was asked for, and is complete, has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RolledBack {
+    /// What was before is what the service is set to.
+    AsAsked,
+    /// A look does not show that yet: it is a late one, or what was before is not known.
+    NotShown,
+    /// The service is set to something else.
+    AndReplaced,
+}
+
+/// See [`RolledBack`].
+pub fn rolled_back(service: &Service) -> RolledBack {
     let seen = service.live.look.as_ref().and_then(Look::seen);
     let own = seen.and_then(|(_, own)| own);
     let to = own.and_then(|own| own.rollback_to.as_deref());
-    let was_before = service.previous.as_ref() == Some(&serving)
-        || to.is_some_and(|arn| serving.is_named_by(arn));
-    was_before && serving != service.revision
+    let is_before = |serving: &Revision| {
+        service.previous.as_ref() == Some(serving) || to.is_some_and(|to| serving.is_named_by(to))
+    };
+    let is_known = service.previous.is_some() || to.is_some();
+    match service.serving() {
+        Some(serving) if serving != service.revision && is_before(&serving) => RolledBack::AsAsked,
+        Some(serving) if serving != service.revision && is_known => RolledBack::AndReplaced,
+        Some(_) | None => RolledBack::NotShown,
+    }
 }
 
 /// Whether one of the services waits at a PAUSE hook for whom it was to wait.

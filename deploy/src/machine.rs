@@ -26,7 +26,7 @@
 
 use std::time::Duration;
 
-use super::approval;
+use super::approval::{self, RolledBack};
 use super::deployment::{
     Attempt, Blocked, Deployment, Ours, Owner, Rollback, Service, Stage, Stop, Task, TaskLive,
     TaskSeen,
@@ -129,6 +129,8 @@ pub enum End {
     },
     /// The service at this place was rolled back, which was asked for.
     RolledBackAsAsked(usize),
+    /// The service at this place was rolled back, and is set to something else than what was before.
+    ReplacedSince(usize),
     /// The service at this place serves our revision, and was to be rolled back.
     TooLateToRollBack(usize),
     /// The task before the deployment did not succeed.
@@ -264,8 +266,8 @@ fn next_of_rollout(deployment: &Deployment, spec: &DeploySpec, now: Timestamp) -
     ) {
         Decision::Succeed if spec.is_to_roll_back() => Next::End(End::TooLateToRollBack(0)),
         Decision::Succeed => Next::End(End::Succeeded),
-        Decision::Fail { service } => failed(deployment, service, spec, false),
-        Decision::Late { service } => failed(deployment, service, spec, true),
+        Decision::Fail { service } => failed(deployment, service, spec, false, now),
+        Decision::Late { service } => failed(deployment, service, spec, true, now),
         Decision::KeepWatching => diagnose(deployment, now),
         // `record` starts a rollback with the look that calls for it.
         Decision::RollBack { .. } => Next::Pause { may_end: true },
@@ -300,6 +302,9 @@ fn serve_early(service: &mut Service, spec: &DeploySpec, now: Timestamp) {
         service.live.verdict = Some(serving);
     }
 }
+
+/// For so long after its answer a look may show the service as it was before the rollback.
+const LATE_LOOKS: Duration = Duration::from_mins(5);
 
 /// Since the last failed task of a rollout that is taken for serving.
 const FAILED_OF_LATE: Duration = Duration::from_mins(2);
@@ -349,15 +354,27 @@ fn next_of_rollback(
     if left.contains(&Left::Wait) {
         return Next::Pause { may_end: true };
     }
-    failed(deployment, rollback.failed, spec, false)
+    failed(deployment, rollback.failed, spec, false, now)
 }
 
 /// The end of a deployment whose service at `place` failed, once it is known why.
-fn failed(deployment: &Deployment, place: usize, spec: &DeploySpec, is_late: bool) -> Next {
+fn failed(
+    deployment: &Deployment,
+    place: usize,
+    spec: &DeploySpec,
+    is_late: bool,
+    now: Timestamp,
+) -> Next {
     let service = &deployment.services[place];
     let is_back = matches!(service.live.verdict, Some(Verdict::RolledBack { .. }));
-    if spec.is_to_roll_back() && is_back && approval::is_rolled_back(service) {
-        return Next::End(End::RolledBackAsAsked(place));
+    if spec.is_to_roll_back() && is_back {
+        return match approval::rolled_back(service) {
+            RolledBack::AsAsked => Next::End(End::RolledBackAsAsked(place)),
+            RolledBack::NotShown if now.since(deployment.started) < LATE_LOOKS => {
+                Next::Pause { may_end: true }
+            }
+            RolledBack::NotShown | RolledBack::AndReplaced => Next::End(End::ReplacedSince(place)),
+        };
     }
     let is_replaced = matches!(service.live.verdict, Some(Verdict::Replaced { .. }));
     let has_cause = match &deployment.stage {

@@ -78,12 +78,14 @@ impl Pace {
 /// Whether nothing has changed for a while, by what earlier invocations have noted.
 fn has_been_calm(deployment: &Deployment, now: Timestamp) -> bool {
     let mut services = deployment.services.iter();
-    services.all(|service| {
-        let last = service.timeline.points().last();
-        last.is_some_and(|last| {
-            now.since(deployment.started + Duration::from_secs(last.at)) > CALM_AFTER
+    // A rollback is watched closely from its beginning.
+    deployment.stage == Stage::RollingOut
+        && services.all(|service| {
+            let last = service.timeline.points().last();
+            last.is_some_and(|last| {
+                now.since(deployment.started + Duration::from_secs(last.at)) > CALM_AFTER
+            })
         })
-    })
 }
 
 /// `pause`, shortened by up to a fifth: by another part for each job and each time.

@@ -118,6 +118,13 @@ impl ServiceSeen {
         Revision::parse(&other.task_definition).ok()
     }
 
+    /// The newest revision but `own_arn` that it lists a deployment of, even one that failed.
+    pub fn any_but(&self, own_arn: &str) -> Option<Revision> {
+        let mut others = self.newest_first().into_iter();
+        let other = others.find(|one| one.task_definition != own_arn)?;
+        Revision::parse(&other.task_definition).ok()
+    }
+
     /// The time that every deployment of the service takes, however fast its tasks start.
     pub fn shortest_rollout(&self) -> Duration {
         let minutes = self

@@ -89,6 +89,9 @@ struct Saved {
     /// Of a start that waits: what was chosen for each service.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     x: Vec<String>,
+    /// Epoch seconds of that.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    c: Option<i64>,
     /// Of a start that waits: for somebody's deployment.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     y: bool,
@@ -194,6 +197,7 @@ pub fn encode(deployment: &Deployment) -> Result<String, TooLarge> {
             r: Vec::new(),
             o: Vec::new(),
             x: Vec::new(),
+            c: None,
             y: false,
             l: written(&timelines),
             v: deployment.config_pin.clone(),
@@ -234,6 +238,7 @@ pub fn encode_waiting(waiting: &Waiting, targets: &[Target]) -> String {
             r: waiting.registered.clone(),
             o: waiting.set_to.clone(),
             x: waiting.chosen.clone(),
+            c: waiting.chosen_at.map(Timestamp::as_secs),
             y: waiting.is_busy,
             l: String::new(),
             v: waiting.config_pin.clone(),
@@ -392,6 +397,7 @@ pub fn held(token: &str, targets: &[Target]) -> Result<Held, BadToken> {
                 registered: saved.r,
                 set_to: saved.o,
                 chosen: saved.x,
+                chosen_at: saved.c.map(time).transpose()?,
             }))
         }
         Some(_) => Err(BadToken::Damaged(
@@ -1051,6 +1057,7 @@ mod tests {
                 registered: vec!["app:42".to_owned()],
                 set_to: vec!["app:41".to_owned(), "app:40".to_owned()],
                 chosen: vec!["app:39".to_owned(), "app:39".to_owned()],
+                chosen_at: Some(STARTED + Duration::from_mins(1)),
             };
             let token = encode_waiting(&waiting, &targets);
             assert!(token.len() <= TOKEN_LIMIT_BYTES);

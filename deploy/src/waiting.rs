@@ -25,6 +25,8 @@ pub struct Waiting {
     pub set_to: Vec<String>,
     /// What was chosen for each service of what there is, so that it is not chosen anew: revisions; none before.
     pub chosen: Vec<String>,
+    /// When it was chosen.
+    pub chosen_at: Option<Timestamp>,
 }
 
 /// Between two tries within one invocation, at first; twice as long each time.
@@ -57,6 +59,7 @@ mod tests {
                 registered: Vec::new(),
                 set_to: Vec::new(),
                 chosen: Vec::new(),
+                chosen_at: None,
             };
             (1..9).map(|tries| waiting.pause(tries)).collect()
         };

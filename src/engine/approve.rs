@@ -64,6 +64,7 @@ impl Run<'_> {
                         service.revision
                     ),
                     chosen: vec![hook, arn],
+                    chosen_at: Some(self.now()),
                     ..waiting.clone()
                 }));
             }
@@ -168,8 +169,8 @@ impl Run<'_> {
             (DeployedBy::Id(id), None) => {
                 let mut listed = described.seen.deployments.iter();
                 let listed = listed.find(|one| one.id == *id).ok_or_else(gone)?;
-                let since = listed.created_at.map_or(Timestamp::EPOCH, |at| at - APART);
-                let found = self.deployed_since(target, &listed.task_definition, since);
+                let at = listed.created_at.unwrap_or(Timestamp::EPOCH);
+                let found = self.deployed_at(target, &listed.task_definition, at);
                 let found = found.await.map_err(refused)?;
                 let arn = found.map(|found| found.arn);
                 (arn, Some(id.clone()), Some(listed.task_definition.clone()))

@@ -44,16 +44,6 @@ impl Run<'_> {
                 not_named()
             };
         }
-        // What was left as it is, because it serves, is some other job's.
-        if self.spec.skip_if_unchanged
-            && let Some(service) = deployment
-                .services
-                .iter()
-                .find(|one| one.revision == *revision)
-            && service.serving().as_ref() == Some(revision)
-        {
-            return Claim::Ours;
-        }
         match self.spec.existing() {
             None => {}
             // Whoever writes the token writes the parameters, too, which allow any that was there.

@@ -26,6 +26,10 @@ impl Run<'_> {
             }
             End::Succeeded => self.succeeded(&deployment, false, now).await,
             End::RolledBackAsAsked(place) => self.rolled_back(&deployment, place).await,
+            End::ReplacedSince(place) => {
+                let failure = words::replaced_since(&deployment.services[place]);
+                (failed(&deployment, failure), Cleanup::default())
+            }
             End::TooLateToRollBack(place) => {
                 let failure = words::too_late_to_roll_back(&deployment.services[place]);
                 (failed(&deployment, failure), Cleanup::default())

@@ -110,7 +110,7 @@ impl Run<'_> {
     /// Whose the revision is that is deployed as it is.
     pub(super) fn existing_origin(&self) -> Origin {
         Origin::Existing {
-            chosen: (!self.chosen.is_empty()).then_some(self.came),
+            chosen: self.chosen_at,
             came: self.came,
         }
     }
@@ -136,6 +136,7 @@ impl Run<'_> {
         Some(Waiting {
             why,
             chosen,
+            chosen_at: Some(self.now()),
             set_to: services.map(|one| one.set_to.to_string()).collect(),
             ..waiting.clone()
         })
@@ -151,7 +152,8 @@ fn own<'p>(plan: &'p Plan, service: &ServicePlan) -> Option<&'p String> {
 /// once more would undo it.
 fn undone(service: &ObservedService, runs: &Revision, previous: &Revision) -> Option<Refusal> {
     let primary = service.seen.primary();
-    let is_under_way = primary.is_some_and(|primary| !primary.was_complete());
+    let state = primary.and_then(|primary| primary.rollout_state.as_deref());
+    let is_under_way = state == Some("IN_PROGRESS");
     let is_newer = previous.family() == runs.family() && previous.number() > runs.number();
     (is_under_way && is_newer).then(|| Refusal::PreviousIsNewer {
         target: service.target.clone(),

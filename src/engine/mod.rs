@@ -120,6 +120,8 @@ struct Run<'a> {
     /// The revisions that an earlier invocation has chosen of those that there are, one for each service; none if it
     /// has not.
     chosen: &'a [String],
+    /// When that was.
+    chosen_at: Option<Timestamp>,
     /// When what it does ends.
     times: Times,
     /// A try before this one had to wait: nothing was changed but for what it has registered.
@@ -182,6 +184,7 @@ impl Engine {
                 registered: Vec::new(),
                 set_to: Vec::new(),
                 chosen: Vec::new(),
+                chosen_at: None,
             },
         };
         let run = Run {
@@ -193,6 +196,7 @@ impl Engine {
             job: &waiting.job,
             came: waiting.since,
             chosen: &waiting.chosen,
+            chosen_at: waiting.chosen_at,
             times,
             has_waited: AtomicBool::new(!waiting.why.is_empty()),
             planned: Mutex::default(),

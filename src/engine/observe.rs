@@ -2,7 +2,7 @@
 
 use super::Run;
 use super::at_once::few_at_once;
-use super::set::{APART, NEWEST_SERVICE_DEPLOYMENTS};
+use super::set::NEWEST_SERVICE_DEPLOYMENTS;
 use crate::aws::ecs::ServiceDescribed;
 use crate::deploy::call::CallError;
 use crate::deploy::deployment::{Deployment, Ours, Service, Stage};
@@ -125,13 +125,15 @@ impl Run<'_> {
             (arn.await?, None)
         } else {
             // Others may have deployed a revision before that was there before the job.
-            let since = if self.spec.registers() {
-                Timestamp::EPOCH
+            let target = &service.target;
+            let found = if self.spec.registers() {
+                let ever = Timestamp::EPOCH;
+                self.deployed_since(target, &own_arn, ever).await?
             } else {
-                began(&ours, described).unwrap_or(started) - APART
+                let at = began(&ours, described).unwrap_or(started);
+                self.deployed_at(target, &own_arn, at).await?
             };
-            let found = self.deployed_since(&service.target, &own_arn, since);
-            found.await?.map_or((None, None), |found| {
+            found.map_or((None, None), |found| {
                 (Some(found.arn), found.target_revision)
             })
         };

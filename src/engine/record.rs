@@ -358,7 +358,13 @@ fn service_record(service: &Service, started: Timestamp) -> ServiceRecord {
             .live
             .verdict
             .as_ref()
-            .map_or("could not be seen", end_of)
+            .map_or("could not be seen", |verdict| {
+                if service.live.is_paused {
+                    "waiting at a PAUSE hook"
+                } else {
+                    end_of(verdict)
+                }
+            })
             .to_owned(),
         desired: seen.map(|seen| seen.desired),
         timeline: service.timeline.points().to_vec(),

@@ -135,7 +135,13 @@ impl Run<'_> {
             self.spec.about(),
             deployment.revisions_listed()
         );
-        for revision in &revisions {
+        // What serves already may be another job's revision (SkipIfUnchanged).
+        let serves = |revision: &&Revision| {
+            let mut services = deployment.services.iter();
+            self.spec.skip_if_unchanged
+                && services.any(|one| one.serving().as_ref() == Some(*revision))
+        };
+        for revision in revisions.iter().filter(|one| !serves(one)) {
             match self.claim_revision(deployment, revision).await {
                 Claim::Ours => {}
                 Claim::NotOurs(why) => {

@@ -427,6 +427,24 @@ impl Run<'_> {
         })
     }
 
+    /// The service deployment that brought `own_arn` and was created with a deployment that was created `at` that time.
+    ///
+    /// # Errors
+    /// As [`Run::deployed_since`].
+    pub(super) async fn deployed_at(
+        &self,
+        target: &Target,
+        own_arn: &str,
+        at: Timestamp,
+    ) -> Result<Option<Listed>, CallError> {
+        let apart = |one: &Listed| {
+            let created_at = one.created_at.unwrap_or(at);
+            created_at.since(at).max(at.since(created_at))
+        };
+        let nearest = |all: Vec<Listed>| all.into_iter().min_by_key(apart);
+        self.deployed(target, own_arn, at - APART, nearest).await
+    }
+
     /// The service deployment that brought `own_arn` at `since` or later, if there was one: the first of them. Looked
     /// for as far back as one of this job can be.
     ///
@@ -437,6 +455,18 @@ impl Run<'_> {
         target: &Target,
         own_arn: &str,
         since: Timestamp,
+    ) -> Result<Option<Listed>, CallError> {
+        self.deployed(target, own_arn, since, |mut all| all.pop())
+            .await
+    }
+
+    /// The one that `pick` takes of those on the newest page that has any, newest first.
+    async fn deployed(
+        &self,
+        target: &Target,
+        own_arn: &str,
+        since: Timestamp,
+        pick: impl Fn(Vec<Listed>) -> Option<Listed>,
     ) -> Result<Option<Listed>, CallError> {
         let oldest = since.max(self.now() - OLDEST);
         let mut next = None;
@@ -464,9 +494,9 @@ impl Run<'_> {
                     .and_then(|one| one.created_at)
                     .is_some_and(|at| at < oldest);
             let is_ours = |one: &Listed| one.is_since(since) && brings_own(one);
-            let found = page.listed.into_iter().rfind(is_ours);
-            if found.is_some() || is_last {
-                return Ok(found);
+            let found: Vec<Listed> = page.listed.into_iter().filter(is_ours).collect();
+            if !found.is_empty() || is_last {
+                return Ok(pick(found));
             }
             next = page.next;
         }
@@ -484,13 +514,19 @@ impl Run<'_> {
         if let Some(listed) = seen.newest_but(&target.own) {
             return Some(listed);
         }
-        let since = target.own_deployment(seen).and_then(|one| one.created_at);
-        let since = since.filter(|_| target.is_existing());
-        let since = since.map_or(Timestamp::EPOCH, |at| at - APART);
-        let earlier = self
-            .deployed_since(&target.target, &target.own, since)
-            .await;
-        self.source_of(&earlier.ok()??.arn).await
+        let at = target.own_deployment(seen).and_then(|one| one.created_at);
+        let earlier = if let Some(at) = at.filter(|_| target.is_existing()) {
+            self.deployed_at(&target.target, &target.own, at).await
+        } else {
+            let ever = Timestamp::EPOCH;
+            self.deployed_since(&target.target, &target.own, ever).await
+        };
+        let before = match earlier {
+            Ok(Some(earlier)) => self.source_of(&earlier.arn).await,
+            Ok(None) | Err(_) => None,
+        };
+        // What failed is better than nothing known.
+        before.or_else(|| seen.any_but(&target.own))
     }
 
     pub(super) async fn source_of(&self, service_deployment: &str) -> Option<Revision> {

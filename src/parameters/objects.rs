@@ -150,7 +150,7 @@ impl Kind<PatchFrom> for Patch {
         problems: &mut Problems,
     ) -> Option<PatchFrom> {
         let value = match written {
-            Value::String(text) if !text.contains(OF_JSON) => {
+            Value::String(text) if !text.trim().contains(OF_JSON) => {
                 let path = grammar::path_in_artifact(text.trim());
                 let path = path.map_err(|_| PATCH.to_owned());
                 let path = problems.accepted(place, written, path)?;

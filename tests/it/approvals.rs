@@ -335,7 +335,10 @@ async fn a_rollback_that_others_have_deployed_over_is_no_success() {
     let answers = resumed(&world, &parameters).await;
     let (kind, message) = failure(answers.last().unwrap());
     assert_eq!(kind, "JobFailed");
-    assert!(message.contains("app:3"), "{message}");
+    assert!(
+        message.contains("app:2 was rolled back (ContinueDeployment), and not to what was before: it is set to app:3"),
+        "{message}"
+    );
     assert_eq!(
         (runs(&world), world.count("UpdateService")),
         ("app:3".to_owned(), 0)

@@ -219,6 +219,30 @@ async fn somebody_elses_deployment_of_the_same_revision_is_somebody_elses() {
 }
 
 #[tokio::test]
+async fn what_others_have_deployed_while_it_waited_to_choose_is_not_this_jobs() {
+    let world = world(ServiceSetup::default(), A_WHILE);
+    let ecs = world.simulator.ecs();
+    ecs.image("slow", Behaviour::Healthy { start_seconds: 400 });
+    let slow = ecs.register(app("repo/app:slow"));
+    let deploy = |task_definition: String| Intervention::Deploy { task_definition };
+    ecs.intervene("prod", "web", &deploy(slow.clone()));
+    world.simulator.clock().advance(Duration::from_secs(10));
+    let parameters = json!({"TaskDefinition": "app:1", "IfDeploying": "Wait"});
+    let event = start_bare(&world, &parameters);
+    world.invoke(&event).await;
+    // Meanwhile it is deployed, and something else after it.
+    for other in ["app:1".to_owned(), slow] {
+        ecs.intervene("prod", "web", &deploy(other));
+        world.simulator.clock().advance(Duration::from_mins(1));
+    }
+    finish(&world, event).await;
+    let answers = world.simulator.codepipeline().answers();
+    let (summary, _) = success(&answers.last().unwrap().1);
+    assert!(summary.contains("app:1 is serving"), "{summary}");
+    assert_eq!(world.done("UpdateService"), 1);
+}
+
+#[tokio::test]
 async fn after_a_task_a_deployment_that_was_rolled_back_is_not_made_again_by_its_event() {
     let setup = ServiceSetup {
         circuit_breaker: Some(true),

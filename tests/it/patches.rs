@@ -190,6 +190,13 @@ async fn what_would_be_what_serves_is_a_success_without_a_deployment() {
     }
     let mut rehearsed = skip.clone();
     rehearsed["DryRun"] = json!(true);
+    rehearsed["KeepRevisions"] = json!(5);
+    let report = world.invoke(&world.start(rehearsed.clone())).await;
+    let calls = report["plan"]["calls"].to_string();
+    assert!(
+        calls.contains("ecs:DeregisterTaskDefinition") && !calls.contains("UpdateService"),
+        "{calls}"
+    );
     let answer = world.deploy(rehearsed).await;
     let (summary, _) = success(&answer);
     assert!(

@@ -91,9 +91,31 @@ impl Plan {
 
     /// The calls that would change something, in their order.
     pub fn calls(&self) -> Vec<String> {
-        if self.is_unchanged {
-            return Vec::new();
+        let mut calls = if self.is_unchanged {
+            Vec::new()
+        } else {
+            self.deploying()
+        };
+        let to = if self.is_unchanged {
+            "what serves"
+        } else {
+            "the new revision"
+        };
+        calls.extend(
+            self.scheduled
+                .iter()
+                .map(|one| format!("after success {one} is pointed at {to}")),
+        );
+        if let Some(keep) = self.keep_revisions {
+            calls.push(format!(
+                "ecs:DeregisterTaskDefinition: after success older revisions that nobody needs, keeping the newest {keep}"
+            ));
         }
+        calls
+    }
+
+    /// The calls that deploy.
+    fn deploying(&self) -> Vec<String> {
         let mut calls: Vec<String> = self
             .families
             .iter()
@@ -145,16 +167,6 @@ impl Plan {
                 "nothing does (Rollback is false)"
             }
         ));
-        calls.extend(
-            self.scheduled
-                .iter()
-                .map(|one| format!("after success {one} is pointed at the new revision")),
-        );
-        if let Some(keep) = self.keep_revisions {
-            calls.push(format!(
-                "ecs:DeregisterTaskDefinition: after success older revisions that nobody needs, keeping the newest {keep}"
-            ));
-        }
         calls
     }
 }

@@ -10,7 +10,8 @@ pub use calls::{Caller, call, failed_call, of_call, of_describing, of_key, of_mi
 pub use cut::{cut, cut_off, out_of_sight, unwatched};
 pub use failed::{cause, failed, overwritten, serving_now, with_given_up};
 pub use progress::{
-    progress, rolled_back_as_asked, success, too_late_to_roll_back, unchanged, waited, waiting,
+    progress, replaced_since, rolled_back_as_asked, success, too_late_to_roll_back, unchanged,
+    waited, waiting,
 };
 
 /// Why a task that ECS does not show may still run.

@@ -303,6 +303,28 @@ pub fn rolled_back_as_asked(service: &Service) -> String {
     )
 }
 
+/// The failure of a service that was rolled back, which was asked for, and is set to something else now.
+pub fn replaced_since(service: &Service) -> Failure {
+    let seen = service.live.look.as_ref().and_then(Look::service);
+    let primary = seen.and_then(|seen| Some((seen, seen.primary()?)));
+    let now = primary.map_or_else(
+        || "what it is set to could not be seen".to_owned(),
+        |(seen, primary)| {
+            let revision = text::last_part(&primary.task_definition);
+            let (running, desired) = (primary.running.min(seen.desired), seen.desired);
+            let id = &primary.id;
+            format!("it is set to {revision} ({id}, {running} of {desired} tasks running), which was left alone")
+        },
+    );
+    Failure::new(
+        FailureKind::Job,
+        format!(
+            "{}: {} was rolled back (ContinueDeployment), and not to what was before: {now}.",
+            service.target, service.revision
+        ),
+    )
+}
+
 /// The failure of a service that was to be rolled back, and whose deployment was complete before.
 pub fn too_late_to_roll_back(service: &Service) -> Failure {
     Failure::new(

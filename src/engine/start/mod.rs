@@ -215,7 +215,7 @@ impl Run<'_> {
             spec: self.spec,
             job: self.job,
             config_pin: self.config_pin,
-            chosen: (!self.chosen.is_empty()).then_some(self.came),
+            chosen: self.chosen_at,
         }
     }
 
