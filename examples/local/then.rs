@@ -27,7 +27,7 @@ pub(crate) fn then(scenario: &str) -> Option<Then> {
             |variables| answer(variables, "CONTINUE"),
         ),
         "approval-rejected" => by_people(
-            "a test action fails, and its stage goes on with the action that rolls back",
+            "a test of the new tasks fails, and the next action rolls back",
             |variables| answer(variables, "ROLLBACK"),
         ),
         "previous" => by_people(
