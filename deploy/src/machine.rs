@@ -13,6 +13,9 @@
 //! | `RollingOut` | the time limit otherwise | the end, a failure |
 //! | `RollingBack` | AWS accepted nothing that was asked for | `RollingOut`: judged again, because it may have completed |
 //! | `RollingBack` | all services are at an end, or their time is up | the end, a failure |
+//! | a rollback was asked for | all services serve our revision | the end: too late to roll back |
+//! | a rollback was asked for | the service is back at what it ran before | the end: rolled back as asked |
+//! | a rollback was asked for | it is back, and not shown for what it was | looked at again for a while, then the end: replaced since |
 //! | any | one look shows a service as gone | the same: it takes two running |
 //! | any | a look is no news | the same, until the time limit |
 //!

@@ -140,22 +140,7 @@ impl Run<'_> {
             let about = format!("{target}: the deployment to be continued");
             self.refused_call(about, &error, false)
         };
-        let region = self.region().map(str::to_owned);
-        let described = match self.ecs.describe_service(target).await {
-            Ok(Some(described)) => described,
-            Ok(None) => {
-                let target = target.clone();
-                return Err(Refusal::NoService { target, region });
-            }
-            Err(error) => {
-                return Err(Refusal::ServiceUnseen {
-                    target: target.clone(),
-                    region,
-                    error: Box::new(error),
-                    caller: self.caller(),
-                });
-            }
-        };
+        let described = self.described_service(target).await?;
         let gone = || Refusal::NotTheDeployment {
             target: target.clone(),
             deployment: match &asked.deployment {

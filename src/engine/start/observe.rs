@@ -68,26 +68,36 @@ impl Run<'_> {
         refusal::all(looked.into_iter().map(alone)).map(|all| all.into_iter().unzip())
     }
 
+    /// The service as ECS describes it now.
+    ///
+    /// # Errors
+    /// [`Refusal::NoService`] if ECS says that it is not there, [`Refusal::ServiceUnseen`] if ECS
+    /// could not be asked: not the same thing.
+    pub(in crate::engine) async fn described_service(
+        &self,
+        target: &Target,
+    ) -> Result<ServiceDescribed, Refusal> {
+        let region = self.region().map(str::to_owned);
+        match self.ecs.describe_service(target).await {
+            Ok(Some(described)) => Ok(described),
+            Ok(None) => Err(Refusal::NoService {
+                target: target.clone(),
+                region,
+            }),
+            Err(error) => Err(Refusal::ServiceUnseen {
+                target: target.clone(),
+                region,
+                error: Box::new(error),
+                caller: self.caller(),
+            }),
+        }
+    }
+
     async fn observe_service(
         &self,
         target: &Target,
     ) -> Result<(ObservedService, RunSettings), Refusal> {
-        let region = self.region().map(str::to_owned);
-        let described = match self.ecs.describe_service(target).await {
-            Ok(Some(described)) => described,
-            Ok(None) => {
-                let target = target.clone();
-                return Err(Refusal::NoService { target, region });
-            }
-            Err(error) => {
-                return Err(Refusal::ServiceUnseen {
-                    target: target.clone(),
-                    region,
-                    error: Box::new(error),
-                    caller: self.caller(),
-                });
-            }
-        };
+        let described = self.described_service(target).await?;
         let (service, settings) = observed(target, described);
         match plan::unsuitable(self.spec, &service) {
             Some(refusal) => Err(refusal),
