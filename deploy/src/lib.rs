@@ -8,6 +8,7 @@ pub mod approval;
 pub mod call;
 pub mod cleanup;
 pub mod containers;
+pub mod dependencies;
 pub mod deployment;
 pub mod diff;
 pub mod evidence;
@@ -44,7 +45,6 @@ pub mod task;
 pub mod task_definition;
 mod testing;
 pub mod text;
-
 pub mod time;
 pub mod timeline;
 pub mod token;

@@ -72,10 +72,29 @@ impl Denial {
         }
     }
 
+    /// Whether no statement in the role's own policies would help.
+    pub fn is_withheld(&self) -> bool {
+        self.is_explicit || self.withheld_by.is_some()
+    }
+
     /// The statement to add, as one line of JSON.
     ///
     /// Where the resource is not known it is `*`, which IAM takes for every action.
     pub fn statement(&self) -> String {
+        let known = self.resource.as_deref();
+        self.statement_on(json!(known.unwrap_or("*")))
+    }
+
+    /// The same for these resources.
+    pub fn statement_for(&self, resources: &[String]) -> String {
+        match resources {
+            [] => self.statement_on(json!("*")),
+            [one] => self.statement_on(json!(one)),
+            several => self.statement_on(json!(several)),
+        }
+    }
+
+    fn statement_on(&self, resource: Value) -> String {
         let mut statement = Map::new();
         let mut put = |name: &str, value: Value| statement.insert(name.to_owned(), value);
         put("Effect", json!("Allow"));
@@ -86,9 +105,8 @@ impl Denial {
         } else {
             put("Action", json!(action));
         }
-        let known = self.resource.as_deref();
-        let resource = known.filter(|_| !WITHOUT_RESOURCE.contains(&action));
-        put("Resource", json!(resource.unwrap_or("*")));
+        let has_none = WITHOUT_RESOURCE.contains(&action);
+        put("Resource", if has_none { json!("*") } else { resource });
         if let Some((operator, key, value)) = self.condition() {
             put("Condition", json!({ operator: { key: value } }));
         }
@@ -106,6 +124,9 @@ impl Denial {
                 Some("AllowScheduledTasks")
             }
             ("ecs", "ListServices" | "ListClusters") => Some("AllowKeepRevisions"),
+            ("secretsmanager" | "ssm" | "cloudwatch", _)
+            | ("iam", "GetRole")
+            | ("logs", "DescribeLogStreams") => Some("AllowVerifyDependencies"),
             _ => None,
         }
     }

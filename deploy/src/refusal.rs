@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::call::CallError;
+use super::dependencies::Missing;
 use super::failure::{Failure, FailureKind};
 use super::fit;
 use super::images::CacheRule;
@@ -322,6 +323,9 @@ pub enum Refusal {
     /// An image cannot be deployed.
     #[error(transparent)]
     Image(#[from] UnusableImage),
+    /// Something that the new tasks need is not there.
+    #[error(transparent)]
+    Missing(#[from] Missing),
     /// An earlier delivery of the job registered this revision, failed, and deregistered it. The job is
     /// answered: nobody would hear of another deployment.
     #[error(
@@ -524,6 +528,7 @@ impl Refusal {
             | Self::Unfit { .. }
             | Self::StuckSchedule(_)
             | Self::Image(_)
+            | Self::Missing(_)
             | Self::TokenTooLarge(_) => FailureKind::Configuration,
             Self::UnderWay { .. }
             | Self::ChangedWhileWaiting { .. }
@@ -571,7 +576,7 @@ impl Refusal {
             | Self::NoContainerForTask { .. }
             | Self::FailedBefore { .. }
             | Self::TokenTooLarge(_) => Heading::Each,
-            Self::Misfit(_) | Self::Patch(_) | Self::Image(_) => {
+            Self::Misfit(_) | Self::Patch(_) | Self::Image(_) | Self::Missing(_) => {
                 Heading::Shared(format!("{about}: "))
             }
             Self::StuckSchedule(_) => {
@@ -1036,6 +1041,14 @@ mod tests {
                 "s0 and s1 on prod: PreDeployTask names the container 'migrations', which the new revision does not have; its containers are app and sidecar of web.",
             ),
             (
+                Refusal::Missing(Missing::Role {
+                    name: "app-execution".to_owned(),
+                    members: vec!["executionRoleArn".to_owned()],
+                }),
+                Configuration,
+                "s0 and s1 on prod: the role app-execution (executionRoleArn) does not exist.",
+            ),
+            (
                 Refusal::Unfit {
                     base: BaseFrom::File("taskdef.json".to_owned()),
                     target: target(0),
@@ -1183,10 +1196,11 @@ mod tests {
             Refusal::NoPrevious { .. } => 36,
             Refusal::NoRevision { .. } => 37,
             Refusal::NotActiveRevision { .. } => 38,
+            Refusal::Missing(_) => 44,
         }
     }
 
-    const NUMBERS: usize = 44;
+    const NUMBERS: usize = 45;
 
     #[test]
     fn each_refusal_has_its_kind_and_its_sentence() {

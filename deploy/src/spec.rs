@@ -256,6 +256,8 @@ pub struct DeploySpec {
     pub dry_run: bool,
     /// Check in ECR that each image exists and fits the task's CPU architecture.
     pub verify_images: bool,
+    /// Check what the new tasks will need besides: see [`super::dependencies`].
+    pub verify_dependencies: bool,
     /// Replace ECR tags by the digest that they mean now.
     pub pin_digests: bool,
     /// Which container an imageDetail.json is for.
@@ -296,6 +298,7 @@ impl DeploySpec {
             rollback: true,
             dry_run: false,
             verify_images: true,
+            verify_dependencies: true,
             pin_digests: false,
             container: None,
             pipeline_execution_id: None,

@@ -148,6 +148,11 @@ impl Registration {
         text_in(&self.body, "family")
     }
 
+    /// Its container definitions.
+    pub(crate) fn containers(&self) -> &[Value] {
+        containers(&self.body)
+    }
+
     /// Whether it has a container of this name.
     pub fn has_container(&self, name: &str) -> bool {
         let mut containers = containers(&self.body).iter();

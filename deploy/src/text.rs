@@ -33,6 +33,11 @@ pub fn last_part(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or(arn)
 }
 
+/// The name in a target group's ARN, `arn:…:targetgroup/web/0123456789abcdef`; any other text is itself.
+pub fn target_group(arn: &str) -> &str {
+    arn.split('/').nth(1).unwrap_or(arn)
+}
+
 /// FNV-1a of `texts`, each with its end, in 32 bits: the same in each
 /// build, which tokens need.
 pub fn hash<'a>(texts: impl IntoIterator<Item = &'a str>) -> u32 {

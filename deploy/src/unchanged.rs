@@ -130,6 +130,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::dependencies::Depends;
     use crate::fit::Needs;
     use crate::plan::Newest;
     use crate::seen::DeploymentSeen;
@@ -234,6 +235,7 @@ mod tests {
             current_service_deployment: None,
             newest: None,
             needs: Needs::default(),
+            depends: Depends::default(),
         }
     }
 

@@ -5,13 +5,13 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde_json::Value;
 
+use crate::account::{self, Account};
 use crate::arn::ACCOUNT;
 use crate::calls::Call;
 use crate::clock::Clock;
 use crate::codepipeline::CodePipeline;
 use crate::ecr::Ecr;
 use crate::ecs::Ecs;
-use crate::elb;
 use crate::events::Events;
 use crate::faults::Faults;
 use crate::logs::Logs;
@@ -32,6 +32,7 @@ pub(crate) struct Cloud {
     pub(crate) ecr: Ecr,
     pub(crate) sts: Sts,
     pub(crate) logs: Logs,
+    pub(crate) account: Account,
     pub(crate) events: Events,
     pub(crate) scheduler: Scheduler,
     pub(crate) faults: Faults,
@@ -55,6 +56,7 @@ impl Cloud {
             ecr: Ecr::default(),
             sts: Sts::default(),
             logs,
+            account: Account::default(),
             events: Events::default(),
             scheduler: Scheduler::new(clock.clone()),
             faults: Faults::default(),
@@ -90,7 +92,11 @@ impl Cloud {
             "ecr" => self.ecr.call(operation, request),
             "events" => self.events.call(operation, request),
             scheduler::SERVICE => self.scheduler.call(operation, request),
-            elb::SERVICE => elb::call(request),
+            account::SECRETS
+            | account::PARAMETERS
+            | account::IAM
+            | account::CLOUDWATCH
+            | account::BALANCERS => self.account.call(service, request),
             _ => self.logs.call(operation, request),
         }
     }

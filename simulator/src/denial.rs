@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::account;
 use crate::arn::{ACCOUNT, REGION, last_part};
 use crate::wire::{ApiError, text};
 
@@ -11,7 +12,12 @@ pub(crate) const PRINCIPAL: &str =
 
 /// The refusal of `service:operation`.
 pub(crate) fn refusal(service: &str, operation: &str, request: &Value) -> ApiError {
-    let action = format!("{service}:{operation}");
+    let prefix = if service == account::CLOUDWATCH {
+        "cloudwatch"
+    } else {
+        service
+    };
+    let action = format!("{prefix}:{operation}");
     let text = denial_text(&action, resource(service, operation, request).as_deref());
     denied(service, text)
 }
@@ -42,7 +48,9 @@ pub(crate) fn pass_role_refusal(
 /// Each protocol has its own way to say it.
 fn denied(service: &str, text: String) -> ApiError {
     let (code, status) = match service {
-        "s3" | "sts" | "elasticloadbalancing" => ("AccessDenied", 403),
+        "s3" | "sts" | account::BALANCERS | account::IAM | account::CLOUDWATCH => {
+            ("AccessDenied", 403)
+        }
         "scheduler" => ("AccessDeniedException", 403),
         _ => ("AccessDeniedException", 400),
     };
@@ -95,6 +103,20 @@ fn resource(service: &str, operation: &str, request: &Value) -> Option<String> {
             Some(arn("task", &format!("{}/{task}", last("cluster"))))
         }
         ("ecr", _) => Some(arn("repository", text(request, "repositoryName"))),
+        (account::SECRETS, _) => match text(request, "SecretId") {
+            name if name.starts_with("arn:") => Some(name.to_owned()),
+            name => Some(format!(
+                "arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{name}"
+            )),
+        },
+        (account::PARAMETERS, _) => {
+            let name = request["Names"][0].as_str().unwrap_or_default();
+            let name = name.trim_start_matches('/');
+            Some(format!("arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/{name}"))
+        }
+        // IAM says it in its own way.
+        (account::IAM, _) => Some(format!("role {}", text(request, "RoleName"))),
+        (account::CLOUDWATCH, _) => Some(format!("arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:*")),
         ("logs", "FilterLogEvents") => Some(format!(
             "arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{}:*",
             text(request, "logGroupName"),

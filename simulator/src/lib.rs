@@ -1,5 +1,5 @@
-//! A stateful simulator of S3, ECS, CodePipeline, ECR, STS, CloudWatch Logs, Elastic Load Balancing,
-//! `EventBridge` and its scheduler, on one loopback endpoint, over the real wire protocols, for the tests and the local
+//! A stateful simulator of S3, ECS, CodePipeline, ECR, STS, CloudWatch Logs, `EventBridge` and its scheduler, and of
+//! what is looked at of Secrets Manager, Systems Manager, IAM, CloudWatch and Elastic Load Balancing, on one loopback endpoint, over the real wire protocols, for the tests and the local
 //! runner.
 //!
 //! It is there to catch mistakes of its client, so it is never more lenient than AWS: requests are
@@ -13,6 +13,7 @@
 //!
 //! Caveats: what it does not do is refused, not guessed. Nothing of its state outlives it.
 
+mod account;
 mod arn;
 pub mod artifacts;
 mod calls;
@@ -24,7 +25,6 @@ mod credentials;
 mod denial;
 mod ecr;
 pub mod ecs;
-mod elb;
 mod events;
 mod faults;
 mod hooks;
@@ -53,6 +53,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use cloud::Cloud;
 
+pub use account::{Account, SECRET_VERSION};
 pub use arn::{ACCOUNT, REGION};
 pub use calls::{Call, round_trips};
 pub use clients::client_config;
@@ -206,6 +207,11 @@ impl Simulator {
     /// STS.
     pub fn sts(&self) -> Sts {
         self.cloud.sts.clone()
+    }
+
+    /// Secrets, parameters, roles, target groups and alarms.
+    pub fn account(&self) -> Account {
+        self.cloud.account.clone()
     }
 
     /// CloudWatch Logs.

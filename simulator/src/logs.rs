@@ -13,6 +13,8 @@ pub struct Logs {
     /// By group and stream: time and line.
     streams: Arc<Mutex<BTreeMap<(String, String), Vec<(i64, String)>>>>,
     infrequent: Arc<Mutex<BTreeSet<String>>>,
+    /// Groups that there are not. Any other is there, because every test names some.
+    removed: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Logs {
@@ -36,8 +38,22 @@ impl Logs {
         groups.insert(group.to_owned());
     }
 
+    /// Removes a group.
+    pub fn remove_group(&self, group: &str) {
+        let mut removed = self.removed.lock().unwrap_or_else(PoisonError::into_inner);
+        removed.insert(group.to_owned());
+    }
+
     pub(crate) fn call(&self, operation: &str, request: &Value) -> Result<Value, ApiError> {
         let group = text(request, "logGroupName");
+        if operation == "DescribeLogStreams" {
+            let removed = self.removed.lock().unwrap_or_else(PoisonError::into_inner);
+            return if removed.contains(group) {
+                Err(no_such("log group"))
+            } else {
+                Ok(json!({"logStreams": []}))
+            };
+        }
         let infrequent = self
             .infrequent
             .lock()

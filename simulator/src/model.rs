@@ -32,6 +32,16 @@ impl Models {
                     parse(include_str!("../model/elbv2.json")),
                 ),
                 ("events", parse(include_str!("../model/events.json"))),
+                ("iam", parse(include_str!("../model/iam.json"))),
+                (
+                    "monitoring",
+                    parse(include_str!("../model/cloudwatch.json")),
+                ),
+                (
+                    "secretsmanager",
+                    parse(include_str!("../model/secretsmanager.json")),
+                ),
+                ("ssm", parse(include_str!("../model/ssm.json"))),
                 ("logs", parse(include_str!("../model/logs.json"))),
                 ("scheduler", parse(include_str!("../model/scheduler.json"))),
             ],

@@ -4,8 +4,8 @@ use hyper::Method;
 use hyper::header::HeaderMap;
 use serde_json::{Value, json};
 
+use crate::account;
 use crate::ecr;
-use crate::elb;
 use crate::model::Models;
 use crate::scheduler;
 use crate::wire::percent_decoded;
@@ -93,15 +93,16 @@ fn asked_of_target(models: &Models, target: &str, body: &[u8]) -> Asked {
     }
 }
 
-/// The query protocol, in which STS and the load balancers are asked.
+/// The query protocol, in which STS and some services of the account are asked.
 fn asked_in_form(scope: Option<&str>, body: &[u8]) -> Asked {
     let form = form_in(body);
     let operation = form.iter().find(|(name, _)| name == "Action");
-    if scope == Some(elb::SERVICE) {
+    let services = account::IN_FORMS.iter();
+    if let Some(service) = services.copied().find(|one| scope == Some(one)) {
         return Asked {
-            service: elb::SERVICE,
+            service,
             operation: operation.map_or_else(String::new, |(_, value)| value.clone()),
-            request: elb::asked(&form),
+            request: members_of(&form),
             kind: Kind::Query,
         };
     }
@@ -114,6 +115,24 @@ fn asked_in_form(scope: Option<&str>, body: &[u8]) -> Asked {
             .collect(),
         kind: Kind::Sts(form),
     }
+}
+
+/// The members of a form, whose lists are written `NAME.member.1`.
+fn members_of(form: &[(String, String)]) -> Value {
+    let mut request = json!({});
+    for (name, value) in form {
+        match name.split_once(".member.") {
+            Some((list, _)) if request[list].is_array() => {
+                if let Some(items) = request[list].as_array_mut() {
+                    items.push(json!(value));
+                }
+            }
+            Some((list, _)) => request[list] = json!([value]),
+            None if name == "Action" || name == "Version" => {}
+            None => request[name] = json!(value),
+        }
+    }
+    request
 }
 
 /// S3, whose operation is the method and whose parameters are headers.

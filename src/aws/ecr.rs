@@ -8,7 +8,8 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use serde_json::{Value, json};
 
-use super::endpoint::{self, Hosts, Service};
+use super::endpoint::{self, Service};
+use super::hosts;
 use super::raw::RawClient;
 use crate::deploy::call::{CallError, Class};
 use crate::deploy::images::{self, CacheRule, EcrImage, Reference};
@@ -27,14 +28,11 @@ const MEDIA_TYPES: [&str; 4] = [
 pub(super) const SERVICE: Service = Service {
     id: "ECR",
     name: "ecr",
-    hosts: Hosts {
-        plain: ["api.ecr", "ecr"],
-        fips: ["api.ecr-fips", "ecr-fips"],
-        fips_in_us_gov: ["api.ecr-fips", "ecr-fips"],
-    },
+    hosts: &hosts::ECR,
     target: "AmazonEC2ContainerRegistry_V20150921",
 };
 
+const BATCH_GET: &str = "ecr:BatchGetImage";
 const GET_URL: &str = "ecr:GetDownloadUrlForLayer";
 
 /// A registry has 50 pull-through cache rules at most
@@ -55,6 +53,8 @@ pub enum Looked {
     /// It is archived: no task can pull it until somebody restores it
     /// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/archive_restore_image.html>).
     Archived,
+    /// It cannot be told.
+    Unknown(CallError),
 }
 
 /// An image that exists.
@@ -81,59 +81,46 @@ impl Ecr {
         }
     }
 
-    /// The image's manifest and digest.
+    /// What ECR has of these images of one repository, 100 at most, in their order.
     ///
     /// # Errors
     /// [`CallError`]; [`Class::Missing`] if there is no such repository.
-    pub async fn manifest(&self, image: &EcrImage) -> Result<Looked, CallError> {
-        const OPERATION: &str = "ecr:BatchGetImage";
-        let id = match &image.reference {
-            Reference::Tag(tag) => json!({"imageTag": tag}),
-            Reference::Digest(digest) => json!({"imageDigest": digest}),
+    pub async fn images(&self, images: &[&EcrImage]) -> Result<Vec<Looked>, CallError> {
+        let answer = match self.ask_for(images).await {
+            // It does not say which one.
+            Err(error) if error.class == Class::Archived && images.len() > 1 => json!({}),
+            Err(error) if error.class == Class::Archived => return Ok(vec![Looked::Archived]),
+            answer => answer?,
         };
-        let body = json!({"registryId": image.registry, "repositoryName": image.repository,
-            "imageIds": [id], "acceptedMediaTypes": MEDIA_TYPES});
-        let answer = match self.client.ask(OPERATION, subject(image), body).await {
-            Ok(answer) => answer,
-            // Which way ECR reports it is not documented: here, or as the failure below.
-            Err(error) if error.class == Class::Archived => return Ok(Looked::Archived),
-            Err(error) => return Err(error.about_resource(arn(image))),
-        };
-        let text = |value: &Value| value.as_str().map(str::to_owned);
-        if let Some(found) = answer["images"].get(0) {
-            return Ok(Looked::Found(ImageFound {
-                manifest: text(&found["imageManifest"]).unwrap_or_default(),
-                // It becomes a part of an image's name.
-                digest: text(&found["imageId"]["imageDigest"])
-                    .filter(|digest| images::is_digest(digest)),
-            }));
+        let mut looked = Vec::new();
+        for image in images {
+            let one = looked_in(&answer, image, images.len() == 1);
+            looked.push(match one {
+                Some(one) => one,
+                None if images.len() == 1 => unlisted(image),
+                None => self.image(image).await?,
+            });
         }
-        let failure = &answer["failures"][0];
-        // Those of the API model's ImageFailureCode that can come here.
-        let class = match failure["failureCode"].as_str() {
-            Some(
-                "ImageNotFound"
-                | "InvalidImageTag"
-                | "InvalidImageDigest"
-                | "ImageTagDoesNotMatchDigest",
-            ) => return Ok(Looked::Absent),
-            Some("ImageInaccessible") => return Ok(Looked::Archived),
-            Some("KmsError") => Class::KeyUnusable,
-            Some("UpstreamTooManyRequests") => Class::Throttled,
-            Some("UpstreamUnavailable") => Class::Unavailable,
-            _ => Class::Refused,
+        Ok(looked)
+    }
+
+    async fn image(&self, image: &EcrImage) -> Result<Looked, CallError> {
+        match self.ask_for(&[image]).await {
+            // Which way ECR reports it is not documented: here, or as a failure of the one.
+            Err(error) if error.class == Class::Archived => Ok(Looked::Archived),
+            answer => Ok(looked_in(&answer?, image, true).unwrap_or_else(|| unlisted(image))),
+        }
+    }
+
+    async fn ask_for(&self, images: &[&EcrImage]) -> Result<Value, CallError> {
+        let Some(first) = images.first() else {
+            return Ok(json!({}));
         };
-        let reason = [&failure["failureCode"], &failure["failureReason"]];
-        let reason: Vec<&str> = reason.iter().filter_map(|part| part.as_str()).collect();
-        let detail = if reason.is_empty() {
-            "no image and no reason".to_owned()
-        } else {
-            reason.join(": ")
-        };
-        Err(
-            CallError::unusable(OPERATION, subject(image), class, detail)
-                .in_region(Some(image.region.name())),
-        )
+        let ids: Vec<Value> = images.iter().map(|image| id_of(image)).collect();
+        let body = json!({"registryId": first.registry, "repositoryName": first.repository,
+            "imageIds": ids, "acceptedMediaTypes": MEDIA_TYPES});
+        let answer = self.client.ask(BATCH_GET, subject(first), body).await;
+        answer.map_err(|error| error.about_resource(arn(first)))
     }
 
     /// The rule by which ECR would fetch the image from another registry when a task pulls it
@@ -230,6 +217,62 @@ impl Ecr {
             .build();
         operation.invoke(()).await.ok().flatten()
     }
+}
+
+fn id_of(image: &EcrImage) -> Value {
+    match &image.reference {
+        Reference::Tag(tag) => json!({"imageTag": tag}),
+        Reference::Digest(digest) => json!({"imageDigest": digest}),
+    }
+}
+
+/// What the answer of `BatchGetImage` says of `image`, if it is about that, or about nothing else.
+fn looked_in(answer: &Value, image: &EcrImage, is_alone: bool) -> Option<Looked> {
+    let (member, asked) = match &image.reference {
+        Reference::Tag(tag) => ("imageTag", tag),
+        Reference::Digest(digest) => ("imageDigest", digest),
+    };
+    let is_asked = |one: &&Value| is_alone || one["imageId"][member] == **asked;
+    let find = |list: &str| {
+        let mut all = answer[list].as_array().into_iter().flatten();
+        all.find(is_asked)
+    };
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    if let Some(found) = find("images") {
+        return Some(Looked::Found(ImageFound {
+            manifest: text(&found["imageManifest"]).unwrap_or_default(),
+            // It becomes a part of an image's name.
+            digest: text(&found["imageId"]["imageDigest"])
+                .filter(|digest| images::is_digest(digest)),
+        }));
+    }
+    let failure = find("failures")?;
+    // Those of the API model's ImageFailureCode that can come here.
+    let class = match failure["failureCode"].as_str() {
+        Some(
+            "ImageNotFound"
+            | "InvalidImageTag"
+            | "InvalidImageDigest"
+            | "ImageTagDoesNotMatchDigest",
+        ) => return Some(Looked::Absent),
+        Some("ImageInaccessible") => return Some(Looked::Archived),
+        Some("KmsError") => Class::KeyUnusable,
+        Some("UpstreamTooManyRequests") => Class::Throttled,
+        Some("UpstreamUnavailable") => Class::Unavailable,
+        _ => Class::Refused,
+    };
+    let reason = [&failure["failureCode"], &failure["failureReason"]];
+    let reason: Vec<&str> = reason.iter().filter_map(|part| part.as_str()).collect();
+    Some(unknown(image, class, reason.join(": ")))
+}
+
+fn unlisted(image: &EcrImage) -> Looked {
+    unknown(image, Class::Refused, "no image and no reason".to_owned())
+}
+
+fn unknown(image: &EcrImage, class: Class, detail: String) -> Looked {
+    let error = CallError::unusable(BATCH_GET, subject(image), class, detail);
+    Looked::Unknown(error.in_region(Some(image.region.name())))
 }
 
 /// A URL of a layer in two: `https://HOST[:PORT]` with a host that has a name, or the `configured`

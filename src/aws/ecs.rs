@@ -24,6 +24,7 @@ use serde_json::{Map, Value};
 
 use super::error::{made_before, of_sdk};
 use crate::deploy::call::{CallError, Class};
+use crate::deploy::dependencies::Depends;
 use crate::deploy::evidence::{StoppedContainer, StoppedTask};
 use crate::deploy::fit::{Needs, PortNameNeeded, PortNeeded};
 use crate::deploy::hook::FailedHook;
@@ -68,6 +69,8 @@ pub struct ServiceDescribed {
     pub settings: RunSettings,
     /// What a revision must have to be run by it.
     pub needs: Needs,
+    /// What it brings that the tasks of any revision need.
+    pub depends: Depends,
 }
 
 /// What a task needs to run as the service's tasks do.
@@ -980,9 +983,8 @@ fn needs(service: &Service) -> Needs {
         let name = balancer
             .load_balancer_name()
             .or(balancer.target_group_arn());
-        // arn:…:targetgroup/web/0123456789abcdef
-        let name = name.map(|name| name.split('/').nth(1).unwrap_or(name));
-        let by = format!("the load balancer ({})", name.unwrap_or("unnamed"));
+        let name = name.map_or("unnamed", text::target_group);
+        let by = format!("the load balancer ({name})");
         port(by, balancer.container_name(), balancer.container_port())
     });
     let registries = service.service_registries().iter().filter_map(|registry| {
@@ -1015,6 +1017,29 @@ fn needs(service: &Service) -> Needs {
         ports: balancers.chain(registries).collect(),
         port_names: connect.chain(lattice).collect(),
         volumes: volumes.iter().map(|one| one.name().to_owned()).collect(),
+    }
+}
+
+/// What the service brings that the tasks of any revision need.
+fn depends(service: &Service) -> Depends {
+    let balancers = service.load_balancers().iter();
+    let groups = balancers.flat_map(|balancer| {
+        let other = balancer.advanced_configuration();
+        let other = other.and_then(|other| other.alternate_target_group_arn());
+        let arns = balancer.target_group_arn().into_iter().chain(other);
+        arns.filter(|arn| !arn.is_empty()).map(|arn| {
+            let container = owned(balancer.container_name());
+            let port = balancer.container_port().unwrap_or_default();
+            (arn.to_owned(), container, port)
+        })
+    });
+    let alarms = service
+        .deployment_configuration()
+        .and_then(|configuration| configuration.alarms())
+        .filter(|alarms| alarms.enable());
+    Depends {
+        target_groups: groups.collect(),
+        alarms: alarms.map_or_else(Vec::new, |alarms| alarms.alarm_names().to_vec()),
     }
 }
 
@@ -1225,6 +1250,7 @@ fn service_described(service: &Service) -> ServiceDescribed {
                 .map_or_else(Vec::new, |primary| primary.volume_configurations().to_vec()),
         },
         needs: needs(service),
+        depends: depends(service),
     }
 }
 

@@ -1,8 +1,9 @@
-//! Elastic Load Balancing: what a target group's health check asks for.
+//! Elastic Load Balancing: target groups, and what their health checks ask for.
 
 use aws_types::SdkConfig;
 
-use super::endpoint::{Hosts, Service};
+use super::endpoint::Service;
+use super::hosts;
 use super::raw::RawClient;
 use crate::deploy::call::CallError;
 use crate::deploy::evidence::TargetCheck;
@@ -12,10 +13,7 @@ use crate::deploy::text;
 pub(super) const SERVICE: Service = Service {
     id: "Elastic Load Balancing v2",
     name: "elasticloadbalancing",
-    hosts: Hosts {
-        fips_in_us_gov: ["elasticloadbalancing", "elasticloadbalancing-fips"],
-        ..Hosts::usual("elasticloadbalancing", "elasticloadbalancing-fips")
-    },
+    hosts: &hosts::ELBV2,
     target: "",
 };
 
@@ -27,6 +25,15 @@ pub struct LoadBalancers {
     client: RawClient,
 }
 
+/// A target group.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TargetGroup {
+    /// `ip`, `instance`, `lambda` or `alb`.
+    pub kind: Option<String>,
+    /// What its health check asks for.
+    pub check: TargetCheck,
+}
+
 impl LoadBalancers {
     pub(super) fn new(config: SdkConfig) -> Self {
         Self {
@@ -34,27 +41,36 @@ impl LoadBalancers {
         }
     }
 
-    /// What the health check of the target group with this ARN asks for.
+    /// The target group with this ARN.
     ///
     /// # Errors
-    /// [`CallError`].
-    pub async fn health_check(&self, target_group: &str) -> Result<TargetCheck, CallError> {
-        const ELEMENTS: &[&str] = &["HealthCheckPort", "HealthCheckPath", "HttpCode", "GrpcCode"];
+    /// [`CallError`]; [`Class::Missing`](crate::deploy::call::Class::Missing) if there is none.
+    pub async fn target_group(&self, arn: &str) -> Result<TargetGroup, CallError> {
+        const ELEMENTS: &[&str] = &[
+            "TargetType",
+            "HealthCheckPort",
+            "HealthCheckPath",
+            "HttpCode",
+            "GrpcCode",
+        ];
         let answer = self
             .client
             .query(
                 "elasticloadbalancing:DescribeTargetGroups",
-                format!("target group {}", text::last_part(target_group)),
+                format!("target group {}", text::target_group(arn)),
                 VERSION,
-                &[("TargetGroupArns.member.1", target_group)],
+                &[("TargetGroupArns.member.1", arn)],
                 ELEMENTS,
             )
             .await?;
-        let element = |name: &str| answer[name].as_str().map(shown);
-        Ok(TargetCheck {
-            port: element("HealthCheckPort"),
-            path: element("HealthCheckPath"),
-            codes: element("HttpCode").or_else(|| element("GrpcCode")),
+        let element = |name: &str| answer[name][0].as_str().map(shown);
+        Ok(TargetGroup {
+            kind: element("TargetType"),
+            check: TargetCheck {
+                port: element("HealthCheckPort"),
+                path: element("HealthCheckPath"),
+                codes: element("HttpCode").or_else(|| element("GrpcCode")),
+            },
         })
     }
 }

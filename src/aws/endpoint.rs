@@ -14,72 +14,64 @@ pub(super) struct Service {
     pub(super) id: &'static str,
     /// In signatures.
     pub(super) name: &'static str,
-    /// What its host names begin with.
-    pub(super) hosts: Hosts,
+    /// Where it is: a row for each partition.
+    pub(super) hosts: &'static [InPartition],
     /// What stands before the operation in the header that names it; empty for services that know
     /// it by its path.
     pub(super) target: &'static str,
 }
 
-/// What the host names of a service begin with: over IPv4 alone, and over both
-/// (the services' `endpoint-rule-set-1.json` in botocore; a test compares).
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Hosts {
-    pub(super) plain: [&'static str; 2],
-    pub(super) fips: [&'static str; 2],
-    /// Where some are FIPS endpoints by their usual names.
-    pub(super) fips_in_us_gov: [&'static str; 2],
+/// Where a service is in one partition.
+#[derive(Debug)]
+pub(super) struct InPartition {
+    /// The partition's id.
+    pub(super) partition: &'static str,
+    /// Its host names over IPv4 alone, over both, and the same two with FIPS; `{}` stands for the Region.
+    pub(super) hosts: [&'static str; 4],
+    /// The Region that its requests are signed for, if that is the same for all of them.
+    pub(super) signed_for: Option<&'static str>,
 }
 
-impl Hosts {
-    /// With FIPS by the same name everywhere.
-    pub(super) const fn usual(plain: &'static str, fips: &'static str) -> Self {
-        Self {
-            plain: [plain; 2],
-            fips: [fips; 2],
-            fips_in_us_gov: [fips; 2],
-        }
-    }
+/// Where a service is, and the Region that requests to it are signed for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Endpoint {
+    /// With its scheme, without a path.
+    pub(super) url: String,
+    /// As in signatures.
+    pub(super) signed_for: String,
 }
 
 /// Where a service is.
 ///
 /// # Errors
 /// A sentence, if the configuration has no Region or settings that exclude each other.
-pub(super) fn of(config: &SdkConfig, service: &Service) -> Result<String, &'static str> {
+pub(super) fn of(config: &SdkConfig, service: &Service) -> Result<Endpoint, &'static str> {
     let has_fips = config.use_fips().unwrap_or(false);
     let is_dual_stack = config.use_dual_stack().unwrap_or(false);
-    if let Some(endpoint) = configured(config, service) {
+    let named = config.region().ok_or("no Region is set")?.as_ref();
+    let region = Region::of_function(named);
+    let row = region.as_ref().and_then(|region| {
+        let mut rows = service.hosts.iter();
+        rows.find(|row| row.partition == region.partition().id)
+    });
+    let signed_for = row.and_then(|row| row.signed_for).unwrap_or(named);
+    let signed_for = signed_for.to_owned();
+    if let Some(url) = configured(config, service) {
         // As the SDK's clients have it.
         return match (has_fips, is_dual_stack) {
             (true, _) => Err("Invalid Configuration: FIPS and custom endpoint are not supported"),
             (_, true) => {
                 Err("Invalid Configuration: Dualstack and custom endpoint are not supported")
             }
-            (false, false) => Ok(endpoint),
+            (false, false) => Ok(Endpoint { url, signed_for }),
         };
     }
-    let region = config.region().ok_or("no Region is set")?;
-    let region =
-        Region::of_function(region.as_ref()).ok_or("the Region that is set is none by its name")?;
-    let partition = region.partition();
-    let Hosts {
-        plain,
-        fips,
-        fips_in_us_gov,
-    } = service.hosts;
-    let hosts = match (has_fips, partition.id) {
-        (false, _) => plain,
-        (true, "aws-us-gov") => fips_in_us_gov,
-        (true, _) => fips,
-    };
-    Ok(if is_dual_stack {
-        format!(
-            "https://{}.{region}.{}",
-            hosts[1], partition.dual_stack_dns_suffix
-        )
-    } else {
-        format!("https://{}.{region}.{}", hosts[0], partition.dns_suffix)
+    let region = region.ok_or("the Region that is set is none by its name")?;
+    let row = row.ok_or("the service is not known in this part of the world")?;
+    let host = row.hosts[usize::from(has_fips) * 2 + usize::from(is_dual_stack)];
+    Ok(Endpoint {
+        url: format!("https://{}", host.replace("{}", &region)),
+        signed_for,
     })
 }
 
@@ -115,20 +107,27 @@ mod tests {
         let facts = include_str!("../../simulator/model/endpoints.json");
         let facts: Value = serde_json::from_str(facts).unwrap();
         let services = [
+            ("cloudwatch", super::super::cloudwatch::SERVICE),
             ("ecr", super::super::ecr::SERVICE),
             ("elbv2", super::super::elb::SERVICE),
             ("events", super::super::events::SERVICE),
+            ("iam", super::super::iam::SERVICE),
             ("logs", super::super::logs::SERVICE),
             ("scheduler", super::super::scheduler::SERVICE),
+            ("secretsmanager", super::super::secrets::SERVICE),
+            ("ssm", super::super::ssm::SERVICE),
         ];
         let known = facts["services"].as_object().unwrap();
         assert_eq!(known.len(), services.len());
         for (name, service) in services {
-            for (region, endpoints) in known[name].as_object().unwrap() {
-                for (fips, of_fips) in [(false, &endpoints[0]), (true, &endpoints[1])] {
+            for (region, facts) in known[name].as_object().unwrap() {
+                let urls = &facts["urls"];
+                for (fips, of_fips) in [(false, &urls[0]), (true, &urls[1])] {
                     for (dual_stack, expected) in [(false, &of_fips[0]), (true, &of_fips[1])] {
                         let config = in_region(region, fips, dual_stack);
-                        assert_eq!(of(&config, &service).unwrap(), *expected, "{name}");
+                        let endpoint = of(&config, &service).unwrap();
+                        assert_eq!(endpoint.url, *expected, "{name}");
+                        assert_eq!(endpoint.signed_for, facts["signedFor"], "{name}");
                     }
                 }
             }
@@ -160,7 +159,7 @@ mod tests {
                 &super::super::events::SERVICE,
             )
         };
-        assert_eq!(set(false, false).unwrap(), "http://127.0.0.1:1");
+        assert_eq!(set(false, false).unwrap().url, "http://127.0.0.1:1");
         assert!(set(true, false).unwrap_err().contains("FIPS"));
         assert!(set(false, true).unwrap_err().contains("Dualstack"));
     }

@@ -111,6 +111,8 @@ fn class_of(code: Option<&str>, message: Option<&str>, status: Option<u16>) -> C
         | "ResourceNotFoundException"
         | "LayersNotFoundException"
         | "PullThroughCacheRuleNotFoundException"
+        | "TargetGroupNotFound"
+        | "NoSuchEntity"
         | "NotFound" => Class::Missing,
         "ClientException" if message.contains("Unable to describe task definition") => {
             Class::Missing

@@ -3,7 +3,8 @@
 use aws_types::SdkConfig;
 use serde_json::{Map, Value, json};
 
-use super::endpoint::{Hosts, Service};
+use super::endpoint::Service;
+use super::hosts;
 use super::raw::RawClient;
 use crate::deploy::call::{CallError, Class};
 
@@ -30,10 +31,7 @@ pub struct Events {
 pub(super) const SERVICE: Service = Service {
     id: "EventBridge",
     name: "events",
-    hosts: Hosts {
-        fips_in_us_gov: ["events"; 2],
-        ..Hosts::usual("events", "events-fips")
-    },
+    hosts: &hosts::EVENTS,
     target: "AWSEvents",
 };
 

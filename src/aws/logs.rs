@@ -3,7 +3,8 @@
 use aws_types::SdkConfig;
 use serde_json::{Value, json};
 
-use super::endpoint::{Hosts, Service};
+use super::endpoint::Service;
+use super::hosts;
 use super::raw::RawClient;
 use crate::deploy::call::CallError;
 use crate::deploy::outside::shown;
@@ -12,10 +13,7 @@ use crate::deploy::time::Timestamp;
 pub(super) const SERVICE: Service = Service {
     id: "CloudWatch Logs",
     name: "logs",
-    hosts: Hosts {
-        fips_in_us_gov: ["logs", "logs-fips"],
-        ..Hosts::usual("logs", "logs-fips")
-    },
+    hosts: &hosts::LOGS,
     target: "Logs_20140328",
 };
 
@@ -30,6 +28,17 @@ impl Logs {
         Self {
             client: RawClient::new(config, SERVICE),
         }
+    }
+
+    /// Whether there is a log group of this name: asks for one of its streams.
+    ///
+    /// # Errors
+    /// [`CallError`]; [`Class::Missing`](crate::deploy::call::Class::Missing) if there is none.
+    pub async fn group(&self, name: &str) -> Result<(), CallError> {
+        let asked = json!({"logGroupName": name, "limit": 1});
+        let subject = format!("log group {name}");
+        let answered = self.client.ask("logs:DescribeLogStreams", subject, asked);
+        answered.await.map(drop)
     }
 
     /// The last lines of a stream, `count` at most, oldest first, each fit to be shown.

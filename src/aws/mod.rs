@@ -1,6 +1,7 @@
 //! ACTS: one file per service, translation only, no policy. [`error`] is the only place where an
 //! SDK error is classified.
 
+pub mod cloudwatch;
 pub mod codepipeline;
 pub mod ecr;
 pub mod ecs;
@@ -9,11 +10,15 @@ mod endpoint;
 mod environment;
 pub mod error;
 pub mod events;
+mod hosts;
 mod http;
+pub mod iam;
 pub mod logs;
 mod raw;
 pub mod s3;
 pub mod scheduler;
+pub mod secrets;
+pub mod ssm;
 mod sts;
 
 use std::time::Duration;
@@ -163,6 +168,26 @@ impl Aws {
     /// Elastic Load Balancing in the function's own Region.
     pub fn load_balancers(&self) -> elb::LoadBalancers {
         elb::LoadBalancers::new(self.config.clone())
+    }
+
+    /// Secrets Manager in `region`, or in the function's own.
+    pub fn secrets(&self, region: Option<&Region>) -> secrets::Secrets {
+        secrets::Secrets::new(self.within(region))
+    }
+
+    /// Systems Manager in `region`, or in the function's own.
+    pub fn parameters(&self, region: Option<&Region>) -> ssm::Parameters {
+        ssm::Parameters::new(self.within(region))
+    }
+
+    /// IAM.
+    pub fn iam(&self) -> iam::Iam {
+        iam::Iam::new(self.config.clone())
+    }
+
+    /// CloudWatch in the function's own Region.
+    pub fn cloudwatch(&self) -> cloudwatch::CloudWatch {
+        cloudwatch::CloudWatch::new(self.config.clone())
     }
 
     /// CloudWatch Logs in `region`, or in the function's own.

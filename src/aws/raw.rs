@@ -68,7 +68,7 @@ pub(super) enum Body {
     Form {
         /// Encoded.
         form: String,
-        /// The elements of the answer that are of use: the first of each name is taken, as a member.
+        /// The elements of the answer that are of use: see [`RawClient::query`].
         elements: &'static [&'static str],
     },
 }
@@ -105,9 +105,12 @@ impl ClassifyRetry for Throttling {
             .and_then(|error| error.downcast_ref::<Answered>())
             .and_then(|answered| answered.code());
         match code {
-            Some("ThrottlingException" | "TooManyRequestsException") => {
-                RetryAction::retryable_error(ErrorKind::ThrottlingError)
-            }
+            Some(
+                "ThrottlingException"
+                | "Throttling"
+                | "TooManyRequestsException"
+                | "RequestLimitExceeded",
+            ) => RetryAction::retryable_error(ErrorKind::ThrottlingError),
             _ => RetryAction::NoActionIndicated,
         }
     }
@@ -148,8 +151,8 @@ impl RawClient {
         .await
     }
 
-    /// A call of a service of the query protocol, in this version of its API. Returns the first of each of the
-    /// answer's `elements`, as a member.
+    /// A call of a service of the query protocol, in this version of its API. Returns the texts of the answer's
+    /// `elements`: of each name an array, in their order.
     ///
     /// # Errors
     /// [`CallError`].
@@ -203,7 +206,9 @@ impl RawClient {
             .map_err(|why| unusable(Class::Refused, why))?;
         let mut layer = Layer::new("signing");
         layer.store_put(SigningName::from_static(self.service.name));
-        layer.store_put(SigningRegion::from(region.clone()));
+        layer.store_put(SigningRegion::from(aws_types::region::Region::new(
+            endpoint.signed_for,
+        )));
         layer.store_put(AuthSchemeOptionResolverParams::new(()));
         let mut options = SigningOptions::default();
         options.double_uri_encode = true;
@@ -222,7 +227,7 @@ impl RawClient {
             .service_name(self.service.name)
             .operation_name(call.operation)
             .http_client(http_client)
-            .endpoint_url(&endpoint)
+            .endpoint_url(&endpoint.url)
             .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
             .runtime_plugin(
                 StaticRuntimePlugin::new()
@@ -283,7 +288,7 @@ fn request_of(call: &Call) -> Result<HttpRequest, aws_smithy_runtime_api::box_er
     Ok(request)
 }
 
-/// An answer's JSON; of an answer in XML the `elements` that are asked for, as members.
+/// An answer's JSON; of an answer in XML the `elements` that are asked for.
 fn read(
     response: &HttpResponse,
     elements: Option<&[&str]>,
@@ -304,8 +309,9 @@ fn read(
     }
     let text = |members: &[&str]| {
         let value = parsed.as_ref()?;
-        let found = members.iter().find_map(|member| value[*member].as_str());
-        found.map(str::to_owned)
+        // In XML each is an array.
+        let text = |member: &&str| value[*member].as_str().or(value[*member][0].as_str());
+        members.iter().find_map(text).map(str::to_owned)
     };
     // `namespace#Code` in the body, `Code:url` in the header.
     let code = response
@@ -327,7 +333,7 @@ fn read(
     Err(OrchestratorError::operation(Answered(meta.build())))
 }
 
-/// The first element of each of these `names`, wherever it stands; none if it is no XML.
+/// The texts of the elements of each of these `names`, wherever they stand; none if it is no XML.
 fn members_of(xml: &[u8], names: &[&str]) -> Option<Value> {
     let mut document = Document::try_from(xml).ok()?;
     let mut found = Map::new();
@@ -342,11 +348,14 @@ fn collect(
 ) -> Option<()> {
     while let Some(mut child) = element.next_tag() {
         let name = child.start_el().local().to_owned();
-        if !names.contains(&name.as_str()) {
-            collect(&mut child, names, found)?;
-        } else if !found.contains_key(&name) {
+        if names.contains(&name.as_str()) {
             let text = try_data(&mut child).ok()?.into_owned();
-            found.insert(name, Value::String(text));
+            let all = found
+                .entry(name)
+                .or_insert_with(|| Value::Array(Vec::new()));
+            all.as_array_mut()?.push(Value::String(text));
+        } else {
+            collect(&mut child, names, found)?;
         }
     }
     Some(())
@@ -359,11 +368,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_xml_the_first_element_of_each_name_is_taken() {
+    fn of_xml_the_texts_of_each_name_are_taken_in_their_order() {
         let xml = b"<R xmlns=\"x\"><TargetGroups><member><A>1</A><B><C>&lt;2</C></B><A>3</A></member></TargetGroups></R>";
         assert_eq!(
             members_of(xml, &["A", "C", "D"]),
-            Some(json!({"A": "1", "C": "<2"}))
+            Some(json!({"A": ["1", "3"], "C": ["<2"]}))
         );
         assert_eq!(members_of(b"{}", &["A"]), None);
         assert_eq!(members_of(b"", &["A"]), None);

@@ -4,7 +4,8 @@ use aws_types::SdkConfig;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde_json::{Map, Value};
 
-use super::endpoint::{Hosts, Service};
+use super::endpoint::Service;
+use super::hosts;
 use super::raw::{Body, Call, RawClient};
 use crate::deploy::call::{CallError, Class};
 
@@ -53,7 +54,7 @@ pub struct Scheduler {
 pub(super) const SERVICE: Service = Service {
     id: "Scheduler",
     name: "scheduler",
-    hosts: Hosts::usual("scheduler", "scheduler-fips"),
+    hosts: &hosts::SCHEDULER,
     target: "",
 };
 

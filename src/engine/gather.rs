@@ -104,10 +104,10 @@ impl Run<'_> {
         match self
             .target_account
             .load_balancers()
-            .health_check(&arn)
+            .target_group(&arn)
             .await
         {
-            Ok(check) => evidence.target_check = Some(check),
+            Ok(group) => evidence.target_check = Some(group.check),
             Err(error) => self.warn(format!(
                 "what the health check of {} asks for is not known: {}",
                 text::last_part(&arn),

@@ -7,6 +7,7 @@ mod approve;
 mod at_once;
 mod claim;
 mod cleanup;
+mod dependencies;
 mod end;
 mod existing;
 mod files;

@@ -231,6 +231,13 @@ parameters! {
         set_by: ActionOrFile,
         spec: verify_images,
     }
+    verify_dependencies: bool {
+        name: "VerifyDependencies",
+        value: Boolean,
+        default: Is(true),
+        set_by: ActionOrFile,
+        spec: verify_dependencies,
+    }
     container: String {
         name: "ContainerName",
         value: Text(grammar::container),

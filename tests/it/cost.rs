@@ -49,8 +49,12 @@ async fn an_artifact_costs_its_tail_its_directory_and_its_entry_however_large_it
 }
 
 #[tokio::test]
-async fn a_start_takes_five_round_trips_and_with_ten_services_one_more() {
-    for (services, families, most) in [(1, 1, 5), (10, 1, 6), (10, 10, 6)] {
+async fn a_start_takes_five_round_trips_one_more_to_look_at_its_roles_and_one_with_ten_services() {
+    let cases = [(1, 1, 5), (10, 1, 6), (10, 10, 6)];
+    let checked = cases.map(|case| (case, true));
+    let unchecked = cases.map(|case| (case, false));
+    for ((services, families, most), is_checked) in checked.into_iter().chain(unchecked) {
+        let most = most + usize::from(is_checked);
         let world = World::new();
         let ecs = world.simulator.ecs();
         let names: Vec<String> = (0..services).map(|number| format!("s{number}")).collect();
@@ -71,7 +75,9 @@ async fn a_start_takes_five_round_trips_and_with_ten_services_one_more() {
         // It acts and looks once.
         world.simulator.answer_in_waves();
         let world = World::around(world.simulator, Arc::new(Unobserved), Duration::ZERO);
-        let event = world.start(json!({"ServiceName": null, "Services": names}));
+        let event = world.start(
+            json!({"ServiceName": null, "Services": names, "VerifyDependencies": is_checked}),
+        );
         let report = world.invoke(&event).await;
         assert_eq!(report["outcome"], "InProgress", "{report}");
         let calls = world.simulator.calls();

@@ -1,30 +1,13 @@
 //! What a dry run shows, and what it never shows.
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use ecs_deploy_action::logs::{self, Format};
 use ecs_deploy_action::report::REPORT_LIMIT_BYTES;
 use serde_json::{Value, json};
 use simulator::ecs::ServiceSetup;
 
-use crate::support::{World, app, id_of, second_listener};
+use crate::support::{Kept, World, app, id_of, second_listener};
 
 const IMAGES: &str = r#"[{"name": "app", "imageUri": "repo/app:v2"}]"#;
-
-#[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Kept {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// The report of a dry run of `web` from a task definition in the artifact, and all that was
 /// written anywhere.
@@ -54,7 +37,7 @@ async fn dry_run(runs: Value, file: Value) -> (Value, String) {
         let _guard = tracing::subscriber::set_default(subscriber);
         world.invoke(&event).await
     };
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     assert!(log.contains("done"), "{log}");
     let answer = world.simulator.codepipeline().answer(&id_of(&event));
     assert_eq!(report["outcome"], "Succeeded", "{report}");

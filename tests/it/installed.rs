@@ -130,15 +130,49 @@ fn the_switches_of_both_roles_are_the_same_and_off_unless_asked_for() {
         .keys()
         .filter(|name| name.starts_with("Allow"))
         .collect();
-    assert_eq!(switches.len(), 4, "{switches:?}");
+    assert_eq!(switches.len(), 5, "{switches:?}");
     for name in switches {
-        assert_eq!(value(&own[name], "Default"), "false", "{name}");
+        // What only looks needs nobody's word.
+        let only_looks = name == "AllowVerifyDependencies";
+        let default = if only_looks { "true" } else { "false" };
+        assert_eq!(value(&own[name], "Default"), default, "{name}");
         assert!(other.contains_key(name), "{name}");
     }
     let (own, other) = (section(&ours, "Conditions"), section(&theirs, "Conditions"));
     let own = parts(own);
     for (name, condition) in parts(other) {
         assert_eq!(own[&name], condition, "{name}");
+    }
+}
+
+#[test]
+fn what_verify_dependencies_is_granted_only_looks_and_no_secret_can_be_read_with_it() {
+    let all = statements(&file("template.yaml"));
+    let own = all.values();
+    let own: Vec<&String> = own
+        .filter(|one| one.starts_with("- !If\n- VerifiesDependencies\n"))
+        .collect();
+    assert_eq!(own.len(), 4, "{own:?}");
+    let action = Regex::new(r"\b[a-z]+:([A-Z][A-Za-z]+)\b").unwrap();
+    let actions: BTreeSet<&str> = own
+        .iter()
+        .flat_map(|one| action.find_iter(one))
+        .map(|found| found.as_str())
+        .collect();
+    assert_eq!(
+        actions,
+        BTreeSet::from([
+            "cloudwatch:DescribeAlarms",
+            "iam:GetRole",
+            "logs:DescribeLogStreams",
+            "secretsmanager:DescribeSecret",
+            "ssm:GetParameters",
+        ])
+    );
+    for path in ["template.yaml", "examples/deploy-role.yaml"] {
+        for forbidden in ["GetSecretValue", "ssm:GetParameter\n", "kms:*"] {
+            assert!(!file(path).contains(forbidden), "{path}: {forbidden}");
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod connections;
 mod cost;
 mod crashes;
 mod deliveries;
+mod dependencies;
 mod dry_runs;
 mod events;
 mod existing;

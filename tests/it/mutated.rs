@@ -12,7 +12,6 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ecs_deploy_action::logs::{Format, subscriber};
@@ -26,9 +25,8 @@ use serde_json::{Value, json};
 use simulator::ecs::{Behaviour, Intervention, ServiceSetup, Strategy as Shifting};
 use simulator::{Answer, Reply};
 use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::fmt::MakeWriter;
 
-use crate::support::{World, id_of, logging_app, second_listener};
+use crate::support::{Kept, World, id_of, logging_app, second_listener};
 
 /// As many cases as the suite plays.
 const CASES: u32 = 150;
@@ -478,40 +476,6 @@ fn arm(world: &World, case: &Case) {
         }
         *count += 1;
     });
-}
-
-/// Keeps all that is logged.
-#[derive(Clone, Default)]
-pub(crate) struct Kept(Arc<Mutex<Vec<u8>>>);
-
-impl Kept {
-    /// All that was logged since it was last taken.
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
-    }
-
-    fn take(&self) -> String {
-        let taken = std::mem::take(&mut *self.0.lock().unwrap());
-        String::from_utf8_lossy(&taken).into_owned()
-    }
-}
-
-impl std::io::Write for Kept {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Kept {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
 }
 
 /// What is wrong with a text that leaves the function.

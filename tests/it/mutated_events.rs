@@ -15,8 +15,8 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 use serde_json::Value;
 
 use crate::events::{event, names, world};
-use crate::mutated::{Kept, leak, logged, number};
-use crate::support::{World, id_of};
+use crate::mutated::{leak, logged, number};
+use crate::support::{Kept, World, id_of};
 
 /// As many cases as the suite plays.
 const CASES: u32 = 250;

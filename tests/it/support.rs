@@ -2,7 +2,7 @@
 //! artifact whose imagedefinitions.json asks for `repo/app:v2`.
 
 use std::io::{Cursor, Write};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ecs_deploy_action::artifact::entry::Bounds;
@@ -16,6 +16,7 @@ use ecs_deploy_action::settings::Settings;
 use serde_json::{Value, json};
 use simulator::ecs::ServiceSetup;
 use simulator::{Answer, Simulator, StartAction};
+use tracing_subscriber::fmt::MakeWriter;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -79,6 +80,40 @@ pub(crate) fn logging_app(image: &str) -> Value {
 /// thread comes to a line first decides for all whether anybody listens to it.
 pub(crate) fn second_listener() -> tracing::Dispatch {
     tracing::Dispatch::new(tracing_subscriber::registry())
+}
+
+/// Keeps all that is logged.
+#[derive(Clone, Default)]
+pub(crate) struct Kept(Arc<Mutex<Vec<u8>>>);
+
+impl Kept {
+    /// All that was logged since it was last taken.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+
+    pub(crate) fn take(&self) -> String {
+        let taken = std::mem::take(&mut *self.0.lock().unwrap());
+        String::from_utf8_lossy(&taken).into_owned()
+    }
+}
+
+impl std::io::Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Kept {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
 }
 
 pub(crate) struct World {

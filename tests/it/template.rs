@@ -66,20 +66,34 @@ fn actions_of(service: &str) -> (BTreeSet<String>, BTreeSet<String>) {
     }
 }
 
-const SERVICES: [&str; 9] = [
+const SERVICES: [&str; 13] = [
+    "cloudwatch",
     "codepipeline",
     "ecr",
     "ecs",
     "elb",
     "events",
+    "iam",
     "logs",
     "s3",
     "scheduler",
+    "secrets",
+    "ssm",
     "sts",
 ];
 
 /// Services whose calls are raw: there the names in the errors are the calls.
-const RAW: [&str; 5] = ["ecr", "elb", "events", "logs", "scheduler"];
+const RAW: [&str; 9] = [
+    "cloudwatch",
+    "ecr",
+    "elb",
+    "events",
+    "iam",
+    "logs",
+    "scheduler",
+    "secrets",
+    "ssm",
+];
 
 fn granted() -> BTreeSet<String> {
     let template = file("template.yaml");

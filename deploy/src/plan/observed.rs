@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::dependencies::Depends;
 use crate::fit::Needs;
 use crate::images::ImageSource;
 use crate::patch::Patch;
@@ -59,6 +60,8 @@ pub struct ObservedService {
     pub newest: Option<Newest>,
     /// What a revision must have to be run by it.
     pub needs: Needs,
+    /// What it brings that the tasks of any revision need.
+    pub depends: Depends,
 }
 
 /// A task definition family.

@@ -1,4 +1,4 @@
-//! The draft, and what looking at its images came to → the plan, or every refusal.
+//! The draft, and what looking at its images and at what its tasks need came to → the plan, or every refusal.
 
 use serde_json::Value;
 
@@ -6,6 +6,7 @@ use super::draft::Draft;
 use super::observed::{Observed, ObservedFamily, ObservedService};
 use super::under_way::under_way;
 use super::{Asked, FamilyPlan, Plan, ServicePlan, TaskPlan};
+use crate::dependencies::Missing;
 use crate::deployment::{Deployment, Ours, Owner, Paused, Rollback, Service, Stage};
 use crate::diff;
 use crate::failures::Failures;
@@ -32,15 +33,17 @@ pub struct Verified {
 /// The plan.
 ///
 /// # Errors
-/// Every [`Refusal`]: of images, else of what earlier deliveries have left, else of the token.
+/// Every [`Refusal`]: of images and what is `missing`, else of what earlier deliveries have left, else of the token.
 pub fn settle(
     asked: Asked<'_>,
     observed: Observed,
     draft: Draft,
     verified: Vec<Verified>,
+    missing: Vec<Missing>,
 ) -> Result<Plan, Vec<Refusal>> {
     let spec = asked.spec;
-    unusable(&verified)?;
+    let missing: Vec<Refusal> = missing.into_iter().map(Refusal::from).collect();
+    unusable(&verified).map_err(|images| [images, missing.clone()].concat())?;
     let under_way: Vec<(usize, String, Refusal)> = observed
         .services
         .iter()
@@ -64,6 +67,21 @@ pub fn settle(
         settled(spec, family, base, registration, verified)
     });
     let families = refusal::all(families)?;
+    let mut run = families.iter().zip(&current);
+    let is_unchanged = spec.skip_if_unchanged
+        && all_serve
+        && run.all(|(family, current)| unchanged::is_run_already(family, current));
+    // An earlier delivery has checked, and a deployment that goes on is not cut short; nor is anything started
+    // where nothing changes.
+    let is_set = |service: &ServicePlan| {
+        let own = families
+            .get(service.family)
+            .and_then(|one| one.own.as_ref());
+        own == Some(&service.seen.task_definition)
+    };
+    if !missing.is_empty() && !is_unchanged && !services.iter().any(is_set) {
+        return Err(missing);
+    }
     let of_others = under_way.into_iter().filter(|(place, brings, refusal)| {
         let family = families.get(*place);
         !family.is_some_and(|family| is_own(family, brings, refusal, asked.chosen))
@@ -72,10 +90,6 @@ pub fn settle(
     if !of_others.is_empty() && !spec.dry_run {
         return Err(of_others);
     }
-    let mut run = families.iter().zip(&current);
-    let is_unchanged = spec.skip_if_unchanged
-        && all_serve
-        && run.all(|(family, current)| unchanged::is_run_already(family, current));
     check_token_fits(asked, observed.at, &families, &services)?;
     let pre_deploy = task(spec, &families, &services);
     Ok(Plan {

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::*;
+use crate::dependencies::Depends;
 use crate::fit::{self, Needs};
 use crate::images::ImageSource;
 use crate::patch::Patch;
@@ -55,6 +56,7 @@ fn service(number: usize, runs: &str) -> ObservedService {
         current_service_deployment: None,
         newest: None,
         needs: Needs::default(),
+        depends: Depends::default(),
     }
 }
 
@@ -94,7 +96,7 @@ fn planned(spec: &DeploySpec, observed: Observed) -> Result<Plan, Vec<Refusal>> 
     let draft = draft(asked(spec), &observed)?;
     let verified = draft.registrations.iter().map(|_| Verified::default());
     let verified = verified.collect();
-    settle(asked(spec), observed, draft, verified)
+    settle(asked(spec), observed, draft, verified, Vec::new())
 }
 
 #[test]
@@ -337,7 +339,7 @@ fn images_that_cannot_be_deployed_are_told_once_and_in_order() {
     }];
     let draft = draft(asked(&spec), &observed).unwrap();
     assert_eq!(
-        settle(asked(&spec), observed, draft, verified).unwrap_err(),
+        settle(asked(&spec), observed, draft, verified, Vec::new()).unwrap_err(),
         [Refusal::Image(image("a")), Refusal::Image(image("b"))]
     );
 }
@@ -374,7 +376,7 @@ fn a_plan_says_all_that_is_to_be_done_with_pinned_images() {
         digests: vec![(image.clone(), digest.clone())],
         ..Verified::default()
     }];
-    let plan = settle(asked(&spec), observed, draft, verified).unwrap();
+    let plan = settle(asked(&spec), observed, draft, verified, Vec::new()).unwrap();
     let pinned = image.replace(":v2", &format!("@{digest}"));
     let family = &plan.families[0];
     assert_eq!(family.registration.all_images(), [pinned.as_str()]);

@@ -71,6 +71,7 @@ fn goes_back(primary: &DeploymentSeen, failed: &DeploymentSeen) -> bool {
 mod tests {
     use super::super::observed::Newest;
     use super::*;
+    use crate::dependencies::Depends;
     use crate::fit::Needs;
     use crate::testing::{spec, target};
 
@@ -97,6 +98,7 @@ mod tests {
             resource_management: None,
             current_service_deployment: None,
             needs: Needs::default(),
+            depends: Depends::default(),
         }
     }
 

@@ -84,10 +84,7 @@ fn of_denial(error: &CallError, caller: Caller) -> String {
             denial.action
         )
     } else {
-        let switch = denial.switch().map_or_else(String::new, |parameter| {
-            format!(" Where that role is of template.yaml or examples/deploy-role.yaml, its stack's parameter {parameter} grants it: set that to true.")
-        });
-        format!("Add to that role: {}{switch}", denial.statement())
+        of_statement(&denial, &denial.statement())
     };
     let also = if denial.action != *operation {
         ""
@@ -164,6 +161,39 @@ pub fn call(error: &CallError, caller: Caller) -> String {
     } else {
         of_refusal(error, caller).unwrap_or_else(|| error.to_string())
     }
+}
+
+/// The text of calls of one kind that failed alike: what was denied with one statement that would allow all of
+/// them. Empty if there are none.
+pub fn calls(errors: &[CallError], caller: Caller) -> String {
+    let Some(first) = errors.first() else {
+        return String::new();
+    };
+    let denial =
+        |error: &CallError| Denial::of(error.operation, error.resource.as_deref(), &error.detail);
+    let one = denial(first);
+    if errors.len() == 1 || first.class != Class::Denied || one.is_withheld() {
+        return call(first, caller);
+    }
+    let resources = errors.iter().filter_map(|error| denial(error).resource);
+    let resources = text::once(resources);
+    let who = one.principal.as_deref();
+    let who = who.map_or_else(String::new, |principal| format!(" (it is {principal})"));
+    format!(
+        "{} may not do {}{who}. {} AWS says: {}.",
+        caller.role(),
+        one.action,
+        of_statement(&one, &one.statement_for(&resources)),
+        first.detail.trim_end_matches('.')
+    )
+}
+
+/// What to add, and which switch does it.
+fn of_statement(denial: &Denial, statement: &str) -> String {
+    let switch = denial.switch().map_or_else(String::new, |parameter| {
+        format!(" Where that role is of template.yaml or examples/deploy-role.yaml, its stack's parameter {parameter} grants it: set that to true.")
+    });
+    format!("Add to that role: {statement}{switch}")
 }
 
 /// A call that a deployment cannot go on without has failed.

@@ -6,7 +6,9 @@ mod dry_run;
 mod failed;
 mod progress;
 
-pub use calls::{Caller, call, failed_call, of_call, of_describing, of_key, of_missing_service};
+pub use calls::{
+    Caller, call, calls, failed_call, of_call, of_describing, of_key, of_missing_service,
+};
 pub use cut::{cut, cut_off, out_of_sight, unwatched};
 pub use failed::{cause, failed, overwritten, serving_now, with_given_up};
 pub use progress::{

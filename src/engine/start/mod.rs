@@ -203,8 +203,11 @@ impl Run<'_> {
         let asked = self.asked();
         let Seen { observed, settings } = self.observe_start().await?;
         let draft = plan::draft(asked, &observed)?;
-        let verified = self.verify(&draft).await;
-        let plan = plan::settle(asked, observed, draft, verified)?;
+        let (verified, missing) = tokio::join!(
+            Box::pin(self.verify(&observed, &draft)),
+            Box::pin(self.check_dependencies(&observed, &draft))
+        );
+        let plan = plan::settle(asked, observed, draft, verified, missing)?;
         self.note_left_out(&plan);
         self.note_long_pauses(&plan);
         Ok((plan, settings))

@@ -270,6 +270,7 @@ fn observed(target: &Target, described: ServiceDescribed) -> (ObservedService, R
         current_service_deployment: described.current_service_deployment,
         newest: None,
         needs: described.needs,
+        depends: described.depends,
     };
     (service, described.settings)
 }
