@@ -72,9 +72,9 @@ impl Deployment {
     /// When its time is up: never so late that a rollback would outlast the 24 hours that CodePipeline gives an
     /// action, which began when its first event came.
     pub fn deadline(&self, spec: &DeploySpec, now: Timestamp) -> Timestamp {
-        let task = spec.pre_deploy.as_ref();
-        let before = self.waited + task.map_or(Duration::ZERO, |task| task.timeout);
-        let left = LONGEST_TIMEOUT.saturating_sub(before);
+        let tasks = spec.pre_deploy.iter().chain(&spec.post_deploy);
+        let tasks: Duration = tasks.map(|task| task.timeout).sum();
+        let left = LONGEST_TIMEOUT.saturating_sub(self.waited + tasks);
         (self.limit_from(now) + spec.timeout).min(self.started + left)
     }
 }
@@ -86,12 +86,44 @@ pub enum Stage {
     PreDeploy(Box<Task>),
     /// The services are set to the new revision; ECS replaces tasks.
     RollingOut,
+    /// All services have been seen to serve; a task runs on the new revision.
+    PostDeploy(Box<PostDeploy>),
     /// It failed, and the services are rolled back. Followed to its end, then reported as the failure
     /// that it is.
     RollingBack(Rollback),
 }
 
-/// The task before the deployment.
+/// The stage of the task after the deployment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PostDeploy {
+    /// When all services were first seen to serve. The task's time limit counts from here.
+    pub since: Timestamp,
+    /// How far the task is.
+    pub run: PostRun,
+}
+
+/// How far the task after the deployment is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PostRun {
+    /// It was not started, as far as this job knows.
+    Due {
+        /// Why not, if that was tried since the last look.
+        refused: Option<NotRun>,
+    },
+    /// It was.
+    Started(Box<Task>),
+}
+
+/// Why no task was started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotRun {
+    /// Half a sentence.
+    pub why: String,
+    /// It may be started at another time.
+    pub may_pass: bool,
+}
+
+/// A task that runs once, before the deployment or after it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Task {
     /// Its id.
@@ -102,7 +134,7 @@ pub struct Task {
     pub live: TaskLive,
 }
 
-/// What this invocation knows of the task before the deployment. Never saved.
+/// What this invocation knows of a task. Never saved.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TaskLive {
     /// The last look.
@@ -138,7 +170,7 @@ pub struct Blocked {
     pub may_pass: bool,
 }
 
-/// One look at the task before the deployment.
+/// One look at a task.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TaskSeen {
     /// What ECS shows.
@@ -164,7 +196,7 @@ pub enum TaskSeen {
 }
 
 /// A deployment that failed and is rolled back.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Rollback {
     /// Who rolls back the service that failed.
     pub owner: Owner,
@@ -176,6 +208,9 @@ pub struct Rollback {
     pub cause: String,
     /// The evidence was gathered. Until then the cause is what the look alone shows.
     pub is_explained: bool,
+    /// How far the task after the deployment came, if that is what failed: then the service that `failed` is the one
+    /// that the task took its network from, and serves until it is rolled back.
+    pub post: Option<Box<PostDeploy>>,
 }
 
 /// Who rolls back.
@@ -411,24 +446,60 @@ impl Service {
     }
 }
 
+impl PostDeploy {
+    /// The task, once it was started.
+    pub fn task(&self) -> Option<&Task> {
+        match &self.run {
+            PostRun::Started(task) => Some(task),
+            PostRun::Due { .. } => None,
+        }
+    }
+
+    fn task_mut(&mut self) -> Option<&mut Task> {
+        match &mut self.run {
+            PostRun::Started(task) => Some(task),
+            PostRun::Due { .. } => None,
+        }
+    }
+
+    /// The service that the task takes its network from: a place among the services.
+    pub fn service(&self) -> usize {
+        self.task().map_or(0, |task| task.service)
+    }
+}
+
 impl Stage {
     /// The stage's name in logs and metrics.
     pub fn name(&self) -> &'static str {
         match self {
             Self::PreDeploy(_) => "PreDeploy",
             Self::RollingOut => "RollingOut",
+            Self::PostDeploy(_) => "PostDeploy",
             Self::RollingBack(_) => "RollingBack",
         }
     }
 }
 
 impl Deployment {
-    /// What this invocation knows of the task before the deployment, while it is in that stage.
-    pub(crate) fn task_live(&mut self) -> Option<&mut TaskLive> {
-        match &mut self.stage {
-            Stage::PreDeploy(task) => Some(&mut task.live),
-            Stage::RollingOut | Stage::RollingBack(_) => None,
+    /// The task that the stage is about, if it is about one.
+    pub fn task(&self) -> Option<&Task> {
+        match &self.stage {
+            Stage::PreDeploy(task) => Some(task),
+            Stage::PostDeploy(post) => post.task(),
+            Stage::RollingBack(rollback) => rollback.post.as_ref()?.task(),
+            Stage::RollingOut => None,
         }
+    }
+
+    /// What this invocation knows of that task.
+    pub(crate) fn task_live(&mut self) -> Option<&mut TaskLive> {
+        let task = match &mut self.stage {
+            Stage::PreDeploy(task) => Some(task.as_mut()),
+            Stage::PostDeploy(post) => post.task_mut(),
+            Stage::RollingBack(rollback) => rollback.post.as_mut()?.task_mut(),
+            Stage::RollingOut => None,
+        };
+        task.map(|task| &mut task.live)
     }
 
     /// `web on prod`, or all of them, as messages about the whole deployment start.
@@ -463,7 +534,7 @@ impl Deployment {
     pub fn external_id(&self) -> Option<String> {
         match &self.stage {
             Stage::PreDeploy(task) => Some(task.id.clone()),
-            Stage::RollingOut | Stage::RollingBack(_) => {
+            Stage::RollingOut | Stage::PostDeploy(_) | Stage::RollingBack(_) => {
                 let mut named = self.services.iter().filter_map(|one| one.ours.deployment());
                 named.next().map(str::to_owned)
             }

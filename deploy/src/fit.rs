@@ -252,6 +252,89 @@ fn volumes(needs: &Needs, revision: &Map<String, Value>) -> Vec<Misfit> {
         .collect()
 }
 
+/// A size of tasks that Fargate does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FargateSize {
+    /// In CPU units, 1024 of which are a vCPU.
+    cpu: u64,
+    /// In MiB.
+    memory: u64,
+    /// What a task with so much CPU may have: the least, the most, and the step between.
+    steps: [u64; 3],
+}
+
+impl std::fmt::Display for FargateSize {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [least, most, step] = self.steps;
+        let all: Vec<u64> = sizes(self.cpu, self.steps).collect();
+        let fitting = match all.as_slice() {
+            [others @ .., largest] if all.len() <= 4 => {
+                let others: Vec<String> = others.iter().map(u64::to_string).collect();
+                format!("{} or {largest}", others.join(", "))
+            }
+            _ => format!("{least} to {most} in steps of {step}"),
+        };
+        let (cpu, memory) = (self.cpu, self.memory);
+        write!(
+            f,
+            "on Fargate a task with cpu {cpu} has memory {fitting}, and not {memory}"
+        )
+    }
+}
+
+/// What is wrong with a size of a task on Fargate, by its table
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html>). A size with more CPU than
+/// that has is let pass, and so is what is no size: ECS knows better.
+pub fn fargate_size(cpu: &str, memory: &str) -> Option<FargateSize> {
+    const GB: u64 = 1024;
+    let (cpu, memory) = (units(cpu, "vcpu")?, units(memory, "gb")?);
+    let steps = match cpu {
+        256 => [512, 2 * GB, GB],
+        512 => [GB, 4 * GB, GB],
+        1024 => [2 * GB, 8 * GB, GB],
+        2048 => [4 * GB, 16 * GB, GB],
+        4096 => [8 * GB, 30 * GB, GB],
+        8192 => [16 * GB, 60 * GB, 4 * GB],
+        16384 => [32 * GB, 120 * GB, 8 * GB],
+        _ => return None,
+    };
+    let mut fitting = sizes(cpu, steps);
+    let is_fitting = fitting.any(|one| one == memory);
+    (!is_fitting).then_some(FargateSize { cpu, memory, steps })
+}
+
+fn sizes(cpu: u64, [least, most, step]: [u64; 3]) -> impl Iterator<Item = u64> {
+    // The smallest has one size more.
+    let first = (cpu == 256).then_some(least);
+    let least = if cpu == 256 { step } else { least };
+    let count = (most - least) / step;
+    first
+        .into_iter()
+        .chain((0..=count).map(move |number| least + number * step))
+}
+
+/// `512` or `0.5 vCPU`: 1024 of ECS's units are one of the larger.
+pub fn units(written: &str, larger: &str) -> Option<u64> {
+    let written = written.trim().to_ascii_lowercase();
+    let Some(number) = written.strip_suffix(larger) else {
+        return written.parse().ok();
+    };
+    let (whole, part) = number.trim().split_once('.').unwrap_or((number.trim(), ""));
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !is_digits(whole) || !is_digits(part) || part.len() > 4 {
+        return None;
+    }
+    let scale = 10u64.pow(u32::try_from(part.len()).ok()?);
+    let part: u64 = if part.is_empty() {
+        0
+    } else {
+        part.parse().ok()?
+    };
+    let whole: u64 = whole.parse().ok()?;
+    let units = whole.checked_mul(1024)? + part * 1024 / scale;
+    Some(units)
+}
+
 /// The names of the volumes that are configured when a task is started.
 pub fn volumes_at_launch(revision: &Map<String, Value>) -> Vec<String> {
     let volumes = revision.get("volumes").and_then(Value::as_array);
@@ -404,6 +487,40 @@ mod tests {
         let awsvpc = json!({"networkMode": "awsvpc"});
         assert!(
             of(&Needs::default(), &awsvpc)[0].contains("the service has no network configuration")
+        );
+    }
+
+    #[test]
+    fn a_size_that_fargate_does_not_have_is_told_with_those_that_it_has() {
+        let wrong = |cpu: &str, memory: &str| fargate_size(cpu, memory).map(|one| one.to_string());
+        for (cpu, memory) in [
+            ("256", "512"),
+            ("256", "1024"),
+            ("0.25 vCPU", "2 GB"),
+            ("1 vcpu", "8GB"),
+            ("4096", "30720"),
+            ("8192", "20480"),
+            ("16384", "122880"),
+            // Not in the table, or no size.
+            ("32768", "1"),
+            ("many", "512"),
+            ("256", "lots"),
+            ("256", "0.x GB"),
+        ] {
+            assert_eq!(wrong(cpu, memory), None, "{cpu} {memory}");
+        }
+        assert_eq!(
+            wrong(".25 vCPU", "512").as_deref(),
+            None,
+            "no number by ECS's grammar"
+        );
+        assert_eq!(
+            wrong("256", "4096").unwrap(),
+            "on Fargate a task with cpu 256 has memory 512, 1024 or 2048, and not 4096"
+        );
+        assert_eq!(
+            wrong("8192", "17 GB").unwrap(),
+            "on Fargate a task with cpu 8192 has memory 16384 to 61440 in steps of 4096, and not 17408"
         );
     }
 

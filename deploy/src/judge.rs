@@ -99,7 +99,7 @@ fn by_service_deployment(
         ("STOPPED", None) => match service.primary() {
             // Stopped, and the old revision is PRIMARY again: that is a rollback.
             Some(primary) if !ours.is_our_deployment(&primary.id) && is_certain => {
-                rollback_of(primary, reason(), progress())
+                rollback_of(ours, service, reason(), progress())
             }
             Some(primary) if !ours.is_our_deployment(&primary.id) => {
                 Verdict::InProgress(progress())
@@ -121,7 +121,7 @@ fn by_service_deployment(
                     // The service is set to the old revision again, by this job or somebody else:
                     // that is a rollback too, once the answer cannot be from before our update.
                     Some(primary) if !ours.is_our_deployment(&primary.id) && is_certain => {
-                        rollback_of(primary, reason(), progress())
+                        rollback_of(ours, service, reason(), progress())
                     }
                     _ => Verdict::InProgress(progress()),
                 },
@@ -146,7 +146,8 @@ fn completed(ours: &Service, service: &ServiceSeen, progress: impl Fn() -> Progr
             match replacement(ours, service, None, Some(true)) {
                 Some(replaced) => replaced,
                 None => rollback_of(
-                    primary,
+                    ours,
+                    service,
                     Some(Reason::SetBackSince(primary.id.clone())),
                     progress(),
                 ),
@@ -222,7 +223,7 @@ fn by_deployments(ours: &Service, service: &ServiceSeen, settled: bool) -> Verdi
             }
             return match replacement(ours, service, None, None) {
                 Some(replaced) => replaced,
-                None => rollback_of(primary, reason(), progress()),
+                None => rollback_of(ours, service, reason(), progress()),
             };
         };
         let was_complete = listed.rollout_state.as_deref() == Some("COMPLETED")
@@ -232,7 +233,7 @@ fn by_deployments(ours: &Service, service: &ServiceSeen, settled: bool) -> Verdi
         }
         return match replacement(ours, service, None, Some(false)) {
             Some(replaced) => replaced,
-            None => rollback_of(primary, reason(), progress()),
+            None => rollback_of(ours, service, reason(), progress()),
         };
     }
     if !is_revision(&ours.revision, Some(&primary.task_definition)) {
@@ -263,7 +264,7 @@ fn failed(ours: &Service, service: &ServiceSeen, reason: Option<Reason>) -> Verd
     match service.primary() {
         Some(primary) if !ours.is_our_deployment(&primary.id) => {
             let progress = progress_of(ours, service, None);
-            rollback_of(primary, reason, progress)
+            rollback_of(ours, service, reason, progress)
         }
         _ => Verdict::Failed {
             reason,
@@ -275,12 +276,25 @@ fn failed(ours: &Service, service: &ServiceSeen, reason: Option<Reason>) -> Verd
 }
 
 /// The PRIMARY deployment is an earlier one: how far is the rollback?
-fn rollback_of(primary: &DeploymentSeen, reason: Option<Reason>, progress: Progress) -> Verdict {
+fn rollback_of(
+    ours: &Service,
+    service: &ServiceSeen,
+    reason: Option<Reason>,
+    progress: Progress,
+) -> Verdict {
+    let Some(primary) = service.primary() else {
+        return Verdict::RollingBack { reason, progress };
+    };
     let is_full = primary.running >= primary.desired && primary.pending == 0;
+    // Setting back a service whose deployments have stages takes one with stages, in whose bake time it is COMPLETED
+    // and our tasks still run.
+    let has_stages = !service.is_told_by_rollout_state();
+    let is_watched =
+        has_stages && our_deployment(ours, service).is_some_and(|listed| listed.running > 0);
     match primary.rollout_state.as_deref() {
         Some("FAILED") => Verdict::RollbackFailed { reason },
         // A deployment that was complete once may still say so while its tasks come back.
-        Some("COMPLETED") | None if is_full => Verdict::RolledBack { reason },
+        Some("COMPLETED") | None if is_full && !is_watched => Verdict::RolledBack { reason },
         _ => Verdict::RollingBack { reason, progress },
     }
 }

@@ -5,13 +5,17 @@
 //! | `PreDeploy` | the task has succeeded | the services are set: `RollingOut`, or `RollingBack` if not all of them could be |
 //! | `PreDeploy` | the task has failed, is gone, late, cannot be seen, or is not ours | the end, a failure |
 //! | `PreDeploy` | what must be seen before a service is set cannot be seen | `PreDeploy`, for half an hour past its limit |
-//! | `RollingOut` | all services serve our revision | the end, a success |
+//! | `RollingOut` | all services serve our revision | the end, a success; `PostDeploy` if a task is to come after it |
 //! | `RollingOut` | one failed, or is rolled back, and there is something to roll back or to follow | `RollingBack` |
 //! | `RollingOut` | too many of its tasks have failed | as if ECS had said that it failed |
 //! | `RollingOut` | one failed, and nothing is to be rolled back | the end, a failure |
 //! | `RollingOut` | the time limit, and something is to be put right | `RollingBack` |
 //! | `RollingOut` | the time limit otherwise | the end, a failure |
+//! | `PostDeploy` | the task has succeeded, and in the same look all services serve | the end, a success |
+//! | `PostDeploy` | the task has failed, is gone, late, cannot be seen or cannot be started | `RollingBack`; the end, a failure, if nothing is to be rolled back |
+//! | `PostDeploy` | a service does not serve any more | as in `RollingOut`, once the task is stopped |
 //! | `RollingBack` | AWS accepted nothing that was asked for | `RollingOut`: judged again, because it may have completed |
+//! | `RollingBack` | the same after the task has failed | the same: nothing makes that good |
 //! | `RollingBack` | all services are at an end, or their time is up | the end, a failure |
 //! | a rollback was asked for | all services serve our revision | the end: too late to roll back |
 //! | a rollback was asked for | the service is back at what it ran before | the end: rolled back as asked |
@@ -31,16 +35,16 @@ use std::time::Duration;
 
 use super::approval::{self, RolledBack};
 use super::deployment::{
-    Attempt, Blocked, Deployment, Ours, Owner, Rollback, Service, Stage, Stop, Task, TaskLive,
-    TaskSeen,
+    Attempt, Blocked, Deployment, NotRun, Ours, Owner, PostDeploy, PostRun, Rollback, Service,
+    Stage, Stop, Task, TaskLive, TaskSeen,
 };
 use super::evidence::Evidence;
-use super::judge::{CONSISTENCY_GRACE, progress_in, serves_all, verdict};
+use super::judge::{progress_in, serves_all, verdict};
 use super::rollback::{self, Answer, Left, ROLLBACK_ALLOWANCE, Way};
 use super::rollout::{self, Decision};
 use super::seen::Look;
-use super::spec::{DeploySpec, PreDeployTask, WaitFor};
-use super::task::TaskEnd;
+use super::spec::{DeploySpec, StandaloneTask, WaitFor, When};
+use super::task::{self, Due, StopReason, TaskEnd};
 use super::time::Timestamp;
 use super::trouble;
 use super::verdict::{TaskVerdict, Verdict};
@@ -60,6 +64,17 @@ pub enum Event {
     Diagnosed(usize, Evidence),
     /// The task before the deployment was looked at.
     TaskLooked(TaskSeen),
+    /// All services were looked at, in their order, and the task after the deployment, if it was started.
+    LookedAfter(Vec<Observed>, Option<TaskSeen>),
+    /// The task after the deployment was started.
+    TaskStarted {
+        /// Its id.
+        id: String,
+        /// The service that it took its network from: a place among the services.
+        service: usize,
+    },
+    /// It was not.
+    TaskNotRun(NotRun),
     /// ECS was asked to stop it.
     TaskStopped(Stop),
     /// The evidence of why it failed was gathered.
@@ -84,7 +99,7 @@ pub struct Observed {
 /// What is due.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Next {
-    /// To look: at the services, or at the task before the deployment.
+    /// To look: at the services, or at the task before the deployment, or at both.
     Look,
     /// To wait a while, and to look again.
     Pause {
@@ -97,23 +112,16 @@ pub enum Next {
     Explain(usize),
     /// To look for stopped tasks of the service at this place, whose rollout goes on.
     Diagnose(usize),
-    /// To ask ECS to stop the task before the deployment.
+    /// To start the task after the deployment.
+    RunTask,
+    /// To ask ECS to stop the task that the stage is about.
     StopTask(StopReason),
-    /// To gather the evidence of why the task before the deployment failed.
+    /// To gather the evidence of why that task failed.
     ExplainTask,
     /// To set the services: the task before the deployment has succeeded.
     SetServices,
     /// To answer.
     End(End),
-}
-
-/// Why a task is stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StopReason {
-    /// The container that decides has exited; the others have nothing to do any more.
-    Finished,
-    /// Its time is up.
-    Late,
 }
 
 /// How a deployment ends.
@@ -136,7 +144,7 @@ pub enum End {
     ReplacedSince(usize),
     /// The service at this place serves our revision, and was to be rolled back.
     TooLateToRollBack(usize),
-    /// The task before the deployment did not succeed.
+    /// The task before the deployment did not succeed, or the one after it cannot be judged.
     TaskFailed(TaskEnd),
 }
 
@@ -144,7 +152,7 @@ pub enum End {
 pub fn next(deployment: &Deployment, spec: &DeploySpec, now: Timestamp) -> Next {
     match &deployment.stage {
         Stage::PreDeploy(task) => next_of_task(deployment, task, spec, now),
-        Stage::RollingOut | Stage::RollingBack(_)
+        Stage::RollingOut | Stage::PostDeploy(_) | Stage::RollingBack(_)
             if deployment
                 .services
                 .iter()
@@ -152,10 +160,13 @@ pub fn next(deployment: &Deployment, spec: &DeploySpec, now: Timestamp) -> Next 
         {
             Next::Look
         }
-        Stage::RollingOut | Stage::RollingBack(_) if is_uncertain(deployment) => {
+        Stage::RollingOut | Stage::PostDeploy(_) | Stage::RollingBack(_)
+            if is_uncertain(deployment) =>
+        {
             Next::Pause { may_end: false }
         }
         Stage::RollingOut => next_of_rollout(deployment, spec, now),
+        Stage::PostDeploy(post) => next_of_post(deployment, post, spec, now),
         Stage::RollingBack(rollback) => next_of_rollback(deployment, rollback, spec, now),
     }
 }
@@ -169,27 +180,30 @@ pub fn record(
     now: Timestamp,
 ) -> Deployment {
     match event {
-        Event::Looked(all) => {
-            let started = deployment.started;
-            for (service, observed) in deployment.services.iter_mut().zip(all) {
-                look(service, observed, started, now);
-                give_up_rollout(service, spec, started);
-                serve_early(service, spec, now);
-                service.live.is_paused = approval::pauses(service, spec);
+        Event::Looked(all) => services_looked(&mut deployment, all, spec, now),
+        Event::LookedAfter(all, seen) => {
+            match (deployment.task_live(), seen) {
+                (Some(live), Some(seen)) => record_task(live, Event::TaskLooked(seen)),
+                // It may be tried again.
+                (Some(_) | None, _) => post_refused(&mut deployment, None),
             }
-            let services = &deployment.services;
-            let is_held = services.iter().any(|service| is_held(service, now));
-            let is_unseen =
-                |service: &Service| matches!(service.live.verdict, Some(Verdict::NoNews { .. }));
-            // What cannot be seen may be held still.
-            if is_held || !services.iter().any(is_unseen) {
-                deployment.paused = deployment.paused.looked(is_held, now);
+            services_looked(&mut deployment, all, spec, now);
+        }
+        Event::TaskStarted { id, service } => {
+            if let Stage::PostDeploy(post) = &mut deployment.stage {
+                post.run = PostRun::Started(Box::new(Task {
+                    id,
+                    service,
+                    live: TaskLive {
+                        is_ours: true,
+                        ..TaskLive::default()
+                    },
+                }));
             }
-            if !is_uncertain(&deployment) {
-                judge_anew(&mut deployment, spec, now);
-                fail(&mut deployment, spec, now);
-                give_up(&mut deployment, spec, now);
-            }
+        }
+        Event::TaskNotRun(not_run) => {
+            post_refused(&mut deployment, Some(not_run));
+            fail_after(&mut deployment, spec, now);
         }
         Event::RollbacksAsked(answers) => {
             for (place, answer) in answers {
@@ -213,12 +227,233 @@ pub fn record(
         | Event::TaskStopped(_)
         | Event::TaskExplained(_)
         | Event::Blocked(_) => {
+            if let Event::TaskExplained(evidence) = &event {
+                explain_rollback(&mut deployment, evidence, spec);
+            }
             if let Some(live) = deployment.task_live() {
                 record_task(live, event);
             }
+            fail_after(&mut deployment, spec, now);
         }
     }
     deployment
+}
+
+fn services_looked(
+    deployment: &mut Deployment,
+    all: Vec<Observed>,
+    spec: &DeploySpec,
+    now: Timestamp,
+) {
+    let started = deployment.started;
+    for (service, observed) in deployment.services.iter_mut().zip(all) {
+        look(service, observed, started, now);
+        give_up_rollout(service, spec, started);
+        serve_early(service, spec, now);
+        service.live.is_paused = approval::pauses(service, spec);
+    }
+    let services = &deployment.services;
+    let is_held = services.iter().any(|service| is_held(service, now));
+    let is_unseen =
+        |service: &Service| matches!(service.live.verdict, Some(Verdict::NoNews { .. }));
+    // What cannot be seen may be held still.
+    if is_held || !services.iter().any(is_unseen) {
+        deployment.paused = deployment.paused.looked(is_held, now);
+    }
+    if !is_uncertain(deployment) {
+        judge_anew(deployment, spec, now);
+        serve(deployment, spec, now);
+        fail(deployment, spec, now);
+        fail_after(deployment, spec, now);
+        give_up(deployment, spec, now);
+    }
+}
+
+/// All services serve, and a task comes after that.
+fn serve(deployment: &mut Deployment, spec: &DeploySpec, now: Timestamp) {
+    if deployment.stage != Stage::RollingOut || !has_task_after(deployment, spec) {
+        return;
+    }
+    let deadline = deployment.deadline(spec, now);
+    if rollout::decide(&deployment.services, spec, deadline, now) == Decision::Succeed {
+        deployment.stage = Stage::PostDeploy(Box::new(PostDeploy {
+            since: now,
+            run: PostRun::Due { refused: None },
+        }));
+    }
+}
+
+/// What waits at a PAUSE hook does not serve yet.
+fn has_task_after(deployment: &Deployment, spec: &DeploySpec) -> bool {
+    spec.post_deploy.is_some() && !spec.is_to_roll_back() && !approval::is_paused(deployment)
+}
+
+/// Notes why the task after the deployment could not be started.
+fn post_refused(deployment: &mut Deployment, refused: Option<NotRun>) {
+    if let Stage::PostDeploy(post) = &mut deployment.stage
+        && let PostRun::Due { .. } = post.run
+    {
+        post.run = PostRun::Due { refused };
+    }
+}
+
+/// Why the task failed, once that is known, is why its deployment is rolled back.
+fn explain_rollback(deployment: &mut Deployment, evidence: &Evidence, spec: &DeploySpec) {
+    if let Stage::RollingBack(rollback) = &mut deployment.stage
+        && rollback.post.is_some()
+        && !rollback.is_explained
+    {
+        // What could not be looked at explains nothing.
+        if !evidence.stopped.is_empty() {
+            rollback.cause = task::sentence(When::After, spec, &TaskEnd::Failed, evidence);
+        }
+        rollback.is_explained = true;
+    }
+}
+
+/// What is due for the task after the deployment.
+enum PostDue {
+    /// To start it.
+    Start,
+    /// What is due for one that was started, or could not be.
+    Task(Due),
+}
+
+fn post_due(post: &PostDeploy, asked: &StandaloneTask, now: Timestamp) -> PostDue {
+    let is_late = now >= post.since + asked.timeout;
+    match &post.run {
+        PostRun::Started(task) => PostDue::Task(task::due(&task.live, asked, post.since, now)),
+        PostRun::Due { refused: None } => PostDue::Start,
+        PostRun::Due {
+            refused: Some(refused),
+        } if refused.may_pass && !is_late => PostDue::Task(Due::Wait),
+        PostRun::Due {
+            refused: Some(refused),
+        } => PostDue::Task(Due::Ended(TaskEnd::NotStarted(refused.why.clone()))),
+    }
+}
+
+/// What its services call for while the task runs after them. Their own time was not up when they served; what cannot
+/// be seen of them is waited for until long after the task's.
+fn decided_after(
+    deployment: &Deployment,
+    post: &PostDeploy,
+    asked: &StandaloneTask,
+    spec: &DeploySpec,
+    now: Timestamp,
+) -> Decision {
+    let deadline = post.since + asked.timeout + ROLLBACK_ALLOWANCE;
+    rollout::decide(&deployment.services, spec, deadline, now)
+}
+
+/// Starts the rollback of a deployment whose task after it has failed, or one of whose services does not serve any more.
+fn fail_after(deployment: &mut Deployment, spec: &DeploySpec, now: Timestamp) {
+    let (Stage::PostDeploy(post), Some(asked)) = (&deployment.stage, &spec.post_deploy) else {
+        return;
+    };
+    let post = post.clone();
+    match decided_after(deployment, &post, asked, spec, now) {
+        // Its task is stopped first.
+        Decision::RollBack { .. } if post.task().is_some_and(|task| task::may_run(&task.live)) => {}
+        Decision::RollBack { failed, owner } => {
+            start_rollback(deployment, failed, owner, spec, now);
+        }
+        Decision::Fail { .. } | Decision::Late { .. } => {}
+        Decision::Succeed | Decision::KeepWatching => {
+            let PostDue::Task(Due::Ended(end)) = post_due(&post, asked, now) else {
+                return;
+            };
+            if spec.rollback && is_failure(&end) {
+                deployment.stage = Stage::RollingBack(Rollback {
+                    owner: Owner::Job,
+                    since: now,
+                    failed: post.service(),
+                    cause: task::sentence(When::After, spec, &end, &evidence_of(&post, asked)),
+                    is_explained: end != TaskEnd::Failed,
+                    post: Some(post),
+                });
+            }
+        }
+    }
+}
+
+/// Whether the deployment has failed with its task: not where the task cannot be judged.
+fn is_failure(end: &TaskEnd) -> bool {
+    match end {
+        TaskEnd::NotAsked | TaskEnd::NotOurs(_) => false,
+        TaskEnd::Failed
+        | TaskEnd::Late { .. }
+        | TaskEnd::Gone
+        | TaskEnd::Unseen { .. }
+        | TaskEnd::Blocked(_)
+        | TaskEnd::NotStarted(_) => true,
+    }
+}
+
+/// What the look at the task has shown, or what was gathered.
+fn evidence_of(post: &PostDeploy, asked: &StandaloneTask) -> Evidence {
+    let live = post.task().map(|task| &task.live);
+    match live {
+        Some(TaskLive {
+            evidence: Some(evidence),
+            ..
+        }) => evidence.clone(),
+        Some(TaskLive {
+            seen: Some(TaskSeen::Shown { end, .. }),
+            ..
+        }) => Evidence {
+            stopped: vec![task::end_of(end, &asked.container)],
+            ..Evidence::default()
+        },
+        Some(_) | None => Evidence::default(),
+    }
+}
+
+fn next_of_post(
+    deployment: &Deployment,
+    post: &PostDeploy,
+    spec: &DeploySpec,
+    now: Timestamp,
+) -> Next {
+    let Some(asked) = &spec.post_deploy else {
+        return Next::End(End::TaskFailed(TaskEnd::NotAsked));
+    };
+    let runs_in_vain = post.task().is_some_and(|task| task::may_run(&task.live));
+    let is_late = |decision| matches!(decision, Decision::Late { .. });
+    let decision = decided_after(deployment, post, asked, spec, now);
+    match decision {
+        Decision::Fail { .. } | Decision::Late { .. } | Decision::RollBack { .. }
+            if runs_in_vain =>
+        {
+            return Next::StopTask(StopReason::InVain);
+        }
+        Decision::Fail { service } | Decision::Late { service } => {
+            return failed(deployment, service, spec, is_late(decision), now);
+        }
+        // `record` starts it with the look that calls for it.
+        Decision::RollBack { .. } => return Next::Pause { may_end: true },
+        Decision::Succeed | Decision::KeepWatching => {}
+    }
+    let all_serve = decision == Decision::Succeed;
+    match post_due(post, asked, now) {
+        PostDue::Start if all_serve => Next::RunTask,
+        PostDue::Task(Due::Succeeded) if all_serve => Next::End(End::Succeeded),
+        PostDue::Start | PostDue::Task(Due::Succeeded | Due::Wait) => Next::Pause { may_end: true },
+        PostDue::Task(Due::Look) => Next::Look,
+        PostDue::Task(Due::Stop(reason)) => Next::StopTask(reason),
+        PostDue::Task(Due::Ended(end)) if !is_failure(&end) => Next::End(End::TaskFailed(end)),
+        PostDue::Task(Due::Ended(end)) => {
+            let evidence = post.task().and_then(|task| task.live.evidence.as_ref());
+            if end.is_explained() && evidence.is_none() {
+                Next::ExplainTask
+            } else {
+                Next::End(End::Failed {
+                    service: post.service(),
+                    is_late: false,
+                })
+            }
+        }
+    }
 }
 
 fn record_task(live: &mut TaskLive, event: Event) {
@@ -235,6 +470,9 @@ fn record_task(live: &mut TaskLive, event: Event) {
         Event::TaskExplained(evidence) => live.evidence = Some(evidence),
         Event::Blocked(blocked) => live.blocked = Some(blocked),
         Event::Looked(_)
+        | Event::LookedAfter(..)
+        | Event::TaskStarted { .. }
+        | Event::TaskNotRun(_)
         | Event::RollbacksAsked(_)
         | Event::Explained(..)
         | Event::Diagnosed(..)
@@ -268,6 +506,8 @@ fn next_of_rollout(deployment: &Deployment, spec: &DeploySpec, now: Timestamp) -
         now,
     ) {
         Decision::Succeed if spec.is_to_roll_back() => Next::End(End::TooLateToRollBack(0)),
+        // The look that shows it leads on to the task.
+        Decision::Succeed if has_task_after(deployment, spec) => Next::Look,
         Decision::Succeed => Next::End(End::Succeeded),
         Decision::Fail { service } => failed(deployment, service, spec, false, now),
         Decision::Late { service } => failed(deployment, service, spec, true, now),
@@ -347,11 +587,15 @@ fn next_of_rollback(
         return Next::Pause { may_end };
     }
     // Evidence is gathered after all rollbacks were asked for.
+    if rollback.post.is_some() && !rollback.is_explained {
+        return Next::ExplainTask;
+    }
     let failed_one = &deployment.services[rollback.failed];
     let verdict = failed_one.live.verdict.as_ref();
     let is_early =
         now < deployment.limit_from(now) + spec.timeout && verdict.is_some_and(Verdict::is_open);
-    if !rollback.is_explained && !is_early && is_to_be_explained(failed_one) {
+    let is_service = rollback.post.is_none();
+    if is_service && !rollback.is_explained && !is_early && is_to_be_explained(failed_one) {
         return Next::Explain(rollback.failed);
     }
     if left.contains(&Left::Wait) {
@@ -381,8 +625,19 @@ fn failed(
     }
     let is_replaced = matches!(service.live.verdict, Some(Verdict::Replaced { .. }));
     let has_cause = match &deployment.stage {
+        // Of a task that failed its own end is the evidence.
+        Stage::RollingBack(rollback) if rollback.post.is_some() => {
+            let task = deployment.task();
+            return match task {
+                Some(task) if task.live.evidence.is_none() => Next::ExplainTask,
+                Some(_) | None => Next::End(End::Failed {
+                    service: place,
+                    is_late,
+                }),
+            };
+        }
         Stage::RollingBack(rollback) => !rollback.cause.is_empty(),
-        Stage::PreDeploy(_) | Stage::RollingOut => false,
+        Stage::PreDeploy(_) | Stage::RollingOut | Stage::PostDeploy(_) => false,
     };
     let is_wanted = is_to_be_explained(service)
         || (is_replaced && has_cause && service.live.evidence.is_none());
@@ -489,7 +744,9 @@ fn judge_anew(deployment: &mut Deployment, spec: &DeploySpec, now: Timestamp) {
     let has_started =
         |service: &Service| service.live.may_be_asked || service.live.rollback.was_asked();
     let is_given_up = services[rollback.failed].given_up().is_some();
-    if rollback.owner == Owner::Ecs || is_given_up || services.iter().any(has_started) {
+    // Nothing makes good that the task has failed.
+    let of_task = rollback.post.is_some();
+    if of_task || rollback.owner == Owner::Ecs || is_given_up || services.iter().any(has_started) {
         return;
     }
     match rollout::decide(services, spec, deployment.deadline(spec, now), now) {
@@ -513,22 +770,34 @@ fn fail(deployment: &mut Deployment, spec: &DeploySpec, now: Timestamp) {
         now,
     );
     if let Decision::RollBack { failed, owner } = decision {
-        let service = &deployment.services[failed];
-        let verdict = service.live.verdict.as_ref();
-        let cause = if !spec.is_to_roll_back() && verdict.is_some_and(Verdict::has_a_cause) {
-            words::cause(service, spec, deployment.deadline(spec, now), now)
-        } else {
-            String::new()
-        };
-        deployment.stage = Stage::RollingBack(Rollback {
-            owner,
-            since: now,
-            failed,
-            cause,
-            // What was asked for needs no explanation.
-            is_explained: spec.is_to_roll_back(),
-        });
+        start_rollback(deployment, failed, owner, spec, now);
     }
+}
+
+/// The service at the place `failed` is why all are rolled back.
+fn start_rollback(
+    deployment: &mut Deployment,
+    failed: usize,
+    owner: Owner,
+    spec: &DeploySpec,
+    now: Timestamp,
+) {
+    let service = &deployment.services[failed];
+    let verdict = service.live.verdict.as_ref();
+    let cause = if !spec.is_to_roll_back() && verdict.is_some_and(Verdict::has_a_cause) {
+        words::cause(service, spec, deployment.deadline(spec, now), now)
+    } else {
+        String::new()
+    };
+    deployment.stage = Stage::RollingBack(Rollback {
+        owner,
+        since: now,
+        failed,
+        cause,
+        // What was asked for needs no explanation.
+        is_explained: spec.is_to_roll_back(),
+        post: None,
+    });
 }
 
 /// What is due to be rolled back and cannot be is given up, or waits for another look.
@@ -612,80 +881,24 @@ fn next_of_task(deployment: &Deployment, task: &Task, spec: &DeploySpec, now: Ti
         return Next::End(End::TaskFailed(TaskEnd::NotAsked));
     };
     let live = &task.live;
-    let Some(seen) = &live.seen else {
+    if live.seen.is_none() {
         return Next::Look;
-    };
-    let deadline = deployment.started + asked.timeout;
+    }
     if let Some(blocked) = &live.blocked {
+        let deadline = deployment.started + asked.timeout;
         return if blocked.may_pass && now < deadline + ROLLBACK_ALLOWANCE {
             Next::Pause { may_end: true }
         } else {
             Next::End(End::TaskFailed(TaskEnd::Blocked(blocked.failure.clone())))
         };
     }
-    match seen {
-        TaskSeen::Shown {
-            not_ours: Some(why),
-            ..
-        } => Next::End(End::TaskFailed(TaskEnd::NotOurs(why.clone()))),
-        TaskSeen::Shown {
-            verdict, is_over, ..
-        } => match verdict {
-            TaskVerdict::Succeeded | TaskVerdict::Failed
-                if !is_over && live.stop == Stop::NotAsked =>
-            {
-                Next::StopTask(StopReason::Finished)
-            }
-            TaskVerdict::Succeeded => Next::SetServices,
-            TaskVerdict::Failed if live.evidence.is_none() => Next::ExplainTask,
-            TaskVerdict::Failed => Next::End(End::TaskFailed(TaskEnd::Failed)),
-            TaskVerdict::Running => running(live, now >= deadline, None),
-        },
-        // It may not be shown yet.
-        TaskSeen::Missing if now.since(deployment.started) < CONSISTENCY_GRACE => {
-            running(live, now >= deadline, Some(words::TASK_NOT_SHOWN))
-        }
-        TaskSeen::Missing => Next::End(End::TaskFailed(TaskEnd::Gone)),
-        // DescribeTasks is denied, so no look will show how it exits. It is not stopped: it may be
-        // half-way through what it does.
-        TaskSeen::Unseen {
-            why,
-            may_pass: false,
-        } => Next::End(End::TaskFailed(TaskEnd::Unseen {
-            why: why.clone(),
-            asked_to_stop: false,
-        })),
-        TaskSeen::Unseen {
-            why,
-            may_pass: true,
-        } => running(live, now >= deadline, Some(why)),
-    }
-}
-
-/// What is due for a task that runs, or may run: `unseen` says why that is not known.
-fn running(live: &TaskLive, is_late: bool, unseen: Option<&str>) -> Next {
-    if !is_late {
-        return Next::Pause { may_end: true };
-    }
-    let asked_to_stop = live.stop != Stop::NotAsked;
-    match unseen {
-        // Only the token says that it is this job's task, and a token is input.
-        _ if !live.is_ours => Next::End(End::TaskFailed(TaskEnd::Unseen {
-            why: unseen.unwrap_or(words::TASK_NOT_SHOWN).to_owned(),
-            asked_to_stop: false,
-        })),
-        _ if !asked_to_stop => Next::StopTask(StopReason::Late),
-        Some(why) => Next::End(End::TaskFailed(TaskEnd::Unseen {
-            why: why.to_owned(),
-            asked_to_stop,
-        })),
-        None if live.evidence.is_none() => Next::ExplainTask,
-        None => Next::End(End::TaskFailed(TaskEnd::Late {
-            not_stopped: match &live.stop {
-                Stop::Refused(why) => Some(why.clone()),
-                Stop::NotAsked | Stop::Asked => None,
-            },
-        })),
+    match task::due(live, asked, deployment.started, now) {
+        Due::Look => Next::Look,
+        Due::Wait => Next::Pause { may_end: true },
+        Due::Stop(reason) => Next::StopTask(reason),
+        Due::Succeeded => Next::SetServices,
+        Due::Ended(end) if end.is_explained() && live.evidence.is_none() => Next::ExplainTask,
+        Due::Ended(end) => Next::End(End::TaskFailed(end)),
     }
 }
 
@@ -754,7 +967,13 @@ pub fn cut_off<'a>(
 /// When even the rollback should be over.
 fn last_look(deployment: &Deployment, spec: &DeploySpec, now: Timestamp) -> Timestamp {
     let limit = match (&deployment.stage, &spec.pre_deploy) {
-        (Stage::PreDeploy(_), Some(PreDeployTask { timeout, .. })) => deployment.started + *timeout,
+        (Stage::PreDeploy(_), Some(StandaloneTask { timeout, .. })) => {
+            deployment.started + *timeout
+        }
+        (Stage::PostDeploy(post), _) => {
+            let asked = spec.post_deploy.as_ref();
+            post.since + asked.map_or(Duration::ZERO, |asked| asked.timeout)
+        }
         (Stage::PreDeploy(_), None) | (Stage::RollingOut, _) => deployment.deadline(spec, now),
         (Stage::RollingBack(rollback), _) => rollback.since,
     };

@@ -100,6 +100,7 @@ pub fn jittered(pause: Duration, job: &str, time: u32) -> Duration {
 fn fingerprint(deployment: &Deployment) -> String {
     let stage = match &deployment.stage {
         Stage::PreDeploy(task) => format!("{:?}", task.live.seen),
+        Stage::PostDeploy(post) => format!("{:?}", post.task().map(|task| &task.live.seen)),
         Stage::RollingOut | Stage::RollingBack(_) => deployment.stage.name().to_owned(),
     };
     let services = deployment.services.iter().map(of_service);

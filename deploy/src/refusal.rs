@@ -294,16 +294,26 @@ pub enum Refusal {
     /// The patch does not fit its base.
     #[error("{0}")]
     Patch(Box<PatchProblem>),
-    /// The task before the deployment is to run in a container that there is not.
+    /// A task is to run in a container that there is not.
     #[error(
-        "PreDeployTask names the container '{container}', which the new revision does not have; its containers are {}.",
+        "{parameter} names the container '{container}', which the new revision does not have; its containers are {}.",
         text::listed(.known)
     )]
     NoContainerForTask {
+        /// `PreDeployTask` or `PostDeployTask`.
+        parameter: &'static str,
         /// Its name, as written.
         container: String,
         /// Those that there are, as `app and sidecar of web`.
         known: Vec<String>,
+    },
+    /// A task would have a size that Fargate does not have.
+    #[error("{parameter}: {wrong}.")]
+    TaskSize {
+        /// `PreDeployTask` or `PostDeployTask`.
+        parameter: &'static str,
+        /// What is wrong.
+        wrong: fit::FargateSize,
     },
     /// ECS would refuse to set the service to the revision.
     #[error("{target}: {misfit}")]
@@ -525,6 +535,7 @@ impl Refusal {
             | Self::Patch(_)
             | Self::SamePolicy { .. }
             | Self::NoContainerForTask { .. }
+            | Self::TaskSize { .. }
             | Self::Unfit { .. }
             | Self::StuckSchedule(_)
             | Self::Image(_)
@@ -574,6 +585,7 @@ impl Refusal {
             | Self::SamePolicy { .. }
             | Self::NoBase
             | Self::NoContainerForTask { .. }
+            | Self::TaskSize { .. }
             | Self::FailedBefore { .. }
             | Self::TokenTooLarge(_) => Heading::Each,
             Self::Misfit(_) | Self::Patch(_) | Self::Image(_) | Self::Missing(_) => {
@@ -1034,11 +1046,20 @@ mod tests {
             ),
             (
                 Refusal::NoContainerForTask {
+                    parameter: "PreDeployTask",
                     container: "migrations".to_owned(),
                     known: vec!["app and sidecar of web".to_owned()],
                 },
                 Configuration,
                 "s0 and s1 on prod: PreDeployTask names the container 'migrations', which the new revision does not have; its containers are app and sidecar of web.",
+            ),
+            (
+                Refusal::TaskSize {
+                    parameter: "PostDeployTask",
+                    wrong: fit::fargate_size("512", "512").unwrap(),
+                },
+                Configuration,
+                "s0 and s1 on prod: PostDeployTask: on Fargate a task with cpu 512 has memory 1024, 2048, 3072 or 4096, and not 512.",
             ),
             (
                 Refusal::Missing(Missing::Role {
@@ -1197,10 +1218,11 @@ mod tests {
             Refusal::NoRevision { .. } => 37,
             Refusal::NotActiveRevision { .. } => 38,
             Refusal::Missing(_) => 44,
+            Refusal::TaskSize { .. } => 45,
         }
     }
 
-    const NUMBERS: usize = 45;
+    const NUMBERS: usize = 46;
 
     #[test]
     fn each_refusal_has_its_kind_and_its_sentence() {

@@ -258,6 +258,7 @@ mod tests {
             failed: 0,
             cause: String::new(),
             is_explained: false,
+            post: None,
         }
     }
 

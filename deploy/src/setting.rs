@@ -385,6 +385,7 @@ fn rolling_back(
         failed,
         is_explained: !cause.is_empty(),
         cause,
+        post: None,
     };
     deployment(job, Stage::RollingBack(rollback), services, started)
 }

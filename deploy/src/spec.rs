@@ -194,15 +194,73 @@ impl fmt::Display for FailureThreshold {
     }
 }
 
-/// A task that runs once on the new revision before any service is changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PreDeployTask {
+/// When a task runs once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// Before any service is changed.
+    Before,
+    /// After all services serve.
+    After,
+}
+
+impl When {
+    /// The parameter that asks for the task.
+    pub fn parameter(self) -> &'static str {
+        match self {
+            Self::Before => "PreDeployTask",
+            Self::After => "PostDeployTask",
+        }
+    }
+}
+
+impl fmt::Display for When {
+    /// As messages call the task.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Before => "the task before the deployment",
+            Self::After => "the task after the deployment",
+        })
+    }
+}
+
+/// A task that runs once on the new revision: before any service is changed, or after all of them serve.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StandaloneTask {
     /// The container whose exit code decides.
     pub container: String,
     /// What it runs instead of its own command.
     pub command: Vec<String>,
     /// How long it may take.
     pub timeout: Duration,
+    /// Variables of that container, beside those that it has or instead of them.
+    pub environment: Vec<(String, String)>,
+    /// The CPU of the task, in ECS's units of a 1024th of a vCPU, if it is not the revision's.
+    pub cpu: Option<String>,
+    /// Its memory, in MiB, if it is not the revision's.
+    pub memory: Option<String>,
+}
+
+impl fmt::Debug for StandaloneTask {
+    /// Without the values of variables.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            container,
+            command,
+            timeout,
+            environment,
+            cpu,
+            memory,
+        } = self;
+        let names: Vec<&String> = environment.iter().map(|(name, _)| name).collect();
+        f.debug_struct("StandaloneTask")
+            .field("container", container)
+            .field("command", command)
+            .field("timeout", timeout)
+            .field("environment", &names)
+            .field("cpu", cpu)
+            .field("memory", memory)
+            .finish()
+    }
 }
 
 /// A role of the account to deploy into.
@@ -269,7 +327,9 @@ pub struct DeploySpec {
     /// The role to deploy with, if not the function's own.
     pub role: Option<AssumedRole>,
     /// Run once before any service is changed.
-    pub pre_deploy: Option<PreDeployTask>,
+    pub pre_deploy: Option<StandaloneTask>,
+    /// Run once after all services serve; if it does not succeed, they are rolled back.
+    pub post_deploy: Option<StandaloneTask>,
     /// Deregister older revisions after success, and keep so many.
     pub keep_revisions: Option<usize>,
     /// Point schedules that run the family at the new revision after success.
@@ -305,9 +365,25 @@ impl DeploySpec {
             region: None,
             role: None,
             pre_deploy: None,
+            post_deploy: None,
             keep_revisions: None,
             scheduled_tasks: false,
             log_lines: 20,
+        }
+    }
+
+    /// The tasks that run once, each with when it does.
+    pub fn tasks(&self) -> impl Iterator<Item = (When, &StandaloneTask)> {
+        let before = self.pre_deploy.iter().map(|task| (When::Before, task));
+        let after = self.post_deploy.iter().map(|task| (When::After, task));
+        before.chain(after)
+    }
+
+    /// The task that runs then.
+    pub fn task(&self, when: When) -> Option<&StandaloneTask> {
+        match when {
+            When::Before => self.pre_deploy.as_ref(),
+            When::After => self.post_deploy.as_ref(),
         }
     }
 

@@ -1,12 +1,18 @@
-//! The task before the deployment: what it came to, and the sentence when it failed.
+//! A task that runs once, before the deployment or after it: what is due for it, what it came to, and the sentence
+//! when it failed.
 
+use super::deployment::{Stop, TaskLive, TaskSeen};
 use super::evidence::{Evidence, StoppedTask};
 use super::failure::{Failure, FailureKind, MESSAGE_LIMIT_BYTES};
+use super::judge::CONSISTENCY_GRACE;
 use super::revision::Revision;
-use super::spec::DeploySpec;
+use super::spec::{DeploySpec, StandaloneTask, When};
 use super::text;
-use super::time::human;
+use super::time::{Timestamp, human};
 use super::verdict::TaskVerdict;
+
+/// Why a task is not seen that ECS does not show.
+const NOT_SHOWN: &str = "ECS does not show it";
 
 /// The last status of a task that is over.
 pub const STOPPED: &str = "STOPPED";
@@ -35,7 +41,112 @@ pub fn end_of(end: &StoppedTask, container: &str) -> StoppedTask {
     of_container
 }
 
-/// Why the task before the deployment was the end of the deployment.
+/// Why a task is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopReason {
+    /// The container that decides has exited; the others have nothing to do any more.
+    Finished,
+    /// Its time is up.
+    Late,
+    /// The deployment that it is about has failed meanwhile.
+    InVain,
+}
+
+/// What is due for a task that was started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Due {
+    /// To look at it.
+    Look,
+    /// To wait a while, and to look again.
+    Wait,
+    /// To ask ECS to stop it.
+    Stop(StopReason),
+    /// Nothing: it has succeeded.
+    Succeeded,
+    /// Nothing: it has not.
+    Ended(TaskEnd),
+}
+
+/// What is due for the task that was started at `since`.
+pub fn due(live: &TaskLive, asked: &StandaloneTask, since: Timestamp, now: Timestamp) -> Due {
+    let Some(seen) = &live.seen else {
+        return Due::Look;
+    };
+    let is_late = now >= since + asked.timeout;
+    match seen {
+        TaskSeen::Shown {
+            not_ours: Some(why),
+            ..
+        } => Due::Ended(TaskEnd::NotOurs(why.clone())),
+        TaskSeen::Shown {
+            verdict, is_over, ..
+        } => match verdict {
+            TaskVerdict::Succeeded | TaskVerdict::Failed
+                if !is_over && live.stop == Stop::NotAsked =>
+            {
+                Due::Stop(StopReason::Finished)
+            }
+            TaskVerdict::Succeeded => Due::Succeeded,
+            TaskVerdict::Failed => Due::Ended(TaskEnd::Failed),
+            TaskVerdict::Running => running(live, is_late, None),
+        },
+        // It may not be shown yet.
+        TaskSeen::Missing if now.since(since) < CONSISTENCY_GRACE => {
+            running(live, is_late, Some(NOT_SHOWN))
+        }
+        TaskSeen::Missing => Due::Ended(TaskEnd::Gone),
+        // DescribeTasks is denied, so no look will show how it exits. It is not stopped: it may be
+        // half-way through what it does.
+        TaskSeen::Unseen {
+            why,
+            may_pass: false,
+        } => Due::Ended(TaskEnd::Unseen {
+            why: why.clone(),
+            asked_to_stop: false,
+        }),
+        TaskSeen::Unseen {
+            why,
+            may_pass: true,
+        } => running(live, is_late, Some(why)),
+    }
+}
+
+/// What is due for a task that runs, or may run: `unseen` says why that is not known.
+fn running(live: &TaskLive, is_late: bool, unseen: Option<&str>) -> Due {
+    if !is_late {
+        return Due::Wait;
+    }
+    let asked_to_stop = live.stop != Stop::NotAsked;
+    match unseen {
+        // Only the token says that it is this job's task, and a token is input.
+        _ if !live.is_ours => Due::Ended(TaskEnd::Unseen {
+            why: unseen.unwrap_or(NOT_SHOWN).to_owned(),
+            asked_to_stop: false,
+        }),
+        _ if !asked_to_stop => Due::Stop(StopReason::Late),
+        Some(why) => Due::Ended(TaskEnd::Unseen {
+            why: why.to_owned(),
+            asked_to_stop,
+        }),
+        None => Due::Ended(TaskEnd::Late {
+            not_stopped: match &live.stop {
+                Stop::Refused(why) => Some(why.clone()),
+                Stop::NotAsked | Stop::Asked => None,
+            },
+        }),
+    }
+}
+
+/// Whether it may still run: stopping it is worth a call.
+pub fn may_run(live: &TaskLive) -> bool {
+    let is_over = matches!(
+        live.seen,
+        Some(TaskSeen::Shown { is_over: true, .. } | TaskSeen::Missing)
+    );
+    live.is_ours && !is_over && live.stop == Stop::NotAsked
+}
+
+/// Why a task was not a success.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TaskEnd {
     /// The parameters do not name one any more.
@@ -60,16 +171,32 @@ pub enum TaskEnd {
     },
     /// It has succeeded, and the services could not be set in time.
     Blocked(Failure),
+    /// ECS has not made it, and why.
+    NotStarted(String),
 }
 
 impl TaskEnd {
+    /// Whether it is what its evidence explains.
+    pub fn is_explained(&self) -> bool {
+        match self {
+            Self::Failed | Self::Late { .. } => true,
+            Self::NotAsked
+            | Self::NotOurs(_)
+            | Self::Gone
+            | Self::Unseen { .. }
+            | Self::Blocked(_)
+            | Self::NotStarted(_) => false,
+        }
+    }
+
     /// Whether this job's revisions are of no use to anybody after it. Also if the task may still run, which
     /// goes on without them
     /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deregister-task-definition-v2.html>):
     /// an ACTIVE one would be deployed if the job's event came again. What is not this job's stays.
     pub fn leaves_revisions_unused(&self) -> bool {
         match self {
-            Self::NotAsked | Self::NotOurs(_) => false,
+            // What comes after the deployment is about revisions that are used.
+            Self::NotAsked | Self::NotOurs(_) | Self::NotStarted(_) => false,
             Self::Failed
             | Self::Late { .. }
             | Self::Gone
@@ -172,40 +299,41 @@ pub fn after_task(failure: Failure, container: &str) -> Failure {
     Failure::new(failure.kind, format!("{headline}{stop} {ran}{rest}"))
 }
 
-/// The failure of a job whose task before the deployment did not succeed.
-pub fn failed(spec: &DeploySpec, end: &TaskEnd, evidence: Option<&Evidence>) -> Failure {
-    let nothing = Evidence::default();
-    let evidence = evidence.unwrap_or(&nothing);
-    let container = spec
-        .pre_deploy
-        .as_ref()
-        .map_or("", |asked| &asked.container);
-    let limit = spec.pre_deploy.as_ref().map(|asked| human(asked.timeout));
-    let limit = limit.unwrap_or_default();
-    let what = match end {
-        TaskEnd::Blocked(failure) => return failure.clone(),
+/// What a task came to that did not succeed, as half a sentence: `the task after the deployment failed: …`.
+pub fn sentence(when: When, spec: &DeploySpec, end: &TaskEnd, evidence: &Evidence) -> String {
+    let asked = spec.task(when);
+    let container = asked.map_or("", |asked| &asked.container);
+    let limit = asked.map(|asked| human(asked.timeout)).unwrap_or_default();
+    match end {
+        TaskEnd::Blocked(failure) => failure.message.clone(),
         TaskEnd::NotAsked => {
-            "a task before the deployment is under way, and the parameters do not name one any more. It was left alone, and no service was changed".to_owned()
+            let task = when.to_string().replacen("the", "a", 1);
+            format!(
+                "{task} is under way, and the parameters do not name one any more. It was left alone"
+            )
         }
-        TaskEnd::NotOurs(why) => format!("{why}. It was left alone, and no service was changed"),
+        TaskEnd::NotOurs(why) => format!("{why}. It was left alone"),
+        TaskEnd::NotStarted(why) => {
+            format!("{when} was not started: {}", why.trim_end_matches('.'))
+        }
         TaskEnd::Failed => {
             let cause = evidence.only_cause();
             format!(
-                "the task before the deployment failed: {}. No service was changed",
+                "{when} failed: {}",
                 cause.unwrap_or_else(|| "ECS gave no reason".to_owned())
             )
         }
         TaskEnd::Late { not_stopped: None } => format!(
-            "the task before the deployment was not complete within {limit}, and was stopped (container {container}). No service was changed"
+            "{when} was not complete within {limit}, and was stopped (container {container})"
         ),
         TaskEnd::Late {
             not_stopped: Some(why),
         } => format!(
-            "the task before the deployment was not complete within {limit} and could not be stopped, so it may still run ({}). No service was changed",
+            "{when} was not complete within {limit} and could not be stopped, so it may still run ({})",
             why.trim_end_matches('.')
         ),
         TaskEnd::Unseen { why, asked_to_stop } => format!(
-            "how the task before the deployment ended could not be seen ({}); {}. No service was changed",
+            "how {when} ended could not be seen ({}); {}",
             why.trim_end_matches('.'),
             if *asked_to_stop {
                 "ECS was asked to stop it if it still runs"
@@ -214,12 +342,44 @@ pub fn failed(spec: &DeploySpec, end: &TaskEnd, evidence: Option<&Evidence>) -> 
             }
         ),
         TaskEnd::Gone => format!(
-            "the task before the deployment is not shown by ECS any more, so whether container {container} did its work is not known. No service was changed"
+            "{when} is not shown by ECS any more, so whether container {container} did its work is not known"
         ),
+    }
+}
+
+/// The failure of a job whose task before the deployment did not succeed.
+pub fn failed(spec: &DeploySpec, end: &TaskEnd, evidence: Option<&Evidence>) -> Failure {
+    let nothing = Evidence::default();
+    let evidence = evidence.unwrap_or(&nothing);
+    if let TaskEnd::Blocked(failure) = end {
+        return failure.clone();
+    }
+    let what = sentence(When::Before, spec, end, evidence);
+    // After what was left alone the sentence goes on.
+    let and = match end {
+        TaskEnd::NotAsked | TaskEnd::NotOurs(_) => ", and no",
+        TaskEnd::Failed
+        | TaskEnd::Late { .. }
+        | TaskEnd::Gone
+        | TaskEnd::Unseen { .. }
+        | TaskEnd::Blocked(_)
+        | TaskEnd::NotStarted(_) => ". No",
     };
-    let headline = format!("{}: {what}.", spec.about());
+    let headline = format!("{}: {what}{and} service was changed.", spec.about());
     let room = MESSAGE_LIMIT_BYTES.saturating_sub(headline.len());
     Failure::new(FailureKind::Job, headline + &evidence.details(room))
+}
+
+/// The failure of a job whose task after the deployment cannot be judged: the deployment is left as it is.
+pub fn not_judged(spec: &DeploySpec, end: &TaskEnd, revisions: &str) -> Failure {
+    let what = sentence(When::After, spec, end, &Evidence::default());
+    Failure::new(
+        FailureKind::Job,
+        format!(
+            "{}: {what}. {revisions} was complete when it was last looked at, and nothing was rolled back.",
+            spec.about()
+        ),
+    )
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use crate::deployment::{Deployment, Ours, Service, Stage};
 use crate::revision::Revision;
 use crate::seen::Look;
-use crate::spec::{DeploySpec, PreDeployTask, Target};
+use crate::spec::{DeploySpec, StandaloneTask, Target};
 use crate::time::Timestamp;
 use crate::verdict::{Progress, Verdict};
 use std::time::Duration;
@@ -24,11 +24,23 @@ pub(crate) fn spec(rollback: bool) -> DeploySpec {
 
 pub(crate) fn with_task(rollback: bool, minutes: u64) -> DeploySpec {
     DeploySpec {
-        pre_deploy: Some(PreDeployTask {
+        pre_deploy: Some(StandaloneTask {
             container: "app".to_owned(),
             command: vec!["migrate".to_owned()],
             timeout: Duration::from_mins(minutes),
+            environment: Vec::new(),
+            cpu: None,
+            memory: None,
         }),
+        ..spec(rollback)
+    }
+}
+
+/// The same with the task after the deployment instead.
+pub(crate) fn with_task_after(rollback: bool, minutes: u64) -> DeploySpec {
+    let before = with_task(rollback, minutes);
+    DeploySpec {
+        post_deploy: before.pre_deploy,
         ..spec(rollback)
     }
 }

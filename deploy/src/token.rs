@@ -10,7 +10,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::deployment::{
-    Attempt, Deployment, Ours, Owner, Paused, Rollback, Service, Stage, Task, TaskLive,
+    Attempt, Deployment, Ours, Owner, Paused, PostDeploy, PostRun, Rollback, Service, Stage, Task,
+    TaskLive,
 };
 use super::failures::Failures;
 use super::revision::Revision;
@@ -73,6 +74,9 @@ struct Saved {
     /// Of the task before the deployment, if the stage is `PreDeploy`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     p: Option<SavedTask>,
+    /// Of the task after the deployment, if the stage is `PostDeploy`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    a: Option<SavedPost>,
     /// Of the rollback, if the stage is `RollingBack`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     b: Option<SavedRollback>,
@@ -115,6 +119,12 @@ struct Saved {
     e: String,
 }
 
+impl Saved {
+    fn has_no_stage(&self) -> bool {
+        self.p.is_none() && self.a.is_none() && self.b.is_none()
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it so")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
@@ -127,6 +137,16 @@ struct SavedTask {
     k: String,
     /// Which service it took its network from.
     n: usize,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedPost {
+    /// Epoch seconds when all services were seen to serve.
+    t: i64,
+    /// The task, once it was started.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    p: Option<SavedTask>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -147,6 +167,9 @@ struct SavedRollback {
     /// The evidence was not gathered yet.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     u: bool,
+    /// The id of the task after the deployment, if that is what failed; empty if it was not started.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    k: Option<String>,
 }
 
 /// Revision, previous revision (`41` if of the same family), deployment and service deployment
@@ -178,12 +201,13 @@ pub fn encode(deployment: &Deployment) -> Result<String, TooLarge> {
     let mut timelines: Vec<Timeline> = services.iter().map(|one| one.timeline.clone()).collect();
     let mut room = CAUSE_LIMIT_BYTES;
     loop {
-        let (task, rollback) = match &deployment.stage {
-            Stage::PreDeploy(task) => (Some(saved_task(task)), None),
-            Stage::RollingOut => (None, None),
+        let (task, post, rollback) = match &deployment.stage {
+            Stage::PreDeploy(task) => (Some(saved_task(task)), None, None),
+            Stage::RollingOut => (None, None, None),
+            Stage::PostDeploy(post) => (None, Some(saved_post(post)), None),
             Stage::RollingBack(rollback) => {
                 let failed = &services[rollback.failed];
-                (None, Some(saved_rollback(rollback, failed, room)))
+                (None, None, Some(saved_rollback(rollback, failed, room)))
             }
         };
         let saved = Saved {
@@ -191,6 +215,7 @@ pub fn encode(deployment: &Deployment) -> Result<String, TooLarge> {
             j: deployment.job.clone(),
             t: deployment.started.as_secs(),
             p: task,
+            a: post,
             b: rollback,
             s: services.iter().map(saved_service).collect(),
             w: None,
@@ -232,6 +257,7 @@ pub fn encode_waiting(waiting: &Waiting, targets: &[Target]) -> String {
             j: waiting.job.clone(),
             t: waiting.since.as_secs(),
             p: None,
+            a: None,
             b: None,
             s: Vec::new(),
             w: Some(text::cut_bytes(&waiting.why, room)),
@@ -289,6 +315,13 @@ fn saved_task(task: &Task) -> SavedTask {
     }
 }
 
+fn saved_post(post: &PostDeploy) -> SavedPost {
+    SavedPost {
+        t: post.since.as_secs(),
+        p: post.task().map(saved_task),
+    }
+}
+
 fn saved_rollback(rollback: &Rollback, failed: &Service, room: usize) -> SavedRollback {
     let is_asked = match failed.live.rollback {
         Attempt::Asked | Attempt::AskedBefore => true,
@@ -302,6 +335,10 @@ fn saved_rollback(rollback: &Rollback, failed: &Service, room: usize) -> SavedRo
         n: rollback.failed,
         c: text::cut_bytes(&rollback.cause, room),
         u: !rollback.is_explained && !rollback.cause.is_empty() && room > 0,
+        k: rollback.post.as_ref().map(|post| {
+            let task = post.task();
+            task.map_or_else(String::new, |task| task.id.clone())
+        }),
     }
 }
 
@@ -387,19 +424,17 @@ pub fn held(token: &str, targets: &[Target]) -> Result<Held, BadToken> {
     }
     match saved.w.take() {
         None => deployment(saved, targets).map(|one| Held::Deployment(Box::new(one))),
-        Some(why) if saved.s.is_empty() && saved.p.is_none() && saved.b.is_none() => {
-            Ok(Held::Waiting(Waiting {
-                job: saved.j,
-                since: time(saved.t)?,
-                why,
-                config_pin: saved.v,
-                is_busy: saved.y,
-                registered: saved.r,
-                set_to: saved.o,
-                chosen: saved.x,
-                chosen_at: saved.c.map(time).transpose()?,
-            }))
-        }
+        Some(why) if saved.s.is_empty() && saved.has_no_stage() => Ok(Held::Waiting(Waiting {
+            job: saved.j,
+            since: time(saved.t)?,
+            why,
+            config_pin: saved.v,
+            is_busy: saved.y,
+            registered: saved.r,
+            set_to: saved.o,
+            chosen: saved.x,
+            chosen_at: saved.c.map(time).transpose()?,
+        })),
         Some(_) => Err(BadToken::Damaged(
             "it waits and has started a deployment".to_owned(),
         )),
@@ -430,19 +465,27 @@ fn deployment(saved: Saved, targets: &[Target]) -> Result<Deployment, BadToken> 
     if let Some(failed) = asked.and_then(|rollback| services.get_mut(rollback.n)) {
         failed.live.rollback = Attempt::AskedBefore;
     }
-    let stage = match (saved.p, saved.b) {
-        (None, None) if !services.iter().all(Service::is_touched) => {
+    let stage = match (saved.p, saved.a, saved.b) {
+        (None, None | Some(_), None) if !services.iter().all(Service::is_touched) => {
             return Err(damaged("a deployment id is missing"));
         }
-        (None, None) => Stage::RollingOut,
-        (Some(task), None) if is_one(task.n) && !task.k.is_empty() => {
-            Stage::PreDeploy(Box::new(Task {
-                id: task.k,
-                service: task.n,
-                live: TaskLive::default(),
+        (None, None, None) => Stage::RollingOut,
+        (Some(saved), None, None) if is_one(saved.n) && !saved.k.is_empty() => {
+            Stage::PreDeploy(Box::new(task(saved.k, saved.n)))
+        }
+        (None, Some(post), None) if post.p.as_ref().is_none_or(|one| is_one(one.n)) => {
+            let run = post.p.map(|saved| task(saved.k, saved.n));
+            if run.as_ref().is_some_and(|task| task.id.is_empty()) {
+                return Err(damaged("a task has no id"));
+            }
+            Stage::PostDeploy(Box::new(PostDeploy {
+                since: time(post.t)?,
+                run: run.map_or(PostRun::Due { refused: None }, |task| {
+                    PostRun::Started(Box::new(task))
+                }),
             }))
         }
-        (None, Some(rollback)) if is_one(rollback.n) => Stage::RollingBack(Rollback {
+        (None, None, Some(rollback)) if is_one(rollback.n) => Stage::RollingBack(Rollback {
             owner: if rollback.o || rollback.w {
                 Owner::Job
             } else {
@@ -451,6 +494,17 @@ fn deployment(saved: Saved, targets: &[Target]) -> Result<Deployment, BadToken> 
             since: time(rollback.t)?,
             failed: rollback.n,
             is_explained: !rollback.u && !rollback.c.is_empty(),
+            post: match rollback.k {
+                None => None,
+                Some(id) => Some(Box::new(PostDeploy {
+                    since: time(rollback.t)?,
+                    run: if id.is_empty() {
+                        PostRun::Due { refused: None }
+                    } else {
+                        PostRun::Started(Box::new(task(id, rollback.n)))
+                    },
+                })),
+            },
             cause: rollback.c,
         }),
         _ => return Err(damaged("what it points to is not one of its services")),
@@ -486,6 +540,15 @@ fn deployment(saved: Saved, targets: &[Target]) -> Result<Deployment, BadToken> 
         waited: Duration::from_secs(saved.q).min(LONGEST_TIMEOUT),
         is_from_token: true,
     })
+}
+
+/// A task of which nothing is known yet but its names.
+fn task(id: String, service: usize) -> Task {
+    Task {
+        id,
+        service,
+        live: TaskLive::default(),
+    }
 }
 
 /// A time that can be reckoned with.
@@ -630,6 +693,7 @@ mod tests {
             failed,
             cause: cause.to_owned(),
             is_explained: !cause.is_empty(),
+            post: None,
         })
     }
 
@@ -1009,6 +1073,7 @@ mod tests {
                         failed,
                         is_explained: !cause.is_empty() && since % 2 == 0,
                         cause,
+                        post: None,
                     });
                     (stage, services)
                 }

@@ -309,6 +309,23 @@ impl Verdict {
         }
     }
 
+    /// Whether the service is rolled back, or was to be.
+    pub fn is_rolled_back(&self) -> bool {
+        match self {
+            Self::RollingBack { .. } | Self::RolledBack { .. } | Self::RollbackFailed { .. } => {
+                true
+            }
+            Self::Untouched
+            | Self::Serving { .. }
+            | Self::InProgress(_)
+            | Self::Failed { .. }
+            | Self::Replaced { .. }
+            | Self::Gone { .. }
+            | Self::Unknown { .. }
+            | Self::NoNews { .. } => false,
+        }
+    }
+
     /// Whether the rollout was complete before the service was set back.
     pub fn was_set_back_since(&self) -> bool {
         match self {

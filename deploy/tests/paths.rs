@@ -5,16 +5,17 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use deploy::deployment::{
-    Attempt, Blocked, Deployment, Ours, Owner, Rollback, Service, Stage, Stop, Task, TaskLive,
-    TaskSeen,
+    Attempt, Blocked, Deployment, NotRun, Ours, Owner, PostDeploy, PostRun, Rollback, Service,
+    Stage, Stop, Task, TaskLive, TaskSeen,
 };
 use deploy::evidence::{Evidence, StoppedTask};
 use deploy::failure::{Failure, FailureKind};
-use deploy::machine::{End, Event, Next, Observed, StopReason, next, record};
+use deploy::machine::{End, Event, Next, Observed, next, record};
 use deploy::revision::Revision;
 use deploy::rollback::{Answer, ROLLBACK_ALLOWANCE, Way};
 use deploy::seen::{DeploymentSeen, Look, ServiceDeploymentSeen, ServiceSeen};
-use deploy::spec::{DeploySpec, PreDeployTask, Target};
+use deploy::spec::{DeploySpec, StandaloneTask, Target};
+use deploy::task::StopReason;
 use deploy::time::Timestamp;
 use deploy::token::{TOKEN_LIMIT_BYTES, decode, encode};
 use deploy::verdict::{TaskVerdict, Verdict};
@@ -67,15 +68,20 @@ fn arn(revision: &str) -> String {
     format!("arn:aws:ecs:eu-central-1:111122223333:task-definition/{revision}")
 }
 
-fn spec(services: usize, rollback: bool) -> DeploySpec {
+fn spec(services: usize, rollback: bool, has_task_after: bool) -> DeploySpec {
+    let task = StandaloneTask {
+        container: "app".to_owned(),
+        command: Vec::new(),
+        timeout: TASK_LIMIT,
+        environment: Vec::new(),
+        cpu: None,
+        memory: None,
+    };
     DeploySpec {
         timeout: LIMIT,
         rollback,
-        pre_deploy: Some(PreDeployTask {
-            container: "app".to_owned(),
-            command: Vec::new(),
-            timeout: TASK_LIMIT,
-        }),
+        pre_deploy: Some(task.clone()),
+        post_deploy: has_task_after.then_some(task),
         ..DeploySpec::of((0..services).map(target).collect())
     }
 }
@@ -107,7 +113,8 @@ impl Path {
     fn new(mut dice: Dice) -> Self {
         let services = usize::try_from(1 + dice.roll(4)).unwrap();
         let rollback = !dice.happens(4);
-        let spec = spec(services, rollback);
+        let has_task_after = dice.happens(2);
+        let spec = spec(services, rollback, has_task_after);
         let mut all = Vec::new();
         for place in 0..services {
             let previous = (!dice.happens(6)).then(|| revision(41));
@@ -126,19 +133,43 @@ impl Path {
             });
         }
         let mut asked = BTreeSet::new();
-        let stage = match dice.roll(4) {
+        let is_ours = dice.happens(2);
+        let task = || Task {
+            id: "0123456789abcdef0123456789abcdef".to_owned(),
+            service: 0,
+            live: TaskLive {
+                is_ours,
+                ..TaskLive::default()
+            },
+        };
+        let post = PostDeploy {
+            since: STARTED,
+            run: if dice.happens(2) {
+                PostRun::Started(Box::new(task()))
+            } else {
+                PostRun::Due { refused: None }
+            },
+        };
+        let stage = match dice.roll(6) {
+            4 if has_task_after => Stage::PostDeploy(Box::new(post)),
+            5 if has_task_after && rollback => {
+                // What an earlier invocation has found out, which has asked for it.
+                asked.insert(0);
+                all[0].live.rollback = Attempt::AskedBefore;
+                Stage::RollingBack(Rollback {
+                    owner: Owner::Job,
+                    since: STARTED,
+                    failed: 0,
+                    cause: "the task after the deployment failed".to_owned(),
+                    is_explained: dice.happens(2),
+                    post: Some(Box::new(post)),
+                })
+            }
             0 => {
                 for service in &mut all {
                     service.ours = Ours::Untouched;
                 }
-                Stage::PreDeploy(Box::new(Task {
-                    id: "0123456789abcdef0123456789abcdef".to_owned(),
-                    service: 0,
-                    live: TaskLive {
-                        is_ours: dice.happens(2),
-                        ..TaskLive::default()
-                    },
-                }))
+                Stage::PreDeploy(Box::new(task()))
             }
             1 => {
                 let owner = dice.of(&[Owner::Ecs, Owner::Job]);
@@ -155,6 +186,7 @@ impl Path {
                     failed,
                     cause: cause.to_owned(),
                     is_explained: !cause.is_empty(),
+                    post: None,
                 })
             }
             _ => Stage::RollingOut,
@@ -207,6 +239,7 @@ impl Path {
                     Event::Explained(place, Evidence::default())
                 }
                 Next::Diagnose(place) => Event::Diagnosed(place, self.stopped_tasks()),
+                Next::RunTask => self.run_task(),
                 Next::StopTask(reason) => self.stop_task(reason),
                 Next::ExplainTask => Event::TaskExplained(Evidence::default()),
                 Next::SetServices => self.set_services()?,
@@ -305,6 +338,13 @@ impl Path {
         self.stuck = self.is_stuck.then(|| all.clone());
         for (observed, service) in all.iter_mut().zip(services) {
             observed.ours = service.ours;
+        }
+        if let Stage::PostDeploy(post) = &self.deployment.stage {
+            let is_started = post.task().is_some();
+            let seen = self.stuck_task.clone();
+            let seen = is_started.then(|| seen.unwrap_or_else(|| self.look_at_task()));
+            self.stuck_task = seen.clone().filter(|_| self.is_stuck);
+            return Event::LookedAfter(all, seen);
         }
         Event::Looked(all)
     }
@@ -431,7 +471,9 @@ impl Path {
             | Next::Explain(_)
             | Next::Diagnose(_)
             | Next::End(_) => Vec::new(),
-            Next::StopTask(_) | Next::ExplainTask | Next::SetServices => unreachable!("no task"),
+            Next::RunTask | Next::StopTask(_) | Next::ExplainTask | Next::SetServices => {
+                unreachable!("no task")
+            }
         };
         for (place, service) in self.deployment.services.iter().enumerate() {
             let shown = service.live.look.as_ref().and_then(Look::service);
@@ -447,15 +489,40 @@ impl Path {
     }
 
     fn stop_task(&mut self, reason: StopReason) -> Event {
-        let Stage::PreDeploy(task) = &self.deployment.stage else {
-            unreachable!("there is a task")
+        let task = self.deployment.task().expect("there is a task");
+        if reason != StopReason::Finished {
+            assert!(task.live.is_ours, "what only a token names is not stopped");
+        }
+        let since = match &self.deployment.stage {
+            Stage::PostDeploy(post) => post.since,
+            Stage::PreDeploy(_) | Stage::RollingOut | Stage::RollingBack(_) => STARTED,
         };
         if reason == StopReason::Late {
-            assert!(task.live.is_ours, "what only a token names is not stopped");
-            assert!(self.now >= STARTED + TASK_LIMIT);
+            assert!(self.now >= since + TASK_LIMIT);
         }
         let refused = Stop::Refused("denied".to_owned());
         Event::TaskStopped(self.dice.of(&[Stop::Asked, refused]))
+    }
+
+    /// The task after the deployment is started while all services serve, and not twice.
+    fn run_task(&mut self) -> Event {
+        let Stage::PostDeploy(post) = &self.deployment.stage else {
+            unreachable!("in its stage")
+        };
+        assert!(post.task().is_none(), "it is started once");
+        for service in &self.deployment.services {
+            assert!(serves(service), "{service:?}");
+        }
+        if self.dice.happens(3) {
+            return Event::TaskNotRun(NotRun {
+                why: "no capacity".to_owned(),
+                may_pass: !self.dice.happens(4),
+            });
+        }
+        Event::TaskStarted {
+            id: "0123456789abcdef0123456789abcdef".to_owned(),
+            service: 0,
+        }
     }
 
     /// What becomes of setting the services: `None` if the job ends with it.
@@ -504,7 +571,8 @@ impl Path {
 /// A stage that started at `started` is at an end by then: its limit, a rollback that ECS owes and one that
 /// we ask for then, and the pauses in which each of them runs out.
 fn last_of(started: Timestamp) -> Timestamp {
-    started + LIMIT + ROLLBACK_ALLOWANCE * 2 + LONGEST_PAUSE * 10
+    let task_after = TASK_LIMIT + ROLLBACK_ALLOWANCE;
+    started + LIMIT + task_after + ROLLBACK_ALLOWANCE * 2 + LONGEST_PAUSE * 10
 }
 
 /// What is saved of a deployment.
@@ -516,8 +584,21 @@ fn saved(deployment: &Deployment) -> Deployment {
         // It gives way where there is no room.
         service.timeline = deploy::timeline::Timeline::default();
     }
-    if let Stage::PreDeploy(task) = &mut saved.stage {
-        task.live = TaskLive::default();
+    let of_post = |post: &mut PostDeploy| match &mut post.run {
+        PostRun::Started(task) => task.live = TaskLive::default(),
+        PostRun::Due { refused } => *refused = None,
+    };
+    match &mut saved.stage {
+        Stage::PreDeploy(task) => task.live = TaskLive::default(),
+        Stage::PostDeploy(post) => of_post(post),
+        Stage::RollingBack(rollback) => {
+            if let Some(post) = &mut rollback.post {
+                of_post(post);
+                // Its time is over.
+                post.since = rollback.since;
+            }
+        }
+        Stage::RollingOut => {}
     }
     saved
 }
@@ -660,7 +741,17 @@ proptest! {
         for service in &path.deployment.services {
             prop_assert!(serves(service), "{service:?}");
         }
-        prop_assert_eq!(&path.deployment.stage, &Stage::RollingOut);
+        match &path.deployment.stage {
+            Stage::RollingOut => prop_assert!(path.spec.post_deploy.is_none(), "its task comes first"),
+            Stage::PostDeploy(post) => {
+                let seen = post.task().and_then(|task| task.live.seen.as_ref());
+                prop_assert!(matches!(
+                    seen,
+                    Some(TaskSeen::Shown { verdict: TaskVerdict::Succeeded, not_ours: None, .. })
+                ), "{seen:?}");
+            }
+            other => prop_assert!(false, "{other:?}"),
+        }
         prop_assert!(path.asked_now.is_empty(), "what was rolled back is no success");
     }
 

@@ -8,15 +8,16 @@ use aws_sdk_ecs::config::{
     ConfigBag, Intercept, RuntimeComponents,
     interceptors::AfterDeserializationInterceptorContextRef,
 };
+use aws_sdk_ecs::operation::list_tasks::builders::ListTasksFluentBuilder;
 use aws_sdk_ecs::types::{
     CapacityProviderStrategyItem, ContainerOverride, Deployment, DeploymentConfiguration,
     DeploymentLifecycleHookAction, DeploymentLifecycleHookDetail, DeploymentLifecycleHookStatus,
     DeploymentLifecycleHookTargetType, DeploymentLifecycleHookTimeoutConfiguration, DesiredStatus,
-    EbsTagSpecification, Failure, LaunchType, NetworkConfiguration, PropagateTags, Service,
-    ServiceDeployment, ServiceDeploymentRollbackMonitorsStatus, ServiceVolumeConfiguration,
-    SortOrder, StopServiceDeploymentStopType, Tag, Task, TaskDefinitionField, TaskDefinitionStatus,
-    TaskManagedEbsVolumeConfiguration, TaskManagedEbsVolumeTerminationPolicy, TaskOverride,
-    TaskVolumeConfiguration,
+    EbsTagSpecification, Failure, KeyValuePair, LaunchType, NetworkConfiguration, PropagateTags,
+    Service, ServiceDeployment, ServiceDeploymentRollbackMonitorsStatus,
+    ServiceVolumeConfiguration, SortOrder, StopServiceDeploymentStopType, Tag, Task,
+    TaskDefinitionField, TaskDefinitionStatus, TaskManagedEbsVolumeConfiguration,
+    TaskManagedEbsVolumeTerminationPolicy, TaskOverride, TaskVolumeConfiguration,
 };
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_types::body::SdkBody;
@@ -31,7 +32,7 @@ use crate::deploy::hook::FailedHook;
 use crate::deploy::outside::shown;
 use crate::deploy::revision::Revision;
 use crate::deploy::seen::{DeploymentSeen, EventSeen, Held, ServiceDeploymentSeen, ServiceSeen};
-use crate::deploy::spec::{HookAction, Target};
+use crate::deploy::spec::{HookAction, StandaloneTask, Target, When};
 use crate::deploy::task_definition::Described;
 use crate::deploy::text;
 use crate::deploy::time::Timestamp;
@@ -83,10 +84,18 @@ pub struct RunSettings {
     volumes: Vec<ServiceVolumeConfiguration>,
 }
 
-/// A task that the function runs carries this tag, and its role may stop only tasks that do
+/// A task that the function runs carries one of these tags, and its role may stop only tasks that do
 /// (template.yaml). Not the tag of revisions: a service may pass those on to its own tasks
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Service.html>, propagateTags).
 const PRE_DEPLOY_TAG: &str = "ecs-deploy-action:pre-deploy";
+const POST_DEPLOY_TAG: &str = "ecs-deploy-action:post-deploy";
+
+fn tag_of(when: When) -> &'static str {
+    match when {
+        When::Before => PRE_DEPLOY_TAG,
+        When::After => POST_DEPLOY_TAG,
+    }
+}
 
 /// A task to run once.
 #[derive(Debug, Clone, Copy)]
@@ -97,10 +106,10 @@ pub struct TaskToRun<'a> {
     pub task_definition: &'a str,
     /// How it is run.
     pub settings: &'a RunSettings,
-    /// The container whose command is replaced.
-    pub container: &'a str,
-    /// That command.
-    pub command: &'a [String],
+    /// What is asked for: container, command, and what else is replaced.
+    pub asked: &'a StandaloneTask,
+    /// When it runs.
+    pub when: When,
     /// The same for every try: ECS runs one task for it.
     pub client_token: &'a str,
     /// Who started it, as ECS shows it.
@@ -616,22 +625,49 @@ impl Ecs {
             Some(deployment) => task.started_by() == Some(deployment),
             None => task.task_definition_arn() == Some(own_arn),
         };
+        let listing = self.client.list_tasks().service_name(target.service_name());
+        let subject = format!("service {target}");
+        self.stopped(listing, &target.cluster, &subject, is_ours)
+            .await
+    }
+
+    /// The stopped tasks of a family, as far as they were started by this. ECS shows them for an hour or more.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn stopped_of_family(
+        &self,
+        cluster: &str,
+        family: &str,
+        started_by: &str,
+    ) -> Result<Vec<StoppedTask>, CallError> {
+        let is_ours = |task: &Task| task.started_by() == Some(started_by);
+        let listing = self.client.list_tasks().family(family);
+        let subject = format!("family {family}");
+        self.stopped(listing, cluster, &subject, is_ours).await
+    }
+
+    async fn stopped(
+        &self,
+        listing: ListTasksFluentBuilder,
+        cluster: &str,
+        subject: &str,
+        is_ours: impl Fn(&Task) -> bool,
+    ) -> Result<Vec<StoppedTask>, CallError> {
         let mut stopped = Vec::new();
         let mut next = None;
         for _ in 0..TASK_PAGES {
             // `startedBy` allows no other filter here, so it is matched on this side.
-            let page = self
-                .client
-                .list_tasks()
-                .cluster(&target.cluster)
-                .service_name(target.service_name())
+            let page = listing
+                .clone()
+                .cluster(cluster)
                 .desired_status(DesiredStatus::Stopped)
                 .set_next_token(next.take())
                 .send()
                 .await
-                .map_err(|error| of_sdk("ecs:ListTasks", format!("service {target}"), &error))?;
+                .map_err(|error| of_sdk("ecs:ListTasks", subject, &error))?;
             for arns in page.task_arns().chunks(TASKS_AT_A_TIME) {
-                let tasks = self.described_tasks(&target.cluster, arns.to_vec()).await?;
+                let tasks = self.described_tasks(cluster, arns.to_vec()).await?;
                 stopped.extend(tasks.iter().filter(|task| is_ours(task)).map(stopped_task));
             }
             next = page.next_token().map(str::to_owned);
@@ -655,9 +691,15 @@ impl Ecs {
         const OPERATION: &str = "ecs:RunTask";
         let subject = || format!("task definition {}", text::last_part(task.task_definition));
         let settings = task.settings;
+        let variables = task.asked.environment.iter().map(|(name, value)| {
+            let pair = KeyValuePair::builder();
+            pair.name(name).value(value).build()
+        });
+        let environment = Some(variables.collect()).filter(|all: &Vec<_>| !all.is_empty());
         let container = ContainerOverride::builder()
-            .name(task.container)
-            .set_command(Some(task.command.to_vec()))
+            .name(&task.asked.container)
+            .set_command(Some(task.asked.command.clone()))
+            .set_environment(environment)
             .build();
         let providers = settings.capacity_providers.clone();
         let volumes = settings.volumes.iter();
@@ -682,13 +724,15 @@ impl Ecs {
             .overrides(
                 TaskOverride::builder()
                     .container_overrides(container)
+                    .set_cpu(task.asked.cpu.clone())
+                    .set_memory(task.asked.memory.clone())
                     .build(),
             )
             .client_token(task.client_token)
             .started_by(task.started_by)
             .tags(
                 Tag::builder()
-                    .key(PRE_DEPLOY_TAG)
+                    .key(tag_of(task.when))
                     .value(task.started_by)
                     .build(),
             )

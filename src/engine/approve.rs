@@ -11,7 +11,7 @@ use crate::deploy::approval::{self, Due};
 use crate::deploy::call::CallError;
 use crate::deploy::deployment::{Deployment, Ours, Service};
 use crate::deploy::failure::Failure;
-use crate::deploy::refusal::Refusal;
+use crate::deploy::refusal::{self, Refusal};
 use crate::deploy::revision::Revision;
 use crate::deploy::setting;
 use crate::deploy::spec::{ContinueDeployment, DeployedBy, Target};
@@ -50,6 +50,12 @@ impl Run<'_> {
             }
         };
         let Found { mut service, shown } = found;
+        if let Err(refusals) = self.check_task_after(&service).await {
+            return Err(Refused {
+                may_wait: refusals.iter().find_map(Refusal::may_wait),
+                ..Refused::from(self.refused(&refusals))
+            });
+        }
         let seen = shown.as_ref().map(|shown| &shown.seen);
         let chosen = self.chosen.first().map(String::as_str);
         let hook = match approval::due(asked, chosen, seen) {
@@ -83,6 +89,25 @@ impl Run<'_> {
             config_pin: self.config_pin.map(str::to_owned),
             ..deployment
         })))
+    }
+
+    /// What is checked of a task after the deployment before its hook is answered.
+    async fn check_task_after(&self, service: &Service) -> Result<(), Vec<Refusal>> {
+        if self.spec.post_deploy.is_none() {
+            return Ok(());
+        }
+        let revision = service.revision.to_string();
+        let (container, visible) =
+            tokio::join!(self.check_container(&revision), self.check_task_visible());
+        let visible = refusal::all(visible).map(drop);
+        match (container, visible) {
+            (Ok(()), Ok(())) => Ok(()),
+            (container, visible) => {
+                let mut refusals: Vec<Refusal> = container.err().into_iter().collect();
+                refusals.extend(visible.err().unwrap_or_default());
+                Err(refusals)
+            }
+        }
     }
 
     async fn answer_hook(

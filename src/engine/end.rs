@@ -54,6 +54,11 @@ impl Run<'_> {
     ) -> (Outcome, Cleanup) {
         let evidence = match &deployment.stage {
             Stage::PreDeploy(task) => task.live.evidence.as_ref(),
+            Stage::PostDeploy(_) => {
+                let failure = task::not_judged(self.spec, end, &deployment.revisions_listed());
+                let failure = self.after_task(failure);
+                return (failed(deployment, failure), Cleanup::default());
+            }
             Stage::RollingOut | Stage::RollingBack(_) => {
                 return (hand_back(deployment, self.spec, now), Cleanup::default());
             }
@@ -98,6 +103,12 @@ impl Run<'_> {
                 }
             })
             .collect();
+        if let (Stage::PostDeploy(_), Some(asked)) = (&deployment.stage, &self.spec.post_deploy) {
+            messages.push(format!(
+                "The task after the deployment (container {}) has succeeded.",
+                asked.container
+            ));
+        }
         let mut of_services = Vec::new();
         for service in &deployment.services {
             of_services.push(self.variables(service, is_unchanged).await);

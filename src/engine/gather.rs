@@ -2,6 +2,7 @@
 //! part of the text and never the answer.
 
 use super::Run;
+use super::task::started_by;
 use crate::deploy::call::Class;
 use crate::deploy::deployment::{Deployment, Service};
 use crate::deploy::evidence::{Evidence, StoppedContainer, StoppedSeen};
@@ -10,9 +11,12 @@ use crate::deploy::images;
 use crate::deploy::machine::Event;
 use crate::deploy::region::Region;
 use crate::deploy::seen::Look;
+use crate::deploy::spec::When;
+use crate::deploy::task;
 use crate::deploy::task_definition::{LogOptions, LogPlace};
 use crate::deploy::text;
 use crate::deploy::time::Timestamp;
+use crate::deploy::verdict::{TaskVerdict, Verdict};
 
 /// So many lines of a log are searched for the one that says the error: of a stack trace it is the first.
 const LINES_SEARCHED: u32 = 500;
@@ -32,7 +36,49 @@ impl Run<'_> {
         self.explain_hook(&mut evidence, look, deployment.started)
             .await;
         self.explain_health(&mut evidence, look).await;
+        let verdict = service.live.verdict.as_ref();
+        if verdict.is_some_and(Verdict::is_rolled_back) {
+            evidence.task_after = self.task_after(deployment).await;
+        }
         Event::Explained(place, evidence)
+    }
+
+    /// What the task after the deployment shows, if it has failed: an invocation that has rolled back for it may have
+    /// died before it could write that down.
+    async fn task_after(&self, deployment: &Deployment) -> Option<Box<Evidence>> {
+        let asked = self.spec.post_deploy.as_ref()?;
+        let mut looked_at = Vec::new();
+        for service in &deployment.services {
+            let (cluster, family) = (&service.target.cluster, service.revision.family());
+            if looked_at.contains(&(cluster, family)) {
+                continue;
+            }
+            looked_at.push((cluster, family));
+            let started_by = started_by(&deployment.job, When::After);
+            let ended = self.ecs.stopped_of_family(cluster, family, &started_by);
+            match ended.await {
+                Ok(ended) => {
+                    let mut ended = ended.into_iter();
+                    let failed = ended.find(|end| {
+                        let came_to = task::verdict(task::STOPPED, end, &asked.container);
+                        came_to == TaskVerdict::Failed
+                    });
+                    if let Some(end) = failed {
+                        let mut evidence = Evidence {
+                            stopped: vec![task::end_of(&end, &asked.container)],
+                            ..Evidence::default()
+                        };
+                        self.explain_tasks(&mut evidence, &own_arn(service)).await;
+                        return Some(Box::new(evidence));
+                    }
+                }
+                Err(error) => self.warn(format!(
+                    "whether the task after the deployment has failed is not known: {}",
+                    self.text(&error)
+                )),
+            }
+        }
+        None
     }
 
     /// The stopped tasks of our deployment of the service at `place`, which goes on, and what explains them.

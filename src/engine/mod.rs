@@ -14,6 +14,8 @@ mod files;
 mod gather;
 mod observe;
 mod once;
+mod post_deploy;
+mod pre_deploy;
 mod prior;
 mod record;
 mod refused;

@@ -38,7 +38,16 @@ impl Run<'_> {
                 .observer
                 .looked(&service.target, &observed.look, now);
         }
-        Event::Looked(looks)
+        match &deployment.stage {
+            Stage::PostDeploy(post) => {
+                let seen = match post.task() {
+                    Some(task) => Some(self.look_at_task(deployment, task).await),
+                    None => None,
+                };
+                Event::LookedAfter(looks, seen)
+            }
+            Stage::PreDeploy(_) | Stage::RollingOut | Stage::RollingBack(_) => Event::Looked(looks),
+        }
     }
 
     /// One look at a service.

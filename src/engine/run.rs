@@ -3,12 +3,13 @@
 
 use super::Run;
 use crate::deploy::cleanup::Cleanup;
-use crate::deploy::deployment::{Deployment, Stage};
+use crate::deploy::deployment::Deployment;
 use crate::deploy::failure::{Failure, FailureKind};
-use crate::deploy::machine::{self, Checkpoint, Event, Next, StopReason};
+use crate::deploy::machine::{self, Checkpoint, Event, Next};
 use crate::deploy::outcome::Outcome;
 use crate::deploy::pace::Pace;
 use crate::deploy::spec::DeploySpec;
+use crate::deploy::task::StopReason;
 use crate::deploy::time::Timestamp;
 use crate::deploy::token;
 use crate::deploy::waiting::Waiting;
@@ -46,6 +47,12 @@ impl Run<'_> {
                     Box::pin(self.explain(&deployment, place)).await
                 }
                 Next::Diagnose(place) => Box::pin(self.diagnose(&deployment, place)).await,
+                Next::RunTask => {
+                    // Whoever goes on from here gets the same task.
+                    self.last_checkpoint
+                        .set(Checkpoint::At(Box::new(deployment.clone())));
+                    Box::pin(self.run_after(&deployment)).await
+                }
                 Next::StopTask(reason) => self.on_task(&deployment, Some(reason)).await,
                 Next::ExplainTask => self.on_task(&deployment, None).await,
                 Next::SetServices => match Box::pin(self.set_after_task(&deployment)).await {
@@ -57,8 +64,8 @@ impl Run<'_> {
                 },
                 Next::End(end) => return Box::pin(self.end(deployment, end)).await,
             };
-            let is_look = matches!(event, Event::Looked(_));
-            let is_set = matches!(event, Event::Set(_));
+            let is_look = matches!(event, Event::Looked(_) | Event::LookedAfter(..));
+            let is_set = matches!(event, Event::Set(_) | Event::TaskStarted { .. });
             let now = self.now();
             deployment = machine::record(deployment, event, self.spec, now);
             if is_look {
@@ -72,14 +79,12 @@ impl Run<'_> {
         }
     }
 
-    /// Stops the task before the deployment, or explains its failure if there is no reason to stop it.
+    /// Stops the task that the stage is about, or explains its failure if there is no reason to stop it.
     async fn on_task(&self, deployment: &Deployment, stop: Option<StopReason>) -> Event {
-        match (&deployment.stage, stop) {
-            (Stage::PreDeploy(task), Some(reason)) => {
-                self.stop_task(deployment, task, reason).await
-            }
-            (Stage::PreDeploy(task), None) => self.explain_task(deployment, task).await,
-            (Stage::RollingOut | Stage::RollingBack(_), _) => self.observe(deployment).await,
+        match (deployment.task(), stop) {
+            (Some(task), Some(reason)) => self.stop_task(deployment, task, reason).await,
+            (Some(task), None) => self.explain_task(deployment, task).await,
+            (None, _) => self.observe(deployment).await,
         }
     }
 }

@@ -1,41 +1,27 @@
-//! The task before the deployment: started once, followed through tokens, then the services.
-
-use std::time::Duration;
+//! A task that runs once, before the deployment or after it: started once, looked at, stopped, explained.
 
 use super::Run;
-use super::at_once::few_at_once;
-use super::claim::Claim;
 use super::gather::own_arn;
 use super::once::{self, Attempt, Looked};
-use super::refused::Refused;
-use crate::aws::ecs::{Ran, RunSettings, ServiceDescribed, TaskDescribed, TaskToRun};
+use crate::aws::ecs::{Ran, RunSettings, TaskDescribed, TaskToRun};
 use crate::deploy::call::CallError;
-use crate::deploy::deployment::{
-    Blocked, Deployment, Paused, Stage, Stop, Task, TaskLive, TaskSeen,
-};
+use crate::deploy::deployment::{Deployment, Stage, Stop, Task, TaskSeen};
 use crate::deploy::evidence::Evidence;
-use crate::deploy::failure::{Failure, FailureKind};
-use crate::deploy::machine::{Event, StopReason};
-use crate::deploy::revision::Revision;
-use crate::deploy::setting::{Origin, TargetService};
-use crate::deploy::spec::{PreDeployTask, Target};
-use crate::deploy::task::{self, NotPlaced};
+use crate::deploy::machine::Event;
+use crate::deploy::spec::{StandaloneTask, When};
+use crate::deploy::task::{self, NotPlaced, StopReason};
 use crate::deploy::text;
 use crate::deploy::time::human;
-use crate::deploy::words;
 
 /// What ECS takes of each
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html>).
 const CLIENT_TOKEN_LIMIT: usize = 64;
 const STARTED_BY_LIMIT: usize = 128;
 
-/// A service that one look does not show may be shown by another, after so long.
-const BEFORE_SECOND_LOOK: Duration = Duration::from_secs(5);
-
-/// What the task before the deployment is started with.
+/// What a task is started with.
 pub(super) struct ToRun<'a> {
     /// What the user asks for.
-    pub(super) asked: &'a PreDeployTask,
+    pub(super) asked: &'a StandaloneTask,
     /// The service whose network and settings it takes: a place among the services.
     pub(super) service: usize,
     /// Those settings.
@@ -44,8 +30,20 @@ pub(super) struct ToRun<'a> {
     pub(super) volumes: Vec<String>,
 }
 
+/// Whose a task is.
+pub(super) struct OfJob<'a> {
+    /// The job that has started the deployment.
+    pub(super) job: &'a str,
+    /// When the task runs.
+    pub(super) when: When,
+    /// The cluster that it runs on.
+    pub(super) cluster: &'a str,
+    /// The ARN of its revision.
+    pub(super) own: &'a str,
+}
+
 /// Why no task was run.
-enum NotRun {
+pub(super) enum NotRun {
     /// AWS's answer.
     Call(CallError),
     /// ECS had no capacity for it.
@@ -53,86 +51,32 @@ enum NotRun {
 }
 
 impl Run<'_> {
-    /// Runs the task on the new revision; the services are set when it has succeeded.
+    /// Runs the task. That before the deployment is tried again as long as ECS lacks the capacity for it; while that
+    /// after it waits, its services are looked at.
     ///
     /// # Replay
-    /// ECS runs one task for a job, however often it is asked: all attempts have one client token. A job that
-    /// has set a service before does not ask.
-    pub(super) async fn run_first(
-        &self,
-        task: ToRun<'_>,
-        targets: Vec<TargetService>,
-    ) -> Result<Deployment, Refused> {
-        if self.came_to_the_services(&targets).await? {
-            let set = Box::pin(self.check_and_set(self.job, targets)).await;
-            return set.map_err(|refused| refused.map(|one| self.after_task(one)));
-        }
-        let target = &targets[task.service];
-        let started = self.now();
-        let not_made = match self.run_as_soon_as_placed(&task, target).await {
-            Ok(arn) => {
-                tracing::info!(job = self.job, task = arn, "the task before the deployment");
-                return Ok(Deployment {
-                    job: self.job.to_owned(),
-                    started,
-                    stage: Stage::PreDeploy(Box::new(Task {
-                        id: text::last_part(&arn).to_owned(),
-                        service: task.service,
-                        live: TaskLive {
-                            is_ours: true,
-                            ..TaskLive::default()
-                        },
-                    })),
-                    services: targets.iter().map(TargetService::untouched).collect(),
-                    config_pin: None,
-                    paused: Paused::default(),
-                    waited: Duration::ZERO,
-                    is_from_token: false,
-                });
-            }
-            Err(not_made) => not_made,
-        };
-        let about = self.spec.about();
-        let is_unknown = not_made.is_unknown;
-        let failure = match not_made.reason {
-            NotRun::Call(error) => self.of_call(&about, &error, is_unknown),
-            NotRun::NotPlaced(reasons) => {
-                let what = NotPlaced::of(&reasons).sentence(&target.revision);
-                Failure::new(FailureKind::Job, format!("{about}: {what}"))
-            }
-        };
-        let failure = Failure::new(
-            failure.kind,
-            format!(
-                "{}. The task before the deployment {}. No service was changed.",
-                failure.message.trim_end_matches('.'),
-                if is_unknown {
-                    "may have been started all the same"
-                } else {
-                    "was not started"
-                }
-            ),
-        );
-        // A task that was started all the same goes on: ECS lets it keep its revision.
-        Err(Refused::with_unused(failure, own_arns(&targets)))
-    }
-
-    /// Runs the task; tries again as long as ECS lacks the capacity for it.
-    async fn run_as_soon_as_placed(
+    /// ECS runs one task for a job and a time, however often it is asked: all attempts have one client token.
+    pub(super) async fn run_task(
         &self,
         task: &ToRun<'_>,
-        target: &TargetService,
+        of: OfJob<'_>,
     ) -> Result<String, once::NotMade<NotRun>> {
-        let (client_token, started_by) = (client_token(self.job), started_by(self.job));
+        let OfJob {
+            job,
+            when,
+            cluster,
+            own,
+        } = of;
+        let (client_token, started_by) = (client_token(job, when), started_by(job, when));
         let attempt = || async {
             let ran = self
                 .ecs
                 .run_task(TaskToRun {
-                    cluster: &target.target.cluster,
-                    task_definition: &target.own,
+                    cluster,
+                    task_definition: own,
                     settings: task.settings,
-                    container: &task.asked.container,
-                    command: &task.asked.command,
+                    asked: task.asked,
+                    when,
                     client_token: &client_token,
                     started_by: &started_by,
                     volumes: &task.volumes,
@@ -140,10 +84,10 @@ impl Run<'_> {
                 .await;
             match ran {
                 Ok(Ran::Task(arn)) => Attempt::Made(arn),
-                Ok(Ran::NotPlaced(reasons)) => not_placed(self.job, reasons),
+                Ok(Ran::NotPlaced(reasons)) => not_placed(job, when, reasons),
                 // The account's quota of Fargate tasks is an error, and its capacity comes back, too.
                 Err(error) if NotPlaced::is_quota(&error.detail) => {
-                    not_placed(self.job, vec![error.detail])
+                    not_placed(job, when, vec![error.detail])
                 }
                 Err(error) => Attempt::failed(error.class, NotRun::Call(error)),
             }
@@ -153,48 +97,11 @@ impl Run<'_> {
         once::make(self.patience(), once::Look::IfUnknown, attempt, look).await
     }
 
-    /// A failure that comes after the task before the deployment, if there was one: that it ran
-    /// is reported, because what it did is not undone.
-    pub(super) fn after_task(&self, failure: Failure) -> Failure {
-        match &self.spec.pre_deploy {
-            None => failure,
-            Some(asked) => task::after_task(failure, &asked.container),
-        }
-    }
-
-    /// Whether an earlier delivery of this job has set one of the services already.
-    async fn came_to_the_services(&self, targets: &[TargetService]) -> Result<bool, Refused> {
-        for target in targets {
-            if target.seen.task_definition == target.own {
-                return Ok(true);
-            }
-            let Some(since) = target.origin.may_be_deployed_since() else {
-                continue;
-            };
-            let deployed = self.deployed_since(&target.target, &target.own, since);
-            let before = deployed.await;
-            match before {
-                Ok(None) => {}
-                Ok(Some(_)) => return Ok(true),
-                Err(error) => {
-                    let about = target.target.to_string();
-                    return Err(Refused {
-                        may_wait: error
-                            .may_pass()
-                            .then(|| format!("{about}: {}", self.text(&error))),
-                        may_be_set: true,
-                        ..Refused::from(self.of_call(&about, &error, true))
-                    });
-                }
-            }
-        }
-        Ok(false)
-    }
-
     /// One look at the task.
     pub(super) async fn look_at_task(&self, deployment: &Deployment, task: &Task) -> TaskSeen {
         let cluster = &deployment.services[task.service].target.cluster;
-        let container = self.spec.pre_deploy.as_ref().map(|asked| &asked.container);
+        let when = when_in(&deployment.stage);
+        let container = self.spec.task(when).map(|asked| &asked.container);
         let seen = match self.ecs.describe_task(cluster, &task.id).await {
             Ok(Some(shown)) => TaskSeen::Shown {
                 verdict: task::verdict(
@@ -203,15 +110,13 @@ impl Run<'_> {
                     container.map_or("", String::as_str),
                 ),
                 is_over: shown.status == task::STOPPED,
-                not_ours: not_started_by(deployment, task, &shown),
+                not_ours: not_started_by(deployment, task, when, &shown),
                 end: shown.end,
             },
             Ok(None) => TaskSeen::Missing,
             Err(error) => {
                 let why = self.text(&error);
-                self.warn(format!(
-                    "the task before the deployment could not be seen: {why}"
-                ));
+                self.warn(format!("{when} could not be seen: {why}"));
                 TaskSeen::Unseen {
                     why,
                     may_pass: !error.is_denial(),
@@ -243,11 +148,8 @@ impl Run<'_> {
         reason: StopReason,
     ) -> Event {
         let cluster = &deployment.services[task.service].target.cluster;
-        let limit = self
-            .spec
-            .pre_deploy
-            .as_ref()
-            .map(|asked| human(asked.timeout));
+        let when = when_in(&deployment.stage);
+        let limit = self.spec.task(when).map(|asked| human(asked.timeout));
         let text = match reason {
             StopReason::Finished => {
                 "ecs-deploy-action: the container that was waited for has exited".to_owned()
@@ -256,6 +158,9 @@ impl Run<'_> {
                 "ecs-deploy-action: not complete within {}",
                 limit.unwrap_or_default()
             ),
+            StopReason::InVain => {
+                "ecs-deploy-action: the deployment that it is about has failed".to_owned()
+            }
         };
         let error = match self.ecs.stop_task(cluster, &task.id, &text).await {
             Ok(()) => return Event::TaskStopped(Stop::Asked),
@@ -264,8 +169,9 @@ impl Run<'_> {
         let why = self.text(&error);
         match reason {
             StopReason::Finished => self.warn(format!(
-                "the other containers of the task before the deployment may still run: {why}"
+                "the other containers of {when} may still run: {why}"
             )),
+            StopReason::InVain => self.warn(format!("{when} may still run: {why}")),
             StopReason::Late => {}
         }
         Event::TaskStopped(Stop::Refused(why))
@@ -274,176 +180,31 @@ impl Run<'_> {
     /// Gathers the evidence of why the task failed.
     pub(super) async fn explain_task(&self, deployment: &Deployment, task: &Task) -> Event {
         let mut evidence = Evidence::default();
-        if let (Some(TaskSeen::Shown { end, .. }), Some(asked)) =
-            (&task.live.seen, &self.spec.pre_deploy)
-        {
+        let seen = match &task.live.seen {
+            Some(seen) => seen.clone(),
+            // It failed in an earlier invocation.
+            None => self.look_at_task(deployment, task).await,
+        };
+        let asked = self.spec.task(when_in(&deployment.stage));
+        if let (TaskSeen::Shown { end, .. }, Some(asked)) = (&seen, asked) {
             evidence.stopped = vec![task::end_of(end, &asked.container)];
             let own_arn = own_arn(&deployment.services[task.service]);
             self.explain_tasks(&mut evidence, &own_arn).await;
         }
         Event::TaskExplained(evidence)
     }
+}
 
-    /// Sets the services after the task has succeeded; not if somebody else has set one meanwhile.
-    ///
-    /// # Errors
-    /// What to answer, if the services must not be set.
-    pub(super) async fn set_after_task(&self, deployment: &Deployment) -> Result<Event, Refused> {
-        let mut targets = Vec::new();
-        for service in &deployment.services {
-            let target = &service.target;
-            let described = match self.active_service(target).await {
-                Ok(Ok(described)) => described,
-                Ok(Err(failure)) => return Err(self.not_set(deployment, failure).await),
-                Err(error) => return Ok(self.blocked(target, &error)),
-            };
-            match self
-                .claim_service(deployment, service, &described.seen)
-                .await
-            {
-                Claim::Ours => {}
-                Claim::NotOurs(why) => {
-                    let message = format!("{target}: {why}. No service was changed.");
-                    let unused = self.unused_revisions(deployment).await;
-                    let failure = Failure::new(FailureKind::Job, message);
-                    return Err(Refused::with_unused(failure, unused));
-                }
-                Claim::Unseen(error) => return Ok(self.blocked(target, &error)),
-            }
-            let own_arn = service.revision.arn_like(&described.seen.task_definition);
-            if described.seen.task_definition != own_arn && self.is_inactive(&service.revision) {
-                let failure = self.failed_before(&own_arn);
-                return Err(Refused::from(self.after_task(failure)));
-            }
-            targets.push(TargetService {
-                target: target.clone(),
-                revision: service.revision.clone(),
-                own: own_arn,
-                previous: service.previous.clone(),
-                served: None,
-                seen: described.seen,
-                seen_at: self.now(),
-                origin: if self.spec.existing().is_some() {
-                    // Before its task this job has deployed nothing.
-                    Origin::Existing {
-                        chosen: Some(deployment.started),
-                        came: deployment.started,
-                    }
-                } else {
-                    Origin::Registered
-                },
-            });
-        }
-        let prior = match self.prior_deliveries(&mut targets).await {
-            Ok(prior) => prior,
-            Err(unseen) => return Ok(self.blocked(&targets[unseen.place].target, &unseen.error)),
-        };
-        self.changing();
-        match Box::pin(self.set_services(&deployment.job, targets, prior)).await {
-            Ok(set) => Ok(Event::Set(Box::new(Deployment {
-                paused: deployment.paused,
-                waited: deployment.waited,
-                is_from_token: deployment.is_from_token,
-                config_pin: deployment.config_pin.clone(),
-                ..set
-            }))),
-            // Nothing was set, and it may be at another time.
-            Err(refused) if refused.may_wait.is_some() => Ok(Event::Blocked(Blocked {
-                failure: self.after_task(refused.failure),
-                may_pass: true,
-            })),
-            Err(refused) => Err(refused.map(|failure| self.after_task(failure))),
-        }
-    }
-
-    /// The service, or why nothing can be deployed to it: what one look does not show is looked at
-    /// once more.
-    async fn active_service(
-        &self,
-        target: &Target,
-    ) -> Result<Result<ServiceDescribed, Failure>, CallError> {
-        let mut is_first = true;
-        loop {
-            let seen = self.ecs.describe_service(target).await?;
-            let why = match seen {
-                Some(service) if service.seen.status == "ACTIVE" => return Ok(Ok(service)),
-                _ if is_first => {
-                    is_first = false;
-                    self.engine.clock.sleep(BEFORE_SECOND_LOOK).await;
-                    continue;
-                }
-                Some(service) => format!(
-                    "the service is {} now, not ACTIVE: nothing can be deployed to it",
-                    service.seen.status
-                ),
-                None => {
-                    let missing = words::of_missing_service(target, self.region()).message;
-                    return Ok(Err(Failure::new(FailureKind::Job, missing)));
-                }
-            };
-            return Ok(Err(Failure::new(
-                FailureKind::Job,
-                format!("{target}: {why}."),
-            )));
-        }
-    }
-
-    /// What must be seen before a service is set cannot be seen: the task has succeeded and stays
-    /// so until the next look.
-    fn blocked(&self, target: &Target, error: &CallError) -> Event {
-        let about = format!(
-            "{target}: the task before the deployment has succeeded, and the service was not changed"
-        );
-        self.warn(format!("{target}: {}", self.text(error)));
-        Event::Blocked(Blocked {
-            failure: self.of_call(&about, error, true),
-            may_pass: !error.is_denial(),
-        })
-    }
-
-    async fn not_set(&self, deployment: &Deployment, failure: Failure) -> Refused {
-        let unused = self.unused_revisions(deployment).await;
-        Refused::with_unused(self.after_task(failure), unused)
-    }
-
-    /// The revisions of `deployment` that no service will use, unless one does already. What only the
-    /// token says is this job's, and what cannot be seen, stays as it is.
-    pub(super) async fn unused_revisions(&self, deployment: &Deployment) -> Vec<String> {
-        // What was there before this job is never taken away.
-        if !self.spec.registers() {
-            return Vec::new();
-        }
-        let looking = deployment.services.iter();
-        let looking = looking.map(|service| self.ecs.describe_service(&service.target));
-        let mut used: Vec<Revision> = Vec::new();
-        for looked in few_at_once(looking).await {
-            match looked {
-                Ok(service) => {
-                    used.extend(service.into_iter().flat_map(|one| one.seen.revisions()));
-                }
-                Err(error) => {
-                    self.warn(format!(
-                        "the revision of this job stays ACTIVE, because whether a service uses it cannot be seen: {}",
-                        self.text(&error)
-                    ));
-                    return Vec::new();
-                }
-            }
-        }
-        let mut unused = Vec::new();
-        for revision in deployment.revisions() {
-            if !used.contains(&revision)
-                && let Claim::Ours = self.claim_revision(deployment, &revision).await
-            {
-                unused.push(revision.to_string());
-            }
-        }
-        unused
+/// When the task runs that the stage is about.
+fn when_in(stage: &Stage) -> When {
+    match stage {
+        Stage::PreDeploy(_) => When::Before,
+        Stage::RollingOut | Stage::PostDeploy(_) | Stage::RollingBack(_) => When::After,
     }
 }
 
-fn not_placed(job: &str, reasons: Vec<String>) -> Attempt<String, NotRun> {
-    if NotPlaced::of(&reasons).may_pass() {
+fn not_placed(job: &str, when: When, reasons: Vec<String>) -> Attempt<String, NotRun> {
+    if when == When::Before && NotPlaced::of(&reasons).may_pass() {
         tracing::info!(job, ?reasons, "no room for the task yet");
         Attempt::NoRoom(NotRun::NotPlaced(reasons))
     } else {
@@ -451,36 +212,46 @@ fn not_placed(job: &str, reasons: Vec<String>) -> Attempt<String, NotRun> {
     }
 }
 
-/// The ARNs of the services' revisions, each once.
-pub(super) fn own_arns(targets: &[TargetService]) -> Vec<String> {
-    // What was there before the job is not the job's to deregister.
-    let own = targets.iter().filter(|target| !target.is_existing());
-    text::once(own.map(|target| target.own.clone()))
-}
-
-/// A job's id as it is, if it fits; else its hash.
-fn client_token(job: &str) -> String {
-    if job.len() <= CLIENT_TOKEN_LIMIT && job.is_ascii() {
-        job.to_owned()
-    } else {
-        text::short_hash([job])
+/// What the names of the task after the deployment end with: it is another task than the one before it.
+fn end_of(when: When) -> &'static str {
+    match when {
+        When::Before => "",
+        When::After => "/post",
     }
 }
 
-fn started_by(job: &str) -> String {
+/// A job's id as it is, if it fits; else its hash.
+fn client_token(job: &str, when: When) -> String {
+    let end = end_of(when);
+    if job.len() + end.len() <= CLIENT_TOKEN_LIMIT && job.is_ascii() {
+        format!("{job}{end}")
+    } else {
+        format!("{}{end}", text::short_hash([job]))
+    }
+}
+
+pub(super) fn started_by(job: &str, when: When) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let end = end_of(when);
+    let room = STARTED_BY_LIMIT - end.len();
     let job: String = job.chars().filter(|c| allowed(*c)).collect();
-    format!("ecs-deploy-action/{job}")
+    let begin: String = format!("ecs-deploy-action/{job}")
         .chars()
-        .take(STARTED_BY_LIMIT)
-        .collect()
+        .take(room)
+        .collect();
+    begin + end
 }
 
 /// Why the task that the token names is none that its job started for the revision that it names,
 /// if it is not.
-fn not_started_by(deployment: &Deployment, task: &Task, shown: &TaskDescribed) -> Option<String> {
+fn not_started_by(
+    deployment: &Deployment,
+    task: &Task,
+    when: When,
+    shown: &TaskDescribed,
+) -> Option<String> {
     let revision = &deployment.services[task.service].revision;
-    let is_started_by_job = shown.started_by == started_by(&deployment.job);
+    let is_started_by_job = shown.started_by == started_by(&deployment.job, when);
     (!revision.is_named_by(&shown.task_definition) || !is_started_by_job).then(|| {
         format!(
             "the task {} that the continuation token names was not started by the token's job on {revision} (ECS shows that it runs {}, started by {})",

@@ -7,11 +7,13 @@ use serde_json::Value;
 
 use super::grammar;
 use super::kinds::{Kind, whole_number};
-use super::problems::Problems;
+use super::problems::{NAME_SHOWN_CHARS, Problems};
 use super::written::broken_by;
+use crate::deploy::fit;
+use crate::deploy::outside::shown;
 use crate::deploy::patch;
 use crate::deploy::spec::{
-    ContinueDeployment, PatchFrom, PreDeployTask, SERVICES_LIMIT, TIMEOUT_MAX_MINUTES,
+    ContinueDeployment, PatchFrom, SERVICES_LIMIT, StandaloneTask, TIMEOUT_MAX_MINUTES,
 };
 use crate::deploy::text;
 
@@ -19,7 +21,14 @@ use crate::deploy::text;
 pub(super) const TIMEOUT_DEFAULT_MINUTES: u64 = 60;
 
 const ENTRY_MEMBERS: [&str; 2] = ["ServiceName", "ClusterName"];
-const TASK_MEMBERS: [&str; 3] = ["Container", "Command", "Timeout"];
+const TASK_MEMBERS: [&str; 6] = [
+    "Container",
+    "Command",
+    "Timeout",
+    "Environment",
+    "Cpu",
+    "Memory",
+];
 
 const CONTINUE_MEMBERS: [&str; 3] = ["DeploymentId", "HookId", "Action"];
 
@@ -160,24 +169,7 @@ impl Kind<PatchFrom> for Patch {
             Value::Array(items) if items.is_empty() => {
                 return problems.accepted(place, written, Err(PATCH.to_owned()));
             }
-            Value::String(text) => {
-                match serde_json::from_str(text.trim_start_matches('\u{feff}')) {
-                    Ok(value) => value,
-                    // Its text may hold what is not to be shown.
-                    Err(error) => {
-                        let (line, column) = (error.line(), error.column());
-                        let reason = text::without_position(&error);
-                        let hint = broken_by(text, &error)
-                            .map_or_else(String::new, |hint| format!("; {hint}"));
-                        problems.refuse(
-                        place,
-                        format!("{place} contains invalid JSON at line {line}, column {column}: {reason}{hint}"),
-                    );
-                        return None;
-                    }
-                }
-            }
-            other => other.clone(),
+            written => unshown_json(place, written, problems)?,
         };
         match patch::Patch::parse(place, value) {
             Ok(patch) => Some(PatchFrom::Parameters(patch)),
@@ -191,22 +183,35 @@ impl Kind<PatchFrom> for Patch {
     }
 }
 
-/// A task to run: container, command and time limit.
+/// A task to run: container, command, time limit, and what it has besides.
 pub(super) struct Task;
 
-impl Kind<PreDeployTask> for Task {
+impl Kind<StandaloneTask> for Task {
     fn read(
         &self,
         place: &'static str,
         written: &Value,
         problems: &mut Problems,
-    ) -> Option<PreDeployTask> {
-        let value = json(place, written, TASK, problems)?;
+    ) -> Option<StandaloneTask> {
+        // Its variables may hold what is not to be shown.
+        let value = unshown_json(place, written, problems)?;
         let Value::Object(members) = &value else {
-            return problems.accepted(place, &value, Err(TASK.to_owned()));
+            return match &value {
+                // These hide nothing.
+                Value::Bool(_) | Value::Number(_) => {
+                    problems.accepted(place, &value, Err(TASK.to_owned()))
+                }
+                Value::Array(items) if items.is_empty() => {
+                    problems.accepted(place, &value, Err(TASK.to_owned()))
+                }
+                _ => {
+                    problems.refuse(place, format!("{place} is no object: expected {TASK}"));
+                    None
+                }
+            };
         };
         problems.known_members(place, members, &TASK_MEMBERS);
-        let [container, command, timeout] =
+        let [container, command, timeout, environment, cpu, memory] =
             TASK_MEMBERS.map(|member| members.get(member).unwrap_or(&Value::Null));
         let mut accepted = Member { place, problems };
         let container = accepted.of(
@@ -224,12 +229,81 @@ impl Kind<PreDeployTask> for Task {
             timeout,
             minutes(timeout).ok_or("a whole number of minutes"),
         );
-        Some(PreDeployTask {
+        let cpu = accepted.of(
+            "Cpu",
+            cpu,
+            size(cpu, "vcpu", r#"a size as ECS has it, as "512" or "1 vCPU""#),
+        );
+        let memory = accepted.of(
+            "Memory",
+            memory,
+            size(memory, "gb", r#"a size as ECS has it, as "1024" or "2 GB""#),
+        );
+        let environment = variables(place, environment, problems);
+        Some(StandaloneTask {
             container: container?,
             command: command?,
             timeout: Duration::from_mins(minutes?),
+            environment: environment?,
+            cpu: cpu?,
+            memory: memory?,
         })
     }
+}
+
+/// An object of names and texts. No text is shown.
+fn variables(
+    place: &str,
+    written: &Value,
+    problems: &mut Problems,
+) -> Option<Vec<(String, String)>> {
+    let place = format!("{place}.Environment");
+    let members = match written {
+        Value::Null => return Some(Vec::new()),
+        Value::Object(members) => members,
+        _ => {
+            problems.refuse(
+                &place,
+                format!(r#"{place} is no object: expected one, as {{"STAGE": "test"}}"#),
+            );
+            return None;
+        }
+    };
+    let mut variables = Vec::new();
+    let mut are_all_well = true;
+    for (name, value) in members {
+        let is_name = !name.is_empty() && !name.contains('=') && !name.contains(char::is_control);
+        match value {
+            Value::String(value) if is_name => variables.push((name.clone(), value.clone())),
+            _ => {
+                are_all_well = false;
+                let shown = text::cut(&shown(name), NAME_SHOWN_CHARS);
+                let expected = if is_name {
+                    "a text in double quotes"
+                } else {
+                    "a name without '='"
+                };
+                problems.refuse(&place, format!("{place}.{shown}: expected {expected}"));
+            }
+        }
+    }
+    are_all_well.then_some(variables)
+}
+
+/// A size in ECS's units, written so or in the larger ones, as a text or a number; none if it is not written.
+fn size(
+    written: &Value,
+    larger: &str,
+    expected: &'static str,
+) -> Result<Option<String>, &'static str> {
+    let text = match written {
+        Value::Null => return Ok(None),
+        Value::String(text) => text.trim().to_owned(),
+        Value::Number(number) => number.to_string(),
+        _ => return Err(expected),
+    };
+    let units = fit::units(&text, larger).filter(|units| *units > 0);
+    units.map(|units| Some(units.to_string())).ok_or(expected)
 }
 
 /// Accepts or refuses the members of the object at `place`.
@@ -278,6 +352,28 @@ fn minutes(written: &Value) -> Option<u64> {
         return Some(TIMEOUT_DEFAULT_MINUTES);
     }
     whole_number(written).filter(|minutes| (1..TIMEOUT_MAX_MINUTES).contains(minutes))
+}
+
+/// The value itself, or the one that its text holds, which may be what is not to be shown.
+fn unshown_json(place: &str, written: &Value, problems: &mut Problems) -> Option<Value> {
+    let Value::String(text) = written else {
+        return Some(written.clone());
+    };
+    match serde_json::from_str(text.trim_start_matches('\u{feff}')) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            let (line, column) = (error.line(), error.column());
+            let reason = text::without_position(&error);
+            let hint = broken_by(text, &error).map_or_else(String::new, |hint| format!("; {hint}"));
+            problems.refuse(
+                place,
+                format!(
+                    "{place} contains invalid JSON at line {line}, column {column}: {reason}{hint}"
+                ),
+            );
+            None
+        }
+    }
 }
 
 /// The value itself, or the one that its text holds.

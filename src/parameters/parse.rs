@@ -29,6 +29,7 @@ pub fn parse(written: Written) -> Result<DeploySpec, Vec<Problem>> {
     let base = base(&mut typed, &mut problems);
     let role = role(&mut typed, &mut problems);
     time_limits_fit(&typed, &mut problems);
+    task_after_fits(&typed, &mut problems);
     let targets = targets(&mut typed, &mut problems);
     for target in &targets {
         arns_agree(target, typed.region.as_ref(), role.as_ref(), &mut problems);
@@ -181,14 +182,37 @@ fn role(typed: &mut TypedParameters, problems: &mut Problems) -> Option<AssumedR
     }
 }
 
+/// A task that comes after the deployment comes after a complete one.
+fn task_after_fits(typed: &TypedParameters, problems: &mut Problems) {
+    if typed.post_deploy.is_none() {
+        return;
+    }
+    if typed.wait_for == Some(WaitFor::Pause) {
+        problems.report("PostDeployTask runs once all services serve, and WaitFor is Pause, which ends the action before that: give it to the action that continues the deployment".to_owned());
+    }
+    let asked = typed.continue_deployment.as_ref();
+    if asked.is_some_and(|asked| asked.action == HookAction::RollBack) {
+        problems.report("PostDeployTask is for a deployment that goes on, and ContinueDeployment's Action is ROLLBACK: remove PostDeployTask".to_owned());
+    }
+}
+
 /// The time limits must end before CodePipeline's.
 fn time_limits_fit(typed: &TypedParameters, problems: &mut Problems) {
     let timeout = typed.timeout_minutes.unwrap_or(TIMEOUT_DEFAULT_MINUTES);
-    let task = typed.pre_deploy.as_ref();
-    let before = task.map_or(0, |task| task.timeout.as_secs() / 60);
-    if timeout + before > TIMEOUT_MAX_MINUTES {
+    let tasks = [
+        ("PreDeployTask", typed.pre_deploy.as_ref()),
+        ("PostDeployTask", typed.post_deploy.as_ref()),
+    ];
+    let tasks = tasks.into_iter().filter_map(|(name, task)| {
+        let minutes = task?.timeout.as_secs() / 60;
+        Some((minutes, format!("{name}'s Timeout of {minutes}")))
+    });
+    let (minutes, mut named): (Vec<u64>, Vec<String>) = tasks.unzip();
+    if timeout + minutes.iter().sum::<u64>() > TIMEOUT_MAX_MINUTES {
+        named.push(format!("DeploymentTimeout of {timeout} minutes"));
         problems.report(format!(
-            "PreDeployTask's Timeout of {before} and DeploymentTimeout of {timeout} minutes are more than {TIMEOUT_MAX_MINUTES} together, and CodePipeline gives an action 24 hours: shorten one"
+            "{} are more than {TIMEOUT_MAX_MINUTES} together, and CodePipeline gives an action 24 hours: shorten one",
+            text::listed(&named)
         ));
     }
 }
@@ -310,7 +334,7 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    use crate::deploy::spec::PreDeployTask;
+    use crate::deploy::spec::StandaloneTask;
     use crate::parameters::written_in;
 
     fn problems(json: &str) -> Vec<String> {
@@ -380,7 +404,7 @@ mod tests {
                 "DeploymentTimeout is 0: expected a whole number of minutes from 1 to 1380",
                 "DryRun is \"ja\": expected true or false",
                 "Clustername is not a parameter: did you mean ClusterName?",
-                "Recursive is not a parameter; the parameters are ClusterName, ServiceName, Services, FileName, InputArtifact, DeploymentTimeout, FailureThreshold, IfDeploying, SkipIfUnchanged, WaitFor, ContinueDeployment, Rollback, DryRun, BaseRevision, VerifyImages, ContainerName, PipelineExecutionId, Region, RoleArn, ExternalId, TaskDefinition, TaskDefinitionFile, TaskDefinitionPatch, PinDigests, PreDeployTask, KeepRevisions, ScheduledTasks, LogLines and ConfigFile",
+                "Recursive is not a parameter; the parameters are ClusterName, ServiceName, Services, FileName, InputArtifact, DeploymentTimeout, FailureThreshold, IfDeploying, SkipIfUnchanged, WaitFor, ContinueDeployment, Rollback, DryRun, BaseRevision, VerifyImages, VerifyDependencies, ContainerName, PipelineExecutionId, Region, RoleArn, ExternalId, TaskDefinition, TaskDefinitionFile, TaskDefinitionPatch, PinDigests, PreDeployTask, PostDeployTask, KeepRevisions, ScheduledTasks, LogLines and ConfigFile",
                 "ClusterName is required and not set",
                 "ServiceName is required and not set",
             ]
@@ -466,11 +490,28 @@ mod tests {
         let task = with(r#"{"Container": "app", "Command": ["migrate", "up"], "Timeout": "15"}"#);
         assert_eq!(
             task.unwrap().pre_deploy.unwrap(),
-            PreDeployTask {
+            StandaloneTask {
                 container: "app".to_owned(),
                 command: vec!["migrate".to_owned(), "up".to_owned()],
                 timeout: Duration::from_mins(15),
+                environment: Vec::new(),
+                cpu: None,
+                memory: None,
             }
+        );
+        let more = with(
+            r#"{"Container": "app", "Command": ["m"], "Cpu": 512, "Memory": "1 GB",
+                "Environment": {"STAGE": "test", "EMPTY": ""}}"#,
+        );
+        let more = more.unwrap().pre_deploy.unwrap();
+        assert_eq!(
+            (more.cpu.as_deref(), more.memory.as_deref()),
+            (Some("512"), Some("1024"))
+        );
+        let variables = [("STAGE", "test"), ("EMPTY", "")];
+        assert_eq!(
+            more.environment,
+            variables.map(|(name, value)| (name.to_owned(), value.to_owned()))
         );
         let as_text = r#""{\"Container\": \"app\", \"Command\": [\"m\"]}""#;
         assert_eq!(
@@ -478,7 +519,35 @@ mod tests {
             Duration::from_hours(1)
         );
         for (task, reported) in [
-            ("7", "PreDeployTask is 7: expected an object"),
+            ("7", "PreDeployTask is 7: expected an object, as"),
+            (
+                r#"["hunter2"]"#,
+                "PreDeployTask is no object: expected an object, as",
+            ),
+            (
+                r#"{"Container": "a", "Command": ["m"], "Cpu": "much"}"#,
+                r#"PreDeployTask.Cpu is "much": expected a size as ECS has it, as "512" or "1 vCPU""#,
+            ),
+            (
+                r#"{"Container": "a", "Command": ["m"], "Memory": 0}"#,
+                "PreDeployTask.Memory is 0: expected a size",
+            ),
+            (
+                r#"{"Container": "a", "Command": ["m"], "Environment": ["hunter2"]}"#,
+                "PreDeployTask.Environment is no object",
+            ),
+            (
+                r#"{"Container": "a", "Command": ["m"], "Environment": {"A": 1}}"#,
+                "PreDeployTask.Environment.A: expected a text in double quotes",
+            ),
+            (
+                r#"{"Container": "a", "Command": ["m"], "Environment": {"A=B": "hunter2"}}"#,
+                "PreDeployTask.Environment.A=B: expected a name without '='",
+            ),
+            (
+                r#""{\"Environment\": {\"A\": \"hunter2\"}""#,
+                "PreDeployTask contains invalid JSON at line 1",
+            ),
             (
                 r#"{"Container": "app", "Command": "migrate"}"#,
                 "PreDeployTask.Command is \"migrate\": expected an array of texts",
@@ -507,6 +576,7 @@ mod tests {
             let found = with(task).unwrap_err();
             assert_eq!(found.len(), 1, "{task}: {found:?}");
             assert!(found[0].to_string().contains(reported), "{task}: {found:?}");
+            assert!(!found[0].to_string().contains("hunter2"), "{found:?}");
         }
     }
 

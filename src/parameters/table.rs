@@ -11,7 +11,7 @@ use super::reader::Reader;
 use crate::deploy::region::Region;
 use crate::deploy::spec::{
     AssumedRole, BaseFrom, ContinueDeployment, DeploySpec, Existing, FILE_NAME_DEFAULT,
-    FailureThreshold, IfDeploying, PatchFrom, PreDeployTask, TIMEOUT_MAX_MINUTES, Target, WaitFor,
+    FailureThreshold, IfDeploying, PatchFrom, StandaloneTask, TIMEOUT_MAX_MINUTES, Target, WaitFor,
 };
 use Reason::{ChoosesTheAccount, FindsTheFile};
 use SetBy::{ActionAlone, ActionOrFile};
@@ -297,12 +297,19 @@ parameters! {
         set_by: ActionOrFile,
         spec: pin_digests,
     }
-    pre_deploy: PreDeployTask {
+    pre_deploy: StandaloneTask {
         name: "PreDeployTask",
         value: Task,
         default: Unset("none"),
         set_by: ActionOrFile,
         spec: pre_deploy,
+    }
+    post_deploy: StandaloneTask {
+        name: "PostDeployTask",
+        value: Task,
+        default: Unset("none"),
+        set_by: ActionOrFile,
+        spec: post_deploy,
     }
     keep_revisions: usize {
         name: "KeepRevisions",

@@ -53,6 +53,7 @@ async fn ecs_ecr_and_logs_are_called_with_the_role_s3_with_the_jobs_credentials_
             "ecr" if call.operation == "GetBlob" => continue,
             "ecr" => (ASSUMED_ACCESS_KEY_ID, "ecr"),
             "logs" => (ASSUMED_ACCESS_KEY_ID, "logs"),
+            "iam" => (ASSUMED_ACCESS_KEY_ID, "iam"),
             "s3" => (ARTIFACT_ACCESS_KEY_ID, "s3"),
             "sts" => (FUNCTION_ACCESS_KEY_ID, "sts"),
             "codepipeline" => (FUNCTION_ACCESS_KEY_ID, "codepipeline"),
@@ -67,7 +68,7 @@ async fn ecs_ecr_and_logs_are_called_with_the_role_s3_with_the_jobs_credentials_
         }
         seen.push(service);
     }
-    for service in ["ecs", "ecr", "logs", "s3", "sts", "codepipeline"] {
+    for service in ["ecs", "ecr", "logs", "iam", "s3", "sts", "codepipeline"] {
         assert!(seen.contains(&service), "{service} was never called");
     }
     let assumed = world.simulator.calls_of("AssumeRole");

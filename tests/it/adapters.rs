@@ -320,7 +320,8 @@ async fn a_dry_run_of_one_service_makes_few_calls() {
     let world = World::new();
     success(&world.deploy(json!({"DryRun": true})).await);
     let calls = world.simulator.calls();
-    assert_eq!(calls.len(), 6, "{:?}", operations(&calls));
+    // One of them looks at the execution role.
+    assert_eq!(calls.len(), 7, "{:?}", operations(&calls));
 }
 
 #[tokio::test]

@@ -136,6 +136,14 @@ fn assert_true(story: &Story, world: &World, token: &str, context: &str) {
         let claimed = usize::from(rollout[2] != "");
         assert_eq!(deployed, claimed, "{context}: {own} on {service}");
     }
+    if let Some(task) = saved["a"]["p"]["k"].as_str() {
+        let run = world.simulator.ecs().tasks_run();
+        let mut arns = run.iter().filter_map(|one| one["taskArn"].as_str());
+        assert!(
+            arns.any(|arn| arn.ends_with(task)),
+            "{context}: no task {task}"
+        );
+    }
     if saved["b"]["o"] == true {
         let failed = usize::try_from(saved["b"]["n"].as_u64().unwrap()).unwrap();
         let service = service_of(world, story.services[failed]);
@@ -144,7 +152,11 @@ fn assert_true(story: &Story, world: &World, token: &str, context: &str) {
         assert!(!now.ends_with(own), "{context}: nobody has gone back");
     }
     let tasks = world.simulator.ecs().tasks_run().len();
-    assert_eq!(tasks, story.tasks, "{context}: tasks before the deployment");
+    let before = usize::from(story.parameters["PreDeployTask"].is_object());
+    assert!(
+        (before..=story.tasks).contains(&tasks),
+        "{context}: {tasks} tasks"
+    );
 }
 
 /// Runs the story until the function dies after its `calls`-th call. The event it died with, or
@@ -615,6 +627,61 @@ async fn wherever_it_dies_a_task_that_fails_runs_once_and_no_service_is_touched(
         revisions: 0,
         tasks: 1,
         ..story(World::new)
+    })
+    .await;
+}
+
+/// A task after the deployment of `shop`, which ends with this exit code.
+fn with_task_after(exit_code: i64) -> Story {
+    let world: fn() -> World = if exit_code == 0 {
+        || pre_deploy::world_with(ServiceSetup::default(), pre_deploy::ends_with(0))
+    } else {
+        || pre_deploy::world_with(ServiceSetup::default(), pre_deploy::ends_with(3))
+    };
+    Story {
+        world,
+        parameters: crate::post_deploy::parameters(),
+        own: &["app:3"],
+        services: &["shop"],
+        tasks: 1,
+        ..story(World::new)
+    }
+}
+
+#[tokio::test]
+async fn wherever_it_dies_the_task_after_the_deployment_runs_once_and_it_succeeds_once() {
+    sweep(Story {
+        end: &[
+            "shop on prod: app:3 is serving, 2 tasks",
+            "The task after the deployment (container app) has succeeded.",
+        ],
+        ..with_task_after(0)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn wherever_it_dies_a_task_after_the_deployment_that_fails_runs_once_and_is_rolled_back_once()
+{
+    sweep(Story {
+        end: &[
+            "shop on prod: app:3 failed: the task after the deployment failed: container app exited with code 3",
+            "Rolled back: app:2 is serving, 2 of 2 tasks.",
+        ],
+        ..with_task_after(3)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn wherever_it_dies_a_task_before_and_one_after_the_deployment_run_once_each() {
+    let mut parameters = pre_deploy::parameters();
+    parameters["PostDeployTask"] = crate::post_deploy::parameters()["PostDeployTask"].clone();
+    sweep(Story {
+        parameters,
+        tasks: 2,
+        end: &["The task after the deployment (container app) has succeeded."],
+        ..with_task_after(0)
     })
     .await;
 }

@@ -16,7 +16,7 @@ use crate::support::{World, app, id_of, zip_of};
 const BUCKET: &str = "codepipeline-eu-central-1-111122223333";
 
 /// Outcome of the report and a part of its message, for each event of `events/`.
-const CLAIMS: [(&str, &str, &str); 29] = [
+const CLAIMS: [(&str, &str, &str); 30] = [
     ("artifact-missing", "Failed", "does not exist"),
     ("bad-parameters", "Failed", "did you mean ServiceName?"),
     ("config-file", "Succeeded", "web on prod: app:2 is serving"),
@@ -64,6 +64,11 @@ const CLAIMS: [(&str, &str, &str); 29] = [
         "pre-deploy-task",
         "InProgress",
         "web: 2 of 2 new tasks running",
+    ),
+    (
+        "post-deploy-task",
+        "InProgress",
+        "the task after the deployment runs (container app)",
     ),
     ("several-artifacts", "Succeeded", "app:2 is serving"),
     (

@@ -206,29 +206,33 @@ fn services_are_set_to_revisions_of_the_family_and_only_tasks_of_our_own_are_sto
         "{update}"
     );
     let code = file("src/aws/ecs.rs");
-    let tag = Regex::new(r#"PRE_DEPLOY_TAG: &str = "([^"]+)""#).unwrap();
-    let tag = &tag.captures(&code).unwrap()[1];
-    let [stop] = of("ecs:StopTask")[..] else {
-        unreachable!("one statement for it");
-    };
-    assert!(
-        stop.contains(&format!("StringLike: {{aws:ResourceTag/{tag}: \"?*\"}}")),
-        "{stop}"
-    );
+    let tags = Regex::new(r#"(?:PRE|POST)_DEPLOY_TAG: &str = "([^"]+)""#).unwrap();
+    let tags: Vec<&str> = tags
+        .captures_iter(&code)
+        .map(|found| found.get(1).unwrap().as_str())
+        .collect();
+    assert_eq!(tags.len(), 2);
+    let stops = of("ecs:StopTask");
+    assert_eq!(stops.len(), 2, "one statement for each kind of task");
+    for tag in &tags {
+        let condition = format!("StringLike: {{aws:ResourceTag/{tag}: \"?*\"}}");
+        let of_tag = stops.iter().filter(|stop| stop.contains(&condition));
+        assert_eq!(of_tag.count(), 1, "{tag}");
+    }
     let tagging = &all["TagPreDeployTasks"];
     assert!(
         tagging.contains("ecs:CreateAction: RunTask")
-            && tagging.contains(&format!("aws:TagKeys: [{tag}]")),
+            && tagging.contains(&format!("aws:TagKeys: [{}]", tags.join(", "))),
         "{tagging}"
     );
-    for statement in [stop, tagging, &all["RunPreDeployTasks"]] {
+    for statement in [stops[0], stops[1], tagging, &all["RunPreDeployTasks"]] {
         assert!(
             statement.starts_with("- !If\n- HasPreDeployTasks\n"),
             "{statement}"
         );
     }
     // A tag that services pass on to their tasks would let those be stopped.
-    assert_ne!(tag, ecs_deploy_action::deploy::task_definition::JOB_TAG);
+    assert!(!tags.contains(&ecs_deploy_action::deploy::task_definition::JOB_TAG));
 }
 
 #[test]

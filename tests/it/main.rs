@@ -38,6 +38,7 @@ mod outside;
 mod patches;
 mod permissions;
 mod pins;
+mod post_deploy;
 mod pre_deploy;
 mod raw_events;
 mod readme;

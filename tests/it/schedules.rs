@@ -1,5 +1,6 @@
 //! `ScheduledTasks` and `KeepRevisions`: what runs on a schedule follows, and what nobody needs goes.
 
+use ecs_deploy_action::deploy::spec::{StandaloneTask, When};
 use serde_json::{Value, json};
 use simulator::ecs::ServiceSetup;
 
@@ -291,8 +292,15 @@ async fn the_newest_are_kept_and_whatever_a_service_task_schedule_or_the_rollbac
             cluster: "elsewhere",
             task_definition: "app:4",
             settings: &settings,
-            container: "app",
-            command: &["serve".to_owned()],
+            asked: &StandaloneTask {
+                container: "app".to_owned(),
+                command: vec!["serve".to_owned()],
+                timeout: std::time::Duration::from_mins(1),
+                environment: Vec::new(),
+                cpu: None,
+                memory: None,
+            },
+            when: When::Before,
             client_token: "t",
             started_by: "a-test",
             volumes: &[],

@@ -983,7 +983,7 @@ async fn a_manual_deployment_answers_nobody_and_returns_its_report() {
             .simulator
             .calls()
             .iter()
-            .all(|call| call.service == "ecs")
+            .all(|call| ["ecs", "iam"].contains(&call.service))
     );
 }
 

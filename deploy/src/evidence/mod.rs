@@ -51,6 +51,8 @@ pub struct Evidence {
     pub target_check: Option<TargetCheck>,
     /// The memory of the whole task in MiB, as its task definition says.
     pub task_memory: Option<String>,
+    /// Of the task after the deployment, if that has failed: then it is why the service was rolled back.
+    pub task_after: Option<Box<Evidence>>,
     /// Where to look on.
     pub console: Option<String>,
 }

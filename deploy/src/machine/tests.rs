@@ -3,7 +3,10 @@ use std::time::Duration;
 use super::*;
 use crate::failure::{Failure, FailureKind};
 use crate::seen::{DeploymentSeen, ServiceSeen};
-use crate::testing::{LIMIT, STARTED, deployment, revision, service, spec, with_task};
+use crate::testing::{
+    LIMIT, STARTED, deployment, every_verdict, judged, revision, service, spec, with_task,
+    with_task_after,
+};
 use crate::token::{decode, encode};
 
 fn soon() -> Timestamp {
@@ -405,6 +408,201 @@ fn an_invocation_that_was_cut_off_is_handed_back_until_even_a_rollback_should_be
         for cut in [Cut::Panic, Cut::TimeLimit] {
             let after = cut_off(&checkpoint, cut, &spec(true), soon());
             assert_eq!(after, AfterCut::Fail);
+        }
+    }
+}
+
+/// Serving, with a task after it that is this far.
+fn serving(run: PostRun) -> Deployment {
+    let post = PostDeploy {
+        since: STARTED,
+        run,
+    };
+    let serving = every_verdict().swap_remove(0);
+    deployment(Stage::PostDeploy(Box::new(post)), vec![judged(0, serving)])
+}
+
+fn started(live: TaskLive) -> PostRun {
+    PostRun::Started(Box::new(Task {
+        id: "t".to_owned(),
+        service: 0,
+        live,
+    }))
+}
+
+fn ours(seen: TaskSeen) -> TaskLive {
+    TaskLive {
+        seen: Some(seen),
+        is_ours: true,
+        ..TaskLive::default()
+    }
+}
+
+fn shown(verdict: TaskVerdict, is_over: bool) -> TaskSeen {
+    TaskSeen::Shown {
+        verdict,
+        is_over,
+        end: crate::evidence::StoppedTask::default(),
+        not_ours: None,
+    }
+}
+
+/// Within the task's time.
+const IN_TIME: Duration = Duration::from_mins(1);
+const TASK_LIMIT: Duration = Duration::from_mins(15);
+
+#[test]
+fn the_task_after_the_deployment_is_due_once_all_services_serve_and_nothing_succeeds_before_it_has()
+{
+    let spec = with_task_after(true, 15);
+    let now = STARTED + IN_TIME;
+    let due = |run| next(&serving(run), &spec, now);
+    assert_eq!(due(PostRun::Due { refused: None }), Next::RunTask);
+    assert_eq!(due(started(TaskLive::default())), Next::Look);
+    let running = started(ours(shown(TaskVerdict::Running, false)));
+    assert_eq!(due(running), Next::Pause { may_end: true });
+    let beside = started(ours(shown(TaskVerdict::Succeeded, false)));
+    assert_eq!(due(beside), Next::StopTask(StopReason::Finished));
+    let succeeded = || started(ours(shown(TaskVerdict::Succeeded, true)));
+    assert_eq!(due(succeeded()), Next::End(End::Succeeded));
+    // Not while a service is not seen to serve.
+    for verdict in every_verdict().into_iter().skip(1) {
+        for run in [succeeded(), PostRun::Due { refused: None }] {
+            let mut deployment = serving(run);
+            deployment.services = vec![judged(0, verdict.clone())];
+            let due = next(&deployment, &spec, now);
+            assert!(
+                due != Next::End(End::Succeeded) && due != Next::RunTask,
+                "{verdict:?}: {due:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_task_after_the_deployment_that_fails_in_any_way_rolls_it_back_and_is_the_cause() {
+    let spec = with_task_after(true, 15);
+    let late = STARTED + TASK_LIMIT;
+    let stopped = TaskLive {
+        stop: Stop::Asked,
+        ..ours(shown(TaskVerdict::Running, false))
+    };
+    let refused = |may_pass| PostRun::Due {
+        refused: Some(NotRun {
+            why: "no memory".to_owned(),
+            may_pass,
+        }),
+    };
+    for (run, now, cause) in [
+        (
+            started(ours(shown(TaskVerdict::Failed, true))),
+            STARTED + IN_TIME,
+            "the task after the deployment failed: ",
+        ),
+        (
+            started(stopped),
+            late,
+            "the task after the deployment was not complete within 15 min, and was stopped (container app)",
+        ),
+        (
+            started(ours(TaskSeen::Missing)),
+            late,
+            "the task after the deployment is not shown by ECS any more",
+        ),
+        (
+            started(ours(TaskSeen::Unseen {
+                why: "denied".to_owned(),
+                may_pass: false,
+            })),
+            STARTED + IN_TIME,
+            "how the task after the deployment ended could not be seen (denied)",
+        ),
+        (
+            refused(false),
+            STARTED + IN_TIME,
+            "the task after the deployment was not started: no memory",
+        ),
+        (
+            refused(true),
+            late,
+            "the task after the deployment was not started: no memory",
+        ),
+    ] {
+        let mut deployment = serving(run);
+        fail_after(&mut deployment, &spec, now);
+        let Stage::RollingBack(rollback) = &deployment.stage else {
+            panic!("{cause}: {:?}", deployment.stage)
+        };
+        assert!(rollback.cause.starts_with(cause), "{}", rollback.cause);
+        assert_eq!((rollback.owner, rollback.since), (Owner::Job, now));
+        // If nobody wants that, it is the end, with the same cause.
+        let kept = with_task_after(false, 15);
+        let mut deployment = serving(match &rollback.post {
+            Some(post) => post.run.clone(),
+            None => unreachable!("its task"),
+        });
+        fail_after(&mut deployment, &kept, now);
+        if next(&deployment, &kept, now) == Next::ExplainTask {
+            let explained = Event::TaskExplained(Evidence::default());
+            deployment = record(deployment, explained, &kept, now);
+        }
+        let end = End::Failed {
+            service: 0,
+            is_late: false,
+        };
+        assert_eq!(next(&deployment, &kept, now), Next::End(end), "{cause}");
+        let message = words::failed(&deployment, 0, false, &kept, now).message;
+        assert!(
+            message.starts_with(&format!("s0 on prod: app:42 failed: {cause}"))
+                && message.contains("Not rolled back (Rollback is false)"),
+            "{message}"
+        );
+    }
+    let waits = serving(refused(true));
+    let due = next(&waits, &spec, STARTED + IN_TIME);
+    assert_eq!(due, Next::Pause { may_end: true });
+}
+
+#[test]
+fn a_task_that_nobody_can_say_is_ours_rolls_nothing_back() {
+    let spec = with_task_after(true, 15);
+    let foreign = TaskSeen::Shown {
+        verdict: TaskVerdict::Failed,
+        is_over: true,
+        end: crate::evidence::StoppedTask::default(),
+        not_ours: Some("it is somebody's".to_owned()),
+    };
+    let mut deployment = serving(started(ours(foreign)));
+    fail_after(&mut deployment, &spec, STARTED + IN_TIME);
+    let end = TaskEnd::NotOurs("it is somebody's".to_owned());
+    let due = next(&deployment, &spec, STARTED + IN_TIME);
+    assert_eq!(due, Next::End(End::TaskFailed(end)));
+    // The parameters do not name one any more.
+    let none = crate::testing::spec(true);
+    let due = next(&deployment, &none, STARTED + IN_TIME);
+    assert_eq!(due, Next::End(End::TaskFailed(TaskEnd::NotAsked)));
+}
+
+#[test]
+fn a_task_whose_deployment_is_replaced_or_rolled_back_meanwhile_is_stopped_first() {
+    let spec = with_task_after(true, 15);
+    let now = STARTED + IN_TIME;
+    for verdict in every_verdict() {
+        let is_over = verdict.has_failed() || matches!(verdict, Verdict::RollingBack { .. });
+        let mut deployment = serving(started(ours(shown(TaskVerdict::Running, false))));
+        deployment.services = vec![judged(0, verdict.clone())];
+        fail_after(&mut deployment, &spec, now);
+        let due = next(&deployment, &spec, now);
+        let stops = due == Next::StopTask(StopReason::InVain);
+        assert_eq!(stops, is_over, "{verdict:?}: {due:?}");
+        if stops {
+            let stopped = Event::TaskStopped(Stop::Refused("denied".to_owned()));
+            let deployment = record(deployment, stopped, &spec, now);
+            let due = next(&deployment, &spec, now);
+            assert!(
+                !matches!(due, Next::StopTask(_) | Next::End(End::Succeeded)),
+                "{verdict:?}: {due:?}"
+            );
         }
     }
 }

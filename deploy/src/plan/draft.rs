@@ -50,9 +50,8 @@ pub fn draft(asked: Asked<'_>, observed: &Observed) -> Result<Draft, Vec<Refusal
             return Err(twice);
         }
     }
-    let mut refusals: Vec<Refusal> = no_container_for_task(asked.spec, &registrations)
-        .into_iter()
-        .collect();
+    let mut refusals = no_container_for_task(asked.spec, &registrations);
+    refusals.extend(task_size(asked.spec, observed, &registrations));
     refusals.extend(unfit(asked.spec, observed, &registrations));
     let made = registrations.iter().zip(&bases).zip(&observed.families);
     refusals.extend(made.filter_map(|((registration, base), family)| {
@@ -191,18 +190,56 @@ fn same_policy(registration: &Registration, base: &Base, current: &Described) ->
     })
 }
 
-fn no_container_for_task(spec: &DeploySpec, registrations: &[Registration]) -> Option<Refusal> {
-    let container = &spec.pre_deploy.as_ref()?.container;
-    if registrations.iter().any(|one| one.has_container(container)) {
-        return None;
-    }
-    let known = registrations
-        .iter()
-        .map(|one| format!("{} of {}", one.containers_listed(), one.family()));
-    Some(Refusal::NoContainerForTask {
-        container: container.clone(),
-        known: known.collect(),
-    })
+fn no_container_for_task(spec: &DeploySpec, registrations: &[Registration]) -> Vec<Refusal> {
+    let lacking = spec.tasks().filter(|(_, task)| {
+        let mut registrations = registrations.iter();
+        !registrations.any(|one| one.has_container(&task.container))
+    });
+    let refusals = lacking.map(|(when, task)| {
+        let known = registrations
+            .iter()
+            .map(|one| format!("{} of {}", one.containers_listed(), one.family()));
+        Refusal::NoContainerForTask {
+            parameter: when.parameter(),
+            container: task.container.clone(),
+            known: known.collect(),
+        }
+    });
+    refusals.collect()
+}
+
+/// A size that Fargate does not have.
+fn task_size(
+    spec: &DeploySpec,
+    observed: &Observed,
+    registrations: &[Registration],
+) -> Vec<Refusal> {
+    let sized = spec
+        .tasks()
+        .filter(|(_, task)| task.cpu.is_some() || task.memory.is_some());
+    let refusals = sized.filter_map(|(when, task)| {
+        let mut services = observed.services.iter().zip(&observed.places);
+        let (service, registration) = services.find_map(|(service, place)| {
+            let registration = registrations.get(*place)?;
+            let is_its = registration.has_container(&task.container);
+            is_its.then_some((service, registration))
+        })?;
+        if !service.needs.is_on_fargate {
+            return None;
+        }
+        let of_revision = |member: &str| {
+            let written = registration.body.get(member)?;
+            written.as_str().map(str::to_owned)
+        };
+        let cpu = task.cpu.clone().or_else(|| of_revision("cpu"))?;
+        let memory = task.memory.clone().or_else(|| of_revision("memory"))?;
+        let wrong = fit::fargate_size(&cpu, &memory)?;
+        Some(Refusal::TaskSize {
+            parameter: when.parameter(),
+            wrong,
+        })
+    });
+    refusals.collect()
 }
 
 /// What ECS would refuse once the revision is registered and the task before the deployment has

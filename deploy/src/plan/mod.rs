@@ -25,7 +25,7 @@ use std::time::Duration;
 use super::diff::Changes;
 use super::revision::Revision;
 use super::seen::ServiceSeen;
-use super::spec::{DeploySpec, PreDeployTask, Target};
+use super::spec::{DeploySpec, StandaloneTask, Target};
 use super::task_definition::Registration;
 use super::time::Timestamp;
 
@@ -53,6 +53,8 @@ pub struct Plan {
     pub services: Vec<ServicePlan>,
     /// The task that runs first.
     pub pre_deploy: Option<TaskPlan>,
+    /// The task that runs last.
+    pub post_deploy: Option<StandaloneTask>,
     /// What is pointed at the new revisions after success, as messages call it.
     pub scheduled: Vec<String>,
     /// The new revisions would be what serves, and nothing is deployed then (`SkipIfUnchanged`).
@@ -105,7 +107,7 @@ pub struct ServicePlan {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskPlan {
     /// What is asked for.
-    pub asked: PreDeployTask,
+    pub asked: StandaloneTask,
     /// The service whose network and settings it takes: a place among the services.
     pub service: usize,
     /// The volumes of its revision that are configured at launch.

@@ -7,13 +7,15 @@ use super::observed::{Observed, ObservedFamily, ObservedService};
 use super::under_way::under_way;
 use super::{Asked, FamilyPlan, Plan, ServicePlan, TaskPlan};
 use crate::dependencies::Missing;
-use crate::deployment::{Deployment, Ours, Owner, Paused, Rollback, Service, Stage};
+use crate::deployment::{
+    Deployment, Ours, Owner, Paused, PostDeploy, PostRun, Rollback, Service, Stage, Task, TaskLive,
+};
 use crate::diff;
 use crate::failures::Failures;
 use crate::prior::{Prior, prior};
 use crate::refusal::{self, Refusal, UnusableImage};
 use crate::revision::{NotARevision, Revision};
-use crate::spec::{DeploySpec, LONGEST_TIMEOUT};
+use crate::spec::{DeploySpec, LONGEST_TIMEOUT, StandaloneTask};
 use crate::task_definition::{Base, Described, Registration};
 use crate::time::Timestamp;
 use crate::token;
@@ -91,12 +93,14 @@ pub fn settle(
         return Err(of_others);
     }
     check_token_fits(asked, observed.at, &families, &services)?;
-    let pre_deploy = task(spec, &families, &services);
+    let pre_deploy = spec.pre_deploy.as_ref();
+    let pre_deploy = pre_deploy.map(|asked| task(asked, &families, &services));
     Ok(Plan {
         seen_at: observed.at,
         families,
         services,
         pre_deploy,
+        post_deploy: spec.post_deploy.clone(),
         scheduled: observed.schedules.into_iter().map(|one| one.name).collect(),
         is_unchanged,
         keep_revisions: spec.keep_revisions,
@@ -216,8 +220,7 @@ fn own_of_job(
 }
 
 /// The task before the deployment, for the first service whose revision has its container.
-fn task(spec: &DeploySpec, families: &[FamilyPlan], services: &[ServicePlan]) -> Option<TaskPlan> {
-    let asked = spec.pre_deploy.clone()?;
+fn task(asked: &StandaloneTask, families: &[FamilyPlan], services: &[ServicePlan]) -> TaskPlan {
     let registration = |service: &ServicePlan| Some(&families.get(service.family)?.registration);
     let has_it = |service: &ServicePlan| {
         registration(service).is_some_and(|one| one.has_container(&asked.container))
@@ -225,11 +228,11 @@ fn task(spec: &DeploySpec, families: &[FamilyPlan], services: &[ServicePlan]) ->
     let service = services.iter().position(has_it).unwrap_or(0);
     let registration = services.get(service).and_then(registration);
     let volumes = registration.map_or_else(Vec::new, Registration::volumes_at_launch);
-    Some(TaskPlan {
-        asked,
+    TaskPlan {
+        asked: asked.clone(),
         service,
         volumes,
-    })
+    }
 }
 
 /// Refuses before anything is changed what could not be remembered between invocations.
@@ -254,6 +257,7 @@ fn check_token_fits(
             failed: services.len().saturating_sub(1),
             cause: String::new(),
             is_explained: false,
+            post: longest_post(asked.spec, now),
         }),
         services,
         config_pin: asked.config_pin.map(str::to_owned),
@@ -267,6 +271,21 @@ fn check_token_fits(
     token::encode(&longest)
         .map(drop)
         .map_err(|large| vec![Refusal::TokenTooLarge(large)])
+}
+
+/// A task after the deployment, with an id as long as ECS makes them, if there is to be one.
+fn longest_post(spec: &DeploySpec, now: Timestamp) -> Option<Box<PostDeploy>> {
+    const ID: &str = "00000000000000000000000000000000";
+    spec.post_deploy.as_ref().map(|_| {
+        Box::new(PostDeploy {
+            since: now,
+            run: PostRun::Started(Box::new(Task {
+                id: ID.to_owned(),
+                service: 0,
+                live: TaskLive::default(),
+            })),
+        })
+    })
 }
 
 /// The service with names as long as ECS makes them: a family's next numbers, 20 digits, 32

@@ -265,7 +265,7 @@ fn services_of_a_family_that_run_different_revisions_need_one_base() {
 #[test]
 fn every_problem_of_a_draft_is_told() {
     let spec = DeploySpec {
-        pre_deploy: with_task(true, 5).pre_deploy.map(|task| PreDeployTask {
+        pre_deploy: with_task(true, 5).pre_deploy.map(|task| StandaloneTask {
             container: "migrations".to_owned(),
             ..task
         }),
@@ -290,6 +290,7 @@ fn every_problem_of_a_draft_is_told() {
         planned(&spec, observed.clone()).unwrap_err(),
         [
             Refusal::NoContainerForTask {
+                parameter: "PreDeployTask",
                 container: "migrations".to_owned(),
                 known: vec!["app of app".to_owned()],
             },

@@ -62,7 +62,7 @@ pub fn cut_off(spec: &DeploySpec, checkpoint: &Checkpoint, why: Cut, request: &s
 fn after_its_task(failure: Failure, deployment: &Deployment, spec: &DeploySpec) -> Failure {
     match (&deployment.stage, &spec.pre_deploy) {
         (Stage::PreDeploy(_), _) | (_, None) => failure,
-        (Stage::RollingOut | Stage::RollingBack(_), Some(asked)) => {
+        (Stage::RollingOut | Stage::PostDeploy(_) | Stage::RollingBack(_), Some(asked)) => {
             after_task(failure, &asked.container)
         }
     }
@@ -85,6 +85,17 @@ pub fn out_of_sight(deployment: &Deployment, spec: &DeploySpec, now: Timestamp) 
                 spec.about()
             ),
         ),
+        Stage::PostDeploy(_) => {
+            let failure = Failure::new(
+                FailureKind::Job,
+                format!(
+                    "{}: {} served when it was last looked at, and how the task after the deployment ended could not be seen ({NO_ANSWER}). Nothing was rolled back: look at the service and at the task.",
+                    spec.about(),
+                    deployment.revisions_listed()
+                ),
+            );
+            after_its_task(failure, deployment, spec)
+        }
         Stage::RollingOut => {
             let failure = failed(&unseen, 0, true, spec, now);
             after_its_task(failure, deployment, spec)
@@ -103,6 +114,9 @@ pub fn unwatched(deployment: &Deployment) -> String {
         Stage::PreDeploy(task) => format!(
             "the task before the deployment of {revisions} ({}) goes on unwatched, and no service is going to be changed: look at the task in ECS.",
             task.id
+        ),
+        Stage::PostDeploy(_) => format!(
+            "{revisions} serves, and the task after the deployment goes on unwatched, so that nothing is rolled back if it fails: look at the task in ECS."
         ),
         Stage::RollingOut => format!(
             "the deployment of {revisions} goes on unwatched, and only ECS itself may roll it back: look at the deployments of the service in ECS."

@@ -1,6 +1,7 @@
 //! A deployment that was checked and not begun, in sentences: the dry run.
 
 use crate::plan::{Plan, ServicePlan};
+use crate::spec::StandaloneTask;
 use crate::text;
 use crate::time::human;
 
@@ -130,12 +131,8 @@ impl Plan {
             })
             .collect();
         if let Some(task) = &self.pre_deploy {
-            calls.push(format!(
-                "ecs:RunTask: container {} with the command '{}' on the new revision, for {} at most; the rest follows if it exits with 0",
-                task.asked.container,
-                task.asked.command.join(" "),
-                human(task.asked.timeout)
-            ));
+            let run = of_task(&task.asked);
+            calls.push(format!("{run}; the rest follows if it exits with 0"));
         }
         let is_to_be_set = |service: &&ServicePlan| {
             let family = self.families.get(service.family);
@@ -167,6 +164,40 @@ impl Plan {
                 "nothing does (Rollback is false)"
             }
         ));
+        if let Some(task) = &self.post_deploy {
+            calls.push(format!(
+                "{} after all services serve; {}",
+                of_task(task),
+                if self.rollback {
+                    "they are rolled back unless it exits with 0"
+                } else {
+                    "the action fails unless it exits with 0"
+                }
+            ));
+        }
         calls
     }
+}
+
+/// Names of variables, and no values.
+fn of_task(task: &StandaloneTask) -> String {
+    let names = task.environment.iter().map(|(name, _)| name.as_str());
+    let names: Vec<&str> = names.collect();
+    let mut other = Vec::new();
+    if !names.is_empty() {
+        other.push(format!("the variables {}", text::listed(&names)));
+    }
+    other.extend(task.cpu.iter().map(|cpu| format!("cpu {cpu}")));
+    other.extend(task.memory.iter().map(|memory| format!("memory {memory}")));
+    let other = if other.is_empty() {
+        String::new()
+    } else {
+        format!(", with {}", text::listed(&other))
+    };
+    format!(
+        "ecs:RunTask: container {} with the command '{}' on the new revision{other}, for {} at most",
+        task.container,
+        task.command.join(" "),
+        human(task.timeout)
+    )
 }

@@ -1,11 +1,12 @@
 //! Why a rollout failed, what was done about it, and what serves now.
 
-use crate::deployment::{Deployment, Owner, Service, Stage};
+use crate::deployment::{Deployment, Owner, PostDeploy, PostRun, Service, Stage};
 use crate::evidence::{Evidence, REASON_LIMIT_CHARS, cause as cause_of};
 use crate::failure::{Failure, FailureKind, MESSAGE_LIMIT_BYTES};
 use crate::revision::Revision;
 use crate::seen::{Look, ServiceDeploymentSeen, ServiceSeen};
-use crate::spec::DeploySpec;
+use crate::spec::{DeploySpec, When};
+use crate::task;
 use crate::text;
 use crate::time::{Timestamp, human};
 use crate::verdict::{Progress, Reason, Verdict};
@@ -28,13 +29,30 @@ pub fn failed(
         Stage::RollingBack(rollback) if !rollback.cause.is_empty() && rollback.failed == place => {
             rollback.cause.clone()
         }
-        Stage::RollingBack(_) | Stage::RollingOut | Stage::PreDeploy(_)
+        Stage::PostDeploy(post) if matches!(verdict, Verdict::Serving { .. }) => {
+            cause_after(post, spec, now)
+        }
+        Stage::RollingBack(_) | Stage::RollingOut | Stage::PostDeploy(_) | Stage::PreDeploy(_)
             if verdict.has_a_cause() =>
         {
             cause(service, spec, deployment.deadline(spec, now), now)
         }
-        Stage::RollingBack(_) | Stage::RollingOut | Stage::PreDeploy(_) => String::new(),
+        Stage::RollingBack(_) | Stage::RollingOut | Stage::PostDeploy(_) | Stage::PreDeploy(_) => {
+            String::new()
+        }
     };
+    // What serves and has failed with its task is not rolled back for that reason alone.
+    let kept = match &deployment.stage {
+        Stage::PostDeploy(_) if matches!(verdict, Verdict::Serving { .. }) => Some(NO_ROLLBACK),
+        Stage::PostDeploy(_) | Stage::PreDeploy(_) | Stage::RollingOut | Stage::RollingBack(_) => {
+            None
+        }
+    };
+    let of_task = deployment
+        .task()
+        .and_then(|task| task.live.evidence.as_ref());
+    let of_service = service.live.evidence.as_ref();
+    let of_service = of_service.map(|one| one.task_after.as_deref().unwrap_or(one));
     let why_not = why_not_rolled_back(&deployment.stage, spec.rollback);
     let others: Vec<String> = deployment
         .services
@@ -51,15 +69,41 @@ pub fn failed(
         verdict,
         look: service.live.look.as_ref(),
         not_rolled_back: service.given_up().unwrap_or(why_not),
-        given_up: service.given_up(),
+        given_up: service.given_up().or(kept),
         overwritten: &overwritten(service),
         others: &others,
-        evidence: service.live.evidence.as_ref().unwrap_or(&nothing),
+        evidence: of_task.or(of_service).unwrap_or(&nothing),
     };
     if is_late && verdict.is_open() {
         of_late(failed, &human(spec.timeout))
     } else {
         of_rollout(failed)
+    }
+}
+
+const NO_ROLLBACK: &str = "Rollback is false";
+
+/// Why the task after the deployment was not a success, which was left as it is.
+fn cause_after(post: &PostDeploy, spec: &DeploySpec, now: Timestamp) -> String {
+    let Some(asked) = &spec.post_deploy else {
+        return String::new();
+    };
+    let nothing = Evidence::default();
+    match &post.run {
+        PostRun::Started(one) => match task::due(&one.live, asked, post.since, now) {
+            task::Due::Ended(end) => {
+                let evidence = one.live.evidence.as_ref().unwrap_or(&nothing);
+                task::sentence(When::After, spec, &end, evidence)
+            }
+            task::Due::Look | task::Due::Wait | task::Due::Stop(_) | task::Due::Succeeded => {
+                String::new()
+            }
+        },
+        PostRun::Due { refused } => {
+            let why = refused.as_ref().map_or("", |refused| &refused.why);
+            let end = task::TaskEnd::NotStarted(why.to_owned());
+            task::sentence(When::After, spec, &end, &nothing)
+        }
     }
 }
 
@@ -70,6 +114,10 @@ const NOT_LOOKED_AT: &str = "it was not looked at";
 pub fn cause(service: &Service, spec: &DeploySpec, deadline: Timestamp, now: Timestamp) -> String {
     let nothing = Evidence::default();
     let evidence = service.live.known_evidence().unwrap_or(&nothing);
+    // This job has rolled back for it, and died before it could write that down.
+    if let Some(after) = &evidence.task_after {
+        return task::sentence(When::After, spec, &task::TaskEnd::Failed, after);
+    }
     let limit = human(spec.timeout);
     let is_over = now >= deadline;
     match &service.live.verdict {
@@ -105,14 +153,16 @@ pub fn with_given_up(cause: &str, why: &str) -> String {
 /// Why nothing was rolled back, for those ends of a stage in which nothing was.
 fn why_not_rolled_back(stage: &Stage, may_roll_back: bool) -> &'static str {
     if !may_roll_back {
-        return "Rollback is false";
+        return NO_ROLLBACK;
     }
     match stage {
         Stage::RollingBack(rollback) => match rollback.owner {
             Owner::Ecs => "ECS was to do it and has not started",
             Owner::Job => "it was asked for and has not started",
         },
-        Stage::PreDeploy(_) | Stage::RollingOut => "there is nothing to put right",
+        Stage::PreDeploy(_) | Stage::RollingOut | Stage::PostDeploy(_) => {
+            "there is nothing to put right"
+        }
     }
 }
 

@@ -16,9 +16,6 @@ pub use progress::{
     waited, waiting,
 };
 
-/// Why a task that ECS does not show may still run.
-pub const TASK_NOT_SHOWN: &str = "ECS does not show it";
-
 /// A service that one look shows as gone, or going, with this status.
 pub fn gone_once(status: &str) -> String {
     format!("ECS shows the service as {status}; another look has to say the same")

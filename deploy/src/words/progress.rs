@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::overwritten;
 use crate::approval;
-use crate::deployment::{Deployment, Owner, Rollback, Service, Stage};
+use crate::deployment::{Deployment, Owner, PostDeploy, PostRun, Rollback, Service, Stage};
 use crate::evidence::Evidence;
 use crate::failure::{Failure, FailureKind};
 use crate::outcome::{Details, SUMMARY_LIMIT_BYTES};
@@ -40,6 +40,7 @@ pub fn progress(deployment: &Deployment, spec: &DeploySpec, now: Timestamp) -> D
             let limit = spec.timeout.as_secs() / 60;
             format!("{}; {minutes} min of {limit}", services.join("; "))
         }
+        Stage::PostDeploy(post) => post_deploy(deployment, post, spec, now),
         Stage::RollingBack(rollback) => rolling_back(deployment, rollback, spec, now),
     };
     Details {
@@ -47,6 +48,30 @@ pub fn progress(deployment: &Deployment, spec: &DeploySpec, now: Timestamp) -> D
         external_execution_id: deployment.external_id(),
         percent_complete: Some(percent(deployment)),
     }
+}
+
+fn post_deploy(
+    deployment: &Deployment,
+    post: &PostDeploy,
+    spec: &DeploySpec,
+    now: Timestamp,
+) -> String {
+    let asked = spec.post_deploy.as_ref();
+    let task = match &post.run {
+        PostRun::Started(_) => "runs".to_owned(),
+        PostRun::Due {
+            refused: Some(refused),
+        } => format!("could not be started yet: {}", text::cut(&refused.why, 400)),
+        PostRun::Due { refused: None } => "is started next".to_owned(),
+    };
+    format!(
+        "{}: {} is serving; the task after the deployment {task} (container {}); {} min of {}",
+        deployment.about(),
+        deployment.revisions_listed(),
+        asked.map_or("", |asked| &asked.container),
+        now.since(post.since).as_secs() / 60,
+        asked.map_or(0, |asked| asked.timeout.as_secs() / 60),
+    )
 }
 
 /// What is reported while a start waits: `web on prod: …; waiting, 3 min of 60`.
@@ -210,7 +235,7 @@ fn percent(deployment: &Deployment) -> i32 {
     const NOT_YET_DONE: i32 = 99;
     match &deployment.stage {
         Stage::PreDeploy(_) => 0,
-        Stage::RollingBack(_) => NOT_YET_DONE,
+        Stage::PostDeploy(_) | Stage::RollingBack(_) => NOT_YET_DONE,
         Stage::RollingOut => {
             let (mut running, mut desired) = (0, 0);
             let verdicts = deployment.services.iter();

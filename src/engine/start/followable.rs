@@ -28,7 +28,7 @@ impl Run<'_> {
     ) -> Result<Vec<Option<Newest>>, Vec<Refusal>> {
         let (deployments, tasks) = tokio::join!(
             self.check_service_deployments(services),
-            self.check_task_visible(services)
+            self.check_task_visible()
         );
         match (refusal::all(deployments), refusal::all(tasks)) {
             (Ok(newest), Ok(_)) => Ok(newest),
@@ -134,16 +134,14 @@ impl Run<'_> {
         Ok(seen)
     }
 
-    /// The end of the task before the deployment is told by `DescribeTasks` alone.
-    async fn check_task_visible(
-        &self,
-        services: &[ObservedService],
-    ) -> Vec<Result<(), Vec<Refusal>>> {
-        if self.spec.pre_deploy.is_none() {
+    /// The end of a task before the deployment or after it is told by `DescribeTasks` alone.
+    pub(in crate::engine) async fn check_task_visible(&self) -> Vec<Result<(), Vec<Refusal>>> {
+        if self.spec.tasks().next().is_none() {
             return Vec::new();
         }
         // Which of the services it takes its cluster from is decided later.
-        let clusters = text::once(services.iter().map(|one| one.target.cluster.clone()));
+        let targets = self.spec.targets.iter();
+        let clusters = text::once(targets.map(|target| target.cluster.clone()));
         let asking = clusters.iter().map(|cluster| async move {
             let looked = self.ecs.describe_task(cluster, NO_TASK).await.map(drop);
             may_look(looked, true, NO_TASK)
