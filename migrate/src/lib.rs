@@ -154,7 +154,7 @@ fn not_written(action: &Action<'_>, why: String) -> Left {
 }
 
 /// So many actions are tried one by one if all together do not come out as intended.
-const TRIES: usize = 100;
+const TRIES: usize = 20;
 
 /// The new text, once it has been read again and compared with the old one. An action that cannot
 /// be written as intended is left.

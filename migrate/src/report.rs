@@ -385,7 +385,7 @@ impl Writer<'_> {
             overrides.push(format!("FunctionName={}", self.editor.function));
         }
         if deploys_itself {
-            self.line("What the function's role has is said by the parameters of its stack (template.yaml), in the pipeline's Region:");
+            self.line("The function's role gets what the parameters of its stack say (template.yaml); install it in the pipeline's Region:");
             self.line(&format!(
                 "  sam deploy --parameter-overrides {}",
                 overrides.join(" ")

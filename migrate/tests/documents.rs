@@ -732,6 +732,33 @@ fn an_ecs_action_where_no_pipeline_has_one_is_left_and_named() {
     }
 }
 
+/// Lines cannot be carried over into braces.
+#[test]
+fn an_action_that_cannot_be_written_as_intended_is_left_and_the_others_are_replaced() {
+    let odd = format!(
+        "{ECS}              RoleArn:\n                Fn::ImportValue: role\n              Configuration: {{ClusterName: a, ServiceName: b}}\n"
+    );
+    is_left(
+        &action(&odd),
+        8,
+        "could not be written so that it reads as intended",
+    );
+    let plain = format!(
+        "            - Name: Other\n{ECS}              Configuration: {{ClusterName: a, ServiceName: b}}\n"
+    );
+    let done = migrated(&format!("{}{plain}", action(&odd)));
+    assert_eq!(
+        (done.report.replaced, done.report.left),
+        (1, 1),
+        "{}",
+        done.report
+    );
+    assert!(
+        done.text
+            .contains("Fn::ImportValue: role\n              Configuration: {ClusterName")
+    );
+}
+
 #[test]
 fn a_document_without_ecs_actions_comes_out_byte_for_byte() {
     for text in [
