@@ -2,10 +2,12 @@
 //!
 //! It starts the simulator with a cluster, a Fargate service and an artifact, plays CodePipeline
 //! (invokes the real handler with `events/start.json` and hands the continuation tokens back), and
-//! shows the deployment as it happens. With `--aws` it deploys to a real account instead.
+//! shows the deployment as it happens. With `--aws` it deploys to a real account instead, and with
+//! `--migrate` it deploys nothing and replaces the ECS actions of a pipeline's definition.
 //!
 //! Exit status: 0 for a succeeded job, 1 for a failed one, 2 for one that was not started, 130 for one
-//! that nobody watches any more.
+//! that nobody watches any more. For `--migrate`: 0 if all ECS actions were replaced, 1 if not all or
+//! none, 2 if the file could not be read.
 
 #[path = "local/arguments.rs"]
 mod arguments;
@@ -13,6 +15,8 @@ mod arguments;
 mod artifact;
 #[path = "local/herd.rs"]
 mod herd;
+#[path = "local/migrate.rs"]
+mod migration;
 #[path = "local/play.rs"]
 mod play;
 #[path = "local/real.rs"]
@@ -46,6 +50,16 @@ async fn main() -> ExitCode {
         Ok(Asked::List) => {
             show::text(&scenarios::listed());
             return ExitCode::SUCCESS;
+        }
+        Ok(Asked::Migrate(asked)) => {
+            return match migration::run(&asked) {
+                Ok(migration::Outcome::All) => ExitCode::SUCCESS,
+                Ok(migration::Outcome::NotAll) => ExitCode::from(FAILED),
+                Err(wrong) => {
+                    show::problem(&wrong);
+                    ExitCode::from(NOT_STARTED)
+                }
+            };
         }
         Err(wrong) => {
             show::problem(&format!("{wrong}\n\n{}", arguments::USAGE));

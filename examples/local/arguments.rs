@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use lexopt::ValueExt as _;
 use lexopt::prelude::{Long, Short};
 
+use crate::migration::Migration;
 use crate::scenarios::{self, Scenario};
 
 pub(crate) const USAGE: &str = "\
@@ -24,13 +25,21 @@ Deploys to a simulated Amazon ECS on this machine and shows what happens.
                     shows what it would change, and asks
     --dry-run       shows it, and changes nothing
     --yes           does not ask
+  --migrate FILE    deploys nothing: prints what `aws codepipeline get-pipeline` has printed, or
+                    a CloudFormation template, with its ECS actions replaced by the function,
+                    and reports what changed and what is left to do to standard error;
+                    FILE may be -, for standard input
+    --function NAME the function's name there (default: ecs-deploy-action)
   --help            this
 
-Exit status: 0 the job succeeded, 1 it failed, 2 it was not started, 130 interrupted.";
+Exit status: 0 the job succeeded, 1 it failed, 2 it was not started, 130 interrupted.
+With --migrate: 0 every ECS action was replaced, 1 some were left as they are or there are none,
+2 the file cannot be read.";
 
 /// What the command line asks for.
 pub(crate) enum Asked {
     Run(Arguments),
+    Migrate(Migration),
     List,
     Help,
 }
@@ -66,6 +75,7 @@ impl Arguments {
         let (mut is_fast, mut json, mut log, mut is_aws) = (false, false, false, false);
         let (mut is_dry_run, mut is_agreed) = (false, false);
         let (mut cluster, mut service) = (None, None);
+        let (mut migrate, mut function) = (None, None);
         // `cargo local -- --list` brings the `--` along: the alias ends with one of its own.
         let written = std::env::args_os().skip(1);
         let written = written.enumerate();
@@ -84,10 +94,32 @@ impl Arguments {
                 Long("yes") => is_agreed = true,
                 Long("cluster") => cluster = Some(parser.value()?.string()?),
                 Long("service") => service = Some(parser.value()?.string()?),
+                Long("migrate") => migrate = Some(PathBuf::from(parser.value()?)),
+                Long("function") => function = Some(parser.value()?.string()?),
                 Long("list") => return Ok(Asked::List),
                 Long("help") | Short('h') => return Ok(Asked::Help),
                 other => return Err(other.unexpected()),
             }
+        }
+        if let Some(file) = migrate {
+            let flags = [is_fast, json, log, is_aws, is_dry_run, is_agreed];
+            let is_more = flags.contains(&true)
+                || [&scenario, &cluster, &service]
+                    .iter()
+                    .any(|one| one.is_some())
+                || [&artifact, &report].iter().any(|one| one.is_some());
+            if is_more {
+                return Err("--migrate goes with nothing but --function".into());
+            }
+            let function = function.unwrap_or_else(|| "ecs-deploy-action".to_owned());
+            if !migrate::is_function_name(&function) {
+                let wrong = "--function is a function's name: 1 to 64 letters, digits, - and _";
+                return Err(wrong.into());
+            }
+            return Ok(Asked::Migrate(Migration { file, function }));
+        }
+        if function.is_some() {
+            return Err("--function is for --migrate".into());
         }
         if is_aws && (scenario.is_some() || is_fast) {
             return Err("--aws goes with neither --scenario nor --fast".into());

@@ -391,6 +391,20 @@ fn bad_usage_ends_with_two_and_says_what_to_write() {
         (&["--cluster", "c"], "are for --aws"),
         (&["--dry-run"], "--scenario dry-run"),
         (&["--yes"], "are for --aws"),
+        (&["--migrate"], "missing argument for option '--migrate'"),
+        (
+            &["--migrate", "x.yaml", "--fast"],
+            "--migrate goes with nothing but --function",
+        ),
+        (
+            &["--migrate", "x.yaml", "--cluster", "c"],
+            "--migrate goes with nothing but --function",
+        ),
+        (
+            &["--migrate", "x.yaml", "--function", "a b"],
+            "1 to 64 letters, digits, - and _",
+        ),
+        (&["--function", "f"], "--function is for --migrate"),
     ] {
         let (code, _, stderr) = run(arguments);
         assert_eq!(code, Some(2), "{arguments:?}");

@@ -30,6 +30,7 @@ mod installed;
 mod layering;
 mod local;
 mod log_lines;
+mod migration;
 mod mutated;
 mod mutated_events;
 mod native;
