@@ -2,6 +2,7 @@
 
 use super::evidence::{Evidence, StoppedTask};
 use super::failure::{Failure, FailureKind, MESSAGE_LIMIT_BYTES};
+use super::message::Message;
 use super::revision::Revision;
 use super::spec::DeploySpec;
 use super::text;
@@ -154,72 +155,94 @@ fn short_of(reason: &str) -> Option<&'static str> {
     })
 }
 
+/// That the task before the deployment is done, as a sentence.
+pub fn ran(container: &str) -> String {
+    format!(
+        "The task before the deployment (container {container}) had run and succeeded: what it did stays done."
+    )
+}
+
 /// `failure`, which came after the task before the deployment had succeeded in `container`: the
 /// headline says so.
 pub fn after_task(failure: Failure, container: &str) -> Failure {
-    let ran = format!(
-        "The task before the deployment (container {container}) had run and succeeded: what it did stays done."
-    );
-    let (headline, rest) = match failure.message.split_once('\n') {
-        Some((headline, rest)) => (headline, format!("\n{rest}")),
-        None => (failure.message.as_str(), String::new()),
-    };
-    let stop = if headline.ends_with(['.', '!', '?', '}']) {
-        ""
-    } else {
-        "."
-    };
-    Failure::new(failure.kind, format!("{headline}{stop} {ran}{rest}"))
+    Failure::new(failure.kind, failure.message.then(ran(container)))
 }
 
 /// The failure of a job whose task before the deployment did not succeed.
 pub fn failed(spec: &DeploySpec, end: &TaskEnd, evidence: Option<&Evidence>) -> Failure {
+    failed_within(MESSAGE_LIMIT_BYTES, spec, end, evidence)
+}
+
+/// The same with so much evidence that it has at most `limit` bytes: something is to stand below it.
+pub fn failed_within(
+    limit: usize,
+    spec: &DeploySpec,
+    end: &TaskEnd,
+    evidence: Option<&Evidence>,
+) -> Failure {
     let nothing = Evidence::default();
     let evidence = evidence.unwrap_or(&nothing);
     let container = spec
         .pre_deploy
         .as_ref()
         .map_or("", |asked| &asked.container);
-    let limit = spec.pre_deploy.as_ref().map(|asked| human(asked.timeout));
-    let limit = limit.unwrap_or_default();
-    let what = match end {
+    let time = spec.pre_deploy.as_ref().map(|asked| human(asked.timeout));
+    let time = time.unwrap_or_default();
+    let left_alone = "It was left alone, and no service was changed.";
+    let not_changed = "No service was changed.";
+    let (what, then) = match end {
         TaskEnd::Blocked(failure) => return failure.clone(),
-        TaskEnd::NotAsked => {
-            "a task before the deployment is under way, and the parameters do not name one any more. It was left alone, and no service was changed".to_owned()
-        }
-        TaskEnd::NotOurs(why) => format!("{why}. It was left alone, and no service was changed"),
+        TaskEnd::NotAsked => (
+            "a task before the deployment is under way, and the parameters do not name one any more".to_owned(),
+            left_alone,
+        ),
+        TaskEnd::NotOurs(why) => (why.clone(), left_alone),
         TaskEnd::Failed => {
             let cause = evidence.only_cause();
-            format!(
-                "the task before the deployment failed: {}. No service was changed",
-                cause.unwrap_or_else(|| "ECS gave no reason".to_owned())
+            let cause = cause.unwrap_or_else(|| "ECS gave no reason".to_owned());
+            (
+                format!("the task before the deployment failed: {cause}"),
+                not_changed,
             )
         }
-        TaskEnd::Late { not_stopped: None } => format!(
-            "the task before the deployment was not complete within {limit}, and was stopped (container {container}). No service was changed"
+        TaskEnd::Late { not_stopped: None } => (
+            format!(
+                "the task before the deployment was not complete within {time}, and was stopped (container {container})"
+            ),
+            not_changed,
         ),
         TaskEnd::Late {
             not_stopped: Some(why),
-        } => format!(
-            "the task before the deployment was not complete within {limit} and could not be stopped, so it may still run ({}). No service was changed",
-            why.trim_end_matches('.')
+        } => (
+            format!(
+                "the task before the deployment was not complete within {time} and could not be stopped, so it may still run ({})",
+                why.trim_end_matches('.')
+            ),
+            not_changed,
         ),
-        TaskEnd::Unseen { why, asked_to_stop } => format!(
-            "how the task before the deployment ended could not be seen ({}); {}. No service was changed",
-            why.trim_end_matches('.'),
-            if *asked_to_stop {
-                "ECS was asked to stop it if it still runs"
-            } else {
-                "it was not stopped and may still run"
-            }
+        TaskEnd::Unseen { why, asked_to_stop } => (
+            format!(
+                "how the task before the deployment ended could not be seen ({}); {}",
+                why.trim_end_matches('.'),
+                if *asked_to_stop {
+                    "ECS was asked to stop it if it still runs"
+                } else {
+                    "it was not stopped and may still run"
+                }
+            ),
+            not_changed,
         ),
-        TaskEnd::Gone => format!(
-            "the task before the deployment is not shown by ECS any more, so whether container {container} did its work is not known. No service was changed"
+        TaskEnd::Gone => (
+            format!(
+                "the task before the deployment is not shown by ECS any more, so whether container {container} did its work is not known"
+            ),
+            not_changed,
         ),
     };
-    let headline = format!("{}: {what}.", spec.about());
-    let room = MESSAGE_LIMIT_BYTES.saturating_sub(headline.len());
-    Failure::new(FailureKind::Job, headline + &evidence.details(room))
+    let headline = Message::of([format!("{}: {what}.", spec.about()).as_str(), then]);
+    let room = limit.saturating_sub(headline.len());
+    let details = evidence.details(room);
+    Failure::new(FailureKind::Job, headline.with_details(&details))
 }
 
 #[cfg(test)]
@@ -329,6 +352,7 @@ mod tests {
     #[test]
     fn each_other_end_says_what_is_known() {
         let message = |end: TaskEnd| failed(&with_task(true, 15), &end, None).message;
+        assert_eq!(message(TaskEnd::Gone).sentences().len(), 2);
         let stopped = TaskEnd::Late { not_stopped: None };
         assert!(message(stopped).contains("within 15 min, and was stopped"));
         let not_stopped = Some("denied.".to_owned());

@@ -7,6 +7,7 @@ mod parts;
 
 use serde_json::{Value, json};
 
+use deploy::message::Message;
 use deploy::time::Timestamp;
 pub use deploy::timeline::Point;
 
@@ -19,7 +20,7 @@ pub struct Record {
     /// Every service serves the new revision.
     pub succeeded: bool,
     /// What CodePipeline was answered: the headline is its first line.
-    pub message: String,
+    pub message: Message,
     /// The job that started it, or the invocation of a manual deployment.
     pub job: String,
     /// The pipeline's execution, if the parameters say it.
@@ -99,7 +100,7 @@ impl Record {
         json!({
             "version": VERSION,
             "outcome": if self.succeeded { "Succeeded" } else { "Failed" },
-            "message": self.message,
+            "message": self.message.as_str(),
             "job": self.job,
             "pipelineExecutionId": self.pipeline_execution_id,
             "started": self.started.rfc3339(),

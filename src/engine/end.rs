@@ -7,6 +7,7 @@ use crate::deploy::approval;
 use crate::deploy::cleanup::{Cleanup, Prune};
 use crate::deploy::deployment::{Deployment, Service, Stage};
 use crate::deploy::machine::End;
+use crate::deploy::message::Message;
 use crate::deploy::outcome::Outcome;
 use crate::deploy::task::{self, TaskEnd};
 use crate::deploy::text;
@@ -89,7 +90,7 @@ impl Run<'_> {
         };
         let took = now.since(deployment.started);
         let services = deployment.services.iter();
-        let mut messages: Vec<String> = services
+        let messages: Vec<Message> = services
             .map(|one| {
                 if is_unchanged {
                     words::unchanged(one)
@@ -106,8 +107,9 @@ impl Run<'_> {
         for warning in left_out {
             self.warn(warning);
         }
+        let mut message = Message::of(messages.iter().flat_map(Message::sentences));
         if let Some(scheduled) = scheduled {
-            messages.push(format!(
+            message = message.then(format!(
                 "{} on a schedule now {} the new revision.",
                 text::counted(scheduled, "target"),
                 if scheduled == 1 { "runs" } else { "run" }
@@ -115,7 +117,7 @@ impl Run<'_> {
         }
         let prune = self.spec.keep_revisions.filter(|_| !is_paused);
         let outcome = Outcome::Succeeded {
-            message: messages.join(" "),
+            message,
             variables,
             external_execution_id: deployment.external_id(),
         };
@@ -141,7 +143,7 @@ impl Run<'_> {
             self.warn(warning);
         }
         let outcome = Outcome::Succeeded {
-            message: words::rolled_back_as_asked(service),
+            message: words::rolled_back_as_asked(service).into(),
             variables,
             external_execution_id: deployment.external_id(),
         };

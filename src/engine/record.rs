@@ -15,8 +15,8 @@ use super::run::hand_back;
 use crate::aws::s3::S3;
 use crate::deploy::call::Class;
 use crate::deploy::cleanup::Cleanup;
+use crate::deploy::console;
 use crate::deploy::deployment::{Deployment, Service};
-use crate::deploy::evidence::console_link;
 use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::outcome::Outcome;
 use crate::deploy::refusal::Refusal;
@@ -368,7 +368,7 @@ fn service_record(service: &Service, started: Timestamp) -> ServiceRecord {
             .to_owned(),
         desired: seen.map(|seen| seen.desired),
         timeline: service.timeline.points().to_vec(),
-        console: seen.and_then(|seen| console_link(&seen.arn)),
+        console: seen.and_then(|seen| console::service(&seen.arn)),
         ..ServiceRecord::default()
     };
     if let Some(seen) = seen.filter(|_| service.is_touched()) {

@@ -89,7 +89,7 @@ impl Run<'_> {
                     verified.unknown.push(unknown);
                 } else {
                     let about = format!("the image {image} was not checked");
-                    warnings.push(self.of_call(&about, &error, false).message);
+                    warnings.push(self.of_call(&about, &error, false).message.into());
                 }
             }
             let digest = finding.digest.filter(|_| subject.is_pinned);
