@@ -10,7 +10,7 @@ use deploy::text::listed;
 use deploy::time::human;
 use maud::{Markup, html};
 
-use crate::parts::{offset, table};
+use crate::parts::{broken, offset, table};
 use crate::{Point, ServiceRecord};
 
 /// Lengths are whole tenths of a pixel, and are written as pixels with one decimal.
@@ -576,11 +576,7 @@ fn numbers(points: &[Point]) -> Markup {
                 td class="number" { @if let Some(weight) = point.weight { (weight) " %" } }
             }
             @if has_stages {
-                td { code {
-                    @for part in point.stage.as_deref().unwrap_or_default().split_inclusive('_') {
-                        (part) @if part.ends_with('_') { wbr; }
-                    }
-                } }
+                td { (broken(point.stage.as_deref().unwrap_or_default())) }
             }
         }
     });

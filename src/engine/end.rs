@@ -2,6 +2,7 @@
 
 use super::Run;
 use super::gather::own_arn;
+use super::refused::Refused;
 use super::run::{failed, hand_back};
 use crate::deploy::approval;
 use crate::deploy::cleanup::{Cleanup, Prune};
@@ -20,11 +21,18 @@ impl Run<'_> {
     /// The report of a deployment that ends.
     pub(super) async fn end(&self, deployment: Deployment, end: End) -> Report {
         let now = self.now();
+        let tasks = match &end {
+            End::TaskFailed(end) => self.task_record(&deployment, end),
+            // Nothing was run for it.
+            End::Unchanged => Vec::new(),
+            End::Succeeded
+            | End::RolledBackAsAsked(_)
+            | End::ReplacedSince(_)
+            | End::TooLateToRollBack(_)
+            | End::Failed { .. } => self.tasks_before(&deployment),
+        };
         let (outcome, cleanup) = match end {
-            End::TaskFailed(end) => {
-                let (outcome, cleanup) = self.task_failed(&deployment, &end, now).await;
-                return Report::on(&deployment, outcome, cleanup);
-            }
+            End::TaskFailed(end) => self.task_failed(&deployment, &end, now).await,
             End::Succeeded => self.succeeded(&deployment, false, now).await,
             End::RolledBackAsAsked(place) => self.rolled_back(&deployment, place).await,
             End::ReplacedSince(place) => {
@@ -37,14 +45,30 @@ impl Run<'_> {
             }
             End::Unchanged => self.succeeded(&deployment, true, now).await,
             End::Failed { service, is_late } => {
-                let failure = words::failed(&deployment, service, is_late, self.spec, now);
+                let limit = self.message_limit();
+                let failure =
+                    words::failed_within(limit, &deployment, service, is_late, self.spec, now);
                 let failure = self.after_task(failure);
                 (failed(&deployment, failure), Cleanup::default())
             }
         };
-        let keeping = self.keep_record(&deployment, outcome, cleanup, now);
+        let keeping = self.keep_record(&deployment, outcome, cleanup, tasks, now);
         let (outcome, cleanup) = Box::pin(keeping).await;
         Report::on(&deployment, outcome, cleanup)
+    }
+
+    /// The report of a deployment whose task has succeeded, and whose services could not be set after it.
+    pub(super) async fn end_unset(&self, deployment: &Deployment, refused: Refused) -> Report {
+        let tasks = self.task_record(deployment, &TaskEnd::Blocked(refused.failure.clone()));
+        let outcome = failed(deployment, refused.failure);
+        // The record would say that no service was touched.
+        if refused.may_be_set {
+            return Report::on(deployment, outcome, refused.cleanup);
+        }
+        let now = self.now();
+        let keeping = self.keep_record(deployment, outcome, refused.cleanup, tasks, now);
+        let (outcome, cleanup) = Box::pin(keeping).await;
+        Report::on(deployment, outcome, cleanup)
     }
 
     async fn task_failed(
@@ -64,7 +88,7 @@ impl Run<'_> {
         } else {
             Vec::new()
         };
-        let failure = task::failed(self.spec, end, evidence);
+        let failure = task::failed_within(self.message_limit(), self.spec, end, evidence);
         let cleanup = Cleanup {
             unused,
             ..Cleanup::default()
