@@ -2,6 +2,8 @@
 //! people. Values in, text out.
 
 mod chart;
+#[cfg(any(test, feature = "herd"))]
+pub mod herd;
 pub mod page;
 mod parts;
 

@@ -93,7 +93,7 @@ fn header(record: &Record) -> Markup {
                 @if let Some(id) = &record.pipeline_execution_id {
                     (fact("Pipeline execution", code(id)))
                 }
-                @if let Some(answer) = &record.answered { (fact("Continues", answered(answer))) }
+                @if let Some(answer) = &record.answered { (fact("Answers", answered(answer))) }
                 (fact("Started", started(record)))
                 (fact("Ended", moment(record.ended)))
                 (fact("Took", took(record.ended.since(record.started))))
@@ -117,8 +117,9 @@ fn started(record: &Record) -> Markup {
 
 fn answered(answer: &HookAnswer) -> Markup {
     html! {
-        (code(&answer.deployment)) ", with " (code(&answer.action))
+        (code(&answer.action))
         @if let Some(hook) = &answer.hook { " at hook " (code(hook)) }
+        " of " (code(&answer.deployment))
     }
 }
 
@@ -139,7 +140,7 @@ fn task_section(task: &TaskRecord, number: usize) -> Markup {
                 (fact("Container", code(&task.container)))
                 @if let Some(id) = &task.task { (fact("Task", code(id))) }
                 @if let Some(exit_code) = task.exit_code { (fact("Exit code", exit_code)) }
-                @if let Some(reason) = &task.reason { (fact("Stopped because", reason)) }
+                @if let Some(reason) = &task.reason { (fact("Reason", reason)) }
                 @if let Some(started) = task.started { (fact("Started", moment(started))) }
                 @if let Some(ended) = task.ended { (fact("Ended", moment(ended))) }
                 @if let (Some(started), Some(ended)) = (task.started, task.ended) {
@@ -155,8 +156,7 @@ fn section(record: &Record, service: &ServiceRecord, number: usize) -> Markup {
     let end = match service.end.as_str() {
         _ if !was_touched || service.waits_at.is_some() => "plain",
         // A rollback may be what was asked for.
-        _ if record.succeeded => "good",
-        SERVING => "good",
+        end if record.succeeded || end == SERVING => "good",
         _ => "bad",
     };
     let seconds = record.ended.since(record.started).as_secs();
@@ -231,11 +231,15 @@ fn stopped_tasks(record: &Record, stopped: &[StoppedRecord]) -> Markup {
                 Some(at) => (when(record.started, at)),
                 None => td class="when" { "not known" },
             }
-            td class="task" { (code(&task.task)) }
-            td { (task.reason) }
+            td { (task.reason) br; (code(&task.task)) }
         }
     });
-    listing(record, "Stopped tasks", &["Task", "Reason"], rows.collect())
+    listing(
+        record,
+        "Stopped tasks",
+        &["Reason and task"],
+        rows.collect(),
+    )
 }
 
 fn events(record: &Record, events: &[EventRecord]) -> Markup {
@@ -499,7 +503,7 @@ mod tests {
         for shown in [
             "<span class=\"badge bad\">failed</span>",
             ">Exit code</th><td>3</td>",
-            ">Took</th><td>1 min (1:05)</td>",
+            ">Took</th><td>1 min 5 s</td>",
         ] {
             assert_eq!(html.matches(shown).count(), 2, "{shown}");
         }
@@ -517,9 +521,9 @@ mod tests {
     fn what_was_waited_for_and_answered_is_shown_and_only_then() {
         let html = page(&saying("words"));
         for shown in [
-            ", 3 min (3:00) after its first event: until then the start waited",
-            "stood still for 2 min (2:00), at a PAUSE hook",
-            "<code>words</code>, with <code>words</code> at hook <code>words</code>",
+            ", 3 min 0 s after its first event: until then the start waited",
+            "stood still for 2 min 0 s, at a PAUSE hook",
+            "<code>words</code> at hook <code>words</code> of <code>words</code>",
             "hook <code>words</code> at <code>words</code>, until <time datetime=\"2026-11-24T20:15:09Z\">",
         ] {
             assert!(html.contains(shown), "{shown}: {html}");
@@ -529,7 +533,7 @@ mod tests {
             record.answered = None;
             record.services[0].waits_at = None;
         });
-        for text in ["until then", "stood still", "Continues", "Waits at"] {
+        for text in ["until then", "stood still", "Answers", "Waits at"] {
             assert!(!html.contains(text), "{text}");
         }
     }
@@ -647,8 +651,8 @@ mod tests {
     #[test]
     fn how_long_it_took_is_shown_to_the_second() {
         assert_eq!(took(Duration::from_secs(59)), "59 s");
-        assert_eq!(took(Duration::from_secs(252)), "4 min (4:12)");
-        assert_eq!(took(Duration::from_hours(23)), "1380 min (23:00:00)");
+        assert_eq!(took(Duration::from_secs(252)), "4 min 12 s");
+        assert_eq!(took(Duration::from_hours(23)), "23 h 0 min 0 s");
         assert_eq!(offset(3600), "1:00:00");
         assert_eq!(offset(3599), "59:59");
     }

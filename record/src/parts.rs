@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deploy::time::{Timestamp, human};
+use deploy::time::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 /// Colours are distinguishable without red and green, and letters keep a contrast of 4.5 in both themes.
@@ -103,13 +103,15 @@ pub(crate) fn date_and_clock(at: Timestamp) -> (String, String) {
 
 pub(crate) fn moment(at: Timestamp) -> Markup {
     let (date, clock) = date_and_clock(at);
-    html! { time datetime=(at.rfc3339()) { (date) " " (clock) " UTC" } }
+    html! { time datetime=(at.rfc3339()) { span { (date) } " " (clock) " UTC" } }
 }
 
 /// To the second, which messages leave out.
 pub(crate) fn took(duration: Duration) -> String {
-    match duration.as_secs() {
-        0..60 => human(duration),
-        seconds => format!("{} ({})", human(duration), offset(seconds)),
+    let (minutes, seconds) = (duration.as_secs() / 60, duration.as_secs() % 60);
+    match (minutes / 60, minutes % 60) {
+        (0, 0) => format!("{seconds} s"),
+        (0, minutes) => format!("{minutes} min {seconds} s"),
+        (hours, minutes) => format!("{hours} h {minutes} min {seconds} s"),
     }
 }

@@ -354,7 +354,7 @@ async fn an_action_that_ends_at_a_hook_and_the_one_that_answers_it_are_recorded(
         let expected = json!({"action": action, "deployment": variables["DeploymentId"],
             "hookId": variables["HookId"]});
         assert_eq!(record["continueDeployment"], expected);
-        assert!(page.contains("Continues"));
+        assert!(page.contains("Answers"));
         if action == "CONTINUE" {
             success(&answer);
             assert_eq!(record["services"][0]["end"], end);

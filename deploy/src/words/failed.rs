@@ -54,7 +54,7 @@ pub fn failed_within(
         .iter()
         .enumerate()
         .filter(|(other, _)| *other != place)
-        .map(|(_, other)| of_other(other, why_not))
+        .flat_map(|(_, other)| of_other(other, why_not))
         .collect();
     let target = service.target.to_string();
     let failed = Failed {
@@ -203,7 +203,7 @@ struct Failed<'a> {
     given_up: Option<&'a str>,
     /// What [`overwritten`] says.
     overwritten: &'a str,
-    /// A sentence on each of the other services of the deployment, if there are any.
+    /// Sentences on the other services of the deployment, if there are any.
     others: &'a [String],
     /// What stands below.
     evidence: &'a Evidence,
@@ -359,8 +359,8 @@ fn replaced(failed: Failed<'_>, by: (&str, &str), was_complete: Option<bool>) ->
 }
 
 /// What became of a service because another one of the same deployment failed. `why_not` is why it was not
-/// rolled back, unless it was given up.
-fn of_other(other: &Service, why_not: &str) -> String {
+/// rolled back, unless it was given up. A sentence on why it failed, too, comes first; empty if it did not.
+fn of_other(other: &Service, why_not: &str) -> [String; 2] {
     let (target, revision) = (&other.target, &other.revision);
     let not_rolled_back = other.given_up().unwrap_or(why_not);
     let service = other.live.look.as_ref().and_then(Look::service);
@@ -378,7 +378,7 @@ fn of_other(other: &Service, why_not: &str) -> String {
         evidence.tasks_cause()
     };
     let failed = own_cause.map_or_else(String::new, |cause| {
-        format!("{target} failed, too: {cause}. ")
+        format!("{target} failed, too: {cause}.")
     });
     let became = match verdict {
         Verdict::Untouched => format!("{target} was not changed."),
@@ -412,7 +412,7 @@ fn of_other(other: &Service, why_not: &str) -> String {
             format!("What became of {target} could not be seen ({why}).")
         }
     };
-    failed + &became
+    [failed, became]
 }
 
 /// Why a rollout whose time is up failed: what its tasks say, else how far it came.
