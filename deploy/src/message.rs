@@ -19,7 +19,7 @@ impl Message {
     /// A headline of these sentences. Empty ones are left out.
     pub fn of<S: AsRef<str>>(sentences: impl IntoIterator<Item = S>) -> Self {
         let sentences = sentences.into_iter();
-        sentences.fold(Self::default(), |message, sentence| message.then(sentence))
+        sentences.fold(Self::default(), Self::then)
     }
 
     /// The same with one more sentence at the end of its headline, unless that is empty. What nothing has ended
