@@ -138,7 +138,7 @@ async fn put(codepipeline: &CodePipeline, job: &str, outcome: &Outcome) -> Resul
             external_execution_id,
         } => {
             let details = Details {
-                summary: message.clone(),
+                summary: message.to_string(),
                 external_execution_id: external_execution_id.clone(),
                 percent_complete: Some(DONE_PERCENT),
             };
@@ -280,7 +280,7 @@ fn failed(kind: FailureKind, message: &str, external_execution_id: Option<String
 fn plain(outcome: &Outcome) -> Outcome {
     match outcome {
         Outcome::Succeeded { message, .. } => Outcome::Succeeded {
-            message: plain_text(message),
+            message: plain_text(message).into(),
             variables: BTreeMap::new(),
             external_execution_id: None,
         },
@@ -354,7 +354,7 @@ mod tests {
     #[test]
     fn every_answer_that_is_refused_is_followed_by_a_plainer_one_down_to_plain_text() {
         let succeeded = Outcome::Succeeded {
-            message: "é".to_owned(),
+            message: "é".into(),
             variables: BTreeMap::from([("a".to_owned(), "b".to_owned())]),
             external_execution_id: None,
         };

@@ -38,8 +38,10 @@ impl Observer for ToStandardOutput {
 /// The line, or `None` for a deployment that goes on.
 pub fn line(finished: Finished<'_>) -> Option<Value> {
     let (outcome, kind, message) = match finished.outcome {
-        Outcome::Succeeded { message, .. } => ("Succeeded", "None", message),
-        Outcome::Failed { failure, .. } => ("Failed", failure.kind.name(), &failure.message),
+        Outcome::Succeeded { message, .. } => ("Succeeded", "None", message.as_str()),
+        Outcome::Failed { failure, .. } => {
+            ("Failed", failure.kind.name(), failure.message.as_str())
+        }
         Outcome::InProgress { .. } => return None,
     };
     let headline = message.lines().next().unwrap_or_default();
@@ -118,7 +120,7 @@ mod tests {
     #[test]
     fn every_dimension_and_metric_that_the_format_names_is_a_member_of_the_line() {
         let line = ended(&Outcome::Succeeded {
-            message: "web on prod: app:2 is serving.".to_owned(),
+            message: "web on prod: app:2 is serving.".into(),
             variables: std::collections::BTreeMap::new(),
             external_execution_id: None,
         })

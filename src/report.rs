@@ -98,7 +98,7 @@ impl Report {
                 calls: plan.calls(),
             }),
             ..Self::of(Outcome::Succeeded {
-                message: dry_run_message(spec, plan),
+                message: dry_run_message(spec, plan).into(),
                 variables: BTreeMap::new(),
                 external_execution_id: None,
             })
@@ -113,9 +113,9 @@ impl Report {
         const FIXED_BYTES: usize = 100_000;
         const MESSAGE_LIMIT_CHARS: usize = 10_000;
         let (outcome, message) = match &self.outcome {
-            Outcome::Succeeded { message, .. } => ("Succeeded", message),
-            Outcome::Failed { failure, .. } => ("Failed", &failure.message),
-            Outcome::InProgress { details, .. } => ("InProgress", &details.summary),
+            Outcome::Succeeded { message, .. } => ("Succeeded", message.as_str()),
+            Outcome::Failed { failure, .. } => ("Failed", failure.message.as_str()),
+            Outcome::InProgress { details, .. } => ("InProgress", details.summary.as_str()),
         };
         let mut room = Room(REPORT_LIMIT_BYTES - FIXED_BYTES);
         let mut left_out = Vec::new();
@@ -312,7 +312,7 @@ mod tests {
                 calls: vec![long.clone(); 1000],
             }),
             ..Report::of(Outcome::Succeeded {
-                message: long.repeat(1000),
+                message: long.repeat(1000).into(),
                 variables: BTreeMap::from([("Image-a".to_owned(), long.clone())]),
                 external_execution_id: None,
             })

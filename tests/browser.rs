@@ -10,16 +10,20 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use ecs_deploy_action::deploy::message::Message;
 use ecs_deploy_action::deploy::time::Timestamp;
+use ecs_deploy_action::record::herd::{self, Herd, Pipeline, Quota};
 use ecs_deploy_action::record::page::page;
 use ecs_deploy_action::record::{
-    EventRecord, ImageRecord, Point, Record, ServiceRecord, StoppedRecord,
+    EventRecord, HookAnswer, HookRecord, ImageRecord, Point, Record, ServiceRecord, StoppedRecord,
+    TaskOutcome, TaskRecord, When,
 };
 use serde_json::Value;
 
 const PHONE: u32 = 375;
 const SCREEN: u32 = 1000;
-const WIDTHS: [u32; 4] = [320, PHONE, 760, SCREEN];
+const LARGE_PHONE: u32 = 400;
+const WIDTHS: [u32; 5] = [320, PHONE, LARGE_PHONE, 760, SCREEN];
 
 /// What WCAG asks of letters (<https://www.w3.org/TR/WCAG22/#contrast-minimum>).
 const LEAST_CONTRAST: f64 = 4.5;
@@ -184,7 +188,7 @@ function measure(frame) {
   const shown = all.filter(isShown);
   const withLetters = shown.filter(element => [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim()));
   const figures = [...doc.querySelectorAll('figure')];
-  const lines = shown.filter(element => element.matches('path.new, path.old, path.weight, path.desired, line.axis'));
+  const lines = shown.filter(element => element.matches('path.new, path.old, path.weight, path.desired, path.band, line.axis'));
   return {
     width: view.innerWidth,
     scrollWidth: doc.documentElement.scrollWidth,
@@ -197,6 +201,7 @@ function measure(frame) {
     language: doc.documentElement.lang,
     headings: [...doc.querySelectorAll('h1, h2, h3')].map(heading => heading.textContent),
     headline: doc.querySelector('h1').textContent,
+    below: [...doc.querySelectorAll('header p.then')].map(sentence => sentence.textContent),
     outcome: doc.querySelector('header .badge').innerText,
     text: doc.body.innerText,
     details: doc.querySelector('pre')?.textContent ?? null,
@@ -224,16 +229,20 @@ addEventListener('load', () => {
 });
 ";
 
-/// What the browser makes of the page, one for each of `WIDTHS`.
+/// What the browser makes of the record's page, one for each of `WIDTHS`.
 fn measured(name: &str, record: &Record, theme: Theme) -> Vec<Value> {
+    measured_page(name, &page(record), theme)
+}
+
+/// The same of any page.
+fn measured_page(name: &str, html: &str, theme: Theme) -> Vec<Value> {
     let folder = folder(&format!("{name}-{}", theme.name()));
-    let html = page(record);
-    fs::write(folder.join("deployment.html"), &html).unwrap();
+    fs::write(folder.join("deployment.html"), html).unwrap();
     let scheme = theme.name();
     let frames = WIDTHS.map(|width| {
         format!(
             "<iframe style=\"border:0;width:{width}px;height:700px;color-scheme:{scheme}\" srcdoc=\"{}\"></iframe>",
-            attribute(&html)
+            attribute(html)
         )
     });
     let wrapper = folder.join("measure.html");
@@ -325,9 +334,10 @@ fn assert_shown(name: &str, record: &Record) {
             let is_dark = seen["back"].as_f64().unwrap() < 0.2;
             assert_eq!(is_dark, theme == Theme::Dark, "{name}");
             assert_eq!(seen["language"], "en");
-            let headline = record.message.lines().next().unwrap();
-            assert_eq!(text(&seen["headline"]), headline, "{name}");
-            assert!(text(&seen["text"]).contains(headline), "{name}");
+            let mut sentences = record.message.sentences().into_iter();
+            assert_eq!(text(&seen["headline"]), sentences.next().unwrap(), "{name}");
+            let below: Vec<&str> = sentences.collect();
+            assert_eq!(seen["below"], serde_json::json!(below), "{name}");
             let outcome = if record.succeeded {
                 "Succeeded"
             } else {
@@ -376,14 +386,23 @@ fn event(at: u64, message: &str) -> EventRecord {
     }
 }
 
-fn record(succeeded: bool, message: &str, seconds: u64, services: Vec<ServiceRecord>) -> Record {
+fn record(
+    succeeded: bool,
+    message: impl Into<Message>,
+    seconds: u64,
+    services: Vec<ServiceRecord>,
+) -> Record {
     Record {
         succeeded,
-        message: message.to_owned(),
+        message: message.into(),
         job: "2c1f3f0e-6b1d-4d0e-9a57-2f6d7a3c9b11".to_owned(),
         pipeline_execution_id: Some("7b1e9f60-7c1c-4b8e-8f0e-3a1de0d4b6c2".to_owned()),
         started: started(),
+        waited: Duration::ZERO,
         ended: after(seconds),
+        paused: Duration::ZERO,
+        answered: None,
+        tasks: Vec::new(),
         services,
     }
 }
@@ -406,6 +425,7 @@ fn service(name: &str, end: &str, desired: i32, timeline: Vec<Point>) -> Service
         timeline,
         events: Vec::new(),
         stopped: Vec::new(),
+        waits_at: None,
         console: Some(format!(
             "https://eu-central-1.console.aws.amazon.com/ecs/v2/clusters/prod/services/{name}/deployments?region=eu-central-1"
         )),
@@ -490,7 +510,12 @@ fn rolled_back() -> Record {
         .collect();
     record(
         false,
-        "web on prod: app:42 failed: container app exited with code 1 (3 tasks); its log ends: panic: DATABASE_URL is not set. Rolled back: app:41 is serving, 2 of 2 tasks.\n\n3 tasks: Essential container in task exited: container app exited with code 1\n1 task: CannotPullContainerError\n\nLast lines of app's log:\n2026-11-24T20:06:51Z INFO  starting shop 3.14.2 (commit 1f2e3d4c)\n2026-11-24T20:06:51Z INFO  reading configuration from /etc/shop/configuration.production.yaml\n2026-11-24T20:06:52Z ERROR thread 'main' panicked at src/settings.rs:41:10: DATABASE_URL is not set: NotPresent\n    at shop::settings::read (/build/src/settings.rs:41)\n    at shop::main (/build/src/main.rs:12)\naVeryLongWordWithoutAnySpaceInIt_aVeryLongWordWithoutAnySpaceInIt_aVeryLongWordWithoutAnySpaceInIt_aVeryLongWordWithoutAnySpaceInIt",
+        Message::of([
+            "web on prod: app:42 failed: container app exited with code 1 (3 tasks); its log ends: panic: DATABASE_URL is not set.",
+            "Rolled back: app:41 is serving, 2 of 2 tasks.",
+            "The task before the deployment (container app) had run and succeeded: what it did stays done.",
+        ])
+        .with_details("\n\n3 tasks: Essential container in task exited: container app exited with code 1\n1 task: CannotPullContainerError\n\nLast lines of app's log:\n2026-11-24T20:06:51Z INFO  starting shop 3.14.2 (commit 1f2e3d4c)\n2026-11-24T20:06:51Z INFO  reading configuration from /etc/shop/configuration.production.yaml\n2026-11-24T20:06:52Z ERROR thread 'main' panicked at src/settings.rs:41:10: DATABASE_URL is not set: NotPresent\n    at shop::settings::read (/build/src/settings.rs:41)\n    at shop::main (/build/src/main.rs:12)\naVeryLongWordWithoutAnySpaceInIt_aVeryLongWordWithoutAnySpaceInIt_aVeryLongWordWithoutAnySpaceInIt_aVeryLongWordWithoutAnySpaceInIt"),
         231,
         vec![web],
     )
@@ -594,7 +619,13 @@ fn crowded() -> Record {
         event(40_000, &"x".repeat(400)),
         event(82_000, "The next day."),
     ];
-    record(false, &"W".repeat(600), 23 * 3600, vec![web])
+    let mut record = record(false, "W".repeat(600), 23 * 3600, vec![web]);
+    record.tasks = vec![TaskRecord {
+        container: "c".repeat(255),
+        reason: Some("r".repeat(300)),
+        ..task(When::Before, TaskOutcome::NotStopped, None)
+    }];
+    record
 }
 
 fn hostile() -> Record {
@@ -627,11 +658,163 @@ fn hostile() -> Record {
             at: Some(after(2)),
             reason: all(),
         }],
+        waits_at: Some(HookRecord {
+            id: Some(all()),
+            stage: Some(all()),
+            until: Some(after(600)),
+            then: Some(all()),
+        }),
         console: Some(format!("javascript:{evil}")),
     };
     let mut linked = web.clone();
     linked.console = Some(format!("https://example.com/{evil}"));
-    record(false, &format!("{evil}\n{evil}"), 60, vec![web, linked])
+    let message = Message::of([evil, evil]).with_details(&format!("\n{evil}"));
+    let mut record = record(false, message, 60, vec![web, linked]);
+    record.answered = Some(HookAnswer {
+        action: all(),
+        deployment: all(),
+        hook: Some(all()),
+    });
+    record.tasks = vec![TaskRecord {
+        container: all(),
+        task: Some(all()),
+        reason: Some(all()),
+        ..task(When::After, TaskOutcome::Failed, Some(1))
+    }];
+    record
+}
+
+fn task(when: When, end: TaskOutcome, exit_code: Option<i32>) -> TaskRecord {
+    TaskRecord {
+        when,
+        container: "app".to_owned(),
+        task: Some("5f0c2d3e4b5a697888776a5b4c3d2e1f".to_owned()),
+        started: Some(started()),
+        ended: Some(after(74)),
+        end,
+        exit_code,
+        reason: exit_code.map(|code| format!("container app exited with code {code}")),
+    }
+}
+
+/// The task before the deployment has failed, after the start has waited.
+fn migration_failed() -> Record {
+    let untouched = ServiceRecord {
+        end: "not touched".to_owned(),
+        deployment: String::new(),
+        ..service("web", "not touched", 2, Vec::new())
+    };
+    let message = Message::of([
+        "web on prod: the task before the deployment failed: container app exited with code 3; its log ends: error: relation orders is locked.",
+        "No service was changed.",
+    ]);
+    let message = message.with_details(
+        "\nThe log of the container ends:\n  applying 0042_orders\n  error: relation orders is locked",
+    );
+    let mut record = record(false, message, 80, vec![untouched]);
+    record.waited = Duration::from_secs(190);
+    record.tasks = vec![task(When::Before, TaskOutcome::Failed, Some(3))];
+    record
+}
+
+/// The action has left its deployment at a PAUSE hook; with tasks before and after it, which is not so in truth.
+fn approval() -> Record {
+    let timeline = vec![
+        staged(0, 0, 3, "RECONCILE_SERVICE", 0),
+        staged(20, 0, 3, "SCALE_UP", 0),
+        staged(70, 3, 3, "SCALE_UP", 0),
+        staged(95, 3, 3, "TEST_TRAFFIC_SHIFT", 0),
+        staged(130, 3, 3, "POST_TEST_TRAFFIC_SHIFT", 0),
+    ];
+    let mut web = service("web", "waiting at a PAUSE hook", 3, timeline);
+    web.waits_at = Some(HookRecord {
+        id: Some("hook-0a1b2c3d4e5f60718293".to_owned()),
+        stage: Some("POST_TEST_TRAFFIC_SHIFT".to_owned()),
+        until: Some(after(86_400)),
+        then: Some("ROLLBACK".to_owned()),
+    });
+    let message = Message::of([
+        "web on prod: app:42 waits at hook hook-0a1b2c3d4e5f60718293 at POST_TEST_TRAFFIC_SHIFT until 2026-11-25T20:05:09Z, then ROLLBACK, 3 of 3 new tasks running, 3 old, after 2 min.",
+        "Answer it with ContinueDeployment.",
+    ]);
+    let mut record = record(true, message, 140, vec![web]);
+    record.tasks = vec![
+        task(When::Before, TaskOutcome::Succeeded, Some(0)),
+        task(When::After, TaskOutcome::Stopped, None),
+    ];
+    record.answered = Some(HookAnswer {
+        action: "CONTINUE".to_owned(),
+        deployment: "arn:aws:ecs:eu-central-1:111122223333:service-deployment/prod/web/sdAbCdEfGhIjKlMnOpQr12"
+            .to_owned(),
+        hook: Some("hook-99887766554433221100".to_owned()),
+    });
+    record.paused = Duration::from_secs(754);
+    record
+}
+
+fn forty() -> Herd {
+    let pipelines = (0..40_u64).map(|number| Pipeline {
+        name: format!("app-{number:02}"),
+        succeeded: number != 7,
+        waited: (number != 7).then(|| Duration::from_secs(number * 37 % 61)),
+        took: Duration::from_secs(90 + number * 37 % 61),
+        headline: "app-07 on prod: ecs:UpdateService did not succeed through all retries (ThrottlingException: Rate exceeded). The start has waited for 30 min, and nothing was changed: start the action again.".to_owned(),
+    });
+    Herd {
+        message: "39 of 40 pipelines have succeeded, the last one after 2 min".to_owned(),
+        started: started(),
+        pipelines: pipelines.collect(),
+        quotas: vec![Quota {
+            category: "task definition writes".to_owned(),
+            asked: 1050,
+            refused: 310,
+        }],
+    }
+}
+
+#[test]
+fn a_task_that_failed_and_a_start_that_waited_are_readable_on_every_screen() {
+    assert_shown("migration-failed", &migration_failed());
+    for seen in measured("migration-failed", &migration_failed(), Theme::Dark) {
+        let shown = text(&seen["text"]);
+        for part in [
+            "Task before the deployment",
+            "3 min 10 s after its first event",
+        ] {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+    }
+}
+
+#[test]
+fn an_approval_is_readable_on_every_screen() {
+    assert_shown("approval", &approval());
+    for seen in measured("approval", &approval(), Theme::Light) {
+        let shown = text(&seen["text"]);
+        for part in [
+            "then ROLLBACK",
+            "12 min 34 s, at a PAUSE hook",
+            "stopped at its time limit",
+        ] {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+    }
+}
+
+#[test]
+fn many_pipelines_are_readable_on_every_screen() {
+    for theme in Theme::BOTH {
+        let measured = measured_page("herd", &herd::page(&forty()), theme);
+        for (seen, width) in measured.iter().zip(WIDTHS) {
+            let name = format!("herd, {}, {width} px", theme.name());
+            assert_readable(&name, seen);
+            let [chart] = seen["charts"].as_array().unwrap().as_slice() else {
+                panic!("{name}: one chart: {seen}");
+            };
+            assert_drawn(&name, chart);
+            assert!(text(&seen["text"]).contains("app-39"), "{name}");
+        }
+    }
 }
 
 #[test]
@@ -684,8 +867,7 @@ fn what_strangers_wrote_runs_nowhere_and_is_shown_as_they_wrote_it() {
         let links = seen["links"].as_array().unwrap();
         assert_eq!(links.len(), 1);
         assert!(text(&links[0]).starts_with("https://example.com/"));
-        let details = hostile().message.lines().nth(1).map(str::to_owned);
-        assert_eq!(seen["details"].as_str(), details.as_deref());
+        assert_eq!(seen["details"].as_str(), Some(hostile().message.details()));
     }
 }
 

@@ -1,11 +1,11 @@
 //! Why a job failed: CodePipeline's kind and the sentence that people read.
 
-use super::outside::{printable, without_secrets};
-use super::text;
+use super::message::Message;
+use super::outside::without_secrets;
 
 /// CodePipeline takes this much of failure text
 /// (<https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_FailureDetails.html>), in
-/// characters, and perhaps in bytes: see [`text::cut_bytes`].
+/// characters, and perhaps in bytes: see [`super::text::cut_bytes`].
 pub const MESSAGE_LIMIT_BYTES: usize = 5000;
 
 /// So many problems of one failure are shown.
@@ -46,15 +46,15 @@ pub struct Failure {
     /// CodePipeline's type.
     pub kind: FailureKind,
     /// The headline first, which alone must suffice.
-    pub message: String,
+    pub message: Message,
 }
 
 impl Failure {
     /// A failure with `message`, as far as it can be shown, cut to what CodePipeline takes.
-    pub fn new(kind: FailureKind, message: impl AsRef<str>) -> Self {
+    pub fn new(kind: FailureKind, message: impl Into<Message>) -> Self {
         Self {
             kind,
-            message: text::cut_bytes(&printable(message.as_ref()), MESSAGE_LIMIT_BYTES),
+            message: message.into().shown(MESSAGE_LIMIT_BYTES),
         }
     }
 
@@ -97,7 +97,7 @@ impl Failure {
             [] => None,
             [only] => Some(only.clone()),
             [first, ..] => {
-                let messages: Vec<&str> = failures.iter().map(|one| one.message.as_str()).collect();
+                let messages: Vec<&str> = failures.iter().map(|one| &*one.message).collect();
                 Some(Self::of_problems(first.kind, "", &messages))
             }
         }

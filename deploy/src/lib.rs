@@ -7,6 +7,7 @@
 pub mod approval;
 pub mod call;
 pub mod cleanup;
+pub mod console;
 pub mod containers;
 pub mod dependencies;
 pub mod deployment;
@@ -22,6 +23,7 @@ pub mod images;
 pub mod judge;
 pub mod log_line;
 pub mod machine;
+pub mod message;
 pub mod outcome;
 pub mod outside;
 pub mod pace;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::failure::Failure;
+use super::message::Message;
 
 /// `executionDetails.summary`, `externalExecutionId`: what CodePipeline takes, in characters
 /// (<https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ExecutionDetails.html>), and
@@ -14,8 +15,8 @@ pub const SUMMARY_LIMIT_BYTES: usize = 2048;
 pub enum Outcome {
     /// Every service serves this job's revision; or a dry run found nothing wrong.
     Succeeded {
-        /// One sentence.
-        message: String,
+        /// What serves, and what else is to be known of it.
+        message: Message,
         /// Output variables of the action.
         variables: BTreeMap<String, String>,
         /// The first service's deployment.

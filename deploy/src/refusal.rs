@@ -1229,7 +1229,10 @@ mod tests {
         let table = table();
         for (refusal, kind, message) in &table {
             let failure = failure(ABOUT, std::slice::from_ref(refusal));
-            assert_eq!((failure.kind, &failure.message), (*kind, message));
+            assert_eq!(
+                (failure.kind, failure.message.as_str()),
+                (*kind, message.as_str())
+            );
         }
         let rows: BTreeSet<usize> = table.iter().map(|(refusal, ..)| number(refusal)).collect();
         assert_eq!(rows, (0..NUMBERS).collect(), "each has a row");

@@ -5,6 +5,7 @@ use super::deployment::{Stop, TaskLive, TaskSeen};
 use super::evidence::{Evidence, StoppedTask};
 use super::failure::{Failure, FailureKind, MESSAGE_LIMIT_BYTES};
 use super::judge::CONSISTENCY_GRACE;
+use super::message::Message;
 use super::revision::Revision;
 use super::spec::{DeploySpec, StandaloneTask, When};
 use super::text;
@@ -281,22 +282,17 @@ fn short_of(reason: &str) -> Option<&'static str> {
     })
 }
 
+/// That the task before the deployment is done, as a sentence.
+pub fn ran(container: &str) -> String {
+    format!(
+        "The task before the deployment (container {container}) had run and succeeded: what it did stays done."
+    )
+}
+
 /// `failure`, which came after the task before the deployment had succeeded in `container`: the
 /// headline says so.
 pub fn after_task(failure: Failure, container: &str) -> Failure {
-    let ran = format!(
-        "The task before the deployment (container {container}) had run and succeeded: what it did stays done."
-    );
-    let (headline, rest) = match failure.message.split_once('\n') {
-        Some((headline, rest)) => (headline, format!("\n{rest}")),
-        None => (failure.message.as_str(), String::new()),
-    };
-    let stop = if headline.ends_with(['.', '!', '?', '}']) {
-        ""
-    } else {
-        "."
-    };
-    Failure::new(failure.kind, format!("{headline}{stop} {ran}{rest}"))
+    Failure::new(failure.kind, failure.message.then(ran(container)))
 }
 
 /// What a task came to that did not succeed, as half a sentence: `the task after the deployment failed: …`.
@@ -305,14 +301,12 @@ pub fn sentence(when: When, spec: &DeploySpec, end: &TaskEnd, evidence: &Evidenc
     let container = asked.map_or("", |asked| &asked.container);
     let limit = asked.map(|asked| human(asked.timeout)).unwrap_or_default();
     match end {
-        TaskEnd::Blocked(failure) => failure.message.clone(),
+        TaskEnd::Blocked(failure) => failure.message.to_string(),
         TaskEnd::NotAsked => {
             let task = when.to_string().replacen("the", "a", 1);
-            format!(
-                "{task} is under way, and the parameters do not name one any more. It was left alone"
-            )
+            format!("{task} is under way, and the parameters do not name one any more")
         }
-        TaskEnd::NotOurs(why) => format!("{why}. It was left alone"),
+        TaskEnd::NotOurs(why) => why.clone(),
         TaskEnd::NotStarted(why) => {
             format!("{when} was not started: {}", why.trim_end_matches('.'))
         }
@@ -349,25 +343,35 @@ pub fn sentence(when: When, spec: &DeploySpec, end: &TaskEnd, evidence: &Evidenc
 
 /// The failure of a job whose task before the deployment did not succeed.
 pub fn failed(spec: &DeploySpec, end: &TaskEnd, evidence: Option<&Evidence>) -> Failure {
+    failed_within(MESSAGE_LIMIT_BYTES, spec, end, evidence)
+}
+
+/// The same with so much evidence that it has at most `limit` bytes: something is to stand below it.
+pub fn failed_within(
+    limit: usize,
+    spec: &DeploySpec,
+    end: &TaskEnd,
+    evidence: Option<&Evidence>,
+) -> Failure {
     let nothing = Evidence::default();
     let evidence = evidence.unwrap_or(&nothing);
     if let TaskEnd::Blocked(failure) = end {
         return failure.clone();
     }
     let what = sentence(When::Before, spec, end, evidence);
-    // After what was left alone the sentence goes on.
-    let and = match end {
-        TaskEnd::NotAsked | TaskEnd::NotOurs(_) => ", and no",
+    let then = match end {
+        TaskEnd::NotAsked | TaskEnd::NotOurs(_) => "It was left alone, and no service was changed.",
         TaskEnd::Failed
         | TaskEnd::Late { .. }
         | TaskEnd::Gone
         | TaskEnd::Unseen { .. }
         | TaskEnd::Blocked(_)
-        | TaskEnd::NotStarted(_) => ". No",
+        | TaskEnd::NotStarted(_) => "No service was changed.",
     };
-    let headline = format!("{}: {what}{and} service was changed.", spec.about());
-    let room = MESSAGE_LIMIT_BYTES.saturating_sub(headline.len());
-    Failure::new(FailureKind::Job, headline + &evidence.details(room))
+    let headline = Message::of([format!("{}: {what}.", spec.about()).as_str(), then]);
+    let room = limit.saturating_sub(headline.len());
+    let details = evidence.details(room);
+    Failure::new(FailureKind::Job, headline.with_details(&details))
 }
 
 /// The failure of a job whose task after the deployment cannot be judged: the deployment is left as it is.
@@ -375,10 +379,12 @@ pub fn not_judged(spec: &DeploySpec, end: &TaskEnd, revisions: &str) -> Failure 
     let what = sentence(When::After, spec, end, &Evidence::default());
     Failure::new(
         FailureKind::Job,
-        format!(
-            "{}: {what}. {revisions} was complete when it was last looked at, and nothing was rolled back.",
-            spec.about()
-        ),
+        Message::of([
+            format!("{}: {what}.", spec.about()),
+            format!(
+                "It was left alone, and nothing was rolled back: {revisions} was complete when it was last looked at."
+            ),
+        ]),
     )
 }
 
@@ -489,6 +495,7 @@ mod tests {
     #[test]
     fn each_other_end_says_what_is_known() {
         let message = |end: TaskEnd| failed(&with_task(true, 15), &end, None).message;
+        assert_eq!(message(TaskEnd::Gone).sentences().len(), 2);
         let stopped = TaskEnd::Late { not_stopped: None };
         assert!(message(stopped).contains("within 15 min, and was stopped"));
         let not_stopped = Some("denied.".to_owned());

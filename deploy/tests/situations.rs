@@ -234,7 +234,9 @@ fn message(situation: &Value) -> String {
         is_from_token: false,
     };
     // What is late and is to be rolled back is not reported before it was.
-    words::failed(&deployment, 0, is_late, &spec(!is_late), now).message
+    words::failed(&deployment, 0, is_late, &spec(!is_late), now)
+        .message
+        .into()
 }
 
 fn situations() -> Vec<(PathBuf, Value)> {

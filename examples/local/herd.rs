@@ -12,8 +12,9 @@ use ecs_deploy_action::deploy::time::{Timestamp, human};
 use ecs_deploy_action::engine::Engine;
 use ecs_deploy_action::handler::{Handler, Invocation};
 use ecs_deploy_action::observer::Observer;
+use ecs_deploy_action::record::herd::{Herd, Pipeline, Quota};
 use ecs_deploy_action::settings::Settings;
-use serde_json::{Value, json};
+use serde_json::json;
 use simulator::ecs::ServiceSetup;
 use simulator::{Answer, Simulator, StartAction, Together};
 
@@ -50,20 +51,36 @@ impl Clock for Shared {
     }
 }
 
-/// How far each pipeline is, in a few letters.
-type States = Arc<Mutex<Vec<String>>>;
+/// How far each pipeline is.
+type States = Arc<Mutex<Vec<State>>>;
+
+/// How far a pipeline is.
+#[derive(Debug, Clone)]
+struct State {
+    /// In a few letters.
+    text: String,
+    /// When its service was first seen after it was set.
+    set: Option<Timestamp>,
+}
+
+/// How an action ended.
+struct Ended {
+    succeeded: bool,
+    headline: String,
+}
 
 /// Shows how many of each one's new tasks run.
 struct Seen(States);
 
 impl Observer for Seen {
-    fn looked(&self, target: &Target, look: &Look, _: Timestamp) {
+    fn looked(&self, target: &Target, look: &Look, now: Timestamp) {
         let number = target.service_name().rsplit('-').next();
         let place = number.and_then(|number| number.parse::<usize>().ok());
         let primary = look.service().and_then(|service| service.primary());
         let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let (Some(state), Some(primary)) = (place.and_then(|one| states.get_mut(one)), primary) {
-            *state = format!("at {} of {} tasks", primary.running, primary.desired);
+            state.text = format!("at {} of {} tasks", primary.running, primary.desired);
+            state.set = state.set.or(Some(now));
         }
     }
 }
@@ -76,7 +93,11 @@ pub(crate) async fn run(artifact: Artifact, is_fast: bool, show: &Show) -> Resul
     for number in 0..PIPELINES {
         create(&simulator, number);
     }
-    let states: States = Arc::new(Mutex::new(vec!["starting".to_owned(); PIPELINES]));
+    let first = State {
+        text: "starting".to_owned(),
+        set: None,
+    };
+    let states: States = Arc::new(Mutex::new(vec![first; PIPELINES]));
     let clock = Arc::new(Shared {
         together: Together::new(simulator.clock(), PIPELINES + 1),
         simulated: simulator.clock(),
@@ -101,41 +122,51 @@ pub(crate) async fn run(artifact: Artifact, is_fast: bool, show: &Show) -> Resul
                 let ended = pipeline(&simulator, &handler, &clock, &states, number).await;
                 let took = clock.now().since(began);
                 clock.together.leave();
-                ended.map(|succeeded| (succeeded, took))
+                ended.map(|ended| (ended, took))
             })
         })
         .collect();
     loop {
-        let shown = states
+        let seen = states
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
+        let shown: Vec<String> = seen.into_iter().map(|one| one.text).collect();
         show.herd(&shown, clock.now());
         if pipelines.iter().all(tokio::task::JoinHandle::is_finished) {
             break;
         }
         clock.sleep(SHOWN_EVERY).await;
     }
-    let mut succeeded = 0;
-    let mut last = Duration::ZERO;
-    for pipeline in pipelines {
-        let (has_succeeded, took) = pipeline.await.map_err(|error| error.to_string())??;
-        succeeded += usize::from(has_succeeded);
-        last = last.max(took);
+    let mut all = Vec::new();
+    for (number, pipeline) in pipelines.into_iter().enumerate() {
+        let (ended, took) = pipeline.await.map_err(|error| error.to_string())??;
+        let set = states.lock().unwrap_or_else(PoisonError::into_inner)[number].set;
+        all.push(Pipeline {
+            name: name(number),
+            succeeded: ended.succeeded,
+            waited: set.map(|set| set.since(began)),
+            took,
+            headline: ended.headline,
+        });
     }
-    let calls: Vec<Value> = simulator
-        .faults()
-        .quotas_used()
-        .iter()
-        .map(|(category, used)| {
-            json!({"category": category, "asked": used.asked, "refused": used.refused})
-        })
-        .collect();
-    let message = format!(
-        "{succeeded} of {PIPELINES} pipelines have succeeded, the last one after {}",
-        human(last)
-    );
-    show.herd_ended(&message, &calls);
+    let last = all.iter().map(|one| one.took).max().unwrap_or_default();
+    let succeeded = all.iter().filter(|one| one.succeeded).count();
+    let quotas = simulator.faults().quotas_used();
+    let quotas = quotas.iter().map(|(category, used)| Quota {
+        category: (*category).to_owned(),
+        asked: used.asked,
+        refused: used.refused,
+    });
+    show.herd_ended(&Herd {
+        message: format!(
+            "{succeeded} of {PIPELINES} pipelines have succeeded, the last one after {}",
+            human(last)
+        ),
+        started: began,
+        pipelines: all,
+        quotas: quotas.collect(),
+    });
     Ok(succeeded == PIPELINES)
 }
 
@@ -161,14 +192,14 @@ fn create(simulator: &Simulator, number: usize) {
     });
 }
 
-/// Plays CodePipeline for one of them. Whether it has succeeded.
+/// Plays CodePipeline for one of them.
 async fn pipeline(
     simulator: &Simulator,
     handler: &Handler,
     clock: &Shared,
     states: &States,
     number: usize,
-) -> Result<bool, String> {
+) -> Result<Ended, String> {
     let parameters = json!({"ClusterName": CLUSTER, "ServiceName": name(number)});
     let mut event = simulator.codepipeline().start(&StartAction {
         configuration: json!({"FunctionName": "f", "UserParameters": parameters.to_string()}),
@@ -179,8 +210,8 @@ async fn pipeline(
         )],
         ..StartAction::default()
     });
-    let set = |state: String| {
-        states.lock().unwrap_or_else(PoisonError::into_inner)[number] = state;
+    let set = |text: &str| {
+        states.lock().unwrap_or_else(PoisonError::into_inner)[number].text = text.to_owned();
     };
     let mut invocation = 0;
     loop {
@@ -196,16 +227,24 @@ async fn pipeline(
         let job = event["CodePipeline.job"]["id"].as_str().unwrap_or_default();
         let answer = simulator.codepipeline().answer(job);
         let Some(next) = simulator.codepipeline().next_event(job) else {
-            let has_succeeded = matches!(answer, Some(Answer::Success { .. }));
-            set(if has_succeeded { "done" } else { "failed" }.to_owned());
-            return Ok(has_succeeded);
+            let (succeeded, message) = match answer {
+                Some(Answer::Success { summary, .. }) => (true, summary.unwrap_or_default()),
+                Some(Answer::Failure { message, .. }) => (false, message),
+                None => (false, String::new()),
+            };
+            set(if succeeded { "done" } else { "failed" });
+            let headline = message.lines().next().unwrap_or_default().to_owned();
+            return Ok(Ended {
+                succeeded,
+                headline,
+            });
         };
         let summary = match answer {
             Some(Answer::Success { summary, .. }) => summary.unwrap_or_default(),
             Some(Answer::Failure { .. }) | None => String::new(),
         };
         if summary.contains("; waiting, ") {
-            set("throttled".to_owned());
+            set("throttled");
         }
         event = next;
         clock.sleep(BETWEEN_INVOCATIONS).await;

@@ -13,6 +13,7 @@ use ecs_deploy_action::deploy::spec::Target;
 use ecs_deploy_action::deploy::text;
 use ecs_deploy_action::deploy::time::Timestamp;
 use ecs_deploy_action::observer::Observer;
+use ecs_deploy_action::record::herd::{self, Herd};
 use ecs_deploy_action::record::{Record, page};
 use serde_json::{Value, json};
 use simulator::Answer;
@@ -235,19 +236,33 @@ impl Show {
     }
 
     /// How they ended, and what they asked of ECS.
-    pub(crate) fn herd_ended(&self, message: &str, calls: &[Value]) {
+    pub(crate) fn herd_ended(&self, herd: &Herd) {
+        let message = &herd.message;
         self.line(BOLD, message);
-        for call in calls {
-            let category = call["category"].as_str().unwrap_or_default();
+        for quota in &herd.quotas {
             self.line(
                 DIM,
                 &format!(
-                    "{category}: {} calls, {} of them refused",
-                    call["asked"], call["refused"]
+                    "{}: {} calls, {} of them refused",
+                    quota.category, quota.asked, quota.refused
                 ),
             );
         }
+        let calls = herd.quotas.iter().map(|quota| {
+            json!({"category": quota.category, "asked": quota.asked, "refused": quota.refused})
+        });
+        let calls: Vec<Value> = calls.collect();
         self.step(&json!({"step": "result", "message": message, "calls": calls}));
+        self.write_page(|| herd::page(herd));
+        self.tell_report();
+    }
+
+    /// Writes the page, if one was asked for.
+    fn write_page(&self, page: impl FnOnce() -> String) {
+        if let Some(path) = &self.report {
+            let written = std::fs::write(path, page()).map_err(|error| error.to_string());
+            self.seen().written = Some(written);
+        }
     }
 
     /// Where a real deployment would go.
@@ -393,7 +408,7 @@ impl Show {
         match written {
             Some(Ok(())) => self.line("", &format!("the record of the deployment: {path}")),
             Some(Err(error)) => problem(&format!("The report is not written: {path}: {error}")),
-            None => self.line(YELLOW, "no record: no service was touched"),
+            None => self.line(YELLOW, "no record: nothing was started"),
         }
     }
 
@@ -526,11 +541,7 @@ impl Observer for Show {
     }
 
     fn recorded(&self, record: &Record) {
-        if let Some(path) = &self.report {
-            let page = page::page(record);
-            let written = std::fs::write(path, page).map_err(|error| error.to_string());
-            self.seen().written = Some(written);
-        }
+        self.write_page(|| page::page(record));
     }
 
     fn looked(&self, target: &Target, look: &Look, now: Timestamp) {

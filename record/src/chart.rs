@@ -4,13 +4,16 @@
 //! It is drawn twice, for a wide page and for a phone, and the page's style shows one. A drawing
 //! that only shrank would have letters that nobody can read on a phone.
 
+#[cfg(any(test, feature = "herd"))]
+pub(crate) mod bands;
+
 use std::time::Duration;
 
 use deploy::text::listed;
 use deploy::time::human;
 use maud::{Markup, html};
 
-use crate::parts::{offset, table};
+use crate::parts::{broken, offset, table};
 use crate::{Point, ServiceRecord};
 
 /// Lengths are whole tenths of a pixel, and are written as pixels with one decimal.
@@ -236,66 +239,34 @@ fn stage_name(stage: &str) -> String {
     stage.replace('_', " ").to_lowercase()
 }
 
-/// One drawing of a chart: where its parts are.
-struct Drawing<'a> {
-    chart: &'a Chart<'a>,
-    format: &'a Format,
+/// Where seconds and counts are in a drawing.
+struct Axes {
     /// The lines of tasks, the stages and the traffic all begin and end here.
     left: u64,
     right: u64,
     /// Where the count is 0.
     bottom: u64,
+    /// How far above that the highest count is.
+    height: u64,
+    /// Seconds; at least one.
+    end: u64,
     count_step: u64,
     count_top: u64,
 }
 
-impl<'a> Drawing<'a> {
-    fn new(chart: &'a Chart<'a>, format: &'a Format) -> Self {
-        let most = u64::from(chart.most());
+impl Axes {
+    /// With room for counts up to `most` and for `label` at the left, and so much room at the right.
+    fn new(format: &Format, end: u64, most: u64, label: &str, room: u64) -> Self {
         let count_step = count_step(most);
         let count_top = most.div_ceil(count_step).max(1) * count_step;
-        let mut axis = width_of(&count_top.to_string());
-        if !chart.weights.is_empty() {
-            axis = axis.max(width_of("100 %"));
-        }
-        let ends = chart.end_labels().into_iter().chain(chart.weight_label());
-        let ends = ends.map(|label| width_of(&label)).max().unwrap_or(0);
         Self {
-            chart,
-            format,
-            left: axis + GAP,
-            right: format.width.saturating_sub(ends + GAP),
+            left: width_of(&count_top.to_string()).max(width_of(label)) + GAP,
+            right: format.width.saturating_sub(room + GAP),
             bottom: TOP + format.height,
+            height: format.height,
+            end,
             count_step,
             count_top,
-        }
-    }
-
-    fn svg(&self, number: usize) -> Markup {
-        let Self { chart, format, .. } = self;
-        let stages_top = self.bottom + GAP + LINE;
-        let mut weights_top = stages_top;
-        if !chart.stages.is_empty() {
-            weights_top += GAP + LINE + STAGES_HEIGHT;
-        }
-        let mut height = weights_top;
-        if !chart.weights.is_empty() {
-            height += GAP + LINE + GAP + WEIGHT_HEIGHT + GAP;
-        }
-        let id = format!("chart-{number}-{}", format.name);
-        html! {
-            svg class=(format.name) viewBox={ "0 0 " (px(format.width)) " " (px(height)) } role="img"
-                aria-labelledby={ (id) "-title" } aria-describedby={ (id) "-desc" } {
-                title id={ (id) "-title" } {
-                    "Running tasks of " (chart.service.service) " on " (chart.service.cluster) " over time"
-                }
-                desc id={ (id) "-desc" } { (chart.description()) }
-                (self.count_axis())
-                (self.time_axis())
-                (self.task_lines())
-                @if !chart.stages.is_empty() { (self.stage_band(stages_top + GAP)) }
-                @if !chart.weights.is_empty() { (self.weight_strip(weights_top + GAP)) }
-            }
         }
     }
 
@@ -305,12 +276,12 @@ impl<'a> Drawing<'a> {
 
     /// Where the second `at` is.
     fn x(&self, at: u64) -> u64 {
-        self.left + share(at, self.chart.end, self.plot_width())
+        self.left + share(at, self.end, self.plot_width())
     }
 
     /// Where the count is.
     fn y(&self, count: u64) -> u64 {
-        self.bottom - share(count, self.count_top, self.format.height)
+        self.bottom - share(count, self.count_top, self.height)
     }
 
     fn count_axis(&self) -> Markup {
@@ -331,16 +302,68 @@ impl<'a> Drawing<'a> {
     }
 
     fn time_axis(&self) -> Markup {
-        let (unit, step) = time_step(self.chart.end, self.plot_width() / TICK_ROOM);
+        let (unit, step) = time_step(self.end, self.plot_width() / TICK_ROOM);
         let label_at = |at: u64| match at {
             0 => "0".to_owned(),
             at => format!("{} {}", at / unit.seconds, unit.name),
         };
         html! {
-            @for at in ticks(step, self.chart.end) {
+            @for at in ticks(step, self.end) {
                 @let x = self.x(at);
                 (line("axis", (x, self.bottom), (x, self.bottom + GAP / 2)))
                 (text("middle", x, self.bottom + GAP + LINE / 2, &label_at(at)))
+            }
+        }
+    }
+}
+
+/// One drawing of a chart: where its parts are.
+struct Drawing<'a> {
+    chart: &'a Chart<'a>,
+    format: &'a Format,
+    axes: Axes,
+}
+
+impl<'a> Drawing<'a> {
+    fn new(chart: &'a Chart<'a>, format: &'a Format) -> Self {
+        let percent = if chart.weights.is_empty() {
+            ""
+        } else {
+            "100 %"
+        };
+        let ends = chart.end_labels().into_iter().chain(chart.weight_label());
+        let room = ends.map(|label| width_of(&label)).max().unwrap_or(0);
+        Self {
+            chart,
+            format,
+            axes: Axes::new(format, chart.end, chart.most().into(), percent, room),
+        }
+    }
+
+    fn svg(&self, number: usize) -> Markup {
+        let Self { chart, format, .. } = self;
+        let stages_top = self.axes.bottom + GAP + LINE;
+        let mut weights_top = stages_top;
+        if !chart.stages.is_empty() {
+            weights_top += GAP + LINE + STAGES_HEIGHT;
+        }
+        let mut height = weights_top;
+        if !chart.weights.is_empty() {
+            height += GAP + LINE + GAP + WEIGHT_HEIGHT + GAP;
+        }
+        let id = format!("chart-{number}-{}", format.name);
+        html! {
+            svg class=(format.name) viewBox={ "0 0 " (px(format.width)) " " (px(height)) } role="img"
+                aria-labelledby={ (id) "-title" } aria-describedby={ (id) "-desc" } {
+                title id={ (id) "-title" } {
+                    "Running tasks of " (chart.service.service) " on " (chart.service.cluster) " over time"
+                }
+                desc id={ (id) "-desc" } { (chart.description()) }
+                (self.axes.count_axis())
+                (self.axes.time_axis())
+                (self.task_lines())
+                @if !chart.stages.is_empty() { (self.stage_band(stages_top + GAP)) }
+                @if !chart.weights.is_empty() { (self.weight_strip(weights_top + GAP)) }
             }
         }
     }
@@ -349,16 +372,16 @@ impl<'a> Drawing<'a> {
         let Chart {
             new, old, desired, ..
         } = self.chart;
-        let y_new = |count: u32| self.y(u64::from(count)) - APART;
-        let y_old = |count: u32| self.y(u64::from(count)) + APART;
+        let y_new = |count: u32| self.axes.y(u64::from(count)) - APART;
+        let y_old = |count: u32| self.axes.y(u64::from(count)) + APART;
         let steps = self.steps(new, y_new);
         html! {
             @if let Some(first) = new.first() {
-                (path("area", &format!("{steps}V{}H{}Z", px(self.bottom), px(self.x(first.from)))))
+                (path("area", &format!("{steps}V{}H{}Z", px(self.axes.bottom), px(self.axes.x(first.from)))))
             }
             @if let Some(desired) = desired {
-                @let y = self.y(u64::from(*desired));
-                (path("desired", &format!("M{} {}H{}", px(self.left), px(y), px(self.right))))
+                @let y = self.axes.y(u64::from(*desired));
+                (path("desired", &format!("M{} {}H{}", px(self.axes.left), px(y), px(self.axes.right))))
             }
             (path("old", &self.steps(old, y_old)))
             (path("new", &steps))
@@ -372,15 +395,15 @@ impl<'a> Drawing<'a> {
     fn line_ends(&self, y_new: u64, y_old: u64) -> Markup {
         let [new, old] = self.chart.end_labels();
         let (label_new, label_old) = if y_new <= y_old {
-            moved_apart(y_new, y_old, self.bottom)
+            moved_apart(y_new, y_old, self.axes.bottom)
         } else {
-            let (label_old, label_new) = moved_apart(y_old, y_new, self.bottom);
+            let (label_old, label_new) = moved_apart(y_old, y_new, self.axes.bottom);
             (label_new, label_old)
         };
-        let x = self.right + GAP;
+        let x = self.axes.right + GAP;
         html! {
-            (dot("old", self.right, y_old))
-            (dot("new", self.right, y_new))
+            (dot("old", self.axes.right, y_old))
+            (dot("new", self.axes.right, y_new))
             (text("new", x, label_new, &new))
             (text("old", x, label_old, &old))
         }
@@ -395,9 +418,9 @@ impl<'a> Drawing<'a> {
             if drawn_until == Some(span.from) {
                 data += &format!("V{y}");
             } else {
-                data += &format!("M{} {y}", px(self.x(span.from)));
+                data += &format!("M{} {y}", px(self.axes.x(span.from)));
             }
-            data += &format!("H{}", px(self.x(span.until)));
+            data += &format!("H{}", px(self.axes.x(span.until)));
             drawn_until = Some(span.until);
         }
         data
@@ -414,8 +437,8 @@ impl<'a> Drawing<'a> {
 
     /// A stage with its number in the list below and its name, as far as they fit.
     fn stage(&self, top: u64, span: &Span<&str>, number: u32) -> Markup {
-        let from = self.x(span.from);
-        let width = self.x(span.until).saturating_sub(from);
+        let from = self.axes.x(span.from);
+        let width = self.axes.x(span.until).saturating_sub(from);
         let labels = [
             format!("{number} {}", stage_name(span.value)),
             number.to_string(),
@@ -438,18 +461,21 @@ impl<'a> Drawing<'a> {
         let y = |weight: u32| bottom - share(weight.into(), PERCENT.into(), WEIGHT_HEIGHT);
         html! {
             (self.heading(top, "Traffic on the new tasks"))
-            (self.level(false, y(PERCENT), "100 %"))
-            (self.level(true, y(0), "0 %"))
+            (self.axes.level(false, y(PERCENT), "100 %"))
+            (self.axes.level(true, y(0), "0 %"))
             (path("weight", &self.steps(weights, y)))
             @if let (Some(label), Some(last)) = (self.chart.weight_label(), weights.last()) {
-                (text("weight", self.right + GAP, y(last.value), &label))
+                (text("weight", self.axes.right + GAP, y(last.value), &label))
             }
         }
     }
 
     fn heading(&self, top: u64, label: &str) -> Markup {
         // Counts of many digits leave a plot that is narrower than its headings.
-        let left = self.left.min(self.right.saturating_sub(width_of(label)));
+        let left = self
+            .axes
+            .left
+            .min(self.axes.right.saturating_sub(width_of(label)));
         text("start", left, top + LINE / 2, label)
     }
 }
@@ -576,11 +602,7 @@ fn numbers(points: &[Point]) -> Markup {
                 td class="number" { @if let Some(weight) = point.weight { (weight) " %" } }
             }
             @if has_stages {
-                td { code {
-                    @for part in point.stage.as_deref().unwrap_or_default().split_inclusive('_') {
-                        (part) @if part.ends_with('_') { wbr; }
-                    }
-                } }
+                td { (broken(point.stage.as_deref().unwrap_or_default())) }
             }
         }
     });
@@ -644,7 +666,7 @@ mod tests {
         let service = service(vec![point(0, 0, 0), point(100, 10, 10)]);
         let chart = Chart::new(&service, 100);
         let drawing = Drawing::new(&chart, &FORMATS[0]);
-        let at = |at: u64| px(drawing.x(at));
+        let at = |at: u64| px(drawing.axes.x(at));
         let steps = [span(0, 50, 1), span(50, 80, 2), span(90, 100, 3)];
         assert_eq!(
             drawing.steps(&steps, |count| u64::from(count) * PX),

@@ -2,12 +2,18 @@
 
 use std::time::Duration;
 
-use deploy::time::{Timestamp, human};
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use deploy::time::Timestamp;
+use maud::{Markup, html};
 
 use crate::chart;
-use crate::parts::{SECS_PER_HOUR, offset, table};
-use crate::{EventRecord, ImageRecord, Record, ServiceRecord, StoppedRecord};
+use crate::parts::{
+    SECS_PER_HOUR, badge, broken, code, date_and_clock, document, fact, facts, moment, offset,
+    table, took,
+};
+use crate::{
+    EventRecord, HookAnswer, HookRecord, ImageRecord, Record, ServiceRecord, StoppedRecord,
+    TaskOutcome, TaskRecord, When,
+};
 
 /// So many services are named in the page's title.
 const TITLE_SERVICES: usize = 3;
@@ -15,8 +21,11 @@ const TITLE_SERVICES: usize = 3;
 /// What a service that serves the new revision is reported as.
 const SERVING: &str = "serving";
 
-/// Colours are distinguishable without red and green, and letters keep a contrast of 4.5 in both themes.
-const STYLE: &str = include_str!("page.css");
+/// A headline of more characters than this has smaller letters.
+const LONG_HEADLINE_CHARS: usize = 140;
+
+/// A start that took longer is shown to have waited: what it asks of AWS takes a few seconds anyway.
+const SHOWN_WAIT: Duration = Duration::from_secs(15);
 
 /// The page as HTML text.
 ///
@@ -25,44 +34,20 @@ const STYLE: &str = include_str!("page.css");
 /// services' consoles. Every text of `record` is shown as text: none can become markup. The same
 /// record gives the same page.
 pub fn page(record: &Record) -> String {
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy"
-                    content="default-src 'none'; style-src 'unsafe-inline'; img-src data:";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="referrer" content="no-referrer";
-                title { (title(record)) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                main {
-                    (header(record))
-                    @for (service, number) in record.services.iter().zip(1..) {
-                        (section(record, service, number))
-                    }
-                }
-                footer {
-                    "Recorded by ecs-deploy-action from what ECS showed; between two looks "
-                    "(5 s or more) nothing is known."
-                }
-            }
+    let of_when = |when| record.tasks.iter().filter(move |task| task.when == when);
+    let content = html! {
+        (header(record))
+        @for (task, number) in of_when(When::Before).zip(1..) { (task_section(task, number)) }
+        @for (service, number) in record.services.iter().zip(1..) {
+            (section(record, service, number))
         }
+        @for (task, number) in of_when(When::After).zip(1..) { (task_section(task, number)) }
     };
-    printable(&page.into_string())
-}
-
-/// Control characters, as of a log's colours, have no place in HTML; what shows them says that
-/// something was there.
-fn printable(html: &str) -> String {
-    let shown = |character: char| match character {
-        '\n' | '\t' => character,
-        control if control.is_control() => char::REPLACEMENT_CHARACTER,
-        plain => plain,
+    let footer = html! {
+        "Recorded by ecs-deploy-action from what ECS showed; between two looks "
+        "(5 s or more) nothing is known."
     };
-    html.chars().filter(|c| *c != '\r').map(shown).collect()
+    document(&title(record), &content, &footer)
 }
 
 fn outcome(record: &Record) -> &'static str {
@@ -92,54 +77,96 @@ fn title(record: &Record) -> String {
 }
 
 fn header(record: &Record) -> Markup {
-    let message = record.message.trim();
-    let (headline, rest) = message.split_once('\n').unwrap_or((message, ""));
-    let headline = match headline.trim() {
-        "" => outcome(record),
-        headline => headline,
-    };
-    let rest = rest.trim_matches(['\r', '\n']);
+    let message = &record.message;
+    let mut sentences = message.sentences().into_iter();
+    let headline = sentences.next().unwrap_or(outcome(record));
+    let is_long = headline.chars().count() > LONG_HEADLINE_CHARS;
+    let details = message.details();
     html! {
         header {
-            p class={ "badge " (if record.succeeded { "good" } else { "bad" }) } { (outcome(record)) }
-            h1 { (headline) }
-            @if !rest.is_empty() { pre { (rest) } }
-            table class="facts" {
-                tbody {
-                    (fact("Job", code(&record.job)))
-                    @if let Some(id) = &record.pipeline_execution_id {
-                        (fact("Pipeline execution", code(id)))
-                    }
-                    (fact("Started", moment(record.started)))
-                    (fact("Ended", moment(record.ended)))
-                    (fact("Took", took(record.ended.since(record.started))))
+            (badge(if record.succeeded { "good" } else { "bad" }, outcome(record)))
+            h1 class=[is_long.then_some("long")] { (headline) }
+            @for sentence in sentences { p class="then" { (sentence) } }
+            @if !details.is_empty() { pre { (details) } }
+            (facts(html! {
+                (fact("Job", code(&record.job)))
+                @if let Some(id) = &record.pipeline_execution_id {
+                    (fact("Pipeline execution", code(id)))
                 }
-            }
+                @if let Some(answer) = &record.answered { (fact("Answers", answered(answer))) }
+                (fact("Started", started(record)))
+                (fact("Ended", moment(record.ended)))
+                (fact("Took", took(record.ended.since(record.started))))
+                @if !record.paused.is_zero() {
+                    (fact("Time limit", html! { "stood still for " (took(record.paused)) ", at a PAUSE hook" }))
+                }
+            }))
         }
     }
 }
 
-/// To the second, which the headline leaves out.
-fn took(duration: Duration) -> String {
-    let human = human(duration);
-    match duration.as_secs() {
-        0..60 => human,
-        seconds => format!("{human} ({})", offset(seconds)),
+/// When it started, and how long its start has waited for that.
+fn started(record: &Record) -> Markup {
+    html! {
+        (moment(record.started))
+        @if record.waited >= SHOWN_WAIT {
+            ", " (took(record.waited)) " after its first event: until then the start waited"
+        }
+    }
+}
+
+fn answered(answer: &HookAnswer) -> Markup {
+    html! {
+        (code(&answer.action))
+        @if let Some(hook) = &answer.hook { " at hook " (code(hook)) }
+        " of " (code(&answer.deployment))
+    }
+}
+
+fn task_section(task: &TaskRecord, number: usize) -> Markup {
+    let (id, heading) = match task.when {
+        When::Before => ("before", "Task before the deployment"),
+        When::After => ("after", "Task after the deployment"),
+    };
+    let class = match task.end {
+        TaskOutcome::Succeeded => "good",
+        TaskOutcome::Failed
+        | TaskOutcome::Stopped
+        | TaskOutcome::NotStopped
+        | TaskOutcome::NotStarted => "bad",
+        TaskOutcome::Unseen | TaskOutcome::LeftAlone => "plain",
+    };
+    html! {
+        section aria-labelledby={ (id) "-" (number) } {
+            h2 id={ (id) "-" (number) } { (heading) " " (badge(class, task.end.text())) }
+            (facts(html! {
+                (fact("Container", code(&task.container)))
+                @if let Some(id) = &task.task { (fact("Task", code(id))) }
+                @if let Some(exit_code) = task.exit_code { (fact("Exit code", exit_code)) }
+                @if let Some(reason) = &task.reason { (fact("Reason", reason)) }
+                @if let Some(started) = task.started { (fact("Started", moment(started))) }
+                @if let Some(ended) = task.ended { (fact("Ended", moment(ended))) }
+                @if let (Some(started), Some(ended)) = (task.started, task.ended) {
+                    (fact("Took", took(ended.since(started))))
+                }
+            }))
+        }
     }
 }
 
 fn section(record: &Record, service: &ServiceRecord, number: usize) -> Markup {
     let was_touched = !service.deployment.is_empty();
     let end = match service.end.as_str() {
-        _ if !was_touched => "plain",
-        SERVING => "good",
+        _ if !was_touched || service.waits_at.is_some() => "plain",
+        // A rollback may be what was asked for.
+        end if record.succeeded || end == SERVING => "good",
         _ => "bad",
     };
     let seconds = record.ended.since(record.started).as_secs();
     html! {
         section aria-labelledby={ "service-" (number) } {
             h2 id={ "service-" (number) } {
-                (target(service)) " " span class={ "badge " (end) } { (service.end) }
+                (target(service)) " " (badge(end, &service.end))
             }
             @if was_touched {
                 (service_facts(service))
@@ -158,18 +185,27 @@ fn service_facts(service: &ServiceRecord) -> Markup {
         @if let Some(previous) = &service.previous { (code(previous)) " → " }
         (code(&service.revision))
     };
-    html! {
-        table class="facts" {
-            tbody {
-                (fact("Revision", revision))
-                (fact("Deployment", code(&service.deployment)))
-                @if let Some(count) = service.desired { (fact("Desired tasks", count)) }
-                @for image in &service.images {
-                    (fact(&format!("Image of {}", image.container), image_of(image)))
-                }
-                @if let Some(address) = &service.console { (fact("Console", console(address))) }
-            }
+    facts(html! {
+        (fact("Revision", revision))
+        (fact("Deployment", code(&service.deployment)))
+        @if let Some(hook) = &service.waits_at { (fact("Waits at", hook_of(hook))) }
+        @if let Some(count) = service.desired { (fact("Desired tasks", count)) }
+        @for image in &service.images {
+            (fact(&format!("Image of {}", image.container), image_of(image)))
         }
+        @if let Some(address) = &service.console { (fact("Console", console(address))) }
+    })
+}
+
+fn hook_of(hook: &HookRecord) -> Markup {
+    html! {
+        @match &hook.id {
+            Some(id) => { "hook " (code(id)) }
+            None => "a hook without an id",
+        }
+        @if let Some(stage) = &hook.stage { " at " (broken(stage)) }
+        @if let Some(until) = hook.until { ", until " (moment(until)) }
+        @if let Some(then) = &hook.then { ", then " (code(then)) }
     }
 }
 
@@ -198,11 +234,15 @@ fn stopped_tasks(record: &Record, stopped: &[StoppedRecord]) -> Markup {
                 Some(at) => (when(record.started, at)),
                 None => td class="when" { "not known" },
             }
-            td class="task" { (code(&task.task)) }
-            td { (task.reason) }
+            td { (task.reason) br; (code(&task.task)) }
         }
     });
-    listing(record, "Stopped tasks", &["Task", "Reason"], rows.collect())
+    listing(
+        record,
+        "Stopped tasks",
+        &["Reason and task"],
+        rows.collect(),
+    )
 }
 
 fn events(record: &Record, events: &[EventRecord]) -> Markup {
@@ -225,26 +265,6 @@ fn listing(record: &Record, heading: &str, heads: &[&str], rows: Vec<Markup>) ->
     }
 }
 
-fn fact(name: &str, value: impl maud::Render) -> Markup {
-    html! { tr { th scope="row" { (name) } td { (value) } } }
-}
-
-fn code(text: &str) -> Markup {
-    html! { code { (text) } }
-}
-
-/// Date and clock, `2026-11-24` and `20:05:09`.
-fn date_and_clock(at: Timestamp) -> (String, String) {
-    let written = at.rfc3339();
-    let (date, clock) = written.split_once('T').unwrap_or((&written, ""));
-    (date.to_owned(), clock.trim_end_matches('Z').to_owned())
-}
-
-fn moment(at: Timestamp) -> Markup {
-    let (date, clock) = date_and_clock(at);
-    html! { time datetime=(at.rfc3339()) { (date) " " (clock) " UTC" } }
-}
-
 /// The cell of a time: since the start, and on the clock, with the date if it is another day.
 fn when(started: Timestamp, at: Timestamp) -> Markup {
     let since = if at < started {
@@ -264,8 +284,13 @@ fn when(started: Timestamp, at: Timestamp) -> Markup {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use deploy::message::Message;
+
     use super::*;
     use crate::Point;
+    use crate::parts::{STYLE, printable};
 
     fn started() -> Timestamp {
         Timestamp::from_secs(1_795_550_709)
@@ -308,6 +333,12 @@ mod tests {
                 at: Some(after(65)),
                 reason: filled(),
             }],
+            waits_at: Some(HookRecord {
+                id: Some(filled()),
+                stage: Some(filled()),
+                until: Some(after(600)),
+                then: Some(filled()),
+            }),
             console: Some(format!("https://example.com/{text}")),
         };
         let untouched = ServiceRecord {
@@ -316,12 +347,33 @@ mod tests {
         };
         Record {
             succeeded: false,
-            message: format!("{text}\n{text}"),
+            message: Message::of([text, text, text]).with_details(&format!("\n{text}")),
             job: filled(),
             pipeline_execution_id: Some(filled()),
             started: started(),
+            waited: Duration::from_mins(3),
             ended: after(100),
+            paused: Duration::from_mins(2),
+            answered: Some(HookAnswer {
+                action: filled(),
+                deployment: filled(),
+                hook: Some(filled()),
+            }),
+            tasks: vec![task(When::Before, text), task(When::After, text)],
             services: vec![service, untouched],
+        }
+    }
+
+    fn task(when: When, text: &str) -> TaskRecord {
+        TaskRecord {
+            when,
+            container: text.to_owned(),
+            task: Some(text.to_owned()),
+            started: Some(started()),
+            ended: Some(after(65)),
+            end: TaskOutcome::Failed,
+            exit_code: Some(3),
+            reason: Some(text.to_owned()),
         }
     }
 
@@ -431,21 +483,87 @@ mod tests {
     }
 
     #[test]
-    fn the_headline_is_the_first_line_and_the_rest_stands_below_it() {
-        let html = with(|record| "why\r\n\n  log 1\nlog 2\n".clone_into(&mut record.message));
-        assert!(html.contains("<h1>why</h1><pre>  log 1\nlog 2</pre>"));
-        let html = with(|record| "why".clone_into(&mut record.message));
+    fn the_cause_is_the_headline_and_what_came_of_it_stands_below_sentence_by_sentence() {
+        let message = Message::of(["It failed: a. b.", "Rolled back: c.", "d."]);
+        let html = with(|record| record.message = message.with_details("\n  log 1\nlog 2\n"));
+        assert!(html.contains(
+            "<h1>It failed: a. b.</h1><p class=\"then\">Rolled back: c.</p><p class=\"then\">d.</p><pre>  log 1\nlog 2</pre>"
+        ));
+        let html = with(|record| record.message = "why".into());
         assert!(html.contains("<h1>why</h1><table"));
-        let html = with(|record| record.message.clear());
+        let html = with(|record| record.message = Message::default());
         assert!(html.contains("<h1>Failed</h1><table"));
+        let html = with(|record| record.message = "w".repeat(LONG_HEADLINE_CHARS + 1).into());
+        assert!(html.contains("<h1 class=\"long\">ww"));
+    }
+
+    #[test]
+    fn a_task_that_ran_by_itself_is_shown_with_its_end_before_or_after_the_services() {
+        let html = page(&saying("words"));
+        let place = |text: &str| html.find(text).unwrap();
+        assert!(place("Task before the deployment") < place("words on words <"));
+        assert!(place("Task after the deployment") > place("Nothing was deployed"));
+        for shown in [
+            "<span class=\"badge bad\">failed</span>",
+            ">Exit code</th><td>3</td>",
+            ">Took</th><td>1 min 5 s</td>",
+        ] {
+            assert_eq!(html.matches(shown).count(), 2, "{shown}");
+        }
+        let unseen = with(|record| {
+            let task = &mut record.tasks[0];
+            task.end = TaskOutcome::Unseen;
+            (task.task, task.ended, task.exit_code) = (None, None, None);
+            record.tasks.truncate(1);
+        });
+        assert!(unseen.contains("<span class=\"badge plain\">could not be seen</span>"));
+        assert!(!unseen.contains("Exit code"));
+    }
+
+    #[test]
+    fn what_was_waited_for_and_answered_is_shown_and_only_then() {
+        let html = page(&saying("words"));
+        for shown in [
+            ", 3 min 0 s after its first event: until then the start waited",
+            "stood still for 2 min 0 s, at a PAUSE hook",
+            "<code>words</code> at hook <code>words</code> of <code>words</code>",
+            "hook <code>words</code> at <code>words</code>, until <time datetime=\"2026-11-24T20:15:09Z\">",
+        ] {
+            assert!(html.contains(shown), "{shown}: {html}");
+        }
+        let html = with(|record| {
+            (record.waited, record.paused) = (Duration::from_secs(14), Duration::ZERO);
+            record.answered = None;
+            record.services[0].waits_at = None;
+        });
+        for text in ["until then", "stood still", "Answers", "Waits at"] {
+            assert!(!html.contains(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_service_that_waits_is_neither_good_nor_bad_and_a_rollback_that_was_asked_for_is_good() {
+        let badge = |succeeded, is_held: bool| {
+            let html = with(|record| {
+                record.succeeded = succeeded;
+                let service = &mut record.services[0];
+                service.end = "somehow".to_owned();
+                service.waits_at = service.waits_at.take().filter(|_| is_held);
+            });
+            let before = html.split_once("\">somehow</span>").unwrap().0;
+            before.rsplit(' ').next().unwrap().to_owned()
+        };
+        assert_eq!(badge(true, true), "plain");
+        assert_eq!(badge(true, false), "good");
+        assert_eq!(badge(false, false), "bad");
     }
 
     #[test]
     fn the_outcome_is_written_as_text() {
         let html = with(|record| record.succeeded = true);
-        assert!(html.contains("<p class=\"badge good\">Succeeded</p>"));
+        assert!(html.contains("<span class=\"badge good\">Succeeded</span>"));
         let html = with(|record| record.succeeded = false);
-        assert!(html.contains("<p class=\"badge bad\">Failed</p>"));
+        assert!(html.contains("<span class=\"badge bad\">Failed</span>"));
     }
 
     #[test]
@@ -463,6 +581,7 @@ mod tests {
     fn a_service_that_was_not_touched_is_one_sentence() {
         let html = with(|record| {
             record.services.remove(0);
+            record.tasks.clear();
         });
         assert!(html.contains("Nothing was deployed to this service."));
         assert!(!html.contains("<figure>"));
@@ -535,8 +654,8 @@ mod tests {
     #[test]
     fn how_long_it_took_is_shown_to_the_second() {
         assert_eq!(took(Duration::from_secs(59)), "59 s");
-        assert_eq!(took(Duration::from_secs(252)), "4 min (4:12)");
-        assert_eq!(took(Duration::from_hours(23)), "1380 min (23:00:00)");
+        assert_eq!(took(Duration::from_secs(252)), "4 min 12 s");
+        assert_eq!(took(Duration::from_hours(23)), "23 h 0 min 0 s");
         assert_eq!(offset(3600), "1:00:00");
         assert_eq!(offset(3599), "59:59");
     }

@@ -97,7 +97,7 @@ impl CodePipeline {
     ) -> Result<(), CallError> {
         let details = FailureDetails::builder()
             .r#type(FailureType::from(failure.kind.name()))
-            .message(&failure.message)
+            .message(failure.message.as_str())
             .set_external_execution_id(fitting_id(external_execution_id))
             .build()
             // Only a missing type or message could make this fail, and both are there.

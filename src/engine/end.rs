@@ -2,11 +2,13 @@
 
 use super::Run;
 use super::gather::own_arn;
+use super::refused::Refused;
 use super::run::{failed, hand_back};
 use crate::deploy::approval;
 use crate::deploy::cleanup::{Cleanup, Prune};
 use crate::deploy::deployment::{Deployment, Service, Stage};
 use crate::deploy::machine::End;
+use crate::deploy::message::Message;
 use crate::deploy::outcome::Outcome;
 use crate::deploy::task::{self, TaskEnd};
 use crate::deploy::text;
@@ -19,11 +21,21 @@ impl Run<'_> {
     /// The report of a deployment that ends.
     pub(super) async fn end(&self, deployment: Deployment, end: End) -> Report {
         let now = self.now();
-        let (outcome, cleanup) = match end {
-            End::TaskFailed(end) => {
-                let (outcome, cleanup) = self.task_failed(&deployment, &end, now).await;
-                return Report::on(&deployment, outcome, cleanup);
+        let tasks = match &end {
+            End::TaskFailed(end) if matches!(deployment.stage, Stage::PreDeploy(_)) => {
+                self.record_before(&deployment, end)
             }
+            // Nothing was run for it.
+            End::Unchanged => Vec::new(),
+            End::TaskFailed(_)
+            | End::Succeeded
+            | End::RolledBackAsAsked(_)
+            | End::ReplacedSince(_)
+            | End::TooLateToRollBack(_)
+            | End::Failed { .. } => self.task_records(&deployment, now),
+        };
+        let (outcome, cleanup) = match end {
+            End::TaskFailed(end) => self.task_failed(&deployment, &end, now).await,
             End::Succeeded => self.succeeded(&deployment, false, now).await,
             End::RolledBackAsAsked(place) => self.rolled_back(&deployment, place).await,
             End::ReplacedSince(place) => {
@@ -36,14 +48,30 @@ impl Run<'_> {
             }
             End::Unchanged => self.succeeded(&deployment, true, now).await,
             End::Failed { service, is_late } => {
-                let failure = words::failed(&deployment, service, is_late, self.spec, now);
+                let limit = self.message_limit();
+                let failure =
+                    words::failed_within(limit, &deployment, service, is_late, self.spec, now);
                 let failure = self.after_task(failure);
                 (failed(&deployment, failure), Cleanup::default())
             }
         };
-        let keeping = self.keep_record(&deployment, outcome, cleanup, now);
+        let keeping = self.keep_record(&deployment, outcome, cleanup, tasks, now);
         let (outcome, cleanup) = Box::pin(keeping).await;
         Report::on(&deployment, outcome, cleanup)
+    }
+
+    /// The report of a deployment whose task has succeeded, and whose services could not be set after it.
+    pub(super) async fn end_unset(&self, deployment: &Deployment, refused: Refused) -> Report {
+        let tasks = self.record_before(deployment, &TaskEnd::Blocked(refused.failure.clone()));
+        let outcome = failed(deployment, refused.failure);
+        // The record would say that no service was touched.
+        if refused.may_be_set {
+            return Report::on(deployment, outcome, refused.cleanup);
+        }
+        let now = self.now();
+        let keeping = self.keep_record(deployment, outcome, refused.cleanup, tasks, now);
+        let (outcome, cleanup) = Box::pin(keeping).await;
+        Report::on(deployment, outcome, cleanup)
     }
 
     async fn task_failed(
@@ -68,7 +96,7 @@ impl Run<'_> {
         } else {
             Vec::new()
         };
-        let failure = task::failed(self.spec, end, evidence);
+        let failure = task::failed_within(self.message_limit(), self.spec, end, evidence);
         let cleanup = Cleanup {
             unused,
             ..Cleanup::default()
@@ -94,7 +122,7 @@ impl Run<'_> {
         };
         let took = now.since(deployment.started);
         let services = deployment.services.iter();
-        let mut messages: Vec<String> = services
+        let messages: Vec<Message> = services
             .map(|one| {
                 if is_unchanged {
                     words::unchanged(one)
@@ -103,12 +131,6 @@ impl Run<'_> {
                 }
             })
             .collect();
-        if let (Stage::PostDeploy(_), Some(asked)) = (&deployment.stage, &self.spec.post_deploy) {
-            messages.push(format!(
-                "The task after the deployment (container {}) has succeeded.",
-                asked.container
-            ));
-        }
         let mut of_services = Vec::new();
         for service in &deployment.services {
             of_services.push(self.variables(service, is_unchanged).await);
@@ -117,8 +139,15 @@ impl Run<'_> {
         for warning in left_out {
             self.warn(warning);
         }
+        let mut message = Message::of(messages.iter().flat_map(Message::sentences));
+        if let (Stage::PostDeploy(_), Some(asked)) = (&deployment.stage, &self.spec.post_deploy) {
+            message = message.then(format!(
+                "The task after the deployment (container {}) has succeeded.",
+                asked.container
+            ));
+        }
         if let Some(scheduled) = scheduled {
-            messages.push(format!(
+            message = message.then(format!(
                 "{} on a schedule now {} the new revision.",
                 text::counted(scheduled, "target"),
                 if scheduled == 1 { "runs" } else { "run" }
@@ -126,7 +155,7 @@ impl Run<'_> {
         }
         let prune = self.spec.keep_revisions.filter(|_| !is_paused);
         let outcome = Outcome::Succeeded {
-            message: messages.join(" "),
+            message,
             variables,
             external_execution_id: deployment.external_id(),
         };
@@ -152,7 +181,7 @@ impl Run<'_> {
             self.warn(warning);
         }
         let outcome = Outcome::Succeeded {
-            message: words::rolled_back_as_asked(service),
+            message: words::rolled_back_as_asked(service).into(),
             variables,
             external_execution_id: deployment.external_id(),
         };

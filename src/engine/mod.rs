@@ -25,6 +25,7 @@ mod schedules;
 mod set;
 mod start;
 mod task;
+mod task_records;
 mod verify;
 
 pub(crate) use cleanup::clean_up;
@@ -292,7 +293,8 @@ impl Run<'_> {
     }
 
     /// Something that does not change the outcome; reported once.
-    fn warn(&self, warning: String) {
+    fn warn(&self, warning: impl Into<String>) {
+        let warning = warning.into();
         let mut warnings = self.warnings();
         if !warnings.contains(&warning) {
             tracing::warn!(job = self.job, "{warning}");

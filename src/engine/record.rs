@@ -13,21 +13,25 @@ use super::at_once::few_at_once;
 use super::gather::own_arn;
 use super::run::hand_back;
 use crate::aws::s3::S3;
+use crate::deploy::approval;
 use crate::deploy::call::Class;
 use crate::deploy::cleanup::Cleanup;
+use crate::deploy::console;
 use crate::deploy::deployment::{Deployment, Service};
-use crate::deploy::evidence::console_link;
-use crate::deploy::failure::{Failure, FailureKind};
-use crate::deploy::outcome::Outcome;
+use crate::deploy::failure::{Failure, FailureKind, MESSAGE_LIMIT_BYTES};
+use crate::deploy::outcome::{Outcome, SUMMARY_LIMIT_BYTES};
 use crate::deploy::refusal::Refusal;
-use crate::deploy::seen::Look;
+use crate::deploy::seen::{Held, Look};
+use crate::deploy::spec::{ContinueDeployment, DeployedBy, HookAction};
+use crate::deploy::task;
 use crate::deploy::text;
 use crate::deploy::time::{Timestamp, human};
 use crate::deploy::verdict::Verdict;
 use crate::deploy::words::{self, Caller};
 use crate::event::{Artifact, ArtifactCredentials};
 use crate::record::{
-    EventRecord, ImageRecord, Record, ServiceRecord, StoppedRecord, VERSION, page,
+    EventRecord, HookAnswer, HookRecord, ImageRecord, Record, ServiceRecord, StoppedRecord,
+    TaskRecord, VERSION, page,
 };
 use crate::report::Report;
 
@@ -61,8 +65,56 @@ impl Run<'_> {
         })
     }
 
-    /// Keeps the record of a deployment that ends with `outcome`, if anybody wants it. What cannot
-    /// be gathered is left out.
+    /// The line that leads to the record, as far as its place in the console is known: the bucket is in the
+    /// function's own Region.
+    fn record_link(&self) -> Option<String> {
+        let region = self.engine.aws.region()?;
+        let mut locations = self.order.outputs.iter().map(|one| one.location.as_ref());
+        let location = locations.next().flatten()?;
+        let address = console::object(region, &location.bucket, &location.key)?;
+        Some(format!("The record: {address}"))
+    }
+
+    /// So many bytes a failure's message may have, if what stands below it or follows on its headline is to have
+    /// room.
+    pub(super) fn message_limit(&self) -> usize {
+        let link = self.record_link().map_or(0, |link| link.len() + 1);
+        let asked = self.spec.pre_deploy.as_ref();
+        let ran = asked.map_or(0, |asked| task::ran(&asked.container).len() + 1);
+        MESSAGE_LIMIT_BYTES.saturating_sub(link + ran)
+    }
+
+    /// `outcome` with the link to its record, which was written. A message that would become too long stays without.
+    fn linked(&self, outcome: Outcome) -> Outcome {
+        let Some(link) = self.record_link() else {
+            return outcome;
+        };
+        match outcome {
+            Outcome::Succeeded {
+                message,
+                variables,
+                external_execution_id,
+            } => Outcome::Succeeded {
+                message: message.with_last_line(&link, SUMMARY_LIMIT_BYTES),
+                variables,
+                external_execution_id,
+            },
+            Outcome::Failed {
+                failure,
+                external_execution_id,
+            } => Outcome::Failed {
+                failure: Failure {
+                    message: failure.message.with_last_line(&link, MESSAGE_LIMIT_BYTES),
+                    ..failure
+                },
+                external_execution_id,
+            },
+            Outcome::InProgress { .. } => outcome,
+        }
+    }
+
+    /// Keeps the record of a deployment that ends with `outcome`, and of the `tasks` that were run for it, if anybody
+    /// wants it. What cannot be gathered is left out. The outcome leads to it.
     ///
     /// A success whose output artifacts cannot be written would be reported as a failed action, so
     /// it becomes a failure that says so; before the time limit, if that may pass, the deployment is
@@ -75,6 +127,7 @@ impl Run<'_> {
         deployment: &Deployment,
         outcome: Outcome,
         cleanup: Cleanup,
+        tasks: Vec<TaskRecord>,
         now: Timestamp,
     ) -> (Outcome, Cleanup) {
         let (succeeded, message) = match &outcome {
@@ -86,14 +139,28 @@ impl Run<'_> {
             return (outcome, cleanup);
         }
         let services = deployment.services.iter();
-        let services = services.map(|service| service_record(service, deployment.started));
+        let services = services.map(|service| {
+            let held = approval::held(service, self.spec).filter(|_| service.live.is_paused);
+            ServiceRecord {
+                waits_at: held.map(hook_record),
+                ..service_record(service, deployment.started)
+            }
+        });
         let mut record = Record {
             succeeded,
             message,
             job: deployment.job.clone(),
             pipeline_execution_id: self.spec.pipeline_execution_id.clone(),
             started: deployment.started,
+            waited: deployment.waited,
             ended: now,
+            paused: deployment.paused.at(now),
+            answered: self
+                .spec
+                .continues
+                .as_ref()
+                .map(|asked| hook_answer(asked, deployment)),
+            tasks,
             services: services.collect(),
         };
         let gathering = self.gather(deployment, &mut record.services);
@@ -120,7 +187,7 @@ impl Run<'_> {
                 self.warn(format!("the record was not written: {}", lack.text));
                 (outcome, cleanup)
             }
-            None => (outcome, cleanup),
+            None => (self.linked(outcome), cleanup),
         }
     }
 
@@ -140,7 +207,10 @@ impl Run<'_> {
             json.extend(members);
         }
         match self.write(&[(JSON_FILE, &pretty(&json))]).await {
-            None => report,
+            None => Report {
+                outcome: self.linked(report.outcome),
+                ..report
+            },
             Some(lack) => {
                 let about = self.spec.about();
                 Report {
@@ -358,7 +428,7 @@ fn service_record(service: &Service, started: Timestamp) -> ServiceRecord {
             .live
             .verdict
             .as_ref()
-            .map_or("could not be seen", |verdict| {
+            .map_or(unseen(service), |verdict| {
                 if service.live.is_paused {
                     "waiting at a PAUSE hook"
                 } else {
@@ -368,7 +438,7 @@ fn service_record(service: &Service, started: Timestamp) -> ServiceRecord {
             .to_owned(),
         desired: seen.map(|seen| seen.desired),
         timeline: service.timeline.points().to_vec(),
-        console: seen.and_then(|seen| console_link(&seen.arn)),
+        console: seen.and_then(|seen| console::service(&seen.arn)),
         ..ServiceRecord::default()
     };
     if let Some(seen) = seen.filter(|_| service.is_touched()) {
@@ -382,6 +452,40 @@ fn service_record(service: &Service, started: Timestamp) -> ServiceRecord {
         record.events.sort_by_key(|event| event.at);
     }
     record
+}
+
+/// What became of a service of which nothing was seen.
+fn unseen(service: &Service) -> &'static str {
+    if service.is_touched() {
+        "could not be seen"
+    } else {
+        "not touched"
+    }
+}
+
+fn hook_record(held: &Held) -> HookRecord {
+    HookRecord {
+        id: held.hook.clone(),
+        stage: held.stage.clone(),
+        until: held.until,
+        then: held.then.clone(),
+    }
+}
+
+/// What `ContinueDeployment` asks for, with the hook that this invocation has answered if it names none.
+fn hook_answer(asked: &ContinueDeployment, deployment: &Deployment) -> HookAnswer {
+    let mut services = deployment.services.iter();
+    let answered = services.find_map(|service| service.live.answered.as_ref());
+    let (DeployedBy::Id(named) | DeployedBy::Arn(named)) = &asked.deployment;
+    HookAnswer {
+        action: match asked.action {
+            HookAction::Continue => "CONTINUE",
+            HookAction::RollBack => "ROLLBACK",
+        }
+        .to_owned(),
+        deployment: named.clone(),
+        hook: asked.hook.as_ref().or(answered).cloned(),
+    }
 }
 
 fn end_of(verdict: &Verdict) -> &'static str {

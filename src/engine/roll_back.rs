@@ -115,9 +115,11 @@ impl Run<'_> {
                 "whether it was set back to {previous} is not known: {}",
                 error.detail
             )),
-            Err(error) if error.is_denial() => {
-                Answer::Never(self.of_call(&target.to_string(), &error, true).message)
-            }
+            Err(error) if error.is_denial() => Answer::Never(
+                self.of_call(&target.to_string(), &error, true)
+                    .message
+                    .into(),
+            ),
             Err(error) => {
                 let why = format!("setting it back to {previous} failed: {}", error.detail);
                 if error.class == Class::Throttled {

@@ -57,10 +57,7 @@ impl Run<'_> {
                 Next::ExplainTask => self.on_task(&deployment, None).await,
                 Next::SetServices => match Box::pin(self.set_after_task(&deployment)).await {
                     Ok(event) => event,
-                    Err(refused) => {
-                        let outcome = failed(&deployment, refused.failure);
-                        return Report::on(&deployment, outcome, refused.cleanup);
-                    }
+                    Err(refused) => return Box::pin(self.end_unset(&deployment, refused)).await,
                 },
                 Next::End(end) => return Box::pin(self.end(deployment, end)).await,
             };

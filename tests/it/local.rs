@@ -272,7 +272,7 @@ fn the_record_is_written_as_a_page_where_it_is_asked_for() {
     std::fs::remove_file(&page).unwrap();
     let (_, stdout, _) = run(&["--fast", "--report", path, "--scenario", "image-missing"]);
     assert!(
-        stdout.contains("no record: no service was touched"),
+        stdout.contains("no record: nothing was started"),
         "{stdout}"
     );
     assert!(!page.exists(), "nothing was written");
@@ -285,6 +285,43 @@ fn the_record_is_written_as_a_page_where_it_is_asked_for() {
             "{stderr}"
         );
         assert_eq!(stdout, "", "before anything is done");
+    }
+}
+
+#[test]
+fn a_failed_task_and_a_herd_have_their_page_too() {
+    let page = std::env::temp_dir().join(format!("pages-{}.html", std::process::id()));
+    let path = page.to_str().unwrap();
+    let pages = [
+        (
+            "migration-fails",
+            &["Task before the deployment", "No service was changed.</p>"][..],
+        ),
+        (
+            "one-of-several",
+            &["<p class=\"then\">worker on prod was rolled back, too"],
+        ),
+        (
+            "herd",
+            &[
+                "<td>app-39</td>",
+                "<td>service writes</td><td class=\"number\">40</td>",
+                "<svg",
+            ],
+        ),
+    ];
+    for (name, parts) in pages {
+        let (_, stdout, _) = run(&["--fast", "--report", path, "--scenario", name]);
+        assert!(
+            stdout.contains(&format!("the record of the deployment: {path}")),
+            "{stdout}"
+        );
+        let written = std::fs::read_to_string(&page).unwrap();
+        for part in parts {
+            assert!(written.contains(part), "{name}: {part}");
+        }
+        assert!(!written.contains("<td>app-40</td>"));
+        std::fs::remove_file(&page).unwrap();
     }
 }
 

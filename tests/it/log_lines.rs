@@ -12,6 +12,17 @@ const SECRET: &str = "panic: user 4711 has no address";
 
 /// `web` with a log, whose next image crashes after so many lines.
 fn world(lines: usize) -> World {
+    let mut log: Vec<String> = (1..lines).map(|n| format!("line {n} of its log")).collect();
+    log.push(SECRET.to_owned());
+    world_with_log(log)
+}
+
+/// The same with so many lines that are all `line`.
+pub(crate) fn world_whose_log_has(lines: usize, line: String) -> World {
+    world_with_log(vec![line; lines])
+}
+
+fn world_with_log(log: Vec<String>) -> World {
     let world = World::with_service(ServiceSetup {
         circuit_breaker: Some(true),
         ..ServiceSetup::default()
@@ -23,8 +34,6 @@ fn world(lines: usize) -> World {
     };
     ecs.intervene("prod", "web", &deploy);
     world.simulator.clock().advance(Duration::from_mins(10));
-    let mut log: Vec<String> = (1..lines).map(|n| format!("line {n} of its log")).collect();
-    log.push(SECRET.to_owned());
     let crash = Behaviour::Crash {
         exit_code: 1,
         after_seconds: 2,

@@ -198,7 +198,7 @@ fn the_dashboard_and_queries_ask_for_what_the_metrics_line_has() {
     use ecs_deploy_action::observer::Finished;
 
     let outcome = Outcome::Succeeded {
-        message: String::new(),
+        message: String::new().into(),
         variables: std::collections::BTreeMap::new(),
         external_execution_id: None,
     };

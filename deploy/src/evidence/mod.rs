@@ -7,9 +7,9 @@ mod quote;
 mod stopped;
 
 use self::stopped::Depth;
+use super::console;
 use super::containers::ContainerFacts;
 use super::outside::shown;
-use super::region::Region;
 use super::seen::{Look, ServiceDeploymentSeen, Stuck};
 use super::text;
 use super::time::Timestamp;
@@ -118,7 +118,7 @@ impl Evidence {
             events: telling_events(&service.events, started),
             deployment: service_deployment.map_or_else(Vec::new, reports_on),
             stuck: service.stuck(),
-            console: console_link(&service.arn),
+            console: console::service(&service.arn),
             ..Self::default()
         }
     }
@@ -250,36 +250,6 @@ fn reports_on(seen: &ServiceDeploymentSeen) -> Vec<String> {
         ));
     }
     reports
-}
-
-/// The service's deployments in the console of its partition, from the service's ARN
-/// `arn:PARTITION:ecs:REGION:ACCOUNT:service/CLUSTER/SERVICE`. `None` for what is none, and for
-/// partitions whose console is not known
-/// (`aws-eusc`: <https://docs.aws.eu/esc/latest/gr/endpoints.html>).
-pub fn console_link(service_arn: &str) -> Option<String> {
-    let parts: Vec<&str> = service_arn.splitn(6, ':').collect();
-    let ["arn", partition, "ecs", region, _, resource] = parts.as_slice() else {
-        return None;
-    };
-    let region = Region::parse(region).filter(|region| region.partition().id == *partition)?;
-    let (cluster, service) = resource.strip_prefix("service/")?.split_once('/')?;
-    let is_name = |name: &str| {
-        let is_known = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-        !name.is_empty() && name.bytes().all(is_known)
-    };
-    if !is_name(cluster) || !is_name(service) {
-        return None;
-    }
-    let domain = match *partition {
-        "aws" => "aws.amazon.com",
-        "aws-cn" => "amazonaws.cn",
-        "aws-us-gov" => "amazonaws-us-gov.com",
-        "aws-eusc" => "amazonaws-eusc.eu",
-        _ => return None,
-    };
-    Some(format!(
-        "https://{region}.console.{domain}/ecs/v2/clusters/{cluster}/services/{service}/deployments?region={region}"
-    ))
 }
 
 #[cfg(test)]

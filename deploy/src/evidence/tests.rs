@@ -492,7 +492,7 @@ fn details_fit_whatever_their_length_and_keep_the_link_and_the_logs_end() {
 
 #[test]
 fn the_console_is_the_partitions() {
-    let link = |arn: &str| console_link(arn);
+    let link = |arn: &str| console::service(arn);
     assert_eq!(
         link("arn:aws:ecs:eu-central-1:1:service/prod/web").unwrap(),
         "https://eu-central-1.console.aws.amazon.com/ecs/v2/clusters/prod/services/web/deployments?region=eu-central-1"

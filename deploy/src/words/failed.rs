@@ -3,6 +3,7 @@
 use crate::deployment::{Deployment, Owner, PostDeploy, PostRun, Service, Stage};
 use crate::evidence::{Evidence, REASON_LIMIT_CHARS, cause as cause_of};
 use crate::failure::{Failure, FailureKind, MESSAGE_LIMIT_BYTES};
+use crate::message::Message;
 use crate::revision::Revision;
 use crate::seen::{Look, ServiceDeploymentSeen, ServiceSeen};
 use crate::spec::{DeploySpec, When};
@@ -13,6 +14,18 @@ use crate::verdict::{Progress, Reason, Verdict};
 
 /// The failure of `deployment`, whose service at `place` failed first. `is_late`: only its time was up.
 pub fn failed(
+    deployment: &Deployment,
+    place: usize,
+    is_late: bool,
+    spec: &DeploySpec,
+    now: Timestamp,
+) -> Failure {
+    failed_within(MESSAGE_LIMIT_BYTES, deployment, place, is_late, spec, now)
+}
+
+/// The same with so much evidence that it has at most `limit` bytes: something is to stand below it.
+pub fn failed_within(
+    limit: usize,
     deployment: &Deployment,
     place: usize,
     is_late: bool,
@@ -59,7 +72,7 @@ pub fn failed(
         .iter()
         .enumerate()
         .filter(|(other, _)| *other != place)
-        .map(|(_, other)| of_other(other, why_not))
+        .flat_map(|(_, other)| of_other(other, why_not))
         .collect();
     let target = service.target.to_string();
     let failed = Failed {
@@ -73,6 +86,7 @@ pub fn failed(
         overwritten: &overwritten(service),
         others: &others,
         evidence: of_task.or(of_service).unwrap_or(&nothing),
+        limit,
     };
     if is_late && verdict.is_open() {
         of_late(failed, &human(spec.timeout))
@@ -208,12 +222,12 @@ pub fn serving_now(service: &ServiceSeen, deployment: Option<&ServiceDeploymentS
     }
 }
 
-/// What our update has replaced without its having been checked, as a sentence with a blank before
-/// it; empty if it was checked.
+/// What our update has replaced without its having been checked, as a sentence; empty if it
+/// was checked.
 pub fn overwritten(service: &Service) -> String {
     match &service.previous {
         Some(previous) if service.overwrote => format!(
-            " It had replaced {previous}, which somebody else deployed between the checks and this deployment."
+            "It had replaced {previous}, which somebody else deployed between the checks and this deployment."
         ),
         Some(_) | None => String::new(),
     }
@@ -239,10 +253,12 @@ struct Failed<'a> {
     given_up: Option<&'a str>,
     /// What [`overwritten`] says.
     overwritten: &'a str,
-    /// A sentence on each of the other services of the deployment, if there are any.
+    /// Sentences on the other services of the deployment, if there are any.
     others: &'a [String],
     /// What stands below.
     evidence: &'a Evidence,
+    /// So many bytes it may have with that.
+    limit: usize,
 }
 
 impl Failed<'_> {
@@ -256,12 +272,12 @@ impl Failed<'_> {
         now_of(self.look)
     }
 
-    fn with_details(&self, headline: String) -> Failure {
-        let others = self.others.iter().map(|other| format!(" {other}"));
-        let headline = headline + self.overwritten + &others.collect::<String>();
-        let room = MESSAGE_LIMIT_BYTES.saturating_sub(headline.len());
+    fn with_details(&self, headline: Message) -> Failure {
+        let others = self.others.iter();
+        let headline = others.fold(headline.then(self.overwritten), Message::then);
+        let room = self.limit.saturating_sub(headline.len());
         let details = self.evidence.details(room);
-        Failure::new(FailureKind::Job, headline + &details)
+        Failure::new(FailureKind::Job, headline.with_details(&details))
     }
 }
 
@@ -297,25 +313,25 @@ fn of_rollout(failed: Failed<'_>) -> Failure {
         ..
     } = failed;
     let now = || failed.now();
-    let headline = format!("{target}: {revision} failed: {cause}.");
+    let headline = Message::from(format!("{target}: {revision} failed: {cause}."));
     let message = match failed.verdict {
-        Verdict::RolledBack { .. } => format!("{headline} Rolled back: {}.", now()),
-        Verdict::RollbackFailed { reason } => format!(
-            "{headline} Rolling back failed too{}: {}.",
+        Verdict::RolledBack { .. } => headline.then(format!("Rolled back: {}.", now())),
+        Verdict::RollbackFailed { reason } => headline.then(format!(
+            "Rolling back failed too{}: {}.",
             reason.as_ref().map_or_else(String::new, |reason| format!(
                 " ({})",
                 text::cut(reason.to_string().trim_end_matches('.'), REASON_LIMIT_CHARS)
             )),
             now()
-        ),
-        Verdict::Failed { stopped: true, .. } => format!(
-            "{target}: the deployment of {revision} was stopped: {cause}. Not rolled back ({not_rolled_back}): {}.",
-            now()
-        ),
-        Verdict::Failed { .. } => format!(
-            "{headline} Not rolled back ({not_rolled_back}), and {revision} is still what the service is set to: {}.",
+        )),
+        Verdict::Failed { stopped: true, .. } => Message::of([
+            format!("{target}: the deployment of {revision} was stopped: {cause}."),
+            format!("Not rolled back ({not_rolled_back}): {}.", now()),
+        ]),
+        Verdict::Failed { .. } => headline.then(format!(
+            "Not rolled back ({not_rolled_back}), and {revision} is still what the service is set to: {}.",
             failed.serving()
-        ),
+        )),
         Verdict::Replaced {
             by,
             task_definition,
@@ -323,48 +339,48 @@ fn of_rollout(failed: Failed<'_>) -> Failure {
         } => {
             let by = (text::last_part(task_definition), by.as_str());
             let what = replaced(failed, by, *was_complete);
-            format!("{what} It was left alone: {}.", now())
+            what.then(format!("It was left alone: {}.", now()))
         }
-        Verdict::Gone { status } => format!(
-            "{target}: the service went away while {revision} rolled out: its status is {status}. Nothing is left to deploy to."
-        ),
-        Verdict::Untouched => format!(
-            "{target}: {}. The service was not changed: {}.",
-            cause.trim_end_matches('.'),
-            now()
-        ),
+        Verdict::Gone { status } => Message::of([
+            format!(
+                "{target}: the service went away while {revision} rolled out: its status is {status}."
+            ),
+            "Nothing is left to deploy to.".to_owned(),
+        ]),
+        Verdict::Untouched => Message::of([
+            format!("{target}: {}.", cause.trim_end_matches('.')),
+            format!("The service was not changed: {}.", now()),
+        ]),
         Verdict::InProgress(_) | Verdict::Serving { .. } | Verdict::Unknown { .. }
             if failed.given_up.is_some() =>
         {
-            format!(
-                "{headline} Not rolled back ({}), and {revision} is still what the service is set to: {}.",
+            headline.then(format!(
+                "Not rolled back ({}), and {revision} is still what the service is set to: {}.",
                 failed.given_up.unwrap_or_default(),
                 failed.serving()
-            )
+            ))
         }
-        Verdict::InProgress(_) | Verdict::Serving { .. } => format!(
-            "{headline} It was to be rolled back, which was not seen to happen in time: {}.",
+        Verdict::InProgress(_) | Verdict::Serving { .. } => headline.then(format!(
+            "It was to be rolled back, which was not seen to happen in time: {}.",
             now()
-        ),
-        Verdict::RollingBack { .. } => {
-            format!(
-                "{headline} Rolling back has started and not finished in time: {}.",
-                now()
-            )
-        }
-        Verdict::Unknown { state, .. } => format!(
-            "{headline} Rolling back has started, and its state is one that this version does not know ({state}): {}.",
+        )),
+        Verdict::RollingBack { .. } => headline.then(format!(
+            "Rolling back has started and not finished in time: {}.",
             now()
-        ),
+        )),
+        Verdict::Unknown { state, .. } => headline.then(format!(
+            "Rolling back has started, and its state is one that this version does not know ({state}): {}.",
+            now()
+        )),
         Verdict::NoNews { why } => {
-            format!("{headline} How the rollback ended could not be seen ({why}).")
+            headline.then(format!("How the rollback ended could not be seen ({why})."))
         }
     };
     failed.with_details(message)
 }
 
 /// That the deployment `by`, a revision and an id, has taken the place of ours.
-fn replaced(failed: Failed<'_>, by: (&str, &str), was_complete: Option<bool>) -> String {
+fn replaced(failed: Failed<'_>, by: (&str, &str), was_complete: Option<bool>) -> Message {
     let Failed {
         target,
         revision,
@@ -373,11 +389,12 @@ fn replaced(failed: Failed<'_>, by: (&str, &str), was_complete: Option<bool>) ->
     } = failed;
     let (other, id) = by;
     if !cause.is_empty() {
-        return format!(
-            "{target}: {revision} failed: {cause}. Another deployment has taken its place since ({other}, {id})."
-        );
+        return Message::of([
+            format!("{target}: {revision} failed: {cause}."),
+            format!("Another deployment has taken its place since ({other}, {id})."),
+        ]);
     }
-    match was_complete {
+    let what = match was_complete {
         Some(true) => format!(
             "{target}: {revision} was complete, and another deployment has taken its place since ({other}, {id})."
         ),
@@ -387,12 +404,13 @@ fn replaced(failed: Failed<'_>, by: (&str, &str), was_complete: Option<bool>) ->
         None => {
             format!("{target}: {revision} was replaced by another deployment ({other}, {id}).")
         }
-    }
+    };
+    what.into()
 }
 
 /// What became of a service because another one of the same deployment failed. `why_not` is why it was not
-/// rolled back, unless it was given up.
-fn of_other(other: &Service, why_not: &str) -> String {
+/// rolled back, unless it was given up. A sentence on why it failed, too, comes first; empty if it did not.
+fn of_other(other: &Service, why_not: &str) -> [String; 2] {
     let (target, revision) = (&other.target, &other.revision);
     let not_rolled_back = other.given_up().unwrap_or(why_not);
     let service = other.live.look.as_ref().and_then(Look::service);
@@ -410,7 +428,7 @@ fn of_other(other: &Service, why_not: &str) -> String {
         evidence.tasks_cause()
     };
     let failed = own_cause.map_or_else(String::new, |cause| {
-        format!("{target} failed, too: {cause}. ")
+        format!("{target} failed, too: {cause}.")
     });
     let became = match verdict {
         Verdict::Untouched => format!("{target} was not changed."),
@@ -444,7 +462,7 @@ fn of_other(other: &Service, why_not: &str) -> String {
             format!("What became of {target} could not be seen ({why}).")
         }
     };
-    failed + &became
+    [failed, became]
 }
 
 /// Why a rollout whose time is up failed: what its tasks say, else how far it came.
@@ -525,18 +543,24 @@ fn of_late(failed: Failed<'_>, limit: &str) -> Failure {
         ..
     } = failed;
     let message = match failed.verdict {
-        Verdict::InProgress(progress) if progress.only_old_ones_drain() => format!(
-            "{target}: {revision} was not complete within {limit}, although all {} new tasks run: {} still draining. Nothing was rolled back.",
-            progress.desired,
-            if progress.old_running == 1 {
-                "1 old task is".to_owned()
-            } else {
-                format!("{} old tasks are", progress.old_running)
-            }
-        ),
-        Verdict::NoNews { why } => format!(
-            "{target}: {revision} was not complete within {limit}, as far as could be seen: {why}. This function rolled nothing back; look at the service's deployments."
-        ),
+        Verdict::InProgress(progress) if progress.only_old_ones_drain() => Message::of([
+            format!(
+                "{target}: {revision} was not complete within {limit}, although all {} new tasks run: {} still draining.",
+                progress.desired,
+                if progress.old_running == 1 {
+                    "1 old task is".to_owned()
+                } else {
+                    format!("{} old tasks are", progress.old_running)
+                }
+            ),
+            "Nothing was rolled back.".to_owned(),
+        ]),
+        Verdict::NoNews { why } => Message::of([
+            format!(
+                "{target}: {revision} was not complete within {limit}, as far as could be seen: {why}."
+            ),
+            "This function rolled nothing back; look at the service's deployments.".to_owned(),
+        ]),
         Verdict::Untouched
         | Verdict::Serving { .. }
         | Verdict::InProgress(_)
@@ -546,10 +570,10 @@ fn of_late(failed: Failed<'_>, limit: &str) -> Failure {
         | Verdict::Failed { .. }
         | Verdict::Replaced { .. }
         | Verdict::Gone { .. }
-        | Verdict::Unknown { .. } => format!(
-            "{target}: {revision} failed: {cause}. Not rolled back ({not_rolled_back}): {}.",
-            failed.now()
-        ),
+        | Verdict::Unknown { .. } => Message::of([
+            format!("{target}: {revision} failed: {cause}."),
+            format!("Not rolled back ({not_rolled_back}): {}.", failed.now()),
+        ]),
     };
     failed.with_details(message)
 }
@@ -583,6 +607,7 @@ mod tests {
             &revision(),
         ))
         .message
+        .into()
     }
 
     fn failed<'a>(
@@ -603,6 +628,7 @@ mod tests {
             given_up: None,
             overwritten: "",
             evidence,
+            limit: MESSAGE_LIMIT_BYTES,
         }
     }
 
@@ -643,6 +669,13 @@ mod tests {
         assert_eq!(
             failure.message,
             "web on prod: app:42 failed: CannotPullContainerError: repo/app:v9 not found (3 tasks). Rolled back: app:41 is serving, 2 of 2 tasks.\nECS on the deployment: ECS says so."
+        );
+        assert_eq!(
+            failure.message.sentences(),
+            [
+                "web on prod: app:42 failed: CannotPullContainerError: repo/app:v9 not found (3 tasks).",
+                "Rolled back: app:41 is serving, 2 of 2 tasks."
+            ]
         );
     }
 

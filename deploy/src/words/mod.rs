@@ -10,7 +10,7 @@ pub use calls::{
     Caller, call, calls, failed_call, of_call, of_describing, of_key, of_missing_service,
 };
 pub use cut::{cut, cut_off, out_of_sight, unwatched};
-pub use failed::{cause, failed, overwritten, serving_now, with_given_up};
+pub use failed::{cause, failed, failed_within, overwritten, serving_now, with_given_up};
 pub use progress::{
     progress, replaced_since, rolled_back_as_asked, success, too_late_to_roll_back, unchanged,
     waited, waiting,

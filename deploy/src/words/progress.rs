@@ -7,6 +7,7 @@ use crate::approval;
 use crate::deployment::{Deployment, Owner, PostDeploy, PostRun, Rollback, Service, Stage};
 use crate::evidence::Evidence;
 use crate::failure::{Failure, FailureKind};
+use crate::message::Message;
 use crate::outcome::{Details, SUMMARY_LIMIT_BYTES};
 use crate::seen::{DeploymentSeen, Held, Look};
 use crate::spec::{DeploySpec, WaitFor};
@@ -254,7 +255,7 @@ fn percent(deployment: &Deployment) -> i32 {
 }
 
 /// The message of a service that serves this job's revision, `took` after the start.
-pub fn success(service: &Service, spec: &DeploySpec, took: Duration) -> String {
+pub fn success(service: &Service, spec: &DeploySpec, took: Duration) -> Message {
     if let Some(held) = approval::held(service, spec).filter(|_| service.live.is_paused) {
         return paused(service, held, took);
     }
@@ -284,29 +285,33 @@ pub fn success(service: &Service, spec: &DeploySpec, took: Duration) -> String {
         )
     };
     let did_not_pause = if spec.wait_for == WaitFor::Pause {
-        " It did not wait at a PAUSE hook (WaitFor is Pause)."
+        "It did not wait at a PAUSE hook (WaitFor is Pause)."
     } else {
         ""
     };
-    format!(
-        "{serves}{did_not_pause}{}{}{}",
+    Message::of([
+        serves,
+        did_not_pause.to_owned(),
         still_under_way(service).unwrap_or_default(),
         goes_on(service).unwrap_or_default(),
-        overwritten(service)
-    )
+        overwritten(service),
+    ])
 }
 
 /// The message of a service whose deployment waits at the hook `held`, `took` after the start.
-fn paused(service: &Service, held: &Held, took: Duration) -> String {
+fn paused(service: &Service, held: &Held, took: Duration) -> Message {
     let progress = service.live.verdict.as_ref().and_then(Verdict::progress);
     let tasks = progress.map_or_else(String::new, |progress| format!(", {}", tasks(progress)));
-    format!(
-        "{}: {} waits at {held}{tasks}, after {}. Answer it with ContinueDeployment.{}",
-        service.target,
-        service.revision,
-        human(took),
-        overwritten(service)
-    )
+    Message::of([
+        format!(
+            "{}: {} waits at {held}{tasks}, after {}.",
+            service.target,
+            service.revision,
+            human(took)
+        ),
+        "Answer it with ContinueDeployment.".to_owned(),
+        overwritten(service),
+    ])
 }
 
 /// The message of a service that was rolled back, which was asked for.
@@ -354,15 +359,18 @@ pub fn replaced_since(service: &Service) -> Failure {
 pub fn too_late_to_roll_back(service: &Service) -> Failure {
     Failure::new(
         FailureKind::Job,
-        format!(
-            "{}: {} is serving: its deployment was complete before it could be rolled back (ContinueDeployment). To go back deploy TaskDefinition previous.",
-            service.target, service.revision
-        ),
+        Message::of([
+            format!(
+                "{}: {} is serving: its deployment was complete before it could be rolled back (ContinueDeployment).",
+                service.target, service.revision
+            ),
+            "To go back deploy TaskDefinition previous.".to_owned(),
+        ]),
     )
 }
 
 /// The message of a service that serves already what would be deployed to it.
-pub fn unchanged(service: &Service) -> String {
+pub fn unchanged(service: &Service) -> Message {
     let (desired, running) = match service.live.verdict {
         Some(Verdict::Serving { desired, running }) => (desired, running),
         Some(_) | None => (0, 0),
@@ -373,13 +381,16 @@ pub fn unchanged(service: &Service) -> String {
         let tasks = text::counted(usize::try_from(running).unwrap_or(0), "task");
         format!("which is serving, {tasks}")
     };
-    format!(
-        "{}: nothing was deployed (SkipIfUnchanged): the new revision would be {}, {serves}. Images are compared as they are written: with tags that move set PinDigests.",
-        service.target, service.revision
-    )
+    Message::of([
+        format!(
+            "{}: nothing was deployed (SkipIfUnchanged): the new revision would be {}, {serves}.",
+            service.target, service.revision
+        ),
+        "Images are compared as they are written: with tags that move set PinDigests.".to_owned(),
+    ])
 }
 
-/// What ECS has still to do of a deployment of which only the serving was waited for, with a blank before it.
+/// What ECS has still to do of a deployment of which only the serving was waited for, as a sentence.
 fn still_under_way(service: &Service) -> Option<String> {
     let (seen, own) = service.live.look.as_ref().and_then(Look::seen)?;
     let primary = seen.primary()?;
@@ -392,12 +403,12 @@ fn still_under_way(service: &Service) -> Option<String> {
     let stage = stage.map_or_else(String::new, |stage| format!(" ({stage})"));
     (is_open && is_ours).then(|| {
         format!(
-            " ECS's deployment still goes on{stage}; that was not waited for, and what comes of it is not seen."
+            "ECS's deployment still goes on{stage}; that was not waited for, and what comes of it is not seen."
         )
     })
 }
 
-/// What ECS goes on with after early success criteria have ended the deployment, with a blank before it.
+/// What ECS goes on with after early success criteria have ended the deployment, as a sentence.
 fn goes_on(service: &Service) -> Option<String> {
     let seen = service.live.look.as_ref().and_then(Look::service)?;
     let percent = seen.early_success_percent?;
@@ -421,7 +432,7 @@ fn goes_on(service: &Service) -> Option<String> {
         left.push(format!("{old} old to stop"));
     }
     Some(format!(
-        " Early success criteria (healthyPercent {percent}) have ended the deployment: ECS goes on with {}, which neither circuit breaker nor alarms watch.",
+        "Early success criteria (healthyPercent {percent}) have ended the deployment: ECS goes on with {}, which neither circuit breaker nor alarms watch.",
         text::listed(&left)
     ))
 }
