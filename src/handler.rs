@@ -9,8 +9,10 @@ pub use crate::answer::Unanswered;
 use crate::answer::{self, Answered};
 use crate::aws::Aws;
 use crate::deploy::cleanup::Cleanup;
+use crate::deploy::deployment::Service;
 use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::machine::{self, AfterCut, Checkpoint};
+use crate::deploy::notice::{Notice, ServiceNotice, What};
 use crate::deploy::outcome::Outcome;
 use crate::deploy::spec::DeploySpec;
 use crate::deploy::time::Timestamp;
@@ -19,6 +21,7 @@ use crate::engine::{Engine, LastCheckpoint, Times, Work, clean_up, hand_back, wa
 use crate::event::{self, Incoming};
 use crate::guard::guarded;
 use crate::limits::{LOOK_RESERVE, Limits, limits};
+use crate::notices::Notices;
 use crate::observer::Finished;
 use crate::read::read;
 use crate::report::Report;
@@ -105,12 +108,13 @@ impl Handler {
             }
         };
         let reached = LastCheckpoint::default();
+        let notices = Notices::default();
         let (mut report, target) = match read {
             Err(outcome) => (Report::of(outcome), None),
             Ok(work) => {
                 let account = self.engine.target_account(&work.spec);
                 let target = (work.spec.clone(), account.clone());
-                let report = self.run(work, account, key, limits, request, &reached);
+                let report = self.run(work, account, key, limits, request, (&reached, &notices));
                 (report.await, Some(target))
             }
         };
@@ -133,6 +137,10 @@ impl Handler {
                 is_accepted
             }
         };
+        if let Some((spec, account)) = target.as_ref().filter(|_| is_accepted) {
+            notices.accepted();
+            self.notify_end(&report, spec, account, (key, &checkpoint), &notices);
+        }
         if let Some((spec, account)) = &target {
             let cleanup = std::mem::take(&mut report.cleanup);
             let cleanup = if is_accepted {
@@ -149,6 +157,14 @@ impl Handler {
                 tracing::warn!(job = in_log, "{warning}");
                 report.warnings.push(warning);
             }
+        }
+        let until_limit = deadline.since(self.engine.clock.now());
+        let most = limits
+            .cut_after
+            .map(|_| until_limit.saturating_sub(LOOK_RESERVE));
+        for warning in notices.sent(most).await {
+            tracing::warn!(job = in_log, "{warning}");
+            report.warnings.push(warning);
         }
         let spec = target.as_ref().map(|(spec, _)| spec);
         self.observe_end(&report, spec, &checkpoint, began, key);
@@ -170,16 +186,21 @@ impl Handler {
         key: &str,
         limits: Limits,
         request: &str,
-        reached: &LastCheckpoint,
+        (reached, notices): (&LastCheckpoint, &Notices),
     ) -> Report {
         let spec = work.spec.clone();
         let running = {
             let (engine, reached, key) = (self.engine.clone(), reached.clone(), key.to_owned());
+            let notices = notices.clone();
             let times = Times {
                 watch_until: limits.watch_until,
                 make_until: limits.make_until,
             };
-            async move { engine.run(&work, account, &key, times, &reached).await }
+            async move {
+                engine
+                    .run(&work, account, &key, times, &reached, &notices)
+                    .await
+            }
         };
         let now = self.engine.clock.now();
         // What reading the parameters has taken is not there any more.
@@ -215,6 +236,57 @@ impl Handler {
                 Report::of(outcome)
             }
         }
+    }
+
+    /// Tells the bus how the deployment has ended, once its job was answered. A dry run is no deployment, and what
+    /// waits at a hook has not ended.
+    fn notify_end(
+        &self,
+        report: &Report,
+        spec: &DeploySpec,
+        account: &Aws,
+        (key, checkpoint): (&str, &Checkpoint),
+        notices: &Notices,
+    ) {
+        let Some(bus) = spec.event_bus.as_ref().filter(|_| !spec.dry_run) else {
+            return;
+        };
+        let (what, message) = match &report.outcome {
+            Outcome::Succeeded { message, .. } => (What::Succeeded, message.to_string()),
+            Outcome::Failed { failure, .. } => (What::Failed, failure.message.to_string()),
+            Outcome::InProgress { .. } => return,
+        };
+        let deployed: Vec<&Service> = report
+            .services
+            .iter()
+            .filter_map(|one| one.deployed.as_ref())
+            .collect();
+        let is_paused = deployed.iter().any(|service| service.live.is_paused);
+        if what == What::Succeeded && is_paused {
+            return;
+        }
+        let services = spec.targets.iter().map(|target| {
+            let mut deployed = deployed.iter();
+            match deployed.find(|service| service.target == *target) {
+                Some(service) => ServiceNotice::of(service),
+                None => ServiceNotice::unknown(target.clone()),
+            }
+        });
+        let (job, started) = match checkpoint {
+            Checkpoint::At(deployment) => (deployment.job.clone(), Some(deployment.started)),
+            Checkpoint::Waiting(waiting) => (waiting.job.clone(), None),
+            Checkpoint::Unchanged | Checkpoint::Changing => (key.to_owned(), None),
+        };
+        let notice = Notice {
+            job,
+            pipeline_execution_id: spec.pipeline_execution_id.clone(),
+            what,
+            message,
+            services: services.collect(),
+            started,
+            ended: Some(self.engine.clock.now()),
+        };
+        notices.send(&self.engine.aws, account, bus, notice, true);
     }
 
     /// Tells the observer how this invocation ended, once for each service.

@@ -59,6 +59,7 @@ pub mod handler;
 mod limits;
 pub mod logs;
 pub mod metrics;
+pub mod notices;
 pub mod observer;
 pub mod parameters;
 mod read;

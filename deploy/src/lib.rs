@@ -24,6 +24,7 @@ pub mod judge;
 pub mod log_line;
 pub mod machine;
 pub mod message;
+pub mod notice;
 pub mod outcome;
 pub mod outside;
 pub mod pace;

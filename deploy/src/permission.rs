@@ -120,6 +120,8 @@ impl Denial {
             ("ecs", "RunTask" | "StopTask") if self.service_of_action() == "ecs" => {
                 Some("AllowPreDeployTasks")
             }
+            // Its stack wants the ARN of the bus.
+            ("events", "PutEvents") => None,
             ("events" | "scheduler", _) if self.service_of_action() != "iam" => {
                 Some("AllowScheduledTasks")
             }

@@ -263,6 +263,15 @@ impl fmt::Debug for StandaloneTask {
     }
 }
 
+/// A bus of `EventBridge`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventBus {
+    /// Its name or ARN, as written.
+    pub name: String,
+    /// Its Region, if the ARN says it.
+    pub region: Option<Region>,
+}
+
 /// A role of the account to deploy into.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AssumedRole {
@@ -330,6 +339,8 @@ pub struct DeploySpec {
     pub pre_deploy: Option<StandaloneTask>,
     /// Run once after all services serve; if it does not succeed, they are rolled back.
     pub post_deploy: Option<StandaloneTask>,
+    /// Told of the start and the end.
+    pub event_bus: Option<EventBus>,
     /// Deregister older revisions after success, and keep so many.
     pub keep_revisions: Option<usize>,
     /// Point schedules that run the family at the new revision after success.
@@ -366,6 +377,7 @@ impl DeploySpec {
             role: None,
             pre_deploy: None,
             post_deploy: None,
+            event_bus: None,
             keep_revisions: None,
             scheduled_tasks: false,
             log_lines: 20,

@@ -137,6 +137,10 @@ fn resource(service: &str, operation: &str, request: &Value) -> Option<String> {
             Some(arn("rule", &path))
         }
         ("events", "ListRuleNamesByTarget") => Some(arn("rule", "*")),
+        ("events", "PutEvents") => {
+            let bus = crate::events::bus_of(&request["Entries"][0]);
+            Some(arn("event-bus", &bus))
+        }
         ("events", "ListEventBuses") => Some(arn("event-bus", "*")),
         // Listing cannot be allowed for one group (<https://github.com/aws/aws-cdk/issues/38201>).
         ("scheduler", "ListSchedules") => Some(crate::scheduler::arn("*", "*")),

@@ -26,6 +26,8 @@ const PAGE: usize = 100;
 pub struct Events {
     /// The rules of each bus.
     buses: Arc<Mutex<BTreeMap<String, BTreeMap<String, Rule>>>>,
+    /// What was sent to them, in order.
+    received: Arc<Mutex<Vec<Value>>>,
 }
 
 #[derive(Debug, Default)]
@@ -43,6 +45,7 @@ impl Default for Events {
         let default = (DEFAULT_BUS.to_owned(), BTreeMap::new());
         Self {
             buses: Arc::new(Mutex::new(BTreeMap::from([default]))),
+            received: Arc::default(),
         }
     }
 }
@@ -56,6 +59,43 @@ impl Events {
         let mut buses = self.buses();
         let rules = buses.entry(bus.to_owned()).or_default();
         change(rules.entry(rule.to_owned()).or_default())
+    }
+
+    /// A bus.
+    pub fn put_bus(&self, name: &str) {
+        self.buses().entry(name.to_owned()).or_default();
+    }
+
+    /// The events that were sent, in order, as rules see them.
+    pub fn received(&self) -> Vec<Value> {
+        let received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
+        received.clone()
+    }
+
+    /// Takes each entry whose bus is there, and says of the others why not.
+    fn put_events(&self, request: &Value) -> Value {
+        let buses = self.buses();
+        let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries = request["Entries"].as_array().into_iter().flatten();
+        let mut answers = Vec::new();
+        for entry in entries {
+            let bus = bus_of(entry);
+            let detail: Option<Value> = serde_json::from_str(text(entry, "Detail")).ok();
+            answers.push(match detail.filter(Value::is_object) {
+                Some(detail) if buses.contains_key(&bus) => {
+                    received.push(json!({"source": entry["Source"],
+                        "detail-type": entry["DetailType"], "bus": bus, "detail": detail}));
+                    json!({"EventId": received.len().to_string()})
+                }
+                Some(_) => json!({"ErrorCode": "ResourceNotFoundException",
+                    "ErrorMessage": format!("Event bus {bus} does not exist.")}),
+                None => {
+                    json!({"ErrorCode": "MalformedDetail", "ErrorMessage": "Detail is malformed."})
+                }
+            });
+        }
+        let failed = answers.iter().filter(|one| one["ErrorCode"].is_string());
+        json!({"FailedEntryCount": failed.count(), "Entries": answers})
     }
 
     /// A rule; makes the bus if need be. `default` is the account's own bus.
@@ -89,6 +129,9 @@ impl Events {
     }
 
     pub(crate) fn call(&self, operation: &str, request: &Value) -> Answer {
+        if operation == "PutEvents" {
+            return Ok(self.put_events(request));
+        }
         let mut buses = self.buses();
         if operation == "ListEventBuses" {
             let prefix = text(request, "NamePrefix");

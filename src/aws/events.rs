@@ -1,4 +1,4 @@
-//! `EventBridge`: rules whose targets run tasks.
+//! `EventBridge`: rules whose targets run tasks, and buses that are told of deployments.
 
 use aws_types::SdkConfig;
 use serde_json::{Map, Value, json};
@@ -7,6 +7,7 @@ use super::endpoint::Service;
 use super::hosts;
 use super::raw::RawClient;
 use crate::deploy::call::{CallError, Class};
+use crate::deploy::notice::SOURCE;
 
 /// Pages of a listing that are looked through; a hundred entries each.
 const PAGES: usize = 50;
@@ -39,6 +40,43 @@ impl Events {
     pub(super) fn new(config: SdkConfig) -> Self {
         Self {
             client: RawClient::new(config, SERVICE),
+        }
+    }
+
+    /// Sends an event.
+    ///
+    /// # Replay
+    /// Sent twice it comes twice.
+    ///
+    /// # Errors
+    /// [`CallError`], also if the bus has not taken it.
+    pub async fn put(&self, bus: &str, detail_type: &str, detail: &Value) -> Result<(), CallError> {
+        const OPERATION: &str = "events:PutEvents";
+        let subject = format!("event bus {bus}");
+        let entry = json!({"Source": SOURCE, "DetailType": detail_type, "EventBusName": bus,
+            "Detail": detail.to_string()});
+        let body = json!({"Entries": [entry]});
+        let answer = self.client.ask(OPERATION, subject.clone(), body).await;
+        let answer = answer.map_err(|error| {
+            if bus.starts_with("arn:") {
+                error.about_resource(bus)
+            } else {
+                error
+            }
+        })?;
+        let taken = &answer["Entries"][0];
+        let text = |member: &str| taken[member].as_str();
+        match (text("ErrorCode"), text("ErrorMessage")) {
+            (None, _) => Ok(()),
+            (Some(code), message) => {
+                let detail = format!("{code}: {}", message.unwrap_or_default());
+                Err(CallError::unusable(
+                    OPERATION,
+                    subject,
+                    Class::Refused,
+                    detail,
+                ))
+            }
         }
     }
 

@@ -150,6 +150,11 @@ impl Aws {
         events::Events::new(self.config.clone())
     }
 
+    /// `EventBridge` in `region`, or in the function's own.
+    pub fn events_in(&self, region: Option<&Region>) -> events::Events {
+        events::Events::new(self.within(region))
+    }
+
     /// `EventBridge` Scheduler.
     pub fn scheduler(&self) -> scheduler::Scheduler {
         scheduler::Scheduler::new(self.config.clone())

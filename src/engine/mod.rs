@@ -33,7 +33,7 @@ pub use files::Configuration;
 pub(crate) use run::{hand_back, wait};
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::artifact::entry::Bounds;
@@ -41,8 +41,10 @@ use crate::aws::Aws;
 use crate::aws::ecs::Ecs;
 use crate::clock::Clock;
 use crate::deploy::call::CallError;
+use crate::deploy::deployment::Deployment;
 use crate::deploy::failure::{Failure, FailureKind};
 use crate::deploy::machine::{Checkpoint, End};
+use crate::deploy::notice::{Notice, ServiceNotice, What};
 use crate::deploy::revision::Revision;
 use crate::deploy::spec::DeploySpec;
 use crate::deploy::time::Timestamp;
@@ -50,6 +52,7 @@ use crate::deploy::token::{self, Held};
 use crate::deploy::waiting::Waiting;
 use crate::deploy::words::{self, Caller};
 use crate::event::Order;
+use crate::notices::Notices;
 use crate::observer::Observer;
 use crate::report::Report;
 use once::Patience;
@@ -130,9 +133,12 @@ struct Run<'a> {
     times: Times,
     /// A try before this one had to wait: nothing was changed but for what it has registered.
     has_waited: AtomicBool,
+    /// This invocation has set a service, not one before.
+    has_set: AtomicBool,
     /// What the services were set to when the last try began to register.
     planned: Mutex<Vec<String>>,
     last_checkpoint: &'a LastCheckpoint,
+    notices: &'a Notices,
     /// What does not change the outcome and is to be reported.
     warnings: Mutex<Vec<String>>,
     /// Revisions that ECS says the token's job has registered, and whether they are ACTIVE.
@@ -163,6 +169,7 @@ impl Engine {
         job: &str,
         times: Times,
         last_checkpoint: &LastCheckpoint,
+        notices: &Notices,
     ) -> Report {
         let Work {
             order,
@@ -203,8 +210,10 @@ impl Engine {
             chosen_at: waiting.chosen_at,
             times,
             has_waited: AtomicBool::new(!waiting.why.is_empty()),
+            has_set: AtomicBool::new(false),
             planned: Mutex::default(),
             last_checkpoint,
+            notices,
             warnings: Mutex::default(),
             proved: Mutex::default(),
             duplicates: Mutex::default(),
@@ -213,7 +222,13 @@ impl Engine {
         let started = match held {
             Some(Held::Deployment(deployment)) => Ok(Started::Deployment(deployment)),
             Some(Held::Waiting(_)) | None => match run.check_outputs() {
-                Ok(()) => Box::pin(run.start_patiently(&waiting)).await,
+                Ok(()) => {
+                    let started = Box::pin(run.start_patiently(&waiting)).await;
+                    if let Ok(Started::Deployment(deployment)) = &started {
+                        run.notify_start(deployment);
+                    }
+                    started
+                }
                 Err(failure) => Err(Refused::from(failure)),
             },
         };
@@ -276,6 +291,30 @@ impl Run<'_> {
 
     fn now(&self) -> Timestamp {
         self.engine.clock.now()
+    }
+
+    /// Tells the bus that something was changed: at once if this invocation has set the services. What an earlier
+    /// delivery may have told is told once the answer is accepted, so that nothing starts after its end. What an
+    /// earlier action has started is no start.
+    fn notify_start(&self, deployment: &Deployment) {
+        let Some(bus) = &self.spec.event_bus else {
+            return;
+        };
+        if self.spec.continues.is_some() {
+            return;
+        }
+        let notice = Notice {
+            job: deployment.job.clone(),
+            pipeline_execution_id: self.spec.pipeline_execution_id.clone(),
+            what: What::Started,
+            message: words::progress(deployment, self.spec, self.now()).summary,
+            services: deployment.services.iter().map(ServiceNotice::of).collect(),
+            started: Some(deployment.started),
+            ended: None,
+        };
+        let (own, account) = (&self.engine.aws, &self.target_account);
+        let is_new = self.has_set.load(Ordering::Relaxed);
+        self.notices.send(own, account, bus, notice, is_new);
     }
 
     /// From here on something may have been changed.

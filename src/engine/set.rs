@@ -400,7 +400,10 @@ impl Run<'_> {
     ) -> Result<ServiceSeen, CallError> {
         let attempt = || async {
             match self.ecs.update_service(target, wanted).await {
-                Ok(service) => Attempt::Made(service.seen),
+                Ok(service) => {
+                    self.has_set.store(true, Ordering::Relaxed);
+                    Attempt::Made(service.seen)
+                }
                 Err(error) => Attempt::failed(error.class, error),
             }
         };

@@ -4,7 +4,9 @@
 use crate::deploy::partition::Partition;
 use crate::deploy::region::Region;
 use crate::deploy::revision::Revision;
-use crate::deploy::spec::{BaseFrom, DeployedBy, Existing, HookAction, IfDeploying, WaitFor};
+use crate::deploy::spec::{
+    BaseFrom, DeployedBy, EventBus, Existing, HookAction, IfDeploying, WaitFor,
+};
 use crate::deploy::token::DEPLOYMENT_PREFIX;
 
 /// Any text.
@@ -162,6 +164,31 @@ pub(super) fn role_arn(written: &str) -> Result<String, String> {
     } else {
         Err("a role's ARN, as arn:aws:iam::111122223333:role/deploy".to_owned())
     }
+}
+
+/// The name or ARN of an event bus
+/// (<https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html>).
+pub(super) fn event_bus(written: &str) -> Result<EventBus, String> {
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    let is_name = |name: &str| (1..=256).contains(&name.len()) && name.chars().all(is_of_name);
+    let of_arn = || {
+        let parts: Vec<&str> = written.splitn(6, ':').collect();
+        let ["arn", partition, "events", region, account, resource] = parts.as_slice() else {
+            return None;
+        };
+        let region = Region::parse(region).filter(|region| region.partition().id == *partition)?;
+        let is_account = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
+        let name = resource.strip_prefix("event-bus/")?;
+        (is_account && is_name(name)).then_some(region)
+    };
+    let region = of_arn();
+    if region.is_some() || is_name(written) {
+        return Ok(EventBus {
+            name: written.to_owned(),
+            region,
+        });
+    }
+    Err("the name of an event bus, or its ARN, as arn:aws:events:eu-central-1:111122223333:event-bus/deployments".to_owned())
 }
 
 /// The text itself if it `is_sound`, else what is expected.

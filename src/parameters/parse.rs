@@ -404,7 +404,7 @@ mod tests {
                 "DeploymentTimeout is 0: expected a whole number of minutes from 1 to 1380",
                 "DryRun is \"ja\": expected true or false",
                 "Clustername is not a parameter: did you mean ClusterName?",
-                "Recursive is not a parameter; the parameters are ClusterName, ServiceName, Services, FileName, InputArtifact, DeploymentTimeout, FailureThreshold, IfDeploying, SkipIfUnchanged, WaitFor, ContinueDeployment, Rollback, DryRun, BaseRevision, VerifyImages, VerifyDependencies, ContainerName, PipelineExecutionId, Region, RoleArn, ExternalId, TaskDefinition, TaskDefinitionFile, TaskDefinitionPatch, PinDigests, PreDeployTask, PostDeployTask, KeepRevisions, ScheduledTasks, LogLines and ConfigFile",
+                "Recursive is not a parameter; the parameters are ClusterName, ServiceName, Services, FileName, InputArtifact, DeploymentTimeout, FailureThreshold, IfDeploying, SkipIfUnchanged, WaitFor, ContinueDeployment, Rollback, DryRun, BaseRevision, VerifyImages, VerifyDependencies, ContainerName, PipelineExecutionId, Region, RoleArn, ExternalId, TaskDefinition, TaskDefinitionFile, TaskDefinitionPatch, PinDigests, PreDeployTask, PostDeployTask, KeepRevisions, ScheduledTasks, EventBus, LogLines and ConfigFile",
                 "ClusterName is required and not set",
                 "ServiceName is required and not set",
             ]

@@ -10,7 +10,7 @@ use super::objects::{Continue, Entry, Patch, Services, TIMEOUT_DEFAULT_MINUTES, 
 use super::reader::Reader;
 use crate::deploy::region::Region;
 use crate::deploy::spec::{
-    AssumedRole, BaseFrom, ContinueDeployment, DeploySpec, Existing, FILE_NAME_DEFAULT,
+    AssumedRole, BaseFrom, ContinueDeployment, DeploySpec, EventBus, Existing, FILE_NAME_DEFAULT,
     FailureThreshold, IfDeploying, PatchFrom, StandaloneTask, TIMEOUT_MAX_MINUTES, Target, WaitFor,
 };
 use Reason::{ChoosesTheAccount, FindsTheFile};
@@ -324,6 +324,13 @@ parameters! {
         default: Is(false),
         set_by: ActionOrFile,
         spec: scheduled_tasks,
+    }
+    event_bus: EventBus {
+        name: "EventBus",
+        value: Text(grammar::event_bus),
+        default: Unset("none"),
+        set_by: ActionOrFile,
+        spec: event_bus,
     }
     log_lines: u32 {
         name: "LogLines",

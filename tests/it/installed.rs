@@ -80,12 +80,13 @@ fn statements(template: &str) -> BTreeMap<String, String> {
 
 /// What only the function's own role has: it logs, answers, and reads by hand where it is; and it is
 /// the one that becomes the other role.
-const OF_THE_FUNCTION_ONLY: [&str; 5] = [
+const OF_THE_FUNCTION_ONLY: [&str; 6] = [
     "WriteTheLog",
     "AnswerTheJob",
     "ReadArtifactsOfManualDeployments",
     "DecryptArtifactsOfManualDeployments",
     "AssumeTheRolesOfOtherAccounts",
+    "TellTheEventBus",
 ];
 
 #[test]

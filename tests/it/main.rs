@@ -34,6 +34,7 @@ mod migration;
 mod mutated;
 mod mutated_events;
 mod native;
+mod notices;
 mod outputs;
 mod outside;
 mod patches;
