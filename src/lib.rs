@@ -7,9 +7,10 @@
 //! token:
 //!
 //! ```text
-//!     start ─► PreDeploy ─► RollingOut ─► success
-//!       │          │            ├───────► failure (replaced by another deployment, stopped, late, gone)
-//!       └──────────┴─► failure  └► RollingBack ─► failure, saying what serves now
+//!     start ─► PreDeploy ─► RollingOut ─► PostDeploy ─► success
+//!       │          │          │   │           │
+//!       │          │          │   └───────────┴────────► RollingBack ─► failure, saying what serves now
+//!       └──────────┴──────────┴─► failure (replaced by another deployment, stopped, late, gone)
 //! ```
 //!
 //! # Promises

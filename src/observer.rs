@@ -17,7 +17,7 @@ pub struct Finished<'a> {
     pub target: Option<&'a Target>,
     /// The outcome; in progress is none.
     pub outcome: &'a Outcome,
-    /// The stage in which it ended: `Start`, `PreDeploy`, `RollingOut` or `RollingBack`.
+    /// The stage in which it ended: `Start`, `PreDeploy`, `RollingOut`, `PostDeploy` or `RollingBack`.
     pub phase: &'static str,
     /// Since the service was updated, or since the invocation began if it was not.
     pub took: Duration,

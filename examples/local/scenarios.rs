@@ -93,6 +93,10 @@ fn migration(command: &str) -> Value {
     json!({"PreDeployTask": {"Container": "app", "Command": ["migrate", command], "Timeout": 15}})
 }
 
+fn smoke_test() -> Value {
+    json!({"PostDeployTask": {"Container": "app", "Command": ["smoke-test"], "Timeout": 5}})
+}
+
 /// What a rule and a schedule run: `revision` of `app`.
 fn scheduled(revision: &str) -> Value {
     json!({"Id": "nightly", "Arn": format!("arn:aws:ecs:{}:{}:cluster/{CLUSTER}", simulator::REGION, simulator::ACCOUNT),
@@ -126,7 +130,7 @@ pub(crate) fn in_ecr(image: &str) -> Option<(String, String)> {
     }
 }
 
-const SCENARIOS: [Scenario; 42] = [
+const SCENARIOS: [Scenario; 45] = [
     Scenario {
         name: DEFAULT,
         about: "new tasks come up, old ones go: the job succeeds",
@@ -263,6 +267,21 @@ const SCENARIOS: [Scenario; 42] = [
         setup: || with_breaker(true),
         arrange: |simulator, image| simulator.ecs().image(image, Behaviour::SecretUnreadable),
         parameters: none,
+        files: no_files,
+    },
+    Scenario {
+        name: "secret-missing",
+        about: "a secret that new tasks need is not there, which is seen before anything is changed",
+        setup: || with_breaker(true),
+        arrange: |_, _| {},
+        parameters: || {
+            let secret = format!(
+                "arn:aws:secretsmanager:{}:{}:secret:shop/db-AbCdEf",
+                simulator::REGION,
+                simulator::ACCOUNT
+            );
+            json!({"TaskDefinitionPatch": {"containerDefinitions": {"app": {"secrets": {"DATABASE_URL": secret}}}}})
+        },
         files: no_files,
     },
     Scenario {
@@ -497,6 +516,32 @@ const SCENARIOS: [Scenario; 42] = [
             simulator.ecs().command("migrate", crash(3, &log));
         },
         parameters: || migration("up"),
+        files: no_files,
+    },
+    Scenario {
+        name: "smoke-test",
+        about: "once the service serves, a task tests it: only then the job succeeds",
+        setup: plain,
+        arrange: |simulator, _| {
+            let passes = Behaviour::Crash {
+                exit_code: 0,
+                after_seconds: 20,
+                log_lines: vec!["12 checks passed".to_owned()],
+            };
+            simulator.ecs().command("smoke-test", passes);
+        },
+        parameters: smoke_test,
+        files: no_files,
+    },
+    Scenario {
+        name: "smoke-test-fails",
+        about: "that task fails: the service is rolled back",
+        setup: plain,
+        arrange: |simulator, _| {
+            let log = ["GET /health 200", "FAILED: GET /checkout answers 500"];
+            simulator.ecs().command("smoke-test", crash(1, &log));
+        },
+        parameters: smoke_test,
         files: no_files,
     },
     Scenario {

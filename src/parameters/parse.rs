@@ -619,6 +619,37 @@ mod tests {
     }
 
     #[test]
+    fn an_event_bus_is_a_name_or_an_arn_whose_region_is_one() {
+        let bus = |written: &str| {
+            let event = json!({"ClusterName": "c", "ServiceName": "s", "EventBus": written});
+            spec(&event.to_string()).event_bus.unwrap()
+        };
+        let named = bus("team/deployments");
+        assert_eq!(
+            (named.name.as_str(), named.region),
+            ("team/deployments", None)
+        );
+        let arn = "arn:aws-cn:events:cn-north-1:111122223333:event-bus/deployments";
+        let by_arn = bus(arn);
+        assert_eq!(by_arn.name, arn);
+        assert_eq!(by_arn.region.unwrap().to_string(), "cn-north-1");
+        for wrong in [
+            "my bus",
+            "arn:aws:events:cn-north-1:111122223333:event-bus/deployments",
+            "arn:aws:events:eu-central-1.example.com:111122223333:event-bus/deployments",
+            "arn:aws:events:eu-central-1:1:event-bus/deployments",
+            "arn:aws:events:eu-central-1:111122223333:rule/deployments",
+            "arn:aws:sns:eu-central-1:111122223333:deployments",
+        ] {
+            let reported = problem_with("EventBus", &json!(wrong));
+            assert!(
+                reported.contains("the name of an event bus, or its ARN"),
+                "{wrong}: {reported}"
+            );
+        }
+    }
+
+    #[test]
     fn one_thing_says_what_the_new_revision_is_made_from() {
         let spec = spec(
             r#"{"ClusterName": "c", "ServiceName": "s", "TaskDefinitionFile": "./deploy/taskdef.json"}"#,

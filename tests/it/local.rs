@@ -49,7 +49,7 @@ pub(crate) fn result_of(steps: &[Value]) -> &Value {
 }
 
 /// Exit status and how the message begins, for each scenario.
-const CLAIMS: [(&str, i32, &str); 42] = [
+const CLAIMS: [(&str, i32, &str); 45] = [
     ("healthy", 0, "web on prod: app:2 is serving, 2 tasks"),
     (
         "image-missing",
@@ -110,6 +110,11 @@ const CLAIMS: [(&str, i32, &str); 42] = [
         "secret-unreadable",
         1,
         "web on prod: app:2 failed: ResourceInitializationError: unable to retrieve secret from asm: ",
+    ),
+    (
+        "secret-missing",
+        1,
+        "web on prod: the secret shop/db-AbCdEf in eu-central-1 does not exist; container app (DATABASE_URL) needs it.",
     ),
     (
         "no-capacity",
@@ -187,6 +192,16 @@ const CLAIMS: [(&str, i32, &str); 42] = [
         "migration-fails",
         1,
         "web on prod: the task before the deployment failed: container app exited with code 3; its log ends: error: relation orders is locked. No service was changed.",
+    ),
+    (
+        "smoke-test",
+        0,
+        "web on prod: app:2 is serving, 2 tasks, after 1 min. The task after the deployment (container app) has succeeded.",
+    ),
+    (
+        "smoke-test-fails",
+        1,
+        "web on prod: app:2 failed: the task after the deployment failed: container app exited with code 1; its log ends: FAILED: GET /checkout answers 500. Rolled back: app:1 is serving, 2 of 2 tasks.",
     ),
     (
         "task-definition-file",
@@ -326,7 +341,8 @@ fn a_failed_task_and_a_herd_have_their_page_too() {
 }
 
 /// Those in which no revision was registered, so that there is no difference to show.
-const WITHOUT_REVISION: [&str; 6] = [
+const WITHOUT_REVISION: [&str; 7] = [
+    "secret-missing",
     "other-account-denied",
     "dry-run",
     "image-missing",
