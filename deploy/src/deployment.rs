@@ -409,6 +409,22 @@ impl Service {
         }
     }
 
+    /// The service as it was last looked at, or as it was when it was set.
+    pub fn seen(&self) -> Option<&ServiceSeen> {
+        let looked = self.live.look.as_ref().and_then(Look::service);
+        looked.or(self.live.just_set.as_deref())
+    }
+
+    /// The ARN of the new revision, as far as its account and Region have been seen; else its name.
+    pub fn own_arn(&self) -> String {
+        self.arn_of(&self.revision)
+    }
+
+    /// The same of a revision of this service.
+    pub fn arn_of(&self, revision: &Revision) -> String {
+        revision.arn_like(self.seen().map_or("", |seen| &seen.task_definition))
+    }
+
     /// The revision that the service is set to, as far as the last look shows it.
     pub fn serving(&self) -> Option<Revision> {
         let seen = self.live.look.as_ref().and_then(Look::service)?;

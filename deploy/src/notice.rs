@@ -5,8 +5,6 @@ use serde_json::{Map, Value, json};
 use super::console;
 use super::deployment::Service;
 use super::outside::printable;
-use super::revision::Revision;
-use super::seen::Look;
 use super::spec::Target;
 use super::text;
 use super::time::Timestamp;
@@ -77,17 +75,12 @@ impl ServiceNotice {
 
     /// As far as `service` was set or looked at.
     pub fn of(service: &Service) -> Self {
-        let live = &service.live;
-        let seen = live.look.as_ref().and_then(Look::service);
-        let seen = seen.or(live.just_set.as_deref());
-        let pattern = seen.map_or("", |seen| &seen.task_definition);
-        let arn = |revision: &Revision| revision.arn_like(pattern);
         Self {
             target: service.target.clone(),
-            task_definition: Some(arn(&service.revision)),
-            previous: service.previous.as_ref().map(arn),
+            task_definition: Some(service.own_arn()),
+            previous: service.previous.as_ref().map(|one| service.arn_of(one)),
             images: Vec::new(),
-            console: seen.and_then(|seen| console::service(&seen.arn)),
+            console: service.seen().and_then(|seen| console::service(&seen.arn)),
         }
     }
 }

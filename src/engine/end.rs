@@ -1,7 +1,6 @@
 //! How a deployment ends: what is still to be done and asked for its answer.
 
 use super::Run;
-use super::gather::own_arn;
 use super::refused::Refused;
 use super::run::{failed, hand_back};
 use crate::deploy::approval;
@@ -196,7 +195,7 @@ impl Run<'_> {
         is_unchanged: bool,
     ) -> variables::OfService<'t> {
         let target = &service.target;
-        let own_arn = own_arn(service);
+        let own_arn = service.own_arn();
         let mut facts = vec![
             ("ClusterName", target.cluster_name().to_owned()),
             ("ServiceName", target.service_name().to_owned()),

@@ -31,7 +31,7 @@ impl Run<'_> {
         });
         self.list_stopped(&mut evidence, service).await;
         if !evidence.stopped.is_empty() {
-            self.explain_tasks(&mut evidence, &own_arn(service)).await;
+            self.explain_tasks(&mut evidence, &service.own_arn()).await;
         }
         self.explain_hook(&mut evidence, look, deployment.started)
             .await;
@@ -68,7 +68,7 @@ impl Run<'_> {
                             stopped: vec![task::end_of(&end, &asked.container)],
                             ..Evidence::default()
                         };
-                        self.explain_tasks(&mut evidence, &own_arn(service)).await;
+                        self.explain_tasks(&mut evidence, &service.own_arn()).await;
                         return Some(Box::new(evidence));
                     }
                 }
@@ -94,7 +94,7 @@ impl Run<'_> {
             // Their revision and their log would say the same again.
             Some(known) => evidence.explain_by(known),
             None if evidence.stopped.is_empty() => {}
-            None => self.explain_tasks(&mut evidence, &own_arn(service)).await,
+            None => self.explain_tasks(&mut evidence, &service.own_arn()).await,
         }
         Event::Diagnosed(place, evidence)
     }
@@ -106,7 +106,7 @@ impl Run<'_> {
             .stopped_tasks(
                 &service.target,
                 service.ours.deployment(),
-                &own_arn(service),
+                &service.own_arn(),
             )
             .await;
         match stopped {
@@ -244,12 +244,4 @@ impl Run<'_> {
                 _ => self.text(&error),
             })
     }
-}
-
-/// The ARN of this job's revision, as far as a look has shown its account and Region; else its name.
-pub(super) fn own_arn(service: &Service) -> String {
-    let seen = service.live.look.as_ref().and_then(Look::service);
-    service
-        .revision
-        .arn_like(seen.map_or("", |seen| &seen.task_definition))
 }

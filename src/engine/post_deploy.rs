@@ -2,7 +2,6 @@
 
 use super::Run;
 use super::claim::Claim;
-use super::gather::own_arn;
 use super::task::{self, OfJob, ToRun};
 use crate::deploy::call::{CallError, Class};
 use crate::deploy::deployment::{Deployment, NotRun};
@@ -98,7 +97,7 @@ impl Run<'_> {
                 continue;
             }
             looked_at.push(&service.revision);
-            let arn = own_arn(service);
+            let arn = service.own_arn();
             let described = self.ecs.describe_task_definition(&arn).await?;
             if described.container(&asked.container).is_some() {
                 return Ok(Some((place, described)));

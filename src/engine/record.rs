@@ -10,7 +10,6 @@ use zip::write::SimpleFileOptions;
 
 use super::Run;
 use super::at_once::few_at_once;
-use super::gather::own_arn;
 use super::run::hand_back;
 use crate::aws::s3::S3;
 use crate::deploy::approval;
@@ -358,7 +357,7 @@ impl Run<'_> {
     }
 
     async fn gather_of(&self, service: &Service, record: &mut ServiceRecord) {
-        let (own_arn, deployment) = (own_arn(service), service.ours.deployment());
+        let (own_arn, deployment) = (service.own_arn(), service.ours.deployment());
         let stopped = self
             .ecs
             .stopped_tasks(&service.target, deployment, &own_arn);

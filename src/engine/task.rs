@@ -1,7 +1,6 @@
 //! A task that runs once, before the deployment or after it: started once, looked at, stopped, explained.
 
 use super::Run;
-use super::gather::own_arn;
 use super::once::{self, Attempt, Looked};
 use crate::aws::ecs::{Ran, RunSettings, TaskDescribed, TaskToRun};
 use crate::deploy::call::CallError;
@@ -188,7 +187,7 @@ impl Run<'_> {
         let asked = self.spec.task(when_in(&deployment.stage));
         if let (TaskSeen::Shown { end, .. }, Some(asked)) = (&seen, asked) {
             evidence.stopped = vec![task::end_of(end, &asked.container)];
-            let own_arn = own_arn(&deployment.services[task.service]);
+            let own_arn = deployment.services[task.service].own_arn();
             self.explain_tasks(&mut evidence, &own_arn).await;
         }
         Event::TaskExplained(evidence)

@@ -9,14 +9,16 @@
 //! whether it is there.
 
 mod check;
+mod missing;
 mod needed;
 mod tests;
 mod trust;
 
 pub use check::{
-    AlarmSeen, Finding, Missing, SecretSeen, TargetGroupSeen, Unseen, alarms, log_group, parameter,
-    role, secret, target_group, unseen,
+    AlarmSeen, Finding, SecretSeen, TargetGroupSeen, Unseen, alarms, log_group, parameter, role,
+    secret, target_group, unseen,
 };
+pub use missing::Missing;
 pub use needed::{
     AlarmsNeeded, LogGroupNeeded, Needed, OfService, ParameterNeeded, RoleNeeded, SecretNeeded,
     TargetGroupNeeded, needed,

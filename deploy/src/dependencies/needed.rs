@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Depends;
-use super::check::Missing;
+use super::missing::Missing;
 use crate::outside::shown;
 use crate::region::Region;
 use crate::spec::Target;
