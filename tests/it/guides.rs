@@ -420,6 +420,22 @@ async fn placeholders_are_filled_as_the_guide_says() {
         "message-other-family",
         failure(&answer).1,
     );
+    // A file that two artifacts have; one of them for all files lacks the other.
+    let event = codedeploy_start(&world, &one, of_detail, json!({}));
+    let text = one.to_string();
+    let both = zip_of(&[of_detail, ("taskdef.json", &text)]);
+    world.simulator.s3().put(BUCKET, "image.zip", both);
+    let answer = last(&world, event).await;
+    let (_, message) = failure(&answer);
+    assert!(
+        message.contains("taskdef.json is in the artifacts SourceOutput and Image"),
+        "{message}"
+    );
+    let more = json!({"InputArtifact": "SourceOutput"});
+    let event = codedeploy_start(&world, &one, of_detail, more);
+    let answer = last(&world, event).await;
+    let (_, message) = failure(&answer);
+    assert!(message.contains("imageDetail.json"), "{message}");
     // A container or port that the load balancer asks for and the file lacks.
     let mut closed = one.clone();
     closed["containerDefinitions"][0]["portMappings"] = json!([{"containerPort": 9090}]);
@@ -557,6 +573,65 @@ async fn a_hook_that_fails_is_a_failed_action_with_the_sentence_of_the_guide() {
     assert_eq!(set_to(&world), "web:1");
 }
 
+#[tokio::test]
+async fn a_task_after_the_traffic_has_shifted_rolls_back_while_the_old_tasks_run() {
+    let asked = json_of("from-codedeploy", "post-deploy-task");
+    let detail = block("from-codedeploy", "image-detail");
+    let definition = json_of("from-codedeploy", "taskdef");
+    for (wait_for, is_stopped) in [("Serving", true), ("Complete", false)] {
+        let world = codedeploy_world(ServiceSetup {
+            bake_minutes: 20,
+            ..blue_green()
+        });
+        world.simulator.ecs().command(
+            "./smoke-test",
+            Behaviour::Crash {
+                exit_code: 1,
+                after_seconds: 2,
+                log_lines: Vec::new(),
+            },
+        );
+        let before = world.simulator.clock().now_ms();
+        let mut asked = asked.clone();
+        assert_eq!(asked["WaitFor"], "Serving");
+        asked["WaitFor"] = json!(wait_for);
+        let files = ("imageDetail.json", detail.as_str());
+        let event = codedeploy_start(&world, &definition, files, asked);
+        let answer = last(&world, event).await;
+        let (_, message) = failure(&answer);
+        assert!(
+            message.contains("the task after the deployment failed"),
+            "{message}"
+        );
+        assert_eq!(set_to(&world), "web:1", "{message}");
+        let stops = world.count("StopServiceDeployment");
+        assert_eq!(stops, usize::from(is_stopped));
+        // The bake time once before the task, and once more for a rollback that is a deployment.
+        let minutes = (world.simulator.clock().now_ms() - before) / 60_000;
+        assert_eq!(minutes < 5, is_stopped, "{minutes}");
+        assert_eq!(minutes >= 40, !is_stopped, "{minutes}");
+    }
+    // What takes longer than the action follows a rollback.
+    let world = codedeploy_world(ServiceSetup {
+        bake_minutes: 30,
+        ..blue_green()
+    });
+    let ends = Behaviour::Crash {
+        exit_code: 1,
+        after_seconds: 2,
+        log_lines: Vec::new(),
+    };
+    world.simulator.ecs().command("./smoke-test", ends);
+    let mut asked = asked;
+    asked["WaitFor"] = json!("Complete");
+    let files = ("imageDetail.json", detail.as_str());
+    let event = codedeploy_start(&world, &definition, files, asked);
+    let answer = last(&world, event).await;
+    let (_, message) = failure(&answer);
+    let said = "Rolling back has started and not finished in time";
+    assert!(message.contains(said), "{message}");
+}
+
 /// What the simulated ECS answers to a request that is not the function's: its status.
 fn status_of(simulator: &Simulator, operation: &str, request: &Value) -> (String, String) {
     let endpoint = simulator.endpoint();
@@ -607,12 +682,13 @@ fn the_update_of_the_service_is_one_that_the_api_takes() {
 #[test]
 fn the_migration_tool_names_the_action_of_codedeploy_and_leaves_it() {
     let stage = block("from-codedeploy", "stage-before");
-    let stages: String = stage
+    let lines: Vec<String> = stage
         .lines()
-        .map(|line| format!("        {line}\n"))
+        .map(|line| format!("        {line}"))
         .collect();
+    let stages = lines.join("\n");
     let template = format!(
-        "Resources:\n  Pipeline:\n    Type: AWS::CodePipeline::Pipeline\n    Properties:\n      Stages:\n{stages}"
+        "Resources:\n  Pipeline:\n    Type: AWS::CodePipeline::Pipeline\n    Properties:\n      Stages:\n{stages}\n"
     );
     let path = std::env::temp_dir().join(format!("codedeploy-{}.yaml", std::process::id()));
     std::fs::write(&path, &template).unwrap();
@@ -1084,6 +1160,28 @@ async fn an_automatic_stage_rollback_after_a_failure_deploys_nothing_if_that_is_
             assert_quoted("pipelines", "message-unchanged", summary);
         }
     }
+}
+
+#[tokio::test]
+async fn a_task_before_the_deployment_runs_again_in_a_stage_rollback_with_the_older_image() {
+    let world = World::new();
+    let ends = Behaviour::Crash {
+        exit_code: 0,
+        after_seconds: 2,
+        log_lines: Vec::new(),
+    };
+    world.simulator.ecs().command("./migrate up", ends);
+    put_release(&world, "one.zip", "repo/app:v2", "512");
+    put_release(&world, "two.zip", "repo/app:v3", "512");
+    let task = json!({"PreDeployTask": {"Container": "app", "Command": ["./migrate", "up"], "Timeout": 5}});
+    for key in ["one.zip", "two.zip", "one.zip"] {
+        success(&release(&world, key, task.clone()).await);
+    }
+    let ran = world.simulator.calls_of("RunTask");
+    assert_eq!(ran.len(), 3);
+    let revision = ran[2].request["taskDefinition"].as_str().unwrap();
+    let revision = revision.rsplit('/').next().unwrap();
+    assert_eq!(image_of(&world, revision, 0), "repo/app:v2");
 }
 
 #[tokio::test]
