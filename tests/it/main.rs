@@ -23,6 +23,7 @@ mod existing;
 mod failures;
 mod fits;
 mod followable;
+mod guides;
 mod herd;
 mod hosts;
 mod image_names;
