@@ -672,7 +672,10 @@ fn lefts(
 ) -> Vec<Left> {
     let services = deployment.services.iter().enumerate();
     services
-        .map(|(place, service)| rollback::left(place, service, rollback, spec, now))
+        .map(|(place, service)| {
+            let until = rollback::until(service, rollback, deployment.started);
+            rollback::left(place, service, rollback, spec, until, now)
+        })
         .collect()
 }
 
@@ -975,7 +978,11 @@ fn last_look(deployment: &Deployment, spec: &DeploySpec, now: Timestamp) -> Time
             post.since + asked.map_or(Duration::ZERO, |asked| asked.timeout)
         }
         (Stage::PreDeploy(_), None) | (Stage::RollingOut, _) => deployment.deadline(spec, now),
-        (Stage::RollingBack(rollback), _) => rollback.since,
+        (Stage::RollingBack(rollback), _) => {
+            let services = deployment.services.iter();
+            let until = services.map(|one| rollback::until(one, rollback, deployment.started));
+            return until.max().unwrap_or(rollback.since);
+        }
     };
     limit + ROLLBACK_ALLOWANCE
 }

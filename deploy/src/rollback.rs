@@ -6,13 +6,14 @@ use std::time::Duration;
 use super::deployment::{Attempt, Owner, Rollback, Service};
 use super::judge::{CONSISTENCY_GRACE, RollbackMethod, rollback_method};
 use super::revision::Revision;
-use super::spec::DeploySpec;
+use super::seen::ServiceSeen;
+use super::spec::{DeploySpec, LONGEST_TIMEOUT};
 use super::time::Timestamp;
 use super::verdict::Verdict;
 
-/// How long a rollback may take before the job fails without having seen its end. It starts when
-/// the rollback is due, so that a rollout that fails in its last minute is still followed. With the
-/// longest rollout, 23 hours, it stays within the action's 24.
+/// How long a rollback may take, besides what every deployment of the service takes, before the job fails without
+/// having seen its end. It starts when the rollback is due, so that a rollout that fails in its last minute is still
+/// followed. With the longest rollout, 23 hours, it stays within the action's 24.
 pub const ROLLBACK_ALLOWANCE: Duration = Duration::from_mins(30);
 
 /// How long ECS may take to start a rollback that it owes, and to show one that we asked for.
@@ -58,21 +59,32 @@ pub enum Answer {
     Never(String),
 }
 
-/// What is left to do for the service at `place`.
+/// Until when the rollback of a service is followed. One of a deployment that was complete is a deployment with the
+/// same steps and bake time. The action's 24 hours bound it.
+pub fn until(service: &Service, rollback: &Rollback, started: Timestamp) -> Timestamp {
+    let steps = service
+        .seen()
+        .map_or(Duration::ZERO, ServiceSeen::shortest_rollout);
+    let left_of_action = (started + LONGEST_TIMEOUT).since(rollback.since);
+    rollback.since + ROLLBACK_ALLOWANCE + steps.min(left_of_action)
+}
+
+/// What is left to do for the service at `place`, whose rollback is followed `until` then.
 pub fn left(
     place: usize,
     service: &Service,
     rollback: &Rollback,
     spec: &DeploySpec,
+    until: Timestamp,
     now: Timestamp,
 ) -> Left {
     let Some(verdict) = &service.live.verdict else {
         return Left::Wait;
     };
     let left = if place == rollback.failed {
-        left_of_failed(service, verdict, rollback, spec, now)
+        left_of_failed(service, verdict, rollback, spec, until, now)
     } else {
-        left_of_other(service, verdict, rollback, spec, now)
+        left_of_other(service, verdict, rollback, spec, until, now)
     };
     match (left, &service.live.rollback) {
         (Left::Ask, Attempt::Refused { .. }) => Left::LookAgain,
@@ -85,9 +97,10 @@ fn left_of_failed(
     verdict: &Verdict,
     rollback: &Rollback,
     spec: &DeploySpec,
+    until: Timestamp,
     now: Timestamp,
 ) -> Left {
-    let is_in_time = now < rollback.since + ROLLBACK_ALLOWANCE;
+    let is_in_time = now < until;
     let (was_asked_now, is_given_up, is_open) = match service.live.rollback {
         Attempt::Asked => (true, false, false),
         Attempt::GivenUp(_) => (false, true, false),
@@ -133,10 +146,10 @@ fn left_of_other(
     verdict: &Verdict,
     rollback: &Rollback,
     spec: &DeploySpec,
+    until: Timestamp,
     now: Timestamp,
 ) -> Left {
-    let is_over = now >= rollback.since + ROLLBACK_ALLOWANCE;
-    if is_over || matches!(service.live.rollback, Attempt::GivenUp(_)) {
+    if now >= until || matches!(service.live.rollback, Attempt::GivenUp(_)) {
         return Left::Nothing;
     }
     match verdict {
@@ -282,9 +295,35 @@ mod tests {
                 service,
                 &rollback(owner),
                 &spec(rollback_is_wanted),
+                until(service, &rollback(owner), SINCE),
                 now,
             )
         })
+    }
+
+    #[test]
+    fn one_of_a_service_whose_deployments_take_long_is_followed_longer_and_never_past_the_action() {
+        let mut service = crate::testing::service(0);
+        let until = |service: &Service, started| until(service, &rollback(Owner::Job), started);
+        assert_eq!(until(&service, SINCE), SINCE + ROLLBACK_ALLOWANCE);
+        service.live.just_set = Some(Box::new(ServiceSeen {
+            bake_minutes: 40,
+            shift_minutes: 20,
+            ..ServiceSeen::default()
+        }));
+        let hour = Duration::from_hours(1);
+        assert_eq!(until(&service, SINCE), SINCE + ROLLBACK_ALLOWANCE + hour);
+        let started = |before: Duration| {
+            let millis = i64::try_from(LONGEST_TIMEOUT.saturating_sub(before).as_millis()).unwrap();
+            Timestamp::from_millis(SINCE.as_millis() - millis)
+        };
+        let ten = Duration::from_mins(10);
+        assert_eq!(
+            until(&service, started(ten)),
+            SINCE + ROLLBACK_ALLOWANCE + ten
+        );
+        let none = Duration::ZERO;
+        assert_eq!(until(&service, started(none)), SINCE + ROLLBACK_ALLOWANCE);
     }
 
     use Left::{Ask as A, Nothing as N, Wait as W};

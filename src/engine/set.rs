@@ -361,7 +361,7 @@ impl Run<'_> {
         let mut service = target.set(&answer);
         if let Some(replaced) = replaced_unseen(&answer, &target.seen, &target.own) {
             self.warn(format!(
-                "{}: {replaced} was deployed by somebody else between the checks and this deployment, which has replaced it; a rollback goes to {replaced}",
+                "{}: {replaced} was deployed by somebody else between the checks and this deployment, which has replaced it; a rollback goes to {replaced} if its deployment was complete",
                 target.target
             ));
             service.previous = Some(replaced);
