@@ -268,6 +268,10 @@ impl Handler {
         let services = spec.targets.iter().map(|target| {
             let mut deployed = deployed.iter();
             match deployed.find(|service| service.target == *target) {
+                // What was asked for is what was before ours.
+                Some(service) if what == What::Succeeded && spec.is_to_roll_back() => {
+                    ServiceNotice::of(&service.set_back())
+                }
                 Some(service) => ServiceNotice::of(service),
                 None => ServiceNotice::unknown(target.clone()),
             }

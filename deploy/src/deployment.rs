@@ -431,6 +431,17 @@ impl Service {
         Revision::parse(&seen.primary()?.task_definition).ok()
     }
 
+    /// The service as it is once it was set back: what serves is what was before ours.
+    #[must_use]
+    pub fn set_back(&self) -> Self {
+        let mut back = self.clone();
+        if let Some(serving) = self.serving() {
+            back.previous = Some(self.revision.clone());
+            back.revision = serving;
+        }
+        back
+    }
+
     /// Whether the service was set to our revision, as far as this job knows.
     pub fn is_touched(&self) -> bool {
         self.ours != Ours::Untouched

@@ -586,8 +586,12 @@ fn next_of_rollback(
         let may_end = services.all(|service| service.live.rollback.refused() == 0);
         return Next::Pause { may_end };
     }
-    // Evidence is gathered after all rollbacks were asked for.
-    if rollback.post.is_some() && !rollback.is_explained {
+    // Evidence is gathered after all rollbacks were asked for. Of a task that was never started there is none.
+    let has_run = rollback
+        .post
+        .as_ref()
+        .is_some_and(|post| post.task().is_some());
+    if has_run && !rollback.is_explained {
         return Next::ExplainTask;
     }
     let failed_one = &deployment.services[rollback.failed];

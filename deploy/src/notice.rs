@@ -40,7 +40,7 @@ pub struct Notice {
 pub enum What {
     /// Something was changed, and is followed.
     Started,
-    /// Every service serves the new revision.
+    /// Every service serves what it was to serve.
     Succeeded,
     /// They do not.
     Failed,

@@ -116,7 +116,7 @@ fn resource(service: &str, operation: &str, request: &Value) -> Option<String> {
         }
         // IAM says it in its own way.
         (account::IAM, _) => Some(format!("role {}", text(request, "RoleName"))),
-        (account::CLOUDWATCH, _) => Some(format!("arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:*")),
+        (account::CLOUDWATCH, _) => None,
         ("logs", "FilterLogEvents") => Some(format!(
             "arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{}:*",
             text(request, "logGroupName"),

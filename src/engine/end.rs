@@ -168,12 +168,7 @@ impl Run<'_> {
     /// The rollback that was asked for is complete.
     async fn rolled_back(&self, deployment: &Deployment, place: usize) -> (Outcome, Cleanup) {
         let service = &deployment.services[place];
-        // What serves is what was before ours.
-        let mut serving = service.clone();
-        if let Some(previous) = service.serving() {
-            serving.previous = Some(service.revision.clone());
-            serving.revision = previous;
-        }
+        let serving = service.set_back();
         let of_service = self.variables(&serving, false).await;
         let (variables, left_out) = variables::output(&[of_service]);
         for warning in left_out {

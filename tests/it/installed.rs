@@ -153,6 +153,17 @@ fn what_verify_dependencies_is_granted_only_looks_and_no_secret_can_be_read_with
     let own: Vec<&String> = own
         .filter(|one| one.starts_with("- !If\n- VerifiesDependencies\n"))
         .collect();
+    let (forbids, own): (Vec<&String>, Vec<&String>) = own
+        .into_iter()
+        .partition(|one| one.contains("Effect: Deny"));
+    let [forbids] = &forbids[..] else {
+        unreachable!("{forbids:?}")
+    };
+    assert!(
+        forbids.contains("Action: kms:Decrypt")
+            && forbids.contains("kms:ViaService: !Sub \"ssm.*."),
+        "{forbids}"
+    );
     assert_eq!(own.len(), 4, "{own:?}");
     let action = Regex::new(r"\b[a-z]+:([A-Z][A-Za-z]+)\b").unwrap();
     let actions: BTreeSet<&str> = own

@@ -39,6 +39,18 @@ fn types(world: &World) -> Vec<String> {
     types.map(|name| name.unwrap().to_owned()).collect()
 }
 
+/// Its deployments wait at a hook.
+fn held() -> ServiceSetup {
+    ServiceSetup {
+        strategy: Strategy::BlueGreen,
+        pause_hook: Some(PauseHook {
+            stage: "POST_TEST_TRAFFIC_SHIFT".to_owned(),
+            timeout_minutes: 1440,
+        }),
+        ..ServiceSetup::default()
+    }
+}
+
 const BOTH: [&str; 2] = ["Deployment started", "Deployment ended"];
 
 #[tokio::test]
@@ -124,14 +136,7 @@ async fn what_is_no_end_is_not_told_as_one() {
     success(&world.deploy(dry).await);
     assert_eq!(types(&world), [""; 0], "a dry run deploys nothing");
 
-    let waits = told(World::with_service(ServiceSetup {
-        strategy: Strategy::BlueGreen,
-        pause_hook: Some(PauseHook {
-            stage: "POST_TEST_TRAFFIC_SHIFT".to_owned(),
-            timeout_minutes: 1440,
-        }),
-        ..ServiceSetup::default()
-    }));
+    let waits = told(World::with_service(held()));
     let mut paused = parameters();
     paused["WaitFor"] = json!("Pause");
     let answer = waits.deploy(paused).await;
@@ -144,6 +149,34 @@ async fn what_is_no_end_is_not_told_as_one() {
     success(answers.last().unwrap());
     assert_eq!(types(&waits), BOTH, "the action that continues it ends it");
     assert_eq!(received(&waits)[1]["detail"]["outcome"], "Succeeded");
+}
+
+#[tokio::test]
+async fn a_rollback_that_was_asked_for_is_told_with_what_serves_then() {
+    let waits = told(World::with_service(held()));
+    let answer = waits.deploy(json!({"WaitFor": "Pause"})).await;
+    let (_, variables) = success(&answer);
+    let answered = json!({"EventBus": BUS, "ContinueDeployment": {
+        "DeploymentId": variables["DeploymentId"], "HookId": variables["HookId"],
+        "Action": "ROLLBACK"}});
+    let answers = waits.run(start_bare(&waits, &answered)).await;
+    let (_, variables) = success(answers.last().unwrap());
+    let told = &received(&waits)[0]["detail"];
+    assert_eq!(told["outcome"], "Succeeded");
+    let service = &told["services"][0];
+    assert_eq!(service["taskDefinition"], variables["TaskDefinitionArn"]);
+    assert!(
+        service["taskDefinition"]
+            .as_str()
+            .unwrap()
+            .ends_with("app:1")
+            && service["previousTaskDefinition"]
+                .as_str()
+                .unwrap()
+                .ends_with("app:2"),
+        "{told}"
+    );
+    assert_eq!(service["images"]["app"], "repo/app:v1");
 }
 
 #[tokio::test]

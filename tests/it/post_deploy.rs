@@ -279,6 +279,60 @@ fn of_two() -> Value {
 }
 
 #[tokio::test]
+async fn without_rollback_its_cause_is_told_though_the_service_cannot_be_seen_for_the_moment() {
+    let world = world(ends_with(3));
+    let mut asked = parameters();
+    asked["Rollback"] = json!(false);
+    let faults = world.simulator.faults();
+    faults.after("DescribeTasks", 1, {
+        let faults = faults.clone();
+        move || faults.throttle("DescribeServices", 60)
+    });
+    let answer = world.deploy(asked).await;
+    let (_, message) = failure(&answer);
+    assert!(
+        message.starts_with("shop on prod: app:3 failed: the task after the deployment failed: container app exited with code 3; its log ends: table users is locked. Not rolled back (Rollback is false)"),
+        "{message}"
+    );
+}
+
+/// Every token is the shortest that there is, as after one that CodePipeline has refused.
+#[tokio::test]
+async fn a_task_that_could_not_be_started_is_told_though_the_token_had_no_room_for_it() {
+    let world = world(ends_with(0));
+    world.simulator.faults().deny("RunTask");
+    let slow = Behaviour::Healthy { start_seconds: 100 };
+    world.simulator.ecs().image("v1", slow);
+    let mut event = world.start(parameters());
+    let pipeline = world.simulator.codepipeline();
+    for _ in 0..50 {
+        let calls = world.count("DescribeServices");
+        deliver(&world, &event).await;
+        assert!(
+            world.count("DescribeServices") < calls + 40,
+            "it never pauses"
+        );
+        let Some(mut next) = pipeline.next_event(&id_of(&event)) else {
+            let answer = pipeline.answer(&id_of(&event)).unwrap();
+            let (_, message) = failure(&answer);
+            assert!(
+                message.starts_with("shop on prod: app:3 failed: the task after the deployment"),
+                "{message}"
+            );
+            assert_eq!(set_to(&world), "app:2");
+            return;
+        };
+        let token = &mut next["CodePipeline.job"]["data"]["continuationToken"];
+        if let Some(short) = ecs_deploy_action::deploy::token::shortest(token.as_str().unwrap()) {
+            *token = json!(short);
+        }
+        event = next;
+        world.simulator.clock().advance(Duration::from_secs(30));
+    }
+    unreachable!("it never ended");
+}
+
+#[tokio::test]
 async fn of_several_services_it_runs_after_all_and_rolls_all_back() {
     let world = two_services(ends_with(0));
     success(&world.deploy(of_two()).await);

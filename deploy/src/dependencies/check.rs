@@ -97,9 +97,17 @@ pub fn secret(needed: &SecretNeeded, seen: Result<SecretSeen, CallError>) -> Opt
         (Some(version), Some(stage)) => {
             format!("id {} and the stage {}", shown(version), shown(stage))
         }
-        (Some(version), None) => format!("id {}", shown(version)),
-        (None, stage) => format!("stage {}", shown(stage.as_deref().unwrap_or(CURRENT))),
+        (_, stage) => format!("stage {}", shown(stage.as_deref().unwrap_or(CURRENT))),
     };
+    if let (Some(version), None) = (&needed.version, &needed.stage) {
+        // Those without a stage are not shown, and can be read until Secrets Manager deletes them
+        // (<https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html>).
+        return Some(Finding::Warning(format!(
+            "the version with the id {} of the secret {name}, which {} needs, has no stage: Secrets Manager may delete it at any time",
+            shown(version),
+            text::listed(&by)
+        )));
+    }
     let is_current = needed.stage.as_deref().is_none_or(|stage| stage == CURRENT);
     Some(missing(Missing::SecretVersion {
         name,
@@ -301,7 +309,12 @@ fn secret_name(id: &str) -> String {
     shown(id.rsplit(':').next().unwrap_or(id))
 }
 
+/// A name without a slash is not shown: somebody may have written the secret itself.
 fn parameter_name(name: &str) -> String {
     let name = name.split_once(":parameter").map_or(name, |(_, name)| name);
-    shown(name)
+    if name.contains('/') {
+        shown(name)
+    } else {
+        "that its valueFrom names".to_owned()
+    }
 }

@@ -267,7 +267,13 @@ impl Needed {
         let options = &log["options"];
         let is_made = options["awslogs-create-group"]
             .as_str()
-            .is_some_and(|written| written.trim().eq_ignore_ascii_case("true"));
+            .is_some_and(|written| {
+                let written = written.trim();
+                // As Docker reads it: 1, t and T are true as well.
+                written.eq_ignore_ascii_case("true")
+                    || written.eq_ignore_ascii_case("t")
+                    || written == "1"
+            });
         let (Some("awslogs"), Some(group), false) = (
             log["logDriver"].as_str(),
             options["awslogs-group"].as_str(),

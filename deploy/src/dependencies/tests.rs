@@ -250,6 +250,15 @@ fn a_secret_is_missing_when_it_is_gone_pending_deletion_or_has_not_the_version()
     }
     let by_id = secret_of(&format!("{SECRET}:::v-1"));
     assert_eq!(secret(&by_id, Ok(versions(&["OLD"]))), None);
+    // Versions without a stage are not shown, and can be read.
+    let unlabelled = secret_of(&format!("{SECRET}:::v-0"));
+    let Some(Finding::Warning(warning)) = secret(&unlabelled, Ok(current)) else {
+        unreachable!("a version whose stage has moved on is refused")
+    };
+    assert!(
+        warning.starts_with("the version with the id v-0 of the secret prod/db-AbCdEf, which container app (DB) needs, has no stage"),
+        "{warning}"
+    );
     // Not shown is not "none".
     assert_eq!(secret(&whole, Ok(SecretSeen::default())), None);
 }
@@ -408,5 +417,21 @@ fn what_may_not_be_seen_is_one_warning_for_each_call_with_one_statement() {
         alone[0]
             .contains("the role of RoleArn may not do secretsmanager:DescribeSecret on s (it is"),
         "{alone:?}"
+    );
+}
+
+#[test]
+fn what_may_be_a_secret_that_somebody_wrote_for_its_name_is_not_shown() {
+    let needed = of(
+        json!({"containerDefinitions": [{"name": "app",
+        "secrets": [{"name": "DB", "valueFrom": "hunter2"}]}]}),
+        &Depends::default(),
+    );
+    let [named] = &needed.parameters[..] else {
+        unreachable!("{needed:?}")
+    };
+    assert_eq!(
+        sentence(parameter(named, Ok(true))),
+        "the parameter that its valueFrom names does not exist; container app (DB) needs it"
     );
 }

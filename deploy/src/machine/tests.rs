@@ -4,8 +4,8 @@ use super::*;
 use crate::failure::{Failure, FailureKind};
 use crate::seen::{DeploymentSeen, ServiceSeen};
 use crate::testing::{
-    LIMIT, STARTED, deployment, every_verdict, judged, revision, service, spec, with_task,
-    with_task_after,
+    LIMIT, STARTED, deployment, draining, every_verdict, judged, revision, service, spec,
+    with_task, with_task_after,
 };
 use crate::token::{decode, encode};
 
@@ -551,12 +551,19 @@ fn a_task_after_the_deployment_that_fails_in_any_way_rolls_it_back_and_is_the_ca
             is_late: false,
         };
         assert_eq!(next(&deployment, &kept, now), Next::End(end), "{cause}");
-        let message = words::failed(&deployment, 0, false, &kept, now).message;
-        assert!(
-            message.starts_with(&format!("s0 on prod: app:42 failed: {cause}"))
-                && message.contains("Not rolled back (Rollback is false)"),
-            "{message}"
-        );
+        // Also if its service cannot be seen for the moment, or its old tasks still run.
+        let unseen = Verdict::NoNews {
+            why: "throttled".to_owned(),
+        };
+        for verdict in [every_verdict().swap_remove(0), draining(), unseen] {
+            deployment.services[0].live.verdict = Some(verdict);
+            let message = words::failed(&deployment, 0, false, &kept, now).message;
+            assert!(
+                message.starts_with(&format!("s0 on prod: app:42 failed: {cause}"))
+                    && message.contains("Not rolled back (Rollback is false)"),
+                "{message}"
+            );
+        }
     }
     let waits = serving(refused(true));
     let due = next(&waits, &spec, STARTED + IN_TIME);

@@ -38,13 +38,28 @@ pub fn failed_within(
         why: NOT_LOOKED_AT.to_owned(),
     };
     let verdict = service.live.verdict.as_ref().unwrap_or(&no_news);
+    // Nothing is wrong with the service: it serves, or is not seen to, for the moment.
+    let is_open = matches!(verdict, Verdict::Serving { .. }) || verdict.is_open();
+    let is_of_task = match &deployment.stage {
+        Stage::PostDeploy(post) => is_open && !cause_after(post, spec, now).is_empty(),
+        Stage::PreDeploy(_) | Stage::RollingOut | Stage::RollingBack(_) => false,
+    };
     let cause = match &deployment.stage {
         Stage::RollingBack(rollback) if !rollback.cause.is_empty() && rollback.failed == place => {
             rollback.cause.clone()
         }
-        Stage::PostDeploy(post) if matches!(verdict, Verdict::Serving { .. }) => {
-            cause_after(post, spec, now)
+        Stage::RollingBack(rollback)
+            if rollback
+                .post
+                .as_ref()
+                .is_some_and(|post| post.task().is_none()) =>
+        {
+            rollback
+                .post
+                .as_ref()
+                .map_or_else(String::new, |post| cause_after(post, spec, now))
         }
+        Stage::PostDeploy(post) if is_of_task => cause_after(post, spec, now),
         Stage::RollingBack(_) | Stage::RollingOut | Stage::PostDeploy(_) | Stage::PreDeploy(_)
             if verdict.has_a_cause() =>
         {
@@ -55,12 +70,7 @@ pub fn failed_within(
         }
     };
     // What serves and has failed with its task is not rolled back for that reason alone.
-    let kept = match &deployment.stage {
-        Stage::PostDeploy(_) if matches!(verdict, Verdict::Serving { .. }) => Some(NO_ROLLBACK),
-        Stage::PostDeploy(_) | Stage::PreDeploy(_) | Stage::RollingOut | Stage::RollingBack(_) => {
-            None
-        }
-    };
+    let kept = is_of_task.then_some(NO_ROLLBACK);
     let of_task = deployment
         .task()
         .and_then(|task| task.live.evidence.as_ref());
@@ -88,7 +98,7 @@ pub fn failed_within(
         evidence: of_task.or(of_service).unwrap_or(&nothing),
         limit,
     };
-    if is_late && verdict.is_open() {
+    if is_late && verdict.is_open() && !is_of_task {
         of_late(failed, &human(spec.timeout))
     } else {
         of_rollout(failed)
@@ -371,6 +381,10 @@ fn of_rollout(failed: Failed<'_>) -> Failure {
         Verdict::Unknown { state, .. } => headline.then(format!(
             "Rolling back has started, and its state is one that this version does not know ({state}): {}.",
             now()
+        )),
+        Verdict::NoNews { why } if failed.given_up.is_some() => headline.then(format!(
+            "Not rolled back ({}); what serves now could not be seen ({why}).",
+            failed.given_up.unwrap_or_default()
         )),
         Verdict::NoNews { why } => {
             headline.then(format!("How the rollback ended could not be seen ({why})."))
