@@ -9,7 +9,7 @@ use ecs_deploy_action::settings::environment;
 use zip::ZipArchive;
 
 /// The zip's length in bytes when it was last measured, on `x86_64`, and how much more is let pass.
-const MEASURED_BYTES: u64 = 4_365_304;
+const MEASURED_BYTES: u64 = 4_878_682;
 const ROOM_PERCENT: u64 = 10;
 
 /// What it may never exceed.
