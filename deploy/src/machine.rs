@@ -677,7 +677,7 @@ fn lefts(
     let services = deployment.services.iter().enumerate();
     services
         .map(|(place, service)| {
-            let until = rollback::until(service, rollback, deployment.started);
+            let until = rollback::until(service, rollback, deployment);
             rollback::left(place, service, rollback, spec, until, now)
         })
         .collect()
@@ -984,7 +984,7 @@ fn last_look(deployment: &Deployment, spec: &DeploySpec, now: Timestamp) -> Time
         (Stage::PreDeploy(_), None) | (Stage::RollingOut, _) => deployment.deadline(spec, now),
         (Stage::RollingBack(rollback), _) => {
             let services = deployment.services.iter();
-            let until = services.map(|one| rollback::until(one, rollback, deployment.started));
+            let until = services.map(|one| rollback::until(one, rollback, deployment));
             return until.max().unwrap_or(rollback.since);
         }
     };

@@ -3,10 +3,9 @@
 
 use std::time::Duration;
 
-use super::deployment::{Attempt, Owner, Rollback, Service};
+use super::deployment::{Attempt, Deployment, Owner, Rollback, Service};
 use super::judge::{CONSISTENCY_GRACE, RollbackMethod, rollback_method};
 use super::revision::Revision;
-use super::seen::ServiceSeen;
 use super::spec::{DeploySpec, LONGEST_TIMEOUT};
 use super::time::Timestamp;
 use super::verdict::Verdict;
@@ -60,12 +59,16 @@ pub enum Answer {
 }
 
 /// Until when the rollback of a service is followed. One of a deployment that was complete is a deployment with the
-/// same steps and bake time. The action's 24 hours bound it.
-pub fn until(service: &Service, rollback: &Rollback, started: Timestamp) -> Timestamp {
-    let steps = service
-        .seen()
-        .map_or(Duration::ZERO, ServiceSeen::shortest_rollout);
-    let left_of_action = (started + LONGEST_TIMEOUT).since(rollback.since);
+/// same steps and bake time; where the service has not been seen, they took no longer than the deployment has. The
+/// action's 24 hours bound it, which began when its start began to wait.
+pub fn until(service: &Service, rollback: &Rollback, deployment: &Deployment) -> Timestamp {
+    let started = deployment.started;
+    let steps = match service.seen() {
+        Some(seen) => seen.shortest_rollout(),
+        None => rollback.since.since(started),
+    };
+    let of_action = LONGEST_TIMEOUT.saturating_sub(deployment.waited);
+    let left_of_action = (started + of_action).since(rollback.since);
     rollback.since + ROLLBACK_ALLOWANCE + steps.min(left_of_action)
 }
 
@@ -260,7 +263,9 @@ impl Attempt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{STARTED, every_verdict, judged, spec};
+    use crate::deployment::Stage;
+    use crate::seen::ServiceSeen;
+    use crate::testing::{STARTED, deployment, every_verdict, judged, spec};
 
     const SINCE: Timestamp = STARTED;
 
@@ -295,7 +300,7 @@ mod tests {
                 service,
                 &rollback(owner),
                 &spec(rollback_is_wanted),
-                until(service, &rollback(owner), SINCE),
+                SINCE + ROLLBACK_ALLOWANCE,
                 now,
             )
         })
@@ -304,26 +309,30 @@ mod tests {
     #[test]
     fn one_of_a_service_whose_deployments_take_long_is_followed_longer_and_never_past_the_action() {
         let mut service = crate::testing::service(0);
-        let until = |service: &Service, started| until(service, &rollback(Owner::Job), started);
-        assert_eq!(until(&service, SINCE), SINCE + ROLLBACK_ALLOWANCE);
+        let rollback = rollback(Owner::Job);
+        let until = |service: &Service, before: Duration, waited| {
+            let before = i64::try_from(before.as_millis()).unwrap();
+            let deployment = Deployment {
+                started: Timestamp::from_millis(SINCE.as_millis() - before),
+                waited,
+                ..deployment(Stage::RollingBack(rollback.clone()), Vec::new())
+            };
+            until(service, &rollback, &deployment).since(SINCE + ROLLBACK_ALLOWANCE)
+        };
+        let (none, ten) = (Duration::ZERO, Duration::from_mins(10));
+        // What has not been seen is no reason to give up.
+        assert_eq!(until(&service, none, none), none);
+        assert_eq!(until(&service, ten, none), ten);
         service.live.just_set = Some(Box::new(ServiceSeen {
             bake_minutes: 40,
             shift_minutes: 20,
             ..ServiceSeen::default()
         }));
-        let hour = Duration::from_hours(1);
-        assert_eq!(until(&service, SINCE), SINCE + ROLLBACK_ALLOWANCE + hour);
-        let started = |before: Duration| {
-            let millis = i64::try_from(LONGEST_TIMEOUT.saturating_sub(before).as_millis()).unwrap();
-            Timestamp::from_millis(SINCE.as_millis() - millis)
-        };
-        let ten = Duration::from_mins(10);
-        assert_eq!(
-            until(&service, started(ten)),
-            SINCE + ROLLBACK_ALLOWANCE + ten
-        );
-        let none = Duration::ZERO;
-        assert_eq!(until(&service, started(none)), SINCE + ROLLBACK_ALLOWANCE);
+        assert_eq!(until(&service, none, none), Duration::from_hours(1));
+        let late = LONGEST_TIMEOUT.saturating_sub(ten);
+        assert_eq!(until(&service, late, none), ten);
+        assert_eq!(until(&service, late, ten), none);
+        assert_eq!(until(&service, none, late), ten);
     }
 
     use Left::{Ask as A, Nothing as N, Wait as W};

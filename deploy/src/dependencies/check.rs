@@ -93,12 +93,6 @@ pub fn secret(needed: &SecretNeeded, seen: Result<SecretSeen, CallError>) -> Opt
     if versions.iter().any(|(id, stages)| has(id, stages)) {
         return None;
     }
-    let which = match (&needed.version, &needed.stage) {
-        (Some(version), Some(stage)) => {
-            format!("id {} and the stage {}", shown(version), shown(stage))
-        }
-        (_, stage) => format!("stage {}", shown(stage.as_deref().unwrap_or(CURRENT))),
-    };
     if let (Some(version), None) = (&needed.version, &needed.stage) {
         // Those without a stage are not shown, and can be read until Secrets Manager deletes them
         // (<https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html>).
@@ -108,6 +102,12 @@ pub fn secret(needed: &SecretNeeded, seen: Result<SecretSeen, CallError>) -> Opt
             text::listed(&by)
         )));
     }
+    let which = match (&needed.version, &needed.stage) {
+        (Some(version), Some(stage)) => {
+            format!("id {} and the stage {}", shown(version), shown(stage))
+        }
+        (_, stage) => format!("stage {}", shown(stage.as_deref().unwrap_or(CURRENT))),
+    };
     let is_current = needed.stage.as_deref().is_none_or(|stage| stage == CURRENT);
     Some(missing(Missing::SecretVersion {
         name,

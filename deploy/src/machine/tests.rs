@@ -244,8 +244,12 @@ fn the_cause_that_a_look_has_shown_is_kept_until_evidence_shows_more() {
     }
     let deployment = looked(rolling_out(1), vec![failed], soon());
     let deployment = asked(deployment, &[(0, Answer::Asked)], soon());
-    // Cut off before anybody could ask why, and then nothing is seen any more.
-    let over = soon() + ROLLBACK_ALLOWANCE;
+    // Cut off before anybody could ask why, and then nothing is seen any more. A rollback may take as long as the
+    // deployment has, besides.
+    let early = soon() + ROLLBACK_ALLOWANCE;
+    let unseen_early = looked(handed_back(&deployment), vec![unseen()], early);
+    assert_eq!(due(&unseen_early, early), Next::Pause { may_end: true });
+    let over = early + soon().since(STARTED);
     let unseen = looked(handed_back(&deployment), vec![unseen()], over);
     let Next::End(End::Failed { service, is_late }) = due(&unseen, over) else {
         panic!("{:?}", due(&unseen, over))
