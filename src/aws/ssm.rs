@@ -7,7 +7,7 @@ use super::endpoint::Service;
 use super::hosts;
 use super::raw::RawClient;
 use crate::deploy::call::CallError;
-use crate::deploy::outside::shown;
+use crate::deploy::dependencies::parameter_name;
 
 pub(super) const SERVICE: Service = Service {
     id: "SSM",
@@ -39,7 +39,7 @@ impl Parameters {
     /// # Errors
     /// [`CallError`]: who may not ask for one of them is told of none.
     pub async fn invalid(&self, names: &[&str]) -> Result<Vec<bool>, CallError> {
-        let subject: Vec<String> = names.iter().map(|name| shown(name)).collect();
+        let subject: Vec<String> = names.iter().map(|name| parameter_name(name)).collect();
         let answer = self
             .client
             .ask(
@@ -47,7 +47,8 @@ impl Parameters {
                 format!("parameter {}", subject.join(", ")),
                 json!({"Names": names, "WithDecryption": false}),
             )
-            .await?;
+            .await
+            .map_err(|error| unshown(error, names))?;
         let invalid = answer["InvalidParameters"].as_array();
         let is_invalid = |name: &&str| {
             let mut invalid = invalid.into_iter().flatten();
@@ -55,4 +56,16 @@ impl Parameters {
         };
         Ok(names.iter().map(is_invalid).collect())
     }
+}
+
+/// The same without the names that are not shown, which AWS repeats in ARNs.
+fn unshown(mut error: CallError, names: &[&str]) -> CallError {
+    for name in names.iter().filter(|name| !name.contains('/')) {
+        let written = format!("parameter/{name}");
+        error.detail = error.detail.replace(&written, "parameter/*");
+        error.resource = error
+            .resource
+            .map(|arn| arn.replace(&written, "parameter/*").into());
+    }
+    error
 }

@@ -514,3 +514,40 @@ async fn no_value_of_a_parameter_is_written_anywhere_not_even_at_trace() {
         assert!(!text.contains("MARK"), "{text}");
     }
 }
+
+#[tokio::test]
+async fn what_may_be_a_secret_written_for_a_parameters_name_is_shown_nowhere() {
+    let _other = second_listener();
+    for (fault, outcome) in [
+        ("none", "Failed"),
+        ("denied", "Succeeded"),
+        ("busy", "Succeeded"),
+    ] {
+        let mut definition = app("repo/app:v1");
+        let container = &mut definition["containerDefinitions"][0];
+        container["portMappings"] = json!([{"containerPort": 8080}]);
+        container["secrets"] = json!([{"name": "PASSWORD", "valueFrom": "hunter2"}]);
+        let world = with_definition(definition);
+        let faults = world.simulator.faults();
+        match fault {
+            "denied" => faults.deny("GetParameters"),
+            "busy" => faults.throttle("GetParameters", 100),
+            _ => {}
+        }
+        let log = Kept::default();
+        let writer = log.clone();
+        let (format, _) =
+            Format::read(|name| (name == "AWS_LAMBDA_LOG_LEVEL").then(|| "TRACE".to_owned()));
+        let subscriber = logs::subscriber(format, move || writer.clone());
+        let report = {
+            let _guard = tracing::subscriber::set_default(subscriber);
+            world.invoke(&world.start(json!({}))).await
+        };
+        assert_eq!(report["outcome"], outcome, "{report}");
+        let report = report.to_string();
+        assert!(report.contains("that its valueFrom names"), "{report}");
+        for text in [log.text(), report] {
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+    }
+}

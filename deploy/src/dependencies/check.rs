@@ -309,8 +309,9 @@ fn secret_name(id: &str) -> String {
     shown(id.rsplit(':').next().unwrap_or(id))
 }
 
-/// A name without a slash is not shown: somebody may have written the secret itself.
-fn parameter_name(name: &str) -> String {
+/// A parameter's name as messages show it. One without a slash is not shown: somebody may have written the secret
+/// itself.
+pub fn parameter_name(name: &str) -> String {
     let name = name.split_once(":parameter").map_or(name, |(_, name)| name);
     if name.contains('/') {
         shown(name)

@@ -15,8 +15,8 @@ mod tests;
 mod trust;
 
 pub use check::{
-    AlarmSeen, Finding, SecretSeen, TargetGroupSeen, Unseen, alarms, log_group, parameter, role,
-    secret, target_group, unseen,
+    AlarmSeen, Finding, SecretSeen, TargetGroupSeen, Unseen, alarms, log_group, parameter,
+    parameter_name, role, secret, target_group, unseen,
 };
 pub use missing::Missing;
 pub use needed::{
