@@ -1,0 +1,245 @@
+//! Compiles the function as Lambda runs it, so that another machine makes the same bytes.
+//!
+//! The same come of the same commit, version of rustc and version of zig (which links, and compiles the C
+//! of `ring`). Paths of the machine are replaced by names: rustc would write them into its panic messages.
+
+use std::env::VarError;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{fmt, fs, io};
+
+use thiserror::Error;
+
+/// A CPU that Lambda has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Architecture {
+    /// Graviton.
+    Arm64,
+    /// Intel and AMD.
+    X86_64,
+}
+
+impl Architecture {
+    /// Every one, in the order in which they are built.
+    pub const ALL: [Self; 2] = [Self::Arm64, Self::X86_64];
+
+    /// Rust's name for Lambda's machines of this kind.
+    pub fn target(self) -> &'static str {
+        match self {
+            Self::Arm64 => "aarch64-unknown-linux-gnu",
+            Self::X86_64 => "x86_64-unknown-linux-gnu",
+        }
+    }
+}
+
+/// As Lambda and `template.yaml` have it.
+impl fmt::Display for Architecture {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str(match self {
+            Self::Arm64 => "arm64",
+            Self::X86_64 => "x86_64",
+        })
+    }
+}
+
+/// Why nothing was built.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// Rust's standard library for the other CPU is missing.
+    #[error(
+        "rustc has no standard library for {0}: `rustup target add {0}`, or RUSTC=… of a toolchain that has it"
+    )]
+    NoStandardLibrary(&'static str),
+    /// A program could not be started.
+    #[error("{program} could not be started; {instead}")]
+    Start {
+        /// The program.
+        program: String,
+        /// What would help.
+        instead: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A program ended with an error, which it has printed.
+    #[error("{0} failed")]
+    Failed(String),
+    /// A file or a folder could not be read or written.
+    #[error("{path}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The program has a path of this machine in it, and another machine would make another one.
+    #[error("the program has {0:?} in it, which is a path of this machine")]
+    PathOfThisMachine(String),
+}
+
+/// Reads a file, and says which one could not be read.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(path).map_err(|source| Error::File {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// What a program prints, if it succeeds.
+pub(crate) fn output(command: &mut Command, instead: &'static str) -> Result<String, Error> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().map_err(|source| Error::Start {
+        program: program.clone(),
+        instead,
+        source,
+    })?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    } else {
+        Err(Error::Failed(format!(
+            "{program}: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        )))
+    }
+}
+
+/// Runs a program that prints what it does.
+pub(crate) fn run(command: &mut Command, instead: &'static str) -> Result<(), Error> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let status = command.status().map_err(|source| Error::Start {
+        program: program.clone(),
+        instead,
+        source,
+    })?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Error::Failed(program))
+    }
+}
+
+/// A variable of the environment that is set and not empty.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "which cargo and rustc: settings of the build, not of the function"
+)]
+fn variable(name: &str) -> Option<String> {
+    match std::env::var(name) {
+        Ok(value) if !value.is_empty() => Some(value),
+        Ok(_) | Err(VarError::NotPresent | VarError::NotUnicode(_)) => None,
+    }
+}
+
+fn program(variable_name: &str, otherwise: &str) -> String {
+    variable(variable_name).unwrap_or_else(|| otherwise.to_owned())
+}
+
+/// The cargo that runs this.
+pub(crate) fn cargo() -> Command {
+    Command::new(program("CARGO", "cargo"))
+}
+
+/// `rustc --version`, which is part of how a release is repeated.
+pub fn compiler() -> Result<String, Error> {
+    output(
+        Command::new(program("RUSTC", "rustc")).arg("--version"),
+        "is Rust on PATH?",
+    )
+}
+
+fn cargo_home() -> Option<PathBuf> {
+    let home = variable("HOME").map(|home| Path::new(&home).join(".cargo"));
+    variable("CARGO_HOME").map(PathBuf::from).or(home)
+}
+
+/// Paths of this machine, and what is written in their stead. rustc takes the last one that fits.
+fn paths(root: &Path, target_dir: &Path) -> Vec<(PathBuf, &'static str)> {
+    let mut paths = vec![
+        (root.to_owned(), "/ecs-deploy-action"),
+        (target_dir.to_owned(), "/target"),
+    ];
+    let Some(home) = cargo_home() else {
+        return paths;
+    };
+    paths.push((home.clone(), "/cargo"));
+    // The folder's name depends on where the crates were downloaded from.
+    let sources = home.join("registry/src");
+    for entry in fs::read_dir(&sources).into_iter().flatten().flatten() {
+        paths.push((entry.path(), "/crates"));
+    }
+    paths
+}
+
+/// The value of `CARGO_ENCODED_RUSTFLAGS` that a release is built with.
+pub fn flags(root: &Path, target_dir: &Path) -> String {
+    let flags = paths(root, target_dir)
+        .into_iter()
+        .map(|(path, name)| format!("--remap-path-prefix={}={name}", path.display()));
+    flags.collect::<Vec<_>>().join("\u{1f}")
+}
+
+/// Builds the function in `target_dir`.
+///
+/// # Errors
+///
+/// [`Error::NoStandardLibrary`] before anything is built, because cargo-lambda would download one;
+/// otherwise what failed.
+pub fn compile(
+    root: &Path,
+    target_dir: &Path,
+    architecture: Architecture,
+) -> Result<Vec<u8>, Error> {
+    const INSTALL: &str = "`pip install cargo-lambda ziglang` installs cargo-lambda and zig";
+    let target = architecture.target();
+    let library = output(
+        Command::new(program("RUSTC", "rustc")).args([
+            "--print",
+            "target-libdir",
+            "--target",
+            target,
+        ]),
+        "is Rust on PATH?",
+    )?;
+    if !Path::new(&library).is_dir() {
+        return Err(Error::NoStandardLibrary(target));
+    }
+    run(
+        cargo()
+            .args(["fetch", "--locked", "--quiet"])
+            .current_dir(root),
+        "is Rust on PATH?",
+    )?;
+    run(
+        Command::new("cargo-lambda")
+            .args([
+                "lambda",
+                "build",
+                "--release",
+                "--locked",
+                "--skip-target-check",
+            ])
+            .args(["--bin", "ecs-deploy-action", "--target", target])
+            .arg("--target-dir")
+            .arg(target_dir)
+            .arg("--lambda-dir")
+            .arg(target_dir.join("lambda").join(architecture.to_string()))
+            .env_remove("RUSTFLAGS")
+            .env(
+                "CARGO_ENCODED_RUSTFLAGS",
+                OsString::from(flags(root, target_dir)),
+            )
+            .env("CARGO_INCREMENTAL", "0")
+            .current_dir(root),
+        INSTALL,
+    )?;
+    let built = target_dir.join("lambda").join(architecture.to_string());
+    let program = read(&built.join("ecs-deploy-action/bootstrap"))?;
+    for (path, _) in paths(root, target_dir) {
+        let path = path.display().to_string();
+        let mut windows = program.windows(path.len());
+        if windows.any(|window| window == path.as_bytes()) {
+            return Err(Error::PathOfThisMachine(path));
+        }
+    }
+    Ok(program)
+}

@@ -1,0 +1,106 @@
+//! What lies in the repository and is made of something else there.
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use thiserror::Error;
+
+use crate::plain;
+
+/// Why something could not be made.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// A file that it is made of could not be read, or it could not be written.
+    #[error("{path}")]
+    File {
+        /// Of this repository.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// What it is made of has changed too much.
+    #[error(transparent)]
+    Plain(#[from] plain::Error),
+}
+
+/// The root of this repository.
+pub fn root() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here)
+}
+
+/// The version that `Cargo.toml` gives the function.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The folders of the workspace's packages, the function's first.
+pub(crate) fn packages(root: &Path) -> Vec<PathBuf> {
+    let mut folders = vec![root.to_owned()];
+    for entry in fs::read_dir(root).into_iter().flatten().flatten() {
+        if entry.path().join("Cargo.toml").is_file() {
+            folders.push(entry.path());
+        }
+    }
+    folders.push(root.join("benches/minimal"));
+    folders
+}
+
+/// The text of a file of this repository.
+pub fn read(path: &str) -> Result<String, Error> {
+    fs::read_to_string(root().join(path)).map_err(|source| Error::File {
+        path: path.into(),
+        source,
+    })
+}
+
+/// A file, and what belongs into it.
+#[derive(Debug)]
+pub struct Generated {
+    /// From the root of the repository.
+    pub path: &'static str,
+    /// What it is made of says so.
+    pub text: String,
+}
+
+/// Every file that is made.
+pub fn all() -> Result<Vec<Generated>, Error> {
+    Ok(vec![
+        Generated {
+            path: "install/template.yaml",
+            text: plain::function(&read("template.yaml")?, VERSION)?,
+        },
+        Generated {
+            path: "install/pipeline.yaml",
+            text: plain::pipeline(&read("examples/pipeline.yaml")?)?,
+        },
+    ])
+}
+
+/// Writes those that differ; their paths.
+pub fn write() -> Result<Vec<&'static str>, Error> {
+    let mut written = Vec::new();
+    for Generated { path, text } in all()? {
+        let file = root().join(path);
+        if fs::read_to_string(&file).is_ok_and(|there| there == text) {
+            continue;
+        }
+        fs::write(&file, text).map_err(|source| Error::File {
+            path: path.into(),
+            source,
+        })?;
+        written.push(path);
+    }
+    Ok(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_made_of_something_else_is_what_that_makes_it() {
+        for Generated { path, text } in all().unwrap() {
+            let there = read(path).unwrap_or_default();
+            assert!(there == text, "{path}: run `cargo xtask generate`");
+        }
+    }
+}

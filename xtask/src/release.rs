@@ -1,0 +1,143 @@
+//! Makes the folder that people install from.
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use thiserror::Error;
+
+use crate::build::{self, Architecture};
+use crate::generated::{self, VERSION};
+use crate::pack::{self, Entry};
+use crate::{glibc, sbom, sums};
+
+/// Why there is no release.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The function could not be built.
+    #[error(transparent)]
+    Build(#[from] build::Error),
+    /// A template could not be made.
+    #[error(transparent)]
+    Generated(#[from] generated::Error),
+    /// What `install` has is not what its sources make it.
+    #[error("{0} is not up to date: run `cargo xtask generate`")]
+    Stale(&'static str),
+    /// The program would not start in Lambda.
+    #[error(
+        "the function for {architecture} needs glibc {needed}, and Lambda has {}",
+        glibc::OF_LAMBDA
+    )]
+    Glibc {
+        /// Which of them.
+        architecture: Architecture,
+        /// What it needs.
+        needed: glibc::Version,
+    },
+    /// What was built is no program for Lambda.
+    #[error("the function for {0}")]
+    Program(Architecture, #[source] glibc::Error),
+    /// The list of crates could not be made.
+    #[error("the list of crates")]
+    Sbom(#[from] sbom::Error),
+    /// The folder could not be written.
+    #[error("{path}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// What is to be made, and where.
+#[derive(Debug)]
+pub struct Release {
+    /// This repository, or another clone of it.
+    pub root: PathBuf,
+    /// The folder that is made; what was in it is removed.
+    pub folder: PathBuf,
+    /// Where cargo builds.
+    pub target_dir: PathBuf,
+    /// For which CPUs.
+    pub architectures: Vec<Architecture>,
+}
+
+/// The name of a zip, as `install/template.yaml` has it.
+pub fn zip_name(architecture: Architecture) -> String {
+    format!("ecs-deploy-action-{VERSION}-{architecture}.zip")
+}
+
+impl Release {
+    /// Makes it.
+    ///
+    /// # Errors
+    ///
+    /// What is missing, before anything is built; what failed. The folder is complete or is not there.
+    pub fn make(&self) -> Result<(), Error> {
+        for made in generated::all()? {
+            if generated::read(made.path)? != made.text {
+                return Err(Error::Stale(made.path));
+            }
+        }
+        let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+        for &architecture in &self.architectures {
+            let program = build::compile(&self.root, &self.target_dir, architecture)?;
+            let needed =
+                glibc::needed(&program).map_err(|error| Error::Program(architecture, error))?;
+            if needed > glibc::OF_LAMBDA {
+                return Err(Error::Glibc {
+                    architecture,
+                    needed,
+                });
+            }
+            let bootstrap = Entry {
+                name: "bootstrap".to_owned(),
+                bytes: program,
+                is_executable: true,
+            };
+            let zip =
+                pack::zip(vec![bootstrap]).map_err(|source| self.not_written("zip", source))?;
+            files.push((zip_name(architecture), zip));
+        }
+        let name = format!("ecs-deploy-action-{VERSION}.cdx.json");
+        files.push((name, sbom::of(&self.root, Architecture::X86_64.target())?));
+        for (name, path) in [
+            ("template.yaml", "install/template.yaml"),
+            ("pipeline.yaml", "install/pipeline.yaml"),
+            ("deploy-role.yaml", "examples/deploy-role.yaml"),
+        ] {
+            files.push((name.to_owned(), build::read(&self.root.join(path))?));
+        }
+        self.write(&files)
+    }
+
+    /// Beside the folder first, so that a folder that is there is complete.
+    fn write(&self, files: &[(String, Vec<u8>)]) -> Result<(), Error> {
+        let beside = self.folder.with_extension("new");
+        let io = |path: &Path| {
+            let path = path.to_owned();
+            move |source| Error::File { path, source }
+        };
+        if beside.exists() {
+            fs::remove_dir_all(&beside).map_err(io(&beside))?;
+        }
+        fs::create_dir_all(&beside).map_err(io(&beside))?;
+        for (name, bytes) in files {
+            let file = beside.join(name);
+            fs::write(&file, bytes).map_err(io(&file))?;
+        }
+        let lines = sums::of(&beside).map_err(io(&beside))?;
+        fs::write(beside.join(sums::NAME), lines).map_err(io(&beside))?;
+        if self.folder.exists() {
+            fs::remove_dir_all(&self.folder).map_err(io(&self.folder))?;
+        }
+        fs::rename(&beside, &self.folder).map_err(io(&self.folder))
+    }
+
+    fn not_written(&self, name: &str, source: io::Error) -> Error {
+        Error::File {
+            path: self.folder.join(name),
+            source,
+        }
+    }
+}
