@@ -1,17 +1,20 @@
 //! The built binary behind a Lambda Runtime API on loopback: the event goes in, `PutJob`… comes out.
 //! (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>)
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ecs_deploy_action::settings::environment;
 use serde_json::{Value, json};
 use simulator::{Answer, Posted, RuntimeApi};
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
-use crate::support::{World, id_of, success};
+use crate::support::{World, failure, id_of, success};
 
 /// The built function, and all that it writes.
 pub(crate) struct Function {
@@ -20,12 +23,37 @@ pub(crate) struct Function {
     readers: Vec<JoinHandle<()>>,
 }
 
+/// The release build, where one is to be tested; else what `cargo test` has built.
+fn built() -> PathBuf {
+    let built = environment("FUNCTION_BINARY");
+    built.map_or_else(
+        || env!("CARGO_BIN_EXE_ecs-deploy-action").into(),
+        PathBuf::from,
+    )
+}
+
+/// The command that runs `binary`. `FUNCTION_RUNNER` is what runs the programs of another CPU:
+/// `qemu-aarch64 -L /usr/aarch64-linux-gnu`.
+fn command(binary: &Path) -> Command {
+    let runner = environment("FUNCTION_RUNNER").unwrap_or_default();
+    let mut line = runner.split_whitespace().map(Path::new).chain([binary]);
+    let mut command = Command::new(line.next().unwrap());
+    command.args(line);
+    command
+}
+
 impl Function {
     pub(crate) fn start(runtime_api: &RuntimeApi, world: &World, more: &[(&str, &str)]) -> Self {
-        // The release build, where one is to be tested; else what `cargo test` has built.
-        let built = ecs_deploy_action::settings::environment("FUNCTION_BINARY");
-        let built = built.unwrap_or_else(|| env!("CARGO_BIN_EXE_ecs-deploy-action").to_owned());
-        let mut child = Command::new(built)
+        Self::start_binary(&built(), runtime_api, world, more)
+    }
+
+    fn start_binary(
+        binary: &Path,
+        runtime_api: &RuntimeApi,
+        world: &World,
+        more: &[(&str, &str)],
+    ) -> Self {
+        let mut child = command(binary)
             .env_clear()
             .envs(runtime_api.environment())
             .env("AWS_LAMBDA_LOG_LEVEL", "TRACE")
@@ -161,4 +189,89 @@ async fn at_trace_nothing_of_a_credential_or_the_event_is_written() {
             assert_eq!(metrics["job"], id_of(&denied));
         }
     }
+}
+
+/// A copy of the built function in which `text` begins with a line feed, which no header of HTTP may
+/// have: the SDK panics where it puts it into one.
+fn with_a_text_that_panics(text: &str) -> PathBuf {
+    let mut binary = fs::read(built()).unwrap();
+    let text = text.as_bytes();
+    let first = text[0];
+    let places: Vec<usize> = binary
+        .windows(text.len())
+        .enumerate()
+        .filter(|(_, window)| *window == text)
+        .map(|(place, _)| place)
+        .collect();
+    assert!(!places.is_empty(), "the text is not in the function");
+    for place in places {
+        assert_eq!(binary[place], first);
+        binary[place] = b'\n';
+    }
+    let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bootstrap-that-panics");
+    fs::write(&copy, binary).unwrap();
+    fs::set_permissions(&copy, fs::metadata(built()).unwrap().permissions()).unwrap();
+    copy
+}
+
+#[tokio::test]
+async fn a_panic_in_the_built_function_is_answered_and_the_next_event_is_taken() {
+    let world = World::new();
+    let mut runtime_api = RuntimeApi::start().await;
+    // The name of ECS's protocol, which each call of ECS has in its header X-Amz-Target.
+    let panics = with_a_text_that_panics("AmazonEC2ContainerServiceV20141113");
+    let function = Function::start_binary(&panics, &runtime_api, &world, &[]);
+    for _ in 0..2 {
+        let start = world.start(json!({}));
+        let Posted { kind, body } = runtime_api.invoke(&start, FAR_MS).await;
+        assert_eq!(
+            (kind.as_str(), &body["outcome"]),
+            ("response", &json!("Failed")),
+            "{body}"
+        );
+        let answer = world.simulator.codepipeline().answer(&id_of(&start));
+        let message = failure(&answer.unwrap()).1.to_owned();
+        assert!(message.contains("Nothing was changed"), "{message}");
+    }
+    let written = function.stop().await;
+    assert_eq!(written.matches("panicked").count(), 2, "{written}");
+}
+
+#[tokio::test]
+async fn the_built_function_starts_a_deployment_in_five_round_trips() {
+    let world = World::new();
+    world.simulator.answer_in_waves();
+    let mut runtime_api = RuntimeApi::start().await;
+    let function = Function::start(&runtime_api, &world, &[]);
+    let start = world.start(json!({}));
+    let posted = runtime_api.invoke(&start, FAR_MS).await;
+    assert_eq!(posted.body["outcome"], "InProgress", "{}", posted.body);
+    let path = simulator::round_trips(&world.simulator.calls());
+    assert_eq!(path.len(), 5, "{path:?}");
+    function.stop().await;
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_written_leaves_no_job_unanswered() {
+    let world = World::new();
+    let mut runtime_api = RuntimeApi::start().await;
+    let full = || fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut child = command(&built())
+        .env_clear()
+        .envs(runtime_api.environment())
+        .env("AWS_LAMBDA_LOG_LEVEL", "TRACE")
+        .env("AWS_ENDPOINT_URL", world.simulator.endpoint())
+        .env("WATCH_SECONDS", "0")
+        .stdin(Stdio::null())
+        .stdout(full())
+        .stderr(full())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let start = world.start(json!({}));
+    let posted = runtime_api.invoke(&start, FAR_MS).await;
+    assert_eq!(posted.body["outcome"], "InProgress", "{}", posted.body);
+    let answer = world.simulator.codepipeline().answer(&id_of(&start));
+    assert!(answer.is_some(), "its job is answered");
+    child.kill().await.unwrap();
 }

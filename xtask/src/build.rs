@@ -51,13 +51,14 @@ pub enum Error {
         "rustc has no standard library for {0}: `rustup target add {0}`, or RUSTC=… of a toolchain that has it"
     )]
     NoStandardLibrary(&'static str),
+    /// A command of cargo that a release is made with is missing.
+    #[error("there is no `cargo {0}`: .ci/release-tools installs it")]
+    NoCommand(&'static str),
     /// A program could not be started.
-    #[error("{program} could not be started; {instead}")]
+    #[error("{program} could not be started")]
     Start {
         /// The program.
         program: String,
-        /// What would help.
-        instead: &'static str,
         /// What the system said.
         source: io::Error,
     },
@@ -85,12 +86,24 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
     })
 }
 
+/// Whether cargo has what a release is made with, asked before minutes are spent.
+pub(crate) fn tools(root: &Path) -> Result<(), Error> {
+    for command in ["lambda", "cyclonedx"] {
+        let mut asked = cargo();
+        asked.args([command, "--version"]).env("PATH", path(root));
+        let answer = asked.output();
+        if !answer.is_ok_and(|answer| answer.status.success()) {
+            return Err(Error::NoCommand(command));
+        }
+    }
+    Ok(())
+}
+
 /// What a program prints, if it succeeds.
-pub(crate) fn output(command: &mut Command, instead: &'static str) -> Result<String, Error> {
+pub(crate) fn output(command: &mut Command) -> Result<String, Error> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.output().map_err(|source| Error::Start {
         program: program.clone(),
-        instead,
         source,
     })?;
     if output.status.success() {
@@ -103,12 +116,23 @@ pub(crate) fn output(command: &mut Command, instead: &'static str) -> Result<Str
     }
 }
 
+/// `PATH` with what `.ci/release-tools` installs in front.
+fn path(root: &Path) -> OsString {
+    let mut path = OsString::new();
+    for folder in [".venv/release/bin", ".venv/cargo/bin"] {
+        path.push(root.join(folder));
+        path.push(":");
+    }
+    path.push(variable("PATH").unwrap_or_default());
+    path
+}
+
 /// Runs a program that prints what it does.
-pub(crate) fn run(command: &mut Command, instead: &'static str) -> Result<(), Error> {
+pub(crate) fn run(command: &mut Command, root: &Path) -> Result<(), Error> {
     let program = command.get_program().to_string_lossy().into_owned();
+    command.env("PATH", path(root)).current_dir(root);
     let status = command.status().map_err(|source| Error::Start {
         program: program.clone(),
-        instead,
         source,
     })?;
     if status.success() {
@@ -141,10 +165,7 @@ pub(crate) fn cargo() -> Command {
 
 /// `rustc --version`, which is part of how a release is repeated.
 pub fn compiler() -> Result<String, Error> {
-    output(
-        Command::new(program("RUSTC", "rustc")).arg("--version"),
-        "is Rust on PATH?",
-    )
+    output(Command::new(program("RUSTC", "rustc")).arg("--version"))
 }
 
 fn cargo_home() -> Option<PathBuf> {
@@ -189,28 +210,19 @@ pub fn compile(
     target_dir: &Path,
     architecture: Architecture,
 ) -> Result<Vec<u8>, Error> {
-    const INSTALL: &str = "`pip install cargo-lambda ziglang` installs cargo-lambda and zig";
     let target = architecture.target();
-    let library = output(
-        Command::new(program("RUSTC", "rustc")).args([
-            "--print",
-            "target-libdir",
-            "--target",
-            target,
-        ]),
-        "is Rust on PATH?",
-    )?;
+    let library = output(Command::new(program("RUSTC", "rustc")).args([
+        "--print",
+        "target-libdir",
+        "--target",
+        target,
+    ]))?;
     if !Path::new(&library).is_dir() {
         return Err(Error::NoStandardLibrary(target));
     }
+    run(cargo().args(["fetch", "--locked", "--quiet"]), root)?;
     run(
         cargo()
-            .args(["fetch", "--locked", "--quiet"])
-            .current_dir(root),
-        "is Rust on PATH?",
-    )?;
-    run(
-        Command::new("cargo-lambda")
             .args([
                 "lambda",
                 "build",
@@ -219,8 +231,6 @@ pub fn compile(
                 "--skip-target-check",
             ])
             .args(["--bin", "ecs-deploy-action", "--target", target])
-            .arg("--target-dir")
-            .arg(target_dir)
             .arg("--lambda-dir")
             .arg(target_dir.join("lambda").join(architecture.to_string()))
             .env_remove("RUSTFLAGS")
@@ -228,9 +238,10 @@ pub fn compile(
                 "CARGO_ENCODED_RUSTFLAGS",
                 OsString::from(flags(root, target_dir)),
             )
-            .env("CARGO_INCREMENTAL", "0")
-            .current_dir(root),
-        INSTALL,
+            // cargo-lambda hands `--target-dir` to `cargo metadata`, too, which does not know it.
+            .env("CARGO_TARGET_DIR", target_dir)
+            .env("CARGO_INCREMENTAL", "0"),
+        root,
     )?;
     let built = target_dir.join("lambda").join(architecture.to_string());
     let program = read(&built.join("ecs-deploy-action/bootstrap"))?;

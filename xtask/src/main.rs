@@ -15,9 +15,10 @@ use xtask::release::{Release, zip_name};
 use xtask::sums;
 
 const USAGE: &str = "\
-cargo xtask release [--architecture arm64|x86_64] [--folder PATH] [--target-dir PATH]
+cargo xtask release [--architecture arm64|x86_64] [--folder PATH] [--target-dir PATH] [--tag TAG]
     Makes the folder that people install from (target/release-VERSION): zips for both CPUs, templates,
-    SBOM, SHA256SUMS. Needs cargo-lambda, zig and cargo-cyclonedx, and says so where one is missing.
+    SBOM, SHA256SUMS. Needs what .ci/release-tools installs, and Rust's standard library for both CPUs.
+    With --tag it fails unless that is vVERSION and CHANGELOG.md has that version.
 cargo xtask flags [--target-dir PATH]
     Prints the CARGO_ENCODED_RUSTFLAGS of a release, for another command that builds the same.
 cargo xtask generate
@@ -33,12 +34,13 @@ enum Wanted {
 fn wanted() -> Result<Wanted, lexopt::Error> {
     let root = generated::root();
     let mut arguments = lexopt::Parser::from_env();
-    let (mut command, mut folder, mut target_dir) = (None, None, None);
+    let (mut command, mut folder, mut target_dir, mut tag) = (None, None, None, None);
     let mut architectures = Vec::new();
     while let Some(argument) = arguments.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(Wanted::Help),
             Long("folder") => folder = Some(PathBuf::from(arguments.value()?)),
+            Long("tag") => tag = Some(arguments.value()?.string()?),
             Long("target-dir") => target_dir = Some(PathBuf::from(arguments.value()?)),
             Long("architecture") => {
                 let name = arguments.value()?.string()?;
@@ -58,6 +60,7 @@ fn wanted() -> Result<Wanted, lexopt::Error> {
             root: root.to_owned(),
             folder: folder.unwrap_or_else(|| target_dir.join(format!("release-{VERSION}"))),
             target_dir,
+            tag,
             architectures: if architectures.is_empty() {
                 Architecture::ALL.to_vec()
             } else {

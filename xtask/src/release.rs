@@ -13,6 +13,15 @@ use crate::{glibc, sbom, sums};
 /// Why there is no release.
 #[derive(Debug, Error)]
 pub enum Error {
+    /// The tag names another version than what would be built.
+    #[error("the tag is {tag:?}, and Cargo.toml has version {VERSION}: v{VERSION} is its tag")]
+    Tag {
+        /// The tag.
+        tag: String,
+    },
+    /// Nobody has written what is new.
+    #[error("CHANGELOG.md has no section \"## {VERSION}\"")]
+    Changelog,
     /// The function could not be built.
     #[error(transparent)]
     Build(#[from] build::Error),
@@ -58,6 +67,8 @@ pub struct Release {
     pub folder: PathBuf,
     /// Where cargo builds.
     pub target_dir: PathBuf,
+    /// The tag that it is made for, if it is made for one.
+    pub tag: Option<String>,
     /// For which CPUs.
     pub architectures: Vec<Architecture>,
 }
@@ -74,6 +85,8 @@ impl Release {
     ///
     /// What is missing, before anything is built; what failed. The folder is complete or is not there.
     pub fn make(&self) -> Result<(), Error> {
+        self.is_of_its_tag()?;
+        build::tools(&self.root)?;
         for made in generated::all()? {
             if generated::read(made.path)? != made.text {
                 return Err(Error::Stale(made.path));
@@ -109,6 +122,26 @@ impl Release {
             files.push((name.to_owned(), build::read(&self.root.join(path))?));
         }
         self.write(&files)
+    }
+
+    fn is_of_its_tag(&self) -> Result<(), Error> {
+        let Some(tag) = &self.tag else {
+            return Ok(());
+        };
+        if *tag != format!("v{VERSION}") {
+            return Err(Error::Tag { tag: tag.clone() });
+        }
+        let heading = format!("## {VERSION}");
+        let changelog = generated::read("CHANGELOG.md")?;
+        let is_heading = |line: &str| {
+            let rest = line.strip_prefix(&heading);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+        };
+        if changelog.lines().any(is_heading) {
+            Ok(())
+        } else {
+            Err(Error::Changelog)
+        }
     }
 
     /// Beside the folder first, so that a folder that is there is complete.

@@ -42,9 +42,8 @@ pub fn of(root: &Path, target: &str) -> Result<Vec<u8>, Error> {
                 NAME,
             ])
             .arg("--manifest-path")
-            .arg(root.join("Cargo.toml"))
-            .current_dir(root),
-        "`cargo install --locked cargo-cyclonedx` installs it",
+            .arg(root.join("Cargo.toml")),
+        root,
     )?;
     let mut function = None;
     for package in crate::generated::packages(root) {

@@ -41,16 +41,14 @@ impl World {
         };
         let primary_id = primary.id.clone();
         let name = service.setup.name.clone();
-        let (behaviour, places) = (
-            self.fate_of(&primary.task_definition, &Value::Null)
-                .behaviour,
-            primary.places && !primary.is_frozen,
-        );
+        let places = primary.places && !primary.is_frozen;
+        let task_definition = primary.task_definition.clone();
         let (pending, _) = self.counts(place, &primary_id);
         let running_wanted = self.wanted_running(place, &primary_id);
         let missing = desired - pending - running_wanted;
         if places && missing > 0 {
-            let no_task = match &behaviour {
+            let fate = self.fate_of(&task_definition, &Value::Null);
+            let no_task = match &fate.behaviour {
                 Behaviour::NoCapacity => Some(
                     "was unable to place a task because no container instance met all of its requirements. Reason: Capacity is unavailable at this time. Please try again later or in a different availability zone.",
                 ),

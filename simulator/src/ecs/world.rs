@@ -264,8 +264,8 @@ impl World {
     pub(super) fn fate_of(&self, task_definition: &str, overrides: &Value) -> Fate {
         let containers = self
             .definition(task_definition)
-            .and_then(|one| one.body.get("containerDefinitions")?.as_array().cloned())
-            .unwrap_or_default();
+            .and_then(|one| one.body.get("containerDefinitions")?.as_array())
+            .map_or(&[][..], Vec::as_slice);
         let named = |container: &Value| {
             let text = |member: &str| container[member].as_str().unwrap_or_default().to_owned();
             Container {
@@ -275,9 +275,9 @@ impl World {
                 is_essential: container["essential"].as_bool().unwrap_or(true),
             }
         };
-        let logs: Vec<Value> = containers
+        let logs: Vec<&Value> = containers
             .iter()
-            .map(|one| one["logConfiguration"]["options"].clone())
+            .map(|one| &one["logConfiguration"]["options"])
             .collect();
         let containers: Vec<Container> = containers.iter().map(named).collect();
         let newest_for = |rules: &[(String, Behaviour)], text: &str| {
