@@ -81,6 +81,9 @@ const CLAIMS: [(&str, &str, &str); 30] = [
     ("unchanged", "Succeeded", "nothing was deployed"),
 ];
 
+/// What says which event is for what.
+const INDEX: &str = "README.md";
+
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("events")
 }
@@ -161,12 +164,32 @@ fn every_sample_event_has_a_claim() {
     let files: BTreeSet<String> = fs::read_dir(folder())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != INDEX)
         .collect();
     let claimed: BTreeSet<String> = CLAIMS
         .iter()
         .map(|(name, _, _)| format!("{name}.json"))
         .collect();
     assert_eq!(files, claimed);
+}
+
+#[test]
+fn the_index_of_the_sample_events_has_each_of_them_once_and_nothing_else() {
+    let index = fs::read_to_string(folder().join(INDEX)).unwrap();
+    // A row of a table begins with its event.
+    let rows = index.lines().filter_map(|line| line.strip_prefix("| [`"));
+    let listed: Vec<&str> = rows.map(|row| row.split('`').next().unwrap()).collect();
+    let all: BTreeSet<String> = names().map(|name| format!("{name}.json")).collect();
+    let once: BTreeSet<String> = listed.iter().map(|name| (*name).to_owned()).collect();
+    assert_eq!(once, all);
+    assert_eq!(listed.len(), all.len(), "each once: {listed:?}");
+    // Whatever else it names is there, too.
+    let file = regex_lite::Regex::new(r"\]\(([^)#\s]+)").unwrap();
+    for found in file.captures_iter(&index) {
+        let target = &found[1];
+        let is_there = target.starts_with("https://") || folder().join(target).exists();
+        assert!(is_there, "{target}");
+    }
 }
 
 #[tokio::test]

@@ -22,7 +22,13 @@ use crate::support::{
     BUCKET, KEY, World, app, failure, id_of, service_of, start_bare, success, zip_of,
 };
 
-const GUIDES: [&str; 3] = ["from-codedeploy", "from-copilot", "pipelines"];
+const GUIDES: [&str; 5] = [
+    "from-codedeploy",
+    "from-copilot",
+    "pipelines",
+    "service-ownership",
+    "updating",
+];
 const ECR: &str = "111122223333.dkr.ecr.eu-central-1.amazonaws.com";
 const DIGEST: &str = "sha256:4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865";
 const NONE_BUT_THE_IMAGE: [&str; 1] = ["/containerDefinitions/web/image"];
@@ -166,7 +172,7 @@ fn each_block_and_quotation_of_a_guide_has_a_name_and_is_used_here() {
         let lines: Vec<&str> = guide.lines().collect();
         let mut names = BTreeSet::new();
         for (place, line) in lines.iter().enumerate() {
-            let is_tried = ["```json", "```yaml", "> "]
+            let is_tried = ["```json", "```yaml", "```hcl", "> "]
                 .iter()
                 .any(|begin| line.starts_with(begin));
             if is_tried {
@@ -242,9 +248,13 @@ fn what_a_guide_links_to_in_the_repository_is_there_and_each_guide_is_linked() {
             let is_there = anchor.is_empty() || anchors(&linked).iter().any(|it| it == anchor);
             assert!(is_there, "{of}: {target}");
         }
-        for from in ["README.md", "examples/migrate.md"] {
+        for (from, guides) in [
+            ("README.md", &GUIDES[..3]),
+            ("examples/migrate.md", &GUIDES[..]),
+        ] {
             let text = std::fs::read_to_string(root().join(from)).unwrap();
-            assert!(text.contains(&format!("docs/{of}.md")), "{from}: {of}");
+            let is_linked = text.contains(&format!("docs/{of}.md"));
+            assert!(is_linked || !guides.contains(&of), "{from}: {of}");
         }
     }
 }
@@ -1313,4 +1323,196 @@ async fn a_rollback_of_a_release_needs_no_artifact() {
     let answer = last(&world, event).await;
     success(&answer);
     assert_eq!(set_to(&world), "app:1");
+}
+
+// --- who owns the service ---
+
+#[tokio::test]
+async fn a_service_that_its_stack_deploys_meanwhile_is_left_alone_with_the_sentence_of_the_guide() {
+    let world = World::new();
+    let stack = Intervention::Deploy {
+        task_definition: "app:1".to_owned(),
+    };
+    let soon = Duration::from_secs(5);
+    world.simulator.ecs().on_update("prod", "web", soon, stack);
+    let answer = world.deploy(json!({})).await;
+    let (_, message) = failure(&answer);
+    assert_quoted("service-ownership", "message-set-back", message);
+    assert_eq!(set_to(&world), "app:1");
+    let changed = |world: &World| {
+        let stopped = world.count("StopServiceDeployment");
+        (world.done("UpdateService"), stopped)
+    };
+    assert_eq!(changed(&world), (1, 0));
+    // With a revision of the stack's that is new.
+    let (world, first) = first_of_two().await;
+    let ecs = world.simulator.ecs();
+    let task_definition = ecs.register(app("repo/app:first"));
+    ecs.intervene("prod", "web", &Intervention::Deploy { task_definition });
+    let answer = last(&world, first).await;
+    let (_, message) = failure(&answer);
+    assert_quoted("service-ownership", "message-stack-deploys", message);
+    assert_eq!(set_to(&world), "app:3");
+    assert_eq!(changed(&world), (1, 0));
+}
+
+#[tokio::test]
+async fn latest_starts_from_what_a_stack_has_registered_and_the_default_from_what_the_service_runs()
+{
+    let latest = json_of("service-ownership", "latest");
+    let default = json!({"ClusterName": "prod", "ServiceName": "web"});
+    for (parameters, cpu) in [(&latest, "1024"), (&default, "256")] {
+        let world = World::new();
+        let mut of_the_stack = app("repo/app:first");
+        of_the_stack["cpu"] = json!("1024");
+        of_the_stack["memory"] = json!("2048");
+        world.simulator.ecs().register(of_the_stack);
+        let answer = last(&world, start_as_written(&world, parameters)).await;
+        success(&answer);
+        let made = world.simulator.ecs().task_definition("app:3").unwrap();
+        assert_eq!(made["cpu"], cpu, "{parameters}");
+        assert_eq!(image_of(&world, "app:3", 0), "repo/app:v2");
+    }
+    // The newest may be one whose deployment has failed.
+    let world = World::new();
+    let mut patched = json_of("service-ownership", "patch");
+    patched["BaseRevision"] = json!("latest");
+    world.simulator.ecs().image("v2", Behaviour::CannotPull);
+    failure(&last(&world, start_as_written(&world, &patched)).await);
+    assert_eq!(set_to(&world), "app:1");
+    world.put_images(r#"[{"name": "app", "imageUri": "repo/app:v3"}]"#);
+    success(&last(&world, start_as_written(&world, &latest)).await);
+    let made = world.simulator.ecs().task_definition("app:3").unwrap();
+    assert_eq!(image_of(&world, "app:3", 0), "repo/app:v3");
+    assert!(made.to_string().contains("RELEASE"), "{made}");
+}
+
+#[tokio::test]
+async fn the_image_that_the_pipeline_records_for_the_stack_is_the_one_that_was_deployed() {
+    let stages = block("service-ownership", "stages-record-image");
+    let parameters = only_parameters("service-ownership", "stages-record-image");
+    assert!(stages.contains("#{Deploy.Image-app}"), "{stages}");
+    let template = block("service-ownership", "template-image");
+    assert!(
+        template.contains("{Name: app, Image: !Ref Image}"),
+        "{template}"
+    );
+    let world = World::new();
+    let ecr = world.simulator.ecr();
+    ecr.put_image("app", "v2", DIGEST, "linux/amd64");
+    let tagged = format!("{ECR}/app:v2");
+    world.put_images(&json!([{"name": "app", "imageUri": tagged}]).to_string());
+    let answer = last(&world, start_as_written(&world, &parameters)).await;
+    let (_, variables) = success(&answer);
+    assert_eq!(variables["Image-app"], image_of(&world, "app:2", 0));
+    assert!(variables["Image-app"].contains(DIGEST), "{variables:?}");
+    // With nothing to deploy it is the same, so that the stack keeps it.
+    world.simulator.clock().advance(Duration::from_mins(5));
+    let answer = last(&world, start_as_written(&world, &parameters)).await;
+    let (_, variables) = success(&answer);
+    assert_eq!(variables["Image-app"], image_of(&world, "app:2", 0));
+    assert_eq!(world.done("UpdateService"), 1);
+}
+
+#[tokio::test]
+async fn a_task_definition_as_ecs_describes_it_is_deployed_from_the_repository_as_it_is() {
+    let world = World::new();
+    let mut described = app("repo/app:v1");
+    described["cpu"] = json!("512");
+    described["memory"] = json!("1024");
+    for (name, value) in [
+        (
+            "taskDefinitionArn",
+            json!(format!(
+                "arn:aws:ecs:{}:111122223333:task-definition/app:1",
+                simulator::REGION
+            )),
+        ),
+        ("revision", json!(1)),
+        ("status", json!("ACTIVE")),
+        ("registeredAt", json!("2026-09-21T14:13:20+00:00")),
+        ("registeredBy", json!("arn:aws:iam::111122223333:user/sam")),
+        ("compatibilities", json!(["EC2", "FARGATE"])),
+        (
+            "requiresAttributes",
+            json!([{"name": "ecs.capability.task-eni"}]),
+        ),
+    ] {
+        described[name] = value;
+    }
+    described.as_object_mut().unwrap().remove("tags");
+    world.put_artifact(&[
+        (
+            "imagedefinitions.json",
+            r#"[{"name": "app", "imageUri": "repo/app:v2"}]"#,
+        ),
+        ("deploy/taskdef.json", &described.to_string()),
+    ]);
+    let parameters = json_of("service-ownership", "file");
+    success(&last(&world, start_as_written(&world, &parameters)).await);
+    let made = world.simulator.ecs().task_definition("app:2").unwrap();
+    assert_eq!(made["cpu"], "512");
+    assert_eq!(image_of(&world, "app:2", 0), "repo/app:v2");
+}
+
+#[tokio::test]
+async fn a_patch_that_stays_in_the_action_is_there_again_after_a_stack_has_set_the_service_back() {
+    let world = World::new();
+    let parameters = json_of("service-ownership", "patch");
+    success(&last(&world, start_as_written(&world, &parameters)).await);
+    let stack = Intervention::Deploy {
+        task_definition: "app:1".to_owned(),
+    };
+    world.simulator.ecs().intervene("prod", "web", &stack);
+    world.simulator.clock().advance(Duration::from_mins(10));
+    assert_eq!(set_to(&world), "app:1");
+    success(&last(&world, start_as_written(&world, &parameters)).await);
+    let made = world.simulator.ecs().task_definition(&set_to(&world));
+    assert!(made.unwrap().to_string().contains("RELEASE"));
+}
+
+#[tokio::test]
+async fn what_auto_scaling_has_set_stays() {
+    let world = World::new();
+    let scaled = Intervention::SetDesiredCount { count: 5 };
+    world.simulator.ecs().intervene("prod", "web", &scaled);
+    success(&world.deploy(json!({})).await);
+    assert_eq!(service_of(&world, "web")["desiredCount"], 5);
+    let update = &world.simulator.calls_of("UpdateService")[0].request;
+    let sent: BTreeSet<&str> = update
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    assert_eq!(
+        sent,
+        BTreeSet::from(["cluster", "service", "taskDefinition"])
+    );
+}
+
+#[test]
+fn the_terraform_of_the_guide_leaves_to_the_pipeline_what_the_pipeline_sets() {
+    let service = block("service-ownership", "hcl-service");
+    assert!(
+        service.contains("ignore_changes = [task_definition, desired_count]"),
+        "{service}"
+    );
+    let module = block("service-ownership", "hcl-module");
+    assert!(
+        module.contains("ignore_task_definition_changes = true"),
+        "{module}"
+    );
+}
+
+// --- updating ---
+
+#[tokio::test]
+async fn a_token_of_a_newer_version_is_refused_with_the_sentence_of_the_guide() {
+    let world = World::new();
+    let mut event = world.start(json!({}));
+    event["CodePipeline.job"]["data"]["continuationToken"] = json!("2 {}");
+    let answer = last(&world, event).await;
+    let (_, message) = failure(&answer);
+    assert_quoted("updating", "message-newer", message);
 }
