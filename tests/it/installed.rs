@@ -397,3 +397,45 @@ fn the_approval_pipeline_hands_on_what_the_first_action_leaves() {
         assert!(is_set, "{}", &found[0]);
     }
 }
+
+/// `install/cdk/test/user-parameters.json` is what the construct's tests have made of each of its properties.
+#[test]
+fn what_the_cdk_construct_makes_is_understood_and_names_every_parameter() {
+    use ecs_deploy_action::parameters;
+    let all = file("install/cdk/test/user-parameters.json");
+    let all: Vec<Value> = serde_json::from_str(&all).unwrap();
+    let mut names = BTreeSet::new();
+    for element in &all {
+        // As CodePipeline hands them over.
+        let mut text = element.to_string();
+        for (variable, resolved) in [
+            ("#{codepipeline.PipelineExecutionId}", "an-id"),
+            ("#{SourceVariables.CommitId}", "0123abc"),
+            (
+                "#{Deploy.ServiceDeploymentArn}",
+                "arn:aws:ecs:eu-central-1:111122223333:service-deployment/prod/web/a1",
+            ),
+            ("#{Deploy.HookId}", "hook-a1"),
+        ] {
+            text = text.replace(variable, resolved);
+        }
+        let mut written = parameters::written_in("UserParameters", &text).unwrap();
+        names.extend(written.iter().map(|(name, _)| name.clone()));
+        if let Some(config) = parameters::config_file(&written) {
+            let in_file = r#"{"ClusterName": "prod", "ServiceName": "web"}"#;
+            let in_file = parameters::written_in(&config.file, in_file).unwrap();
+            written = parameters::merged(written, in_file, &config.file).unwrap();
+        }
+        let problems = parameters::parse(written).err().unwrap_or_default();
+        assert!(problems.is_empty(), "{text}: {problems:?}");
+    }
+    let table = parameters::table();
+    let table: BTreeSet<String> = table.iter().map(|row| row.name.to_owned()).collect();
+    assert_eq!(names, table);
+}
+
+#[test]
+fn the_cdk_package_has_the_functions_version() {
+    let package: Value = serde_json::from_str(&file("install/cdk/package.json")).unwrap();
+    assert_eq!(package["version"], env!("CARGO_PKG_VERSION"));
+}

@@ -1,4 +1,5 @@
-import { aws_codepipeline as codepipeline, aws_codepipeline_actions as actions, aws_lambda as lambda, Stack } from 'aws-cdk-lib';
+import { aws_codepipeline as codepipeline, aws_lambda as lambda, Duration, Stack } from 'aws-cdk-lib';
+import { EcsLambdaDeployAction } from 'ecs-deploy-action-cdk';
 
 /** Adds a stage that deploys what `buildOutput` says with the function of template.yaml. */
 export function addDeployStage(pipeline: codepipeline.Pipeline, buildOutput: codepipeline.Artifact): void {
@@ -6,11 +7,13 @@ export function addDeployStage(pipeline: codepipeline.Pipeline, buildOutput: cod
   pipeline.addStage({
     stageName: 'Deploy',
     actions: [
-      new actions.LambdaInvokeAction({
+      new EcsLambdaDeployAction({
         actionName: 'Deploy',
-        lambda: lambda.Function.fromFunctionName(stack, 'DeployFunction', 'ecs-deploy-action'),
-        inputs: [buildOutput],
-        userParameters: { ClusterName: 'prod', ServiceName: 'web', DeploymentTimeout: 15 },
+        function: lambda.Function.fromFunctionName(stack, 'DeployFunction', 'ecs-deploy-action'),
+        input: buildOutput,
+        cluster: 'prod',
+        service: 'web',
+        deploymentTimeout: Duration.minutes(15),
         variablesNamespace: 'Deploy',
       }),
     ],
