@@ -331,6 +331,14 @@ impl Template<'_> {
         }
     }
 
+    /// A value inside of another, where `null` is not the same as nothing.
+    fn something(&self, node: &Node) -> Result<Expression, Error> {
+        if may_be_nothing(node)? {
+            return Err(node.error("AWS::NoValue is known for a whole property or statement only"));
+        }
+        self.expression(node)
+    }
+
     /// What is no function.
     fn plain(&self, node: &Node) -> Result<Expression, Error> {
         match &node.value {
@@ -359,7 +367,7 @@ impl Template<'_> {
                     };
                     list.push(Item {
                         comments: [first, own].concat(),
-                        value: self.expression(item)?,
+                        value: self.something(item)?,
                     });
                 }
                 Ok(Expression::List(list))
@@ -376,7 +384,7 @@ impl Template<'_> {
                     members.push(Member {
                         comments,
                         name: hcl::name(name),
-                        value: self.expression(value)?,
+                        value: self.something(value)?,
                     });
                 }
                 Ok(Expression::Object(members))
@@ -723,6 +731,21 @@ fn one_place_of_the_code() -> Part {
             ],
         )],
     )
+}
+
+/// Whether a value is left out, always or under a condition.
+fn may_be_nothing(node: &Node) -> Result<bool, Error> {
+    match node.tag.as_deref() {
+        Some("!Ref") => Ok(node.scalar()? == "AWS::NoValue"),
+        Some("!If") => {
+            let mut is = false;
+            for one in node.items()?.iter().skip(1) {
+                is |= may_be_nothing(one)?;
+            }
+            Ok(is)
+        }
+        _ => Ok(false),
+    }
 }
 
 /// A template as it is best written: as lines where `node` has lines.

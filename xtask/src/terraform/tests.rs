@@ -138,6 +138,16 @@ fn what_it_does_not_know_is_an_error_with_its_name_and_line() {
         ("Timeout: 300", "Timeout: &anchor 300", "anchors"),
         ("{WATCH_SECONDS: \"40\"}}", "{}, Other: 1}", "Other"),
         (
+            "{WATCH_SECONDS: \"40\"}",
+            "{A: !If [HasMore, b, !Ref AWS::NoValue]}",
+            "AWS::NoValue",
+        ),
+        (
+            "[\"a:C\", \"a:D\"]",
+            "[a, !Ref AWS::NoValue]",
+            "AWS::NoValue",
+        ),
+        (
             "AWS::Lambda::Function",
             "AWS::Lambda::Alias",
             "AWS::Lambda::Alias",
