@@ -7,6 +7,8 @@ import sys
 import hcl2
 
 PARAMETERS = {"ClusterName", "ServiceName", "DeploymentTimeout"}
+# The function, wherever it was installed with another name.
+LOOKED_UP = "data.aws_lambda_function.deploy"
 
 
 def same(what, got, expected):
@@ -45,15 +47,19 @@ def plain(value):
 def check_terraform(path):
     with open(path, encoding="utf-8") as file:
         parsed = plain(hcl2.load(file))
-    [resource] = parsed["resource"]
+    [resource] = [one for one in parsed["resource"] if "aws_codepipeline" in one]
     [stage] = resource["aws_codepipeline"]["web"]["stage"]
     [action] = stage["action"]
     for name, expected in {"category": "Invoke", "owner": "AWS", "provider": "Lambda", "version": "1",
                            "input_artifacts": ["BuildOutput"], "namespace": "Deploy"}.items():
         same(name, action[name], expected)
     configuration = action["configuration"]
-    same("function", configuration["FunctionName"], "ecs-deploy-action")
-    for parameter in PARAMETERS:
+    [function] = [one["aws_lambda_function"]["deploy"] for one in parsed["data"] if "aws_lambda_function" in one]
+    same("function", function["function_name"], "ecs-deploy-action")
+    same("its name", configuration["FunctionName"].strip("${}"), f"{LOOKED_UP}.function_name")
+    if f"{LOOKED_UP}.arn" not in json.dumps(parsed["data"]):
+        sys.exit("the grant does not name the function")
+    for parameter in PARAMETERS | {"PipelineExecutionId"}:
         if parameter not in configuration["UserParameters"]:
             sys.exit(f"{parameter} is not in UserParameters")
 

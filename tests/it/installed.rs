@@ -291,7 +291,7 @@ fn the_function_has_the_name_that_every_text_calls_it_by() {
         "!Sub /aws/lambda/${FunctionName}"
     );
     let called = Regex::new(
-        r#"(?:FunctionName"?: *"?|FunctionName *= *"|--function-name |:function:|, 'DeployFunction', ')([A-Za-z0-9_-]+)"#,
+        r#"(?:FunctionName"?: *"?|function_name *= *"|--function-name |:function:|, 'DeployFunction', ')([A-Za-z0-9_-]+)"#,
     )
     .unwrap();
     let mut places = 0;

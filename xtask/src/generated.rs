@@ -5,7 +5,7 @@ use std::{fs, io};
 
 use thiserror::Error;
 
-use crate::plain;
+use crate::{plain, terraform};
 
 /// Why something could not be made.
 #[derive(Debug, Error)]
@@ -21,6 +21,17 @@ pub enum Error {
     /// What it is made of has changed too much.
     #[error(transparent)]
     Plain(#[from] plain::Error),
+    /// It has something that Terraform is not taught yet.
+    #[error(transparent)]
+    Terraform(#[from] terraform::Error),
+    /// A part of a file is made, and its marks are not there.
+    #[error("{path}: <!-- {mark} --> and <!-- end of {mark} --> are expected")]
+    Mark {
+        /// Of this repository.
+        path: &'static str,
+        /// What they are called.
+        mark: &'static str,
+    },
 }
 
 /// The root of this repository.
@@ -63,17 +74,35 @@ pub struct Generated {
 
 /// Every file that is made.
 pub fn all() -> Result<Vec<Generated>, Error> {
+    let template = plain::function(&read("template.yaml")?, VERSION)?;
+    let module = terraform::module(&template)?;
+    let mut readme = read(MODULE_README)?;
+    for (mark, table) in [
+        ("inputs", &module.inputs_table),
+        ("outputs", &module.outputs_table),
+    ] {
+        readme = terraform::with_table(&readme, mark, table).ok_or(Error::Mark {
+            path: MODULE_README,
+            mark,
+        })?;
+    }
+    let made = |path, text| Generated { path, text };
     Ok(vec![
-        Generated {
-            path: "install/template.yaml",
-            text: plain::function(&read("template.yaml")?, VERSION)?,
-        },
-        Generated {
-            path: "install/pipeline.yaml",
-            text: plain::pipeline(&read("examples/pipeline.yaml")?)?,
-        },
+        made("install/template.yaml", template),
+        made(
+            "install/pipeline.yaml",
+            plain::pipeline(&read("examples/pipeline.yaml")?)?,
+        ),
+        made("install/terraform/variables.tf", module.variables),
+        made("install/terraform/grants.tf", module.grants),
+        made("install/terraform/resources.tf", module.resources),
+        made("install/terraform/outputs.tf", module.outputs),
+        made(MODULE_README, readme),
     ])
 }
+
+/// Its tables are made, the rest is written by hand.
+const MODULE_README: &str = "install/terraform/README.md";
 
 /// Writes those that differ; their paths.
 pub fn write() -> Result<Vec<&'static str>, Error> {

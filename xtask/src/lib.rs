@@ -1,6 +1,7 @@
 //! What a release is made of, and what in this repository is made of something else.
 //!
 //! - [`plain`]: `install/template.yaml` and `install/pipeline.yaml`, made of the templates that SAM builds
+//! - [`terraform`]: what of `install/terraform` is made of `install/template.yaml`
 //! - [`release`]: the folder that people install from: [`build`] compiles, [`pack`] zips, [`glibc`] and
 //!   [`sbom`] look at what came out, [`sums`] writes `SHA256SUMS`
 //!
@@ -15,3 +16,4 @@ pub mod plain;
 pub mod release;
 pub mod sbom;
 pub mod sums;
+pub mod terraform;

@@ -1,3 +1,9 @@
+# The function, by its name: FunctionName of the template. If Terraform installed it, take the outputs of that
+# module instead: module.deploy.function_name and module.deploy.function_arn.
+data "aws_lambda_function" "deploy" {
+  function_name = "ecs-deploy-action"
+}
+
 # In the aws_codepipeline resource, in place of the stage with the built-in action:
 resource "aws_codepipeline" "web" {
   # … name, role_arn, artifact_store, the stages before …
@@ -15,11 +21,12 @@ resource "aws_codepipeline" "web" {
       namespace       = "Deploy"
 
       configuration = {
-        FunctionName = "ecs-deploy-action"
+        FunctionName = data.aws_lambda_function.deploy.function_name
         UserParameters = jsonencode({
-          ClusterName       = "prod"
-          ServiceName       = "web"
-          DeploymentTimeout = 15
+          ClusterName         = "prod"
+          ServiceName         = "web"
+          DeploymentTimeout   = 15
+          PipelineExecutionId = "#{codepipeline.PipelineExecutionId}"
         })
       }
     }
@@ -27,10 +34,16 @@ resource "aws_codepipeline" "web" {
 }
 
 # What the pipeline's role needs besides its access to the artifacts:
+resource "aws_iam_role_policy" "invoke_deploy_function" {
+  name   = "invoke-deploy-function"
+  role   = "web-pipeline" # the name of the pipeline's role
+  policy = data.aws_iam_policy_document.invoke_deploy_function.json
+}
+
 data "aws_iam_policy_document" "invoke_deploy_function" {
   statement {
     actions   = ["lambda:InvokeFunction"]
-    resources = ["arn:aws:lambda:eu-central-1:111122223333:function:ecs-deploy-action"]
+    resources = [data.aws_lambda_function.deploy.arn]
   }
 
   statement {
