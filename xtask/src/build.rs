@@ -96,6 +96,7 @@ pub(crate) fn tools(root: &Path) -> Result<(), Error> {
             return Err(Error::NoCommand(command));
         }
     }
+    output(Command::new("npm").arg("--version"))?;
     Ok(())
 }
 

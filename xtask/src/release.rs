@@ -1,6 +1,7 @@
 //! Makes the folder that people install from.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::{fs, io};
 
 use thiserror::Error;
@@ -78,6 +79,11 @@ pub fn zip_name(architecture: Architecture) -> String {
     format!("ecs-deploy-action-{VERSION}-{architecture}.zip")
 }
 
+/// The name of the CDK package, as npm makes it.
+fn cdk_name() -> String {
+    format!("ecs-deploy-action-cdk-{VERSION}.tgz")
+}
+
 impl Release {
     /// Makes it.
     ///
@@ -121,7 +127,51 @@ impl Release {
         ] {
             files.push((name.to_owned(), build::read(&self.root.join(path))?));
         }
+        let terraform = self.terraform()?;
+        files.push((
+            format!("ecs-deploy-action-terraform-{VERSION}.zip"),
+            terraform,
+        ));
+        files.push((cdk_name(), self.cdk()?));
         self.write(&files)
+    }
+
+    /// The module, as a folder of its version in a zip.
+    fn terraform(&self) -> Result<Vec<u8>, Error> {
+        let listed = build::output(
+            Command::new("git")
+                .args(["ls-files", "install/terraform"])
+                .current_dir(&self.root),
+        )?;
+        let mut entries = Vec::new();
+        for path in listed.lines() {
+            entries.push(Entry {
+                name: path.trim_start_matches("install/").to_owned(),
+                bytes: build::read(&self.root.join(path))?,
+                is_executable: false,
+            });
+        }
+        pack::zip(entries).map_err(|source| self.not_written("terraform", source))
+    }
+
+    /// The package of the constructs, as npm packs it: without times and owners.
+    fn cdk(&self) -> Result<Vec<u8>, Error> {
+        let package = self.root.join("install/cdk");
+        let npm = |arguments: &[&str]| {
+            let mut npm = Command::new("npm");
+            npm.args(["--silent", "--prefix", "install/cdk"])
+                .args(arguments);
+            build::run(&mut npm, &self.root)
+        };
+        npm(&["install", "--no-audit", "--no-fund", "--no-package-lock"])?;
+        let mut pack = Command::new("npm");
+        // npm packs the folder that it is in.
+        pack.args(["pack", "--silent"]).current_dir(&package);
+        build::output(&mut pack)?;
+        let tarball = package.join(cdk_name());
+        let bytes = build::read(&tarball)?;
+        fs::remove_file(&tarball).map_err(|source| self.not_written("cdk", source))?;
+        Ok(bytes)
     }
 
     fn is_of_its_tag(&self) -> Result<(), Error> {
