@@ -208,7 +208,7 @@ fn the_parameters_in_the_guides_are_understood_and_fit_an_action() {
 }
 
 /// The anchors of a document's headings, as GitHub makes them.
-fn anchors(document: &str) -> Vec<String> {
+pub(crate) fn anchors(document: &str) -> Vec<String> {
     let headings = document.lines().filter(|line| line.starts_with('#'));
     let slugs = headings.map(|line| {
         let title = line.trim_start_matches('#').trim().to_lowercase();
