@@ -21,7 +21,8 @@ enum By {
     Text(&'static str, &'static str),
     /// A test of this repository.
     Test(&'static str),
-    /// `.ci/check_commands.py`: the AWS CLI's own parser, or SAM's options.
+    /// `.ci/check_commands.py`: the AWS CLI's own parser, or SAM's options. `emulators/readme_story.py` also runs those of the
+    /// installation and of the steps for another account.
     Parser,
     /// It sets variables of the shell, or changes the folder.
     Shell,
@@ -47,7 +48,7 @@ const COMMANDS: &[(&str, By)] = &[
     ("cargo local", LOCAL),
     (
         "sha256sum --check SHA256SUMS",
-        By::Test("each_file_but_itself_has_a_line_in_the_order_of_their_names"),
+        By::Text("emulators/readme_story.py", "### Install the function"),
     ),
     ("export AWS_REGION=eu-central-1", By::Shell),
     ("BUCKET=ecs-deploy-action-$(aws ", By::Parser),
@@ -127,9 +128,7 @@ fn sources() -> String {
         }
     }
     let mut sources = String::new();
-    for folder in ["tests", "xtask/src"] {
-        collect(root().join(folder), &mut sources);
-    }
+    collect(root().join("tests"), &mut sources);
     sources
 }
 
