@@ -102,12 +102,11 @@ fn commands(document: &str) -> Vec<String> {
         let (block, _) = block.split_once("```").unwrap();
         let mut whole = String::new();
         for line in block.lines() {
-            match line.strip_suffix('\\') {
-                Some(begin) => whole.push_str(&format!("{} ", begin.trim())),
-                None => {
-                    whole.push_str(line.trim());
-                    commands.push(std::mem::take(&mut whole));
-                }
+            if let Some(begin) = line.strip_suffix('\\') {
+                whole.push_str(&format!("{} ", begin.trim()));
+            } else {
+                whole.push_str(line.trim());
+                commands.push(std::mem::take(&mut whole));
             }
         }
     }

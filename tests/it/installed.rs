@@ -392,6 +392,9 @@ fn asked_by(
     asked
 }
 
+/// The actions of a statement, and the parameters that narrow or grant it.
+type Row = (BTreeSet<String>, BTreeSet<String>);
+
 #[test]
 fn the_table_of_permissions_has_every_statement_with_its_actions_and_parameters() {
     let template = file("template.yaml");
@@ -401,7 +404,6 @@ fn the_table_of_permissions_has_every_statement_with_its_actions_and_parameters(
     let conditions = parts(section(&template, "Conditions"));
     let action = Regex::new(r"\b[a-z0-9]+:[A-Z][A-Za-z]+\b").unwrap();
     let parameter = Regex::new(r"!Ref ([A-Za-z]+)|\$\{([A-Za-z]+)\}").unwrap();
-    type Row = (BTreeSet<String>, BTreeSet<String>);
     let mut granted: BTreeMap<String, Row> = BTreeMap::new();
     for (sid, statement) in statements(&template) {
         let (_, rest) = statement.split_once("Action:").unwrap();
