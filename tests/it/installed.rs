@@ -120,7 +120,7 @@ fn the_switches_of_both_roles_are_the_same_and_off_unless_asked_for() {
     let (own, other) = (section(&ours, "Parameters"), section(&theirs, "Parameters"));
     let (own, other) = (parts(own), parts(other));
     for (name, part) in &other {
-        if ["FunctionRoleArn", "ExternalId"].contains(&name.as_str()) {
+        if ["FunctionRoleArn", "ExternalId", "RoleName"].contains(&name.as_str()) {
             continue;
         }
         for member in ["Type", "Default", "AllowedPattern", "AllowedValues"] {
@@ -142,8 +142,36 @@ fn the_switches_of_both_roles_are_the_same_and_off_unless_asked_for() {
     let (own, other) = (section(&ours, "Conditions"), section(&theirs, "Conditions"));
     let own = parts(own);
     for (name, condition) in parts(other) {
-        assert_eq!(own[&name], condition, "{name}");
+        if name != "HasRoleName" {
+            assert_eq!(own[&name], condition, "{name}");
+        }
     }
+}
+
+#[test]
+fn the_role_that_the_examples_name_is_what_the_steps_of_its_template_make() {
+    let template = file("examples/deploy-role.yaml");
+    let made = parts(section(&template, "Resources"));
+    assert_eq!(
+        value(&made["Role"], "RoleName"),
+        "!If [HasRoleName, !Ref RoleName, !Ref AWS::NoValue]"
+    );
+    let given = Regex::new(r"--parameter-overrides RoleName=(\S+)").unwrap();
+    let name = given.captures(&template).unwrap()[1].to_owned();
+    let arn = format!("arn:aws:iam::444455556666:role/{name}");
+    for path in [
+        "events/other-account.json",
+        "examples/local/scenarios.rs",
+        "examples/deploy-role.yaml",
+    ] {
+        assert!(file(path).contains(&arn), "{path}");
+    }
+    // In the action and in the trust policy it is the same.
+    let event = file("events/other-account.json");
+    let external_id = Regex::new(r"ExternalId=(\S+)").unwrap();
+    let external_id = &external_id.captures(&template).unwrap()[1];
+    let written = format!("\\\"ExternalId\\\": \\\"{external_id}\\\"");
+    assert!(event.contains(&written), "{written}");
 }
 
 #[test]
