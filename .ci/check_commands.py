@@ -163,8 +163,9 @@ def check_overrides(command, parsed):
     # Who gives none of those updates a stack that has them.
     if given & required and not required <= given:
         raise Wrong(f"{path} also requires {sorted(required - given)}")
-    if "CAPABILITY_IAM" not in (parsed.capabilities or []):
-        raise Wrong("it makes a role: --capabilities CAPABILITY_IAM")
+    needed = "CAPABILITY_NAMED_IAM" if "RoleName" in given else "CAPABILITY_IAM"
+    if needed not in (parsed.capabilities or []):
+        raise Wrong(f"it makes a role: --capabilities {needed}")
 
 
 def not_run(self, parsed_args, parsed_globals):

@@ -124,4 +124,6 @@ granted = {one["Sid"]: one["Resource"] for one in document["Statement"]}
 expect(granted["PassTheTasksRoles"] in (EXECUTION_ROLE, [EXECUTION_ROLE]), "the roles that were looked up", granted)
 deploy_role = printed[-1].strip()
 expect(granted["AssumeTheRolesOfOtherAccounts"] in (deploy_role, [deploy_role]), "the role of the other account", granted)
+made = iam.get_role(RoleName="ecs-deploy")["Role"]["Arn"]
+expect(made == deploy_role, "the role that the other stack makes", made)
 print(f"installed as the README says, without {', '.join(NOT_IN_MINISTACK)}:", dry_run["message"].splitlines()[0])

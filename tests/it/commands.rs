@@ -57,7 +57,7 @@ const COMMANDS: &[(&str, By)] = &[
     ("ROLES=$(aws ", By::Parser),
     ("ROLE=$(aws ", By::Parser),
     ("FUNCTION_ROLE=$(aws ", By::Parser),
-    ("DEPLOY_ROLE=$(aws ", By::Parser),
+    ("DEPLOY_ROLE=arn:aws:iam::$(aws ", By::Parser),
     ("CONNECTION=$(aws ", By::Parser),
     ("aws ", By::Parser),
     ("sam build", By::Text(".ci/run", "sam build ")),
