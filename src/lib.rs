@@ -14,7 +14,7 @@
 //! ```
 //!
 //! # Promises
-//! Each has its tests, which the README names.
+//! Each has its tests, which `docs/promises.md` names.
 //! 1. Success means that this job's revision is serving.
 //! 2. Every job gets exactly one answer per invocation.
 //! 3. Everything that can be checked is checked before anything is changed.
@@ -23,6 +23,7 @@
 //! 6. A failure explains itself, first sentence first.
 //! 7. No credential and no value of a container's `environment` is ever printed.
 //! 8. Cost does not grow with the artifact.
+//! 9. Patience is not failure: while AWS throttles, nothing is lost but time.
 //!
 //! # Where to read
 //! | to learn | read |

@@ -293,12 +293,12 @@ fn each_situation_leads_to_its_headline() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     if is_to_be_written() {
-        let (before, _, table, after) = readme();
-        fs::write(readme_path(), before + &table + &after).unwrap();
+        let (before, _, table, after) = document();
+        fs::write(document_path(), before + &table + &after).unwrap();
     }
 }
 
-/// What the README shows.
+/// What docs/failures.md shows.
 const CHOICE: [&str; 10] = [
     "guardduty-agent-not-pulled",
     "pull-in-the-container",
@@ -312,11 +312,11 @@ const CHOICE: [&str; 10] = [
     "user-stop-hides-no-crash",
 ];
 
-/// The README: before its table of them, that, what it should be, and after it.
-fn readme() -> (String, String, String, String) {
+/// docs/failures.md: before its table of them, that, what it should be, and after it.
+fn document() -> (String, String, String, String) {
     const BEGIN: &str = "<!-- situations -->\n";
     const END: &str = "<!-- /situations -->";
-    let text = fs::read_to_string(readme_path()).unwrap();
+    let text = fs::read_to_string(document_path()).unwrap();
     let all = situations();
     let rows = CHOICE.map(|name| {
         let is_it = |(file, _): &&(PathBuf, Value)| file.file_stem().unwrap() == name;
@@ -335,15 +335,15 @@ fn readme() -> (String, String, String, String) {
     )
 }
 
-fn readme_path() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../README.md")
+fn document_path() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/failures.md")
 }
 
 #[test]
-fn the_readme_shows_some_of_them() {
+fn the_document_shows_some_of_them() {
     // While the files are written, they cannot be read.
     if !is_to_be_written() {
-        let (_, stands, table, _) = readme();
+        let (_, stands, table, _) = document();
         assert_eq!(stands, table, "run with {UPDATE}=1 to write it");
     }
 }

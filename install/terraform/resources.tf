@@ -10,7 +10,7 @@ resource "aws_lambda_function" "function" {
   filename         = var.zip_path
   source_code_hash = var.zip_path == null ? null : filebase64sha256(var.zip_path)
   s3_bucket        = var.zip_path == null ? var.code_bucket : null
-  s3_key           = var.zip_path == null ? (local.has_code_key ? var.code_key : "ecs-deploy-action-0.1.0-${var.architecture}.zip") : null
+  s3_key           = var.zip_path == null ? (local.has_code_key ? var.code_key : "ecs-deploy-action-0.2.0-${var.architecture}.zip") : null
   handler          = "bootstrap"
   runtime          = "provided.al2023"
   architectures    = [var.architecture]

@@ -1,4 +1,4 @@
-//! What README, migration guide, templates and SAM's settings say of the installed function is one
+//! What documents, migration guide, templates and SAM's settings say of the installed function is one
 //! and the same.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -297,6 +297,9 @@ fn the_function_has_the_name_that_every_text_calls_it_by() {
     let mut places = 0;
     for path in [
         "README.md",
+        "docs/by-hand.md",
+        "docs/features.md",
+        "docs/permissions.md",
         "examples/approval.yaml",
         "examples/migrate.md",
         "examples/migrate/cdk/deploy-stage.ts",
@@ -308,7 +311,7 @@ fn the_function_has_the_name_that_every_text_calls_it_by() {
             places += 1;
         }
     }
-    assert!(places >= 8, "{places}");
+    assert!(places >= 12, "{places}");
 }
 
 /// `sam deploy` installs what `sam build` made, and takes its parameters from nowhere else but the
@@ -333,9 +336,9 @@ fn what_is_built_and_what_is_installed_are_for_the_same_cpu() {
     }
     assert!(file("template.yaml").contains("Architectures: [!Ref Architecture]"));
     assert!(file("examples/pipeline.yaml").contains("        Architecture: !Ref Architecture\n"));
-    // Every command of the README finds that file: SAM looks for it beside the template.
-    let readme = file("README.md");
-    let commands: Vec<&str> = readme
+    // Every command of the documents finds that file: SAM looks for it beside the template.
+    let from_source = file("docs/from-source.md");
+    let commands: Vec<&str> = from_source
         .lines()
         .filter(|line| line.starts_with("sam build") || line.starts_with("sam deploy"))
         .collect();
@@ -354,7 +357,7 @@ fn what_is_built_and_what_is_installed_are_for_the_same_cpu() {
 fn the_instructions_say_how_to_see_that_it_starts() {
     let readme = file("README.md");
     let (_, install) = readme.split_once("\n## Use it\n").unwrap();
-    let (install, _) = install.split_once("\n### ").unwrap();
+    let (install, _) = install.split_once("\n## ").unwrap();
     assert!(
         install.contains("aws lambda invoke --function-name ecs-deploy-action"),
         "{install}"
@@ -438,4 +441,78 @@ fn what_the_cdk_construct_makes_is_understood_and_names_every_parameter() {
 fn the_cdk_package_has_the_functions_version() {
     let package: Value = serde_json::from_str(&file("install/cdk/package.json")).unwrap();
     assert_eq!(package["version"], env!("CARGO_PKG_VERSION"));
+}
+
+/// The parameters that a condition of the template asks, also by way of others.
+fn asked_by(
+    condition: &str,
+    conditions: &BTreeMap<String, String>,
+    names: &BTreeSet<String>,
+) -> BTreeSet<String> {
+    let body = &conditions[condition];
+    let word = Regex::new(r"!(Ref|Condition) ([A-Za-z]+)").unwrap();
+    let mut asked = BTreeSet::new();
+    for found in word.captures_iter(body) {
+        if &found[1] == "Ref" && names.contains(&found[2]) {
+            asked.insert(found[2].to_owned());
+        } else if &found[1] == "Condition" {
+            asked.extend(asked_by(&found[2], conditions, names));
+        }
+    }
+    asked
+}
+
+/// The actions of a statement, and the parameters that narrow or grant it.
+type Row = (BTreeSet<String>, BTreeSet<String>);
+
+#[test]
+fn the_table_of_permissions_has_every_statement_with_its_actions_and_parameters() {
+    let template = file("template.yaml");
+    let names: BTreeSet<String> = parts(section(&template, "Parameters"))
+        .into_keys()
+        .collect();
+    let conditions = parts(section(&template, "Conditions"));
+    let action = Regex::new(r"\b[a-z0-9]+:[A-Z][A-Za-z]+\b").unwrap();
+    let parameter = Regex::new(r"!Ref ([A-Za-z]+)|\$\{([A-Za-z]+)\}").unwrap();
+    let mut granted: BTreeMap<String, Row> = BTreeMap::new();
+    for (sid, statement) in statements(&template) {
+        let (_, rest) = statement.split_once("Action:").unwrap();
+        let (actions, _) = rest.split_once("\nResource:").unwrap();
+        let actions = action.find_iter(actions).map(|it| it.as_str().to_owned());
+        let used = parameter.captures_iter(&statement).filter_map(|found| {
+            let name = found.get(1).or(found.get(2)).unwrap().as_str();
+            names.contains(name).then(|| name.to_owned())
+        });
+        let mut used: BTreeSet<String> = used.collect();
+        if let Some(condition) = statement.strip_prefix("- !If\n- ") {
+            let condition = condition.lines().next().unwrap();
+            used.extend(asked_by(condition, &conditions, &names));
+        }
+        granted.insert(sid, (actions.collect(), used));
+    }
+    let document = file("docs/permissions.md");
+    let quoted = |cell: &str| -> BTreeSet<String> {
+        let parts = cell.split('`').skip(1).step_by(2);
+        parts.map(str::to_owned).collect()
+    };
+    let mut written: BTreeMap<String, Row> = BTreeMap::new();
+    for line in document.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = line.split(" | ").collect();
+        let [sid, actions, _, _, parameters] = cells[..] else {
+            unreachable!("{line}");
+        };
+        let sid = sid.trim_matches(['|', ' ', '`']).to_owned();
+        written.insert(sid, (quoted(actions), quoted(parameters)));
+    }
+    assert_eq!(written, granted);
+}
+
+#[test]
+fn the_document_names_what_the_role_in_another_account_lacks() {
+    let document = file("docs/permissions.md");
+    let (_, section) = document.split_once("\n## Another account\n").unwrap();
+    let (section, _) = section.split_once("\n**1.**").unwrap();
+    for sid in OF_THE_FUNCTION_ONLY {
+        assert!(section.contains(&format!("`{sid}`")), "{sid}");
+    }
 }

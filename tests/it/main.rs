@@ -11,6 +11,7 @@ mod asked_for;
 mod buildspec;
 mod cached_images;
 mod causes;
+mod commands;
 mod configuration;
 mod connections;
 mod cost;

@@ -108,7 +108,7 @@ test('no parameter and no description of the template comes into the stack', () 
 
 test('a zip is uploaded by CDK, and the function has its code from there', () => {
   const stack = newStack();
-  new EcsDeployFunction(stack, 'DeployFunction', { zip: aZip('ecs-deploy-action-0.1.0-arm64.zip'), taskRoleArns: [ROLE] });
+  new EcsDeployFunction(stack, 'DeployFunction', { zip: aZip('ecs-deploy-action-0.2.0-arm64.zip'), taskRoleArns: [ROLE] });
   const made = ofTheConstruct(synthesised(stack));
   const { S3Bucket, S3Key, ...more } = made.Function.Properties.Code;
   assert.equal(S3Bucket, `cdk-hnb659fds-assets-${ACCOUNT}-${REGION}`);
@@ -251,9 +251,9 @@ for (const [what, props, message] of REFUSED) {
 test('a zip for another CPU is refused at synthesis', () => {
   const make = (zip: string, architecture?: lambda.Architecture) => () =>
     new EcsDeployFunction(newStack(), 'F', { zip: aZip(zip), taskRoleArns: [ROLE], architecture });
-  assert.throws(make('ecs-deploy-action-0.1.0-x86_64.zip'), /is for x86_64, and architecture is arm64/);
-  assert.throws(make('ecs-deploy-action-0.1.0-arm64.zip', lambda.Architecture.X86_64), /is for arm64, and architecture is x86_64/);
-  assert.doesNotThrow(make('ecs-deploy-action-0.1.0-x86_64.zip', lambda.Architecture.X86_64));
+  assert.throws(make('ecs-deploy-action-0.2.0-x86_64.zip'), /is for x86_64, and architecture is arm64/);
+  assert.throws(make('ecs-deploy-action-0.2.0-arm64.zip', lambda.Architecture.X86_64), /is for arm64, and architecture is x86_64/);
+  assert.doesNotThrow(make('ecs-deploy-action-0.2.0-x86_64.zip', lambda.Architecture.X86_64));
   assert.doesNotThrow(make('mine.zip'));
 });
 
