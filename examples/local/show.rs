@@ -509,28 +509,33 @@ impl Show {
             json!({"step": "difference", "service": service, "from": old, "to": new,
             "changes": step, "more": changes.more}),
         );
-        let mut lines = vec![format!("{service}: {new} differs from {old} in")];
+        if changes.listed.is_empty() {
+            self.line(PLAIN, &format!("{service}: {new} is as {old}"));
+            return;
+        }
+        self.line(PLAIN, &format!("{service}: {new} differs from {old} in"));
+        let below = |colour: &'static str, text: &str| self.screen.at(" ", colour, text);
         for change in &changes.listed {
             let place = place(&change.path);
-            lines.push(match &change.what {
+            match &change.what {
                 What::Values { old, new } => {
-                    let old = old.as_ref().map(|old| format!("\n    - {}", plain(old)));
-                    let new = new.as_ref().map(|new| format!("\n    + {}", plain(new)));
-                    let (old, new) = (old.unwrap_or_default(), new.unwrap_or_default());
-                    format!("  {place}{old}{new}")
+                    below(PLAIN, &format!("  {place}"));
+                    if let Some(old) = old {
+                        below(RED, &format!("    - {}", plain(old)));
+                    }
+                    if let Some(new) = new {
+                        below(GREEN, &format!("    + {}", plain(new)));
+                    }
                 }
                 hidden @ (What::Added | What::Removed | What::Changed) => {
-                    format!("  {place}: {} (value not shown)", hidden.name())
+                    let text = format!("  {place}: {} (value not shown)", hidden.name());
+                    below(PLAIN, &text);
                 }
-            });
-        }
-        if changes.listed.is_empty() {
-            lines = vec![format!("{service}: {new} is as {old}")];
+            }
         }
         if changes.more > 0 {
-            lines.push(format!("  and {} more", changes.more));
+            below(PLAIN, &format!("  and {} more", changes.more));
         }
-        self.line(PLAIN, &lines.join("\n"));
     }
 
     fn tasks(&self, name: &str, service: &ServiceSeen, own: Option<&ServiceDeploymentSeen>) {
