@@ -23,15 +23,21 @@ mod play;
 mod real;
 #[path = "local/scenarios.rs"]
 mod scenarios;
+#[path = "local/screen.rs"]
+mod screen;
 #[path = "local/show.rs"]
 mod show;
 #[path = "local/then.rs"]
 mod then;
 
+use std::fs::{File, OpenOptions};
+use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use arguments::{Arguments, Asked};
+use arguments::{Arguments, Asked, Log};
 use real::Finished;
+use screen::Screen;
 use show::Show;
 
 const FAILED: u8 = 1;
@@ -41,68 +47,120 @@ const INTERRUPTED: u8 = 130;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let arguments = match Arguments::parse() {
+    let arguments = match arguments::parse() {
         Ok(Asked::Run(arguments)) => arguments,
         Ok(Asked::Help) => {
-            show::text(arguments::USAGE);
+            screen::text(arguments::USAGE);
+            return ExitCode::SUCCESS;
+        }
+        Ok(Asked::Version) => {
+            let (name, version) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+            screen::text(&format!("{name} {version}, the local runner"));
             return ExitCode::SUCCESS;
         }
         Ok(Asked::List) => {
-            show::text(&scenarios::listed());
+            screen::text(&scenarios::listed());
             return ExitCode::SUCCESS;
         }
         Ok(Asked::Migrate(asked)) => {
             return match migration::run(&asked) {
                 Ok(migration::Outcome::All) => ExitCode::SUCCESS,
                 Ok(migration::Outcome::NotAll) => ExitCode::from(FAILED),
-                Err(wrong) => {
-                    show::problem(&wrong);
-                    ExitCode::from(NOT_STARTED)
-                }
+                Err(wrong) => not_started(&wrong),
             };
         }
-        Err(wrong) => {
-            show::problem(&format!("{wrong}\n\n{}", arguments::USAGE));
-            return ExitCode::from(NOT_STARTED);
-        }
+        Err(wrong) => return not_started(&wrong),
     };
-    if arguments.log {
-        let (all, _) = ecs_deploy_action::logs::Format::read(|name| match name {
-            "AWS_LAMBDA_LOG_LEVEL" => Some("TRACE".to_owned()),
-            _ => Some("JSON".to_owned()),
-        });
-        ecs_deploy_action::logs::start_to(all, std::io::stderr);
-    }
     let artifact = match artifact::read(&arguments.artifact) {
         Ok(artifact) => artifact,
-        Err(wrong) => {
-            show::problem(&wrong);
-            return ExitCode::from(NOT_STARTED);
-        }
+        Err(wrong) => return not_started(&wrong),
     };
     if let Some(report) = &arguments.report
         && let Err(wrong) = show::can_be_written(report)
     {
-        show::problem(&wrong);
-        return ExitCode::from(NOT_STARTED);
+        return not_started(&wrong);
     }
-    let show = Show::new(arguments.json, arguments.report.clone());
+    let screen = Arc::new(Screen::new(arguments.json));
+    if let Some(log) = &arguments.log
+        && let Err(wrong) = start_log(log, &screen)
+    {
+        return not_started(&wrong);
+    }
+    let show = Arc::new(Show::new(screen.clone(), arguments.report.clone()));
     let outcome = if let Some(service) = &arguments.account {
         Box::pin(real::deploy(service, &artifact, show)).await
-    } else if arguments.scenario.name == scenarios::HERD {
-        let all = herd::run(artifact, arguments.is_fast, &show).await;
-        all.map(Finished::of)
     } else {
-        let simulated = play::simulated(&arguments, artifact, show).await;
-        simulated.map(Finished::of)
+        let simulated = Box::pin(simulated(&arguments, artifact, show));
+        if let Some(succeeded) = real::unless_interrupted(simulated).await {
+            succeeded.map(Finished::of)
+        } else {
+            screen.end_status();
+            screen::problem("Interrupted. The simulation has ended with it.");
+            Ok(Finished::Interrupted)
+        }
     };
+    screen.end_status();
     match outcome {
         Ok(Finished::Succeeded) => ExitCode::SUCCESS,
         Ok(Finished::Failed) => ExitCode::from(FAILED),
         Ok(Finished::Interrupted) => ExitCode::from(INTERRUPTED),
-        Err(wrong) => {
-            show::problem(&wrong);
-            ExitCode::from(NOT_STARTED)
+        Err(wrong) => not_started(&wrong),
+    }
+}
+
+fn not_started(wrong: &str) -> ExitCode {
+    screen::problem(wrong);
+    ExitCode::from(NOT_STARTED)
+}
+
+/// A scenario. Whether the job, or each of them, succeeded.
+async fn simulated(
+    arguments: &Arguments,
+    artifact: artifact::Artifact,
+    show: Arc<Show>,
+) -> Result<bool, String> {
+    if arguments.scenario.name == scenarios::HERD {
+        herd::run(artifact, arguments, &show).await
+    } else {
+        play::simulated(arguments, artifact, show).await
+    }
+}
+
+/// The function's log, all of it.
+fn start_log(log: &Log, screen: &Arc<Screen>) -> Result<(), String> {
+    let (all, _) = ecs_deploy_action::logs::Format::read(|name| match name {
+        "AWS_LAMBDA_LOG_LEVEL" => Some("TRACE".to_owned()),
+        _ => Some("JSON".to_owned()),
+    });
+    match log {
+        Log::StandardError => {
+            let screen = screen.clone();
+            ecs_deploy_action::logs::start_to(all, move || AboveStatus(screen.clone()));
         }
+        Log::File(path) => {
+            let opened: std::io::Result<File> =
+                OpenOptions::new().append(true).create(true).open(path);
+            let file = opened.map_err(|error| {
+                format!(
+                    "The log cannot be written to {}: {error}. Nothing was done.",
+                    path.display()
+                )
+            })?;
+            ecs_deploy_action::logs::start_to(all, Arc::new(file));
+        }
+    }
+    Ok(())
+}
+
+/// Standard error, on a screen that may have status lines.
+struct AboveStatus(Arc<Screen>);
+
+impl Write for AboveStatus {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        self.0.above(|| std::io::stderr().write(line))
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
     }
 }

@@ -18,6 +18,7 @@ use serde_json::json;
 use simulator::ecs::ServiceSetup;
 use simulator::{Answer, Simulator, StartAction, Together};
 
+use crate::arguments::Arguments;
 use crate::artifact::Artifact;
 use crate::play::{BETWEEN_INVOCATIONS, FUNCTION_TIMEOUT, SPEED, put_images};
 use crate::scenarios::CLUSTER;
@@ -79,14 +80,18 @@ impl Observer for Seen {
         let primary = look.service().and_then(|service| service.primary());
         let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let (Some(state), Some(primary)) = (place.and_then(|one| states.get_mut(one)), primary) {
-            state.text = format!("at {} of {} tasks", primary.running, primary.desired);
+            state.text = format!("{} of {} run", primary.running, primary.desired);
             state.set = state.set.or(Some(now));
         }
     }
 }
 
 /// All of them, to their ends. Whether all have succeeded.
-pub(crate) async fn run(artifact: Artifact, is_fast: bool, show: &Show) -> Result<bool, String> {
+pub(crate) async fn run(
+    artifact: Artifact,
+    arguments: &Arguments,
+    show: &Show,
+) -> Result<bool, String> {
     let simulator = Simulator::with_quotas();
     put_images(&simulator, &artifact);
     simulator.s3().put("artifacts", "build.zip", artifact.zip);
@@ -101,7 +106,7 @@ pub(crate) async fn run(artifact: Artifact, is_fast: bool, show: &Show) -> Resul
     let clock = Arc::new(Shared {
         together: Together::new(simulator.clock(), PIPELINES + 1),
         simulated: simulator.clock(),
-        is_fast,
+        is_fast: arguments.is_fast,
     });
     let handler = Handler::new(
         Engine {
@@ -113,7 +118,7 @@ pub(crate) async fn run(artifact: Artifact, is_fast: bool, show: &Show) -> Resul
         Settings::default(),
     );
     let began = clock.now();
-    show.begin_herd(PIPELINES, is_fast, began);
+    show.begin_herd(PIPELINES, arguments.is_fast, arguments.log.is_some(), began);
     let pipelines: Vec<_> = (0..PIPELINES)
         .map(|number| {
             let (simulator, handler) = (simulator.clone(), handler.clone());

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use migrate::{LIMIT_BYTES, Migrated};
 
-use crate::show;
+use crate::screen;
 
 /// What is to be migrated.
 pub(crate) struct Migration {
@@ -36,7 +36,7 @@ pub(crate) fn run(migration: &Migration) -> Result<Outcome, String> {
     let mut out = std::io::stdout();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     written.map_err(|error| format!("the document cannot be written: {error}"))?;
-    show::problem(report.to_string().trim_end());
+    screen::problem(report.to_string().trim_end());
     Ok(if report.replaced > 0 && report.left == 0 {
         Outcome::All
     } else {

@@ -1,23 +1,30 @@
 //! Plays CodePipeline: invokes the real handler, hands its continuation tokens back.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ecs_deploy_action::artifact::entry::Bounds;
 use ecs_deploy_action::aws::Aws;
 use ecs_deploy_action::clock::{Clock, Sleep, SystemClock};
 use ecs_deploy_action::deploy::diff;
+use ecs_deploy_action::deploy::images::Images;
+use ecs_deploy_action::deploy::seen::Look;
+use ecs_deploy_action::deploy::spec::Target;
+use ecs_deploy_action::deploy::text;
 use ecs_deploy_action::deploy::time::Timestamp;
 use ecs_deploy_action::engine::Engine;
 use ecs_deploy_action::handler::{Handler, Invocation};
+use ecs_deploy_action::observer::Observer;
+use ecs_deploy_action::record::Record;
 use ecs_deploy_action::settings::Settings;
 use serde_json::{Value, json};
 use simulator::{Answer, Simulator, StartAction};
 
 use crate::arguments::Arguments;
 use crate::artifact::Artifact;
-use crate::scenarios::{CLUSTER, SERVICE, in_ecr};
-use crate::show::Show;
+use crate::scenarios::{CLUSTER, SERVICE, WORKER, create_worker, in_ecr};
+use crate::show::{Beginning, Show};
 use crate::then::{self, Then};
 
 /// Simulated time runs so much faster than the machine's.
@@ -39,7 +46,11 @@ const RUNNING_NOW: &str = "running-now";
 const SAMPLE_DIGEST: &str =
     "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
 
-const START_EVENT: &str = include_str!("../../events/start.json");
+/// The new image of the second service.
+const WORKER_IMAGE: &str = "111122223333.dkr.ecr.eu-central-1.amazonaws.com/worker:v2";
+
+/// The revision's tag that is the function's own.
+const OWN_TAG_PATH: &str = "/tags/ecs-deploy-action:job";
 
 /// The simulator's clock: waiting lets its time pass, slowly enough to watch unless in a hurry.
 struct Passing {
@@ -66,40 +77,72 @@ impl Clock for Passing {
 pub(crate) async fn simulated(
     arguments: &Arguments,
     mut artifact: Artifact,
-    show: Show,
+    show: Arc<Show>,
 ) -> Result<bool, String> {
-    artifact.add(&arguments.scenario.files())?;
+    let scenario = arguments.scenario;
+    let containers = containers(arguments, &artifact.images);
+    artifact.add(&scenario.files())?;
+    let new_image = artifact.images.first();
+    let new_image = new_image.map_or_else(String::new, |(_, image)| image.clone());
+    if scenario.has_worker {
+        artifact.name(WORKER, WORKER_IMAGE)?;
+    }
     let simulator = Simulator::start();
     let ecs = simulator.ecs();
-    let before = ecs.register(running_now(&artifact));
-    ecs.create_service(arguments.scenario.service(&before));
-    let new_image = artifact
-        .images
-        .first()
-        .map_or("", |(_, image)| image.as_str());
+    let are_own = arguments.has_own_artifact || !arguments.containers.is_empty();
+    let before = ecs.register(running_now(&containers, are_own));
+    ecs.create_service(scenario.service(&before));
+    if scenario.has_worker {
+        create_worker(&simulator, &running_image(WORKER_IMAGE));
+    }
     put_images(&simulator, &artifact);
     put_old_images(&simulator, &artifact);
-    arguments.scenario.arrange(&simulator, new_image);
-    let event = start_event(&arguments.scenario.parameters())?;
-    put_artifact(&simulator, &event, artifact.zip);
+    scenario.arrange(&simulator, &new_image);
+    let event = start_event(scenario.event, &scenario.parameters())?;
+    put_artifact(
+        &simulator,
+        &event,
+        scenario.has_artifact.then_some(artifact.zip),
+    );
     simulator.codepipeline().open_job(&event);
 
     let clock = Arc::new(Passing {
         simulated: simulator.clock(),
         is_fast: arguments.is_fast,
     });
-    let show = Arc::new(show);
+    let no_images = Images::new();
+    let is_checked_alone = arguments.has_own_artifact
+        && arguments.containers.is_empty()
+        && scenario.containers.is_empty()
+        && !artifact.images.is_empty();
     show.begin(
-        arguments.scenario,
-        &artifact.images,
-        arguments.is_fast,
+        &Beginning {
+            scenario,
+            artifact: arguments.has_own_artifact.then_some(&arguments.artifact),
+            images: if scenario.has_artifact {
+                &artifact.images
+            } else {
+                &no_images
+            },
+            containers: &containers,
+            is_checked_alone,
+            user_parameters: user_parameters(&event),
+            is_fast: arguments.is_fast,
+            has_log: arguments.log.is_some(),
+        },
         clock.now(),
     );
+    let watching = Arc::new(Watching {
+        show: show.clone(),
+        simulator: simulator.clone(),
+        services: deployed(&simulator, scenario.has_worker),
+        shown: Mutex::default(),
+    });
     let handler = Handler::new(
         Engine {
             aws: Aws::new(simulator.client_config()),
             clock: clock.clone(),
-            observer: show.clone(),
+            observer: watching.clone(),
             bounds: Bounds::for_memory(None),
         },
         Settings::default(),
@@ -108,10 +151,11 @@ pub(crate) async fn simulated(
         handler,
         simulator: &simulator,
         clock: clock.clone(),
-        show: &show,
+        watching: &watching,
+        seen: &|| scenario.seen(&simulator),
         invocations: 0,
     };
-    let next = then::then(arguments.scenario.name);
+    let next = then::then(scenario.name);
     let mut answer = stage.action(event.clone(), next.is_none()).await?;
     if let (
         Some(next),
@@ -121,18 +165,108 @@ pub(crate) async fn simulated(
     ) = (next, &answer)
     {
         clock.sleep(PEOPLE_TAKE).await;
-        show.between(next.between, clock.now());
         let parameters = (next.parameters)(output_variables);
+        let is_another = parameters["ContinueDeployment"].is_null();
         let following = following(&simulator, &event, &next, &parameters);
+        let user_parameters = user_parameters(&following);
+        show.between(next.between, user_parameters, is_another, clock.now());
         answer = stage.action(following, true).await?;
     }
-    let succeeded = matches!(answer, Answer::Success { .. });
     show.tell_report();
-    let family = ecs.revisions("app");
-    if let [old, .., new] = family.as_slice() {
-        show.difference(old, new, &changes(&simulator, old, new));
+    Ok(matches!(answer, Answer::Success { .. }))
+}
+
+/// The containers of the service, each with the image that the artifact has for it: those of the
+/// command line, else the scenario's, else the artifact's.
+fn containers(arguments: &Arguments, images: &Images) -> Images {
+    let given = arguments.containers.iter().map(String::as_str);
+    let given: Vec<&str> = given.collect();
+    let names: &[&str] = match (given.as_slice(), arguments.scenario.containers) {
+        ([], []) if images.is_empty() => &["app"],
+        ([], []) => return images.clone(),
+        ([], scenarios) => scenarios,
+        (given, _) => given,
+    };
+    let mut containers = Images::new();
+    for name in names {
+        if containers.iter().all(|(known, _)| known != name) {
+            let image = images.iter().find(|(known, _)| known == name);
+            let image = image.map_or_else(|| format!("repo/{name}:v2"), |(_, image)| image.clone());
+            containers.push(((*name).to_owned(), image));
+        }
     }
-    Ok(succeeded)
+    containers
+}
+
+/// A service that is to be deployed, before that.
+struct Deployed {
+    service: &'static str,
+    /// The revision that it runs.
+    old: String,
+    /// Its family.
+    family: String,
+    /// So many revisions that has.
+    known: usize,
+}
+
+fn deployed(simulator: &Simulator, has_worker: bool) -> Vec<Deployed> {
+    let ecs = simulator.ecs();
+    let services = [SERVICE, WORKER];
+    let services = services.into_iter().take(if has_worker { 2 } else { 1 });
+    let deployed = services.filter_map(|service| {
+        let old = ecs.service(CLUSTER, service)?;
+        let old = old["taskDefinition"].as_str()?.to_owned();
+        let family = text::last_part(&old).split(':').next()?.to_owned();
+        let known = ecs.revisions(&family).len();
+        Some(Deployed {
+            service,
+            old,
+            family,
+            known,
+        })
+    });
+    deployed.collect()
+}
+
+/// Shows the looks, and what is new in a revision as soon as it is registered.
+struct Watching {
+    show: Arc<Show>,
+    simulator: Simulator,
+    services: Vec<Deployed>,
+    /// The services whose new revision was shown.
+    shown: Mutex<BTreeSet<&'static str>>,
+}
+
+impl Watching {
+    fn show_differences(&self) {
+        let ecs = self.simulator.ecs();
+        for service in &self.services {
+            let Some(new) = ecs.revisions(&service.family).get(service.known).cloned() else {
+                continue;
+            };
+            let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+            if shown.insert(service.service) {
+                let changes = changes(&self.simulator, &service.old, &new);
+                self.show
+                    .difference(service.service, &service.old, &new, &changes);
+            }
+        }
+    }
+}
+
+impl Observer for Watching {
+    fn wants_record(&self) -> bool {
+        self.show.wants_record()
+    }
+
+    fn recorded(&self, record: &Record) {
+        self.show.recorded(record);
+    }
+
+    fn looked(&self, target: &Target, look: &Look, now: Timestamp) {
+        self.show_differences();
+        self.show.looked(target, look, now);
+    }
 }
 
 /// What plays an action.
@@ -140,7 +274,9 @@ struct Stage<'a> {
     handler: Handler,
     simulator: &'a Simulator,
     clock: Arc<Passing>,
-    show: &'a Show,
+    watching: &'a Watching,
+    /// What is to be seen of the scenario besides.
+    seen: &'a dyn Fn() -> Vec<String>,
     /// So many were there.
     invocations: u32,
 }
@@ -148,10 +284,13 @@ struct Stage<'a> {
 impl Stage<'_> {
     /// Plays an action from its first event to its end.
     async fn action(&mut self, mut event: Value, is_last: bool) -> Result<Answer, String> {
+        let show = &self.watching.show;
+        let mut check = 0;
         loop {
+            check += 1;
             self.invocations += 1;
             let number = self.invocations;
-            self.show.invocation(number, self.clock.now());
+            show.invocation(number, check, self.clock.now());
             let invocation = Invocation {
                 request_id: format!("local-{number}"),
                 deadline: self.clock.now() + FUNCTION_TIMEOUT,
@@ -161,8 +300,9 @@ impl Stage<'_> {
                 .handle(&event, &invocation)
                 .await
                 .map_err(|error| error.to_string())?;
-            self.show.warnings(&report);
-            self.show.plan(&report);
+            self.watching.show_differences();
+            show.warnings(&report);
+            show.plan(&report);
             let job = event["CodePipeline.job"]["id"].as_str().unwrap_or_default();
             let pipeline = self.simulator.codepipeline();
             let answer = pipeline
@@ -170,8 +310,14 @@ impl Stage<'_> {
                 .ok_or("the job was not answered, which is a defect")?;
             // A failure is the end, whatever would have followed.
             let is_end = is_last || matches!(answer, Answer::Failure { .. });
-            self.show.answer(&answer, is_end, self.clock.now());
-            match pipeline.next_event(job) {
+            let next = pipeline.next_event(job);
+            if is_end && next.is_none() {
+                for seen in (self.seen)() {
+                    show.note(&seen);
+                }
+            }
+            show.answer(&answer, is_end, self.clock.now());
+            match next {
                 Some(next) => event = next,
                 None => return Ok(answer),
             }
@@ -239,18 +385,14 @@ fn changes(simulator: &Simulator, old: &str, new: &str) -> diff::Changes {
         Some(Value::Object(fields)) => fields,
         _ => serde_json::Map::new(),
     };
-    diff::changes(&registered(old), &registered(new))
+    let mut changes = diff::changes(&registered(old), &registered(new));
+    changes.listed.retain(|change| change.path != OWN_TAG_PATH);
+    changes
 }
 
-/// A task definition with the containers that the artifact names, and a sidecar that it does not.
-fn running_now(artifact: &Artifact) -> Value {
-    let sample = vec![("app".to_owned(), "repo/app:v2".to_owned())];
-    let images = if artifact.images.is_empty() {
-        &sample
-    } else {
-        &artifact.images
-    };
-    let mut containers: Vec<Value> = images
+/// A task definition with these containers, and with a sidecar unless they are somebody's own.
+fn running_now(containers: &Images, are_own: bool) -> Value {
+    let mut definitions: Vec<Value> = containers
         .iter()
         .map(|(name, image)| {
             json!({
@@ -267,10 +409,13 @@ fn running_now(artifact: &Artifact) -> Value {
             })
         })
         .collect();
-    containers.push(json!({"name": "proxy", "image": "public.ecr.aws/docker/library/nginx:1.29"}));
+    if !are_own {
+        let image = "public.ecr.aws/docker/library/nginx:1.29";
+        definitions.push(json!({"name": "proxy", "image": image}));
+    }
     json!({
         "family": "app",
-        "containerDefinitions": containers,
+        "containerDefinitions": definitions,
         "cpu": "256", "memory": "512", "networkMode": "awsvpc",
         "requiresCompatibilities": ["FARGATE"],
         "executionRoleArn": "arn:aws:iam::111122223333:role/app-execution",
@@ -278,10 +423,10 @@ fn running_now(artifact: &Artifact) -> Value {
     })
 }
 
-/// The sample event, with more parameters.
-fn start_event(more: &Value) -> Result<Value, String> {
-    let wrong = |error: serde_json::Error| format!("events/start.json: {error}");
-    let mut event: Value = serde_json::from_str(START_EVENT).map_err(wrong)?;
+/// A sample event, with more parameters.
+fn start_event(sample: &str, more: &Value) -> Result<Value, String> {
+    let wrong = |error: serde_json::Error| format!("the event: {error}");
+    let mut event: Value = serde_json::from_str(sample).map_err(wrong)?;
     let configuration =
         &mut event["CodePipeline.job"]["data"]["actionConfiguration"]["configuration"];
     let written = configuration["UserParameters"].as_str().unwrap_or("{}");
@@ -296,13 +441,22 @@ fn start_event(more: &Value) -> Result<Value, String> {
     Ok(event)
 }
 
-/// Puts the artifact where the event says that it is.
-fn put_artifact(simulator: &Simulator, event: &Value, zip: Vec<u8>) {
+/// What the action is configured with.
+fn user_parameters(event: &Value) -> &str {
+    let configuration = &event["CodePipeline.job"]["data"]["actionConfiguration"]["configuration"];
+    configuration["UserParameters"].as_str().unwrap_or_default()
+}
+
+/// Puts the artifact where the event says that it is; without one there is its bucket.
+fn put_artifact(simulator: &Simulator, event: &Value, zip: Option<Vec<u8>>) {
     let location = &event["CodePipeline.job"]["data"]["inputArtifacts"][0]["location"];
     let text = |member: &str| location["s3Location"][member].as_str().unwrap_or_default();
-    simulator
-        .s3()
-        .put(text("bucketName"), text("objectKey"), zip);
+    let (bucket, key) = (text("bucketName"), text("objectKey"));
+    let s3 = simulator.s3();
+    s3.create_bucket(bucket);
+    if let Some(zip) = zip {
+        s3.put(bucket, key, zip);
+    }
 }
 
 /// The service that the scenarios deploy to.

@@ -1,7 +1,6 @@
 //! `--aws`: a deployment to a real account, as a manual one. What it would change is shown first, and
 //! nothing is changed before somebody has answered yes.
 
-use std::fmt::Write as _;
 use std::future::Future;
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
@@ -28,7 +27,8 @@ use serde_json::{Value, json};
 use crate::arguments::RealService;
 use crate::artifact::Artifact;
 use crate::play::FUNCTION_TIMEOUT;
-use crate::show::{self, Show};
+use crate::screen;
+use crate::show::Show;
 
 /// One error takes at most so many characters of a sentence.
 const REASON_LIMIT_CHARS: usize = 400;
@@ -69,7 +69,7 @@ struct Account {
 pub(crate) async fn deploy(
     service: &RealService,
     artifact: &Artifact,
-    show: Show,
+    show: Arc<Show>,
 ) -> Result<Finished, String> {
     let images = match (&artifact.problem, artifact.images.is_empty()) {
         (Some(problem), _) => return Err(problem.clone()),
@@ -79,10 +79,10 @@ pub(crate) async fn deploy(
     let images: Vec<Value> = images
         .map(|(name, image)| json!({"name": name, "imageUri": image}))
         .collect();
-    let show = Arc::new(show);
     let preparing = Box::pin(prepared(service, &images, &show));
     let Some(prepared) = unless_interrupted(preparing).await else {
-        show::problem("Interrupted. Nothing was changed.");
+        show.end();
+        screen::problem("Interrupted. Nothing was changed.");
         return Ok(Finished::Interrupted);
     };
     let account = match prepared? {
@@ -97,7 +97,9 @@ pub(crate) async fn deploy(
     let deploying = Box::pin(follow(service, &images, &account, watched.clone()));
     let Some(succeeded) = unless_interrupted(deploying).await else {
         let is_under_way = watched.has_looked.load(Ordering::Relaxed);
-        show::problem(&interrupted(service, &account, is_under_way));
+        show.end();
+        screen::problem(&interrupted(service, is_under_way));
+        screen::command(&to_see_it(service, &account));
         return Ok(Finished::Interrupted);
     };
     succeeded.map(Finished::of)
@@ -121,7 +123,8 @@ async fn prepared(
     show: &Arc<Show>,
 ) -> Result<Prepared, String> {
     let account = account().await?;
-    show.begin_on_aws(service, &account.id, &account.principal, &account.region);
+    let (id, principal, region) = (&account.id, &account.principal, &account.region);
+    show.begin_on_aws(service, id, principal, region, SystemClock.now());
     let mut event = event(service, images);
     event["DryRun"] = json!(true);
     let handler = handler(&account, show.clone());
@@ -141,7 +144,7 @@ async fn prepared(
     }
     if !std::io::stdin().is_terminal() {
         return Err(
-            "Nothing was changed: this would deploy to a real account, and there is no terminal to ask on. Add --yes to deploy, or --dry-run to only look."
+            "Nothing was changed: this would deploy to a real account, and there is no terminal to ask on. Add --yes to deploy, or --dry-run to check only."
                 .to_owned(),
         );
     }
@@ -294,7 +297,7 @@ async fn asked(question: &str) -> bool {
 }
 
 /// What the work gives, unless Ctrl-C comes first.
-async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         done = work => Some(done),
         // Where the signal cannot be listened to, it ends the process as ever.
@@ -302,24 +305,27 @@ async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
     }
 }
 
-/// What goes on when nobody watches any more, and how to see it.
-fn interrupted(service: &RealService, account: &Account, is_under_way: bool) -> String {
+/// What goes on when nobody watches any more.
+fn interrupted(service: &RealService, is_under_way: bool) -> String {
     let (cluster, name) = (&service.cluster, &service.service);
-    let mut sentence = if is_under_way {
+    if is_under_way {
         format!(
-            "Interrupted. The rollout of {name} on {cluster} goes on in ECS; nobody follows it here any more, and only a circuit breaker or alarms of the service would roll it back."
+            "Interrupted. The rollout of {name} on {cluster} goes on in ECS; nobody follows it here any more, and only a circuit breaker or alarms of the service would roll it back. See it with:"
         )
     } else {
         format!(
-            "Interrupted. A new revision may have been registered and the rollout of {name} on {cluster} started; if so, it goes on in ECS, and nobody follows it."
+            "Interrupted. A new revision may have been registered and the rollout of {name} on {cluster} started; if so, it goes on in ECS, and nobody follows it. See it with:"
         )
-    };
-    let _ = write!(
-        sentence,
-        " See it with: aws ecs describe-services --region {} --cluster {cluster} --services {name} --query 'services[0].deployments[].[status,rolloutState,taskDefinition,runningCount,desiredCount]' --output table",
+    }
+}
+
+/// The command that shows the rollout.
+fn to_see_it(service: &RealService, account: &Account) -> String {
+    let (cluster, name) = (&service.cluster, &service.service);
+    format!(
+        "aws ecs describe-services --region {} --cluster {cluster} --services {name} --query 'services[0].deployments[].[status,rolloutState,taskDefinition,runningCount,desiredCount]' --output table",
         account.region
-    );
-    sentence
+    )
 }
 
 /// Shows the looks, and knows whether there has been one: then the service was set.

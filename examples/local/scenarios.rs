@@ -1,8 +1,10 @@
 //! What can happen.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ecs_deploy_action::deploy::images::{EcrImage, Reference};
+use ecs_deploy_action::deploy::text;
 use serde_json::{Value, json};
 use simulator::Simulator;
 use simulator::ecs::{Behaviour, Intervention, LambdaHook, PauseHook, ServiceSetup, Strategy};
@@ -16,10 +18,48 @@ pub(crate) const HERD: &str = "herd";
 /// A role of another account.
 const DEPLOY_ROLE: &str = "arn:aws:iam::444455556666:role/ecs-deploy";
 
+/// How a scenario ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ends {
+    Succeeds,
+    /// Nothing was changed.
+    Refused,
+    RolledBack,
+    /// Failed in another way.
+    Fails,
+    /// Succeeded, with what the built-in action cannot do.
+    Feature,
+}
+
+/// All ends, with their headings in the list.
+const ENDS: [(Ends, &str); 5] = [
+    (Ends::Succeeds, "Succeeds (exit status 0)"),
+    (
+        Ends::Refused,
+        "Is refused before anything is changed (exit status 1)",
+    ),
+    (Ends::RolledBack, "Fails and is rolled back (exit status 1)"),
+    (Ends::Fails, "Fails otherwise (exit status 1)"),
+    (
+        Ends::Feature,
+        "Uses what the built-in action does not have, and succeeds (exit status 0)",
+    ),
+];
+
 /// One thing that can happen.
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
+    /// In a few words.
     pub(crate) about: &'static str,
+    pub(crate) ends: Ends,
+    /// The event that starts it.
+    pub(crate) event: &'static str,
+    /// The artifact is where the event says.
+    pub(crate) has_artifact: bool,
+    /// The containers of the service, if they are not those of the artifact's file.
+    pub(crate) containers: &'static [&'static str],
+    /// There is a second service, `worker`, with an image of its own in the artifact.
+    pub(crate) has_worker: bool,
     /// The kind of service.
     setup: fn() -> ServiceSetup,
     /// What goes on; `image` is the first new one.
@@ -28,11 +68,25 @@ pub(crate) struct Scenario {
     parameters: fn() -> Value,
     /// Files of the artifact besides its own.
     files: fn() -> Vec<(&'static str, String)>,
+    /// What else is to be seen of its end.
+    seen: fn(simulator: &Simulator) -> Vec<String>,
 }
 
-fn plain() -> ServiceSetup {
-    ServiceSetup::default()
-}
+/// The default, and what any other has where it says nothing else.
+const HEALTHY: Scenario = Scenario {
+    name: DEFAULT,
+    about: "the new tasks start, the old ones stop",
+    ends: Ends::Succeeds,
+    event: include_str!("../../events/start.json"),
+    has_artifact: true,
+    containers: &[],
+    has_worker: false,
+    setup: ServiceSetup::default,
+    arrange: |_, _| {},
+    parameters: || json!({}),
+    files: Vec::new,
+    seen: |_| Vec::new(),
+};
 
 fn with_breaker(rolls_back: bool) -> ServiceSetup {
     ServiceSetup {
@@ -60,28 +114,23 @@ fn held() -> ServiceSetup {
     }
 }
 
-fn none() -> Value {
-    json!({})
-}
+/// The second service. The artifact names an image for its container.
+pub(crate) const WORKER: &str = "worker";
 
-fn no_files() -> Vec<(&'static str, String)> {
-    Vec::new()
-}
-
-/// A second service, of another family, that the artifact's images are for as well.
-fn create_worker(simulator: &Simulator) {
+/// Creates it, running `image`.
+pub(crate) fn create_worker(simulator: &Simulator, image: &str) {
     let ecs = simulator.ecs();
-    let worker = json!({"family": "worker", "cpu": "256", "memory": "512",
+    let worker = json!({"family": WORKER, "cpu": "256", "memory": "512",
         "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"],
         "executionRoleArn": "arn:aws:iam::111122223333:role/app-execution",
-        "containerDefinitions": [{"name": "app", "image": "repo/worker:v1", "essential": true}]});
+        "containerDefinitions": [{"name": WORKER, "image": image, "essential": true}]});
     let task_definition = ecs.register(worker);
     ecs.create_service(ServiceSetup {
         cluster: CLUSTER.to_owned(),
-        name: "worker".to_owned(),
+        name: WORKER.to_owned(),
         task_definition,
         desired_count: 1,
-        ..plain()
+        ..ServiceSetup::default()
     });
 }
 
@@ -122,6 +171,67 @@ fn put_image_for(simulator: &Simulator, image: &str, platform: &str) {
     }
 }
 
+/// The calls that AWS did not carry out, by operation and reason.
+fn calls_made_again(simulator: &Simulator) -> Vec<String> {
+    let mut refused: BTreeMap<String, usize> = BTreeMap::new();
+    for call in simulator.calls() {
+        let why = match (&call.error, call.status) {
+            (Some(error), _) => error.clone(),
+            (None, 0) => "the connection broke".to_owned(),
+            (None, status @ 500..) => format!("status {status}"),
+            (None, _) => continue,
+        };
+        let call = format!("{}:{} ({why})", call.service, call.operation);
+        *refused.entry(call).or_default() += 1;
+    }
+    let refused: Vec<String> = refused
+        .iter()
+        .map(|(call, times)| format!("{call} {}", text::counted(*times, "time")))
+        .collect();
+    vec![format!(
+        "AWS did not carry out {}; each call was made again",
+        text::listed(&refused)
+    )]
+}
+
+/// What was called in the other account.
+fn calls_with_the_role(simulator: &Simulator) -> Vec<String> {
+    let calls = simulator.calls();
+    let is_with_role = |call: &&simulator::Call| {
+        call.service == "ecs"
+            && call.access_key_id.as_deref() == Some(simulator::ASSUMED_ACCESS_KEY_ID)
+    };
+    let (with_role, all) = (
+        calls.iter().filter(is_with_role).count(),
+        calls.iter().filter(|call| call.service == "ecs").count(),
+    );
+    vec![
+        format!(
+            "the function assumed {DEPLOY_ROLE}: {with_role} of {all} calls to ECS were made in the account 444455556666"
+        ),
+        format!(
+            "(the simulated ECS has one account, so its ARNs have {} all the same)",
+            simulator::ACCOUNT
+        ),
+    ]
+}
+
+/// What runs on a schedule now.
+fn schedules(simulator: &Simulator) -> Vec<String> {
+    let revision = |target: &Value| {
+        let arn = target["EcsParameters"]["TaskDefinitionArn"].as_str();
+        text::last_part(arn.unwrap_or_default()).to_owned()
+    };
+    let rule = simulator.events().targets("default", "nightly");
+    let rule = rule.first().map(revision).unwrap_or_default();
+    let schedule = simulator.scheduler().schedule("default", "hourly");
+    let schedule = schedule.map(|one| revision(&one["Target"]));
+    vec![format!(
+        "the rule nightly runs {rule} now, and the schedule hourly {}",
+        schedule.unwrap_or_default()
+    )]
+}
+
 /// Repository and tag of an image in ECR.
 pub(crate) fn in_ecr(image: &str) -> Option<(String, String)> {
     let parsed = EcrImage::parse(image)?;
@@ -130,18 +240,34 @@ pub(crate) fn in_ecr(image: &str) -> Option<(String, String)> {
     }
 }
 
-const SCENARIOS: [Scenario; 45] = [
+const SCENARIOS: [Scenario; 48] = [
+    HEALTHY,
     Scenario {
-        name: DEFAULT,
-        about: "new tasks come up, old ones go: the job succeeds",
-        setup: plain,
-        arrange: |_, _| {},
-        parameters: none,
-        files: no_files,
+        name: "bad-parameters",
+        about: "mistakes in UserParameters, reported together",
+        ends: Ends::Refused,
+        event: include_str!("../../events/bad-parameters.json"),
+        ..HEALTHY
+    },
+    Scenario {
+        name: "no-artifact",
+        about: "the artifact is not in its bucket",
+        ends: Ends::Refused,
+        event: include_str!("../../events/artifact-missing.json"),
+        has_artifact: false,
+        ..HEALTHY
+    },
+    Scenario {
+        name: "wrong-container",
+        about: "the file names a container that the service lacks",
+        ends: Ends::Refused,
+        containers: &["web"],
+        ..HEALTHY
     },
     Scenario {
         name: "image-missing",
-        about: "the registry has no such image, which is seen before anything is changed",
+        about: "the registry has no such image",
+        ends: Ends::Refused,
         setup: || with_breaker(true),
         arrange: |simulator, image| {
             if let Some((repository, tag)) = in_ecr(image) {
@@ -149,100 +275,100 @@ const SCENARIOS: [Scenario; 45] = [
             }
             simulator.ecs().image(image, Behaviour::CannotPull);
         },
-        parameters: none,
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "wrong-architecture",
-        about: "the image is for another CPU, which is seen before anything is changed",
+        about: "the image is for another CPU architecture",
+        ends: Ends::Refused,
         setup: || with_breaker(true),
         arrange: |simulator, image| {
             put_image_for(simulator, image, "linux/arm64");
             simulator.ecs().image(image, Behaviour::WrongArchitecture);
         },
-        parameters: none,
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "cannot-pull",
-        about: "the image is gone when tasks want it; the circuit breaker rolls back",
+        about: "the image is gone when the tasks start",
+        ends: Ends::RolledBack,
         setup: || with_breaker(true),
         arrange: |simulator, image| simulator.ecs().image(image, Behaviour::CannotPull),
-        parameters: none,
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "crash-loop",
-        about: "the container ends with exit code 1; the breaker stops it, the function rolls back",
+        about: "a container exits with code 1",
+        ends: Ends::RolledBack,
         setup: || with_breaker(false),
         arrange: |simulator, image| {
             let log = ["starting app v2", "panic: DATABASE_URL is not set"];
             simulator.ecs().image(image, crash(1, &log));
         },
-        parameters: none,
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "no-breaker",
-        about: "the same without a circuit breaker: after some failed tasks the function gives up",
-        setup: plain,
+        about: "the same in a service without a circuit breaker",
+        ends: Ends::RolledBack,
         arrange: |simulator, image| {
             let crash = crash(1, &["panic: DATABASE_URL is not set", "exit status 2"]);
             simulator.ecs().image(image, crash);
         },
-        parameters: none,
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "left-as-it-is",
-        about: "the same with Rollback false: nothing is rolled back",
+        about: "a container exits with code 1, and Rollback is false",
+        ends: Ends::Fails,
         setup: || with_breaker(false),
         arrange: |simulator, image| {
             let log = ["starting app v2", "panic: DATABASE_URL is not set"];
             simulator.ecs().image(image, crash(1, &log));
         },
         parameters: || json!({"Rollback": false}),
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "out-of-memory",
-        about: "the container is killed for its memory; the breaker rolls back",
+        about: "a container is killed for its memory",
+        ends: Ends::RolledBack,
         setup: || with_breaker(true),
         arrange: |simulator, image| simulator.ecs().image(image, Behaviour::OutOfMemory),
-        parameters: none,
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "rolled-back",
-        about: "the load balancer finds new tasks unhealthy; the breaker rolls back",
+        about: "the new tasks fail the load balancer's health check",
+        ends: Ends::RolledBack,
         setup: behind_a_load_balancer,
         arrange: |simulator, image| simulator.ecs().image(image, Behaviour::FailsHealthCheck),
-        parameters: none,
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "container-check",
-        about: "the container's own health check fails, a command that is not in the image",
+        about: "the new tasks fail the container's own health check",
+        ends: Ends::RolledBack,
         setup: || with_breaker(true),
         arrange: |simulator, image| simulator.ecs().image(image, Behaviour::FailsContainerCheck),
-        parameters: none,
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "role-not-assumed",
-        about: "ECS may not assume the task's role and makes no task at all: its event says so",
-        setup: plain,
+        about: "ECS cannot assume the tasks' role, so no task starts",
+        ends: Ends::RolledBack,
         arrange: |simulator, image| {
             let event = "failed to launch a task with (error ECS was unable to assume the role 'arn:aws:iam::111122223333:role/app-execution' that was provided for this task. Please verify that the role being passed has the proper trust relationship and permissions and that your IAM user has permissions to pass this role.).";
             let event = event.to_owned();
             simulator.ecs().image(image, Behaviour::NoTask { event });
         },
         parameters: || json!({"DeploymentTimeout": 4}),
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "hook-fails",
-        about: "the function of a lifecycle hook finds the new tasks bad: ECS rolls back",
+        about: "a lifecycle hook's function rejects the new tasks",
+        ends: Ends::RolledBack,
         setup: || ServiceSetup {
             strategy: Strategy::BlueGreen,
             lambda_hook: Some(LambdaHook {
@@ -257,23 +383,21 @@ const SCENARIOS: [Scenario; 45] = [
             }),
             ..ServiceSetup::default()
         },
-        arrange: |_, _| {},
-        parameters: none,
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "secret-unreadable",
-        about: "a secret that the task needs cannot be read; the breaker rolls back",
+        about: "the new tasks cannot read a secret",
+        ends: Ends::RolledBack,
         setup: || with_breaker(true),
         arrange: |simulator, image| simulator.ecs().image(image, Behaviour::SecretUnreadable),
-        parameters: none,
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "secret-missing",
-        about: "a secret that new tasks need is not there, which is seen before anything is changed",
+        about: "a secret that the new tasks need does not exist",
+        ends: Ends::Refused,
         setup: || with_breaker(true),
-        arrange: |_, _| {},
         parameters: || {
             let secret = format!(
                 "arn:aws:secretsmanager:{}:{}:secret:shop/db-AbCdEf",
@@ -282,46 +406,47 @@ const SCENARIOS: [Scenario; 45] = [
             );
             json!({"TaskDefinitionPatch": {"containerDefinitions": {"app": {"secrets": {"DATABASE_URL": secret}}}}})
         },
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "no-capacity",
-        about: "there is no capacity for new tasks: the time limit ends it, the function rolls back",
-        setup: plain,
+        about: "no capacity for the new tasks until the time limit",
+        ends: Ends::RolledBack,
         arrange: |simulator, image| simulator.ecs().image(image, Behaviour::NoCapacity),
         parameters: || json!({"DeploymentTimeout": 4}),
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "alarm",
-        about: "an alarm of the service goes off; ECS rolls back",
+        about: "an alarm of the service goes off",
+        ends: Ends::RolledBack,
         setup: || ServiceSetup {
             alarms: Some((vec!["web-5xx".to_owned()], true)),
             bake_minutes: 5,
             ..ServiceSetup::default()
         },
         arrange: |simulator, _| {
+            simulator.account().put_alarm("web-5xx", "OK");
             let alarm = Intervention::TriggerAlarm {
                 name: "web-5xx".to_owned(),
             };
             let after = Duration::from_secs(90);
             simulator.ecs().on_update(CLUSTER, SERVICE, after, alarm);
         },
-        parameters: none,
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "never-stable",
-        about: "new tasks never run, nothing stops them: the time limit does, the function rolls back",
-        setup: plain,
+        about: "the new tasks do not run until the time limit",
+        ends: Ends::RolledBack,
         arrange: |simulator, image| simulator.ecs().image(image, Behaviour::StuckPending),
         parameters: || json!({"DeploymentTimeout": 4}),
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "replaced",
-        about: "somebody deploys another revision meanwhile",
-        setup: plain,
+        about: "somebody else deploys another revision meanwhile",
+        ends: Ends::Fails,
         arrange: |simulator, image| {
             let ecs = simulator.ecs();
             ecs.image(image, Behaviour::Healthy { start_seconds: 120 });
@@ -332,29 +457,26 @@ const SCENARIOS: [Scenario; 45] = [
             };
             ecs.on_update(CLUSTER, SERVICE, Duration::from_secs(45), other);
         },
-        parameters: none,
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "pass-role-denied",
-        about: "the function may not pass the task's roles on to ECS",
-        setup: plain,
+        about: "the function is denied iam:PassRole",
+        ends: Ends::Refused,
         arrange: |simulator, _| simulator.faults().deny("iam:PassRole"),
-        parameters: none,
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "update-denied",
-        about: "the function may not update the service: the new revision is deregistered",
-        setup: plain,
+        about: "the function is denied ecs:UpdateService",
+        ends: Ends::Fails,
         arrange: |simulator, _| simulator.faults().deny("UpdateService"),
-        parameters: none,
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "throttled",
-        about: "AWS throttles and fails now and then: the job succeeds all the same",
-        setup: plain,
+        about: "AWS throttles and fails now and then",
+        ends: Ends::Succeeds,
         arrange: |simulator, _| {
             let faults = simulator.faults();
             for operation in [
@@ -368,41 +490,37 @@ const SCENARIOS: [Scenario; 45] = [
             faults.reset("GetObject", 1);
             faults.server_error("DescribeServiceDeployments", 2);
         },
-        parameters: none,
-        files: no_files,
+        seen: calls_made_again,
+        ..HEALTHY
     },
     Scenario {
         name: "throttled-throughout",
-        about: "AWS throttles every call to ECS: the job fails before anything is changed",
-        setup: plain,
+        about: "AWS throttles every call to ECS for half an hour",
+        ends: Ends::Refused,
         arrange: |simulator, _| simulator.faults().throttle("DescribeServices", usize::MAX),
-        parameters: none,
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: HERD,
-        about: "forty pipelines at the same moment, with ECS's documented quotas: all succeed",
-        setup: plain,
-        arrange: |_, _| {},
-        parameters: none,
-        files: no_files,
+        about: "forty pipelines at once, with ECS's documented quotas",
+        ..HEALTHY
     },
     Scenario {
         name: "blue-green",
-        about: "ECS's own blue/green strategy with two minutes of bake time",
+        about: "ECS's blue/green strategy, two minutes of bake time",
+        ends: Ends::Succeeds,
         setup: || ServiceSetup {
             strategy: Strategy::BlueGreen,
             load_balancer: true,
             bake_minutes: 2,
             ..ServiceSetup::default()
         },
-        arrange: |_, _| {},
-        parameters: none,
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "canary",
-        about: "ECS's own canary strategy: a tenth of the traffic for two minutes, then all of it",
+        about: "10 % of the traffic for two minutes, then all of it",
+        ends: Ends::Succeeds,
         setup: || ServiceSetup {
             strategy: Strategy::Canary,
             canary: Some((10.0, 2)),
@@ -410,13 +528,12 @@ const SCENARIOS: [Scenario; 45] = [
             load_balancer: true,
             ..ServiceSetup::default()
         },
-        arrange: |_, _| {},
-        parameters: none,
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "pause-hook",
-        about: "a hook holds the deployment and nobody lets it go on: ECS rolls back",
+        about: "a PAUSE hook holds it, and nobody lets it go on",
+        ends: Ends::RolledBack,
         setup: || ServiceSetup {
             strategy: Strategy::BlueGreen,
             pause_hook: Some(PauseHook {
@@ -425,77 +542,71 @@ const SCENARIOS: [Scenario; 45] = [
             }),
             ..ServiceSetup::default()
         },
-        arrange: |_, _| {},
-        parameters: none,
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "approval",
-        about: "an action ends at a PAUSE hook, people approve, and a second action goes on",
+        about: "WaitFor and ContinueDeployment: people approve",
+        ends: Ends::Feature,
         setup: held,
-        arrange: |_, _| {},
         parameters: || json!({"WaitFor": "Pause"}),
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "approval-rejected",
-        about: "the same, and the second action rolls back: that is its success",
+        about: "the same, and the second action rolls back as asked",
+        ends: Ends::Feature,
         setup: held,
-        arrange: |_, _| {},
         parameters: || json!({"WaitFor": "Pause"}),
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "previous",
-        about: "after a deployment the revision before is deployed again, without a build",
-        setup: plain,
-        arrange: |_, _| {},
-        parameters: none,
-        files: no_files,
+        about: "TaskDefinition: the revision before, without a build",
+        ends: Ends::Feature,
+        ..HEALTHY
     },
     Scenario {
         name: "patch",
-        about: "the new revision has more memory, one variable more and one less than its base",
-        setup: plain,
-        arrange: |_, _| {},
+        about: "TaskDefinitionPatch: more memory, other variables",
+        ends: Ends::Feature,
         parameters: || {
             json!({"TaskDefinitionPatch": {"memory": "1024", "containerDefinitions":
                 {"app": {"environment": {"RELEASE": "4f2a9c1", "STAGE": null}}}}})
         },
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "unchanged",
-        about: "what is released again serves already: nothing is deployed",
-        setup: plain,
-        arrange: |_, _| {},
-        parameters: none,
-        files: no_files,
+        about: "SkipIfUnchanged: the same again deploys nothing",
+        ends: Ends::Feature,
+        ..HEALTHY
     },
     Scenario {
         name: "several-services",
-        about: "two services side by side: both succeed",
-        setup: plain,
-        arrange: |simulator, _| create_worker(simulator),
+        about: "two services side by side",
+        ends: Ends::Succeeds,
+        has_worker: true,
         parameters: web_and_worker,
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "one-of-several",
-        about: "one of two services fails: the other one is rolled back, too",
+        about: "one of two services fails: both are rolled back",
+        ends: Ends::RolledBack,
         setup: || with_breaker(true),
+        has_worker: true,
         arrange: |simulator, image| {
-            create_worker(simulator);
             let log = ["starting app v2", "panic: DATABASE_URL is not set"];
             simulator.ecs().image(image, crash(1, &log));
         },
         parameters: web_and_worker,
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "migration",
-        about: "a task runs on the new revision first, then the service is updated",
-        setup: plain,
+        about: "PreDeployTask: a task runs before the deployment",
+        ends: Ends::Feature,
         arrange: |simulator, _| {
             let takes_a_while = Behaviour::Crash {
                 exit_code: 0,
@@ -505,23 +616,23 @@ const SCENARIOS: [Scenario; 45] = [
             simulator.ecs().command("migrate", takes_a_while);
         },
         parameters: || migration("up"),
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "migration-fails",
-        about: "that task fails: the service is not touched",
-        setup: plain,
+        about: "PreDeployTask fails, and no service is changed",
+        ends: Ends::Fails,
         arrange: |simulator, _| {
             let log = ["applying 0042_orders", "error: relation orders is locked"];
             simulator.ecs().command("migrate", crash(3, &log));
         },
         parameters: || migration("up"),
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "smoke-test",
-        about: "once the service serves, a task tests it: only then the job succeeds",
-        setup: plain,
+        about: "PostDeployTask: a task tests the deployment",
+        ends: Ends::Feature,
         arrange: |simulator, _| {
             let passes = Behaviour::Crash {
                 exit_code: 0,
@@ -531,24 +642,23 @@ const SCENARIOS: [Scenario; 45] = [
             simulator.ecs().command("smoke-test", passes);
         },
         parameters: smoke_test,
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "smoke-test-fails",
-        about: "that task fails: the service is rolled back",
-        setup: plain,
+        about: "PostDeployTask fails",
+        ends: Ends::RolledBack,
         arrange: |simulator, _| {
             let log = ["GET /health 200", "FAILED: GET /checkout answers 500"];
             simulator.ecs().command("smoke-test", crash(1, &log));
         },
         parameters: smoke_test,
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "task-definition-file",
-        about: "the artifact brings the task definition: more memory, one more variable",
-        setup: plain,
-        arrange: |_, _| {},
+        about: "TaskDefinitionFile: it is in the artifact",
+        ends: Ends::Feature,
         parameters: || json!({"TaskDefinitionFile": "taskdef.json"}),
         files: || {
             let definition = json!({
@@ -560,35 +670,35 @@ const SCENARIOS: [Scenario; 45] = [
             });
             vec![("taskdef.json", definition.to_string())]
         },
+        ..HEALTHY
     },
     Scenario {
         name: "pinned",
-        about: "the tag is replaced by the digest that it means now",
-        setup: plain,
-        arrange: |_, _| {},
+        about: "PinDigests: the tag is replaced by its digest",
+        ends: Ends::Feature,
         parameters: || json!({"PinDigests": true}),
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "other-account",
-        about: "the service is deployed with a role of its account",
-        setup: plain,
+        about: "RoleArn: the service is in another account",
+        ends: Ends::Feature,
         arrange: |simulator, _| simulator.sts().allow(DEPLOY_ROLE, Some("shop")),
         parameters: || json!({"RoleArn": DEPLOY_ROLE, "ExternalId": "shop"}),
-        files: no_files,
+        seen: calls_with_the_role,
+        ..HEALTHY
     },
     Scenario {
         name: "other-account-denied",
-        about: "that role does not trust the function",
-        setup: plain,
-        arrange: |_, _| {},
+        about: "the role of the other account cannot be assumed",
+        ends: Ends::Refused,
         parameters: || json!({"RoleArn": DEPLOY_ROLE, "ExternalId": "shop"}),
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "scheduled-tasks",
-        about: "a rule and a schedule that run the family follow",
-        setup: plain,
+        about: "ScheduledTasks: a rule and a schedule follow",
+        ends: Ends::Feature,
         arrange: |simulator, _| {
             simulator
                 .events()
@@ -600,12 +710,13 @@ const SCENARIOS: [Scenario; 45] = [
             simulator.scheduler().put("default", "hourly", schedule);
         },
         parameters: || json!({"ScheduledTasks": true}),
-        files: no_files,
+        seen: schedules,
+        ..HEALTHY
     },
     Scenario {
         name: "keep-revisions",
-        about: "old revisions that nobody needs are deregistered after success",
-        setup: plain,
+        about: "KeepRevisions: old revisions are deregistered",
+        ends: Ends::Feature,
         arrange: |simulator, _| {
             for number in 2..=7 {
                 let old = json!({"family": "app", "containerDefinitions":
@@ -614,13 +725,12 @@ const SCENARIOS: [Scenario; 45] = [
             }
         },
         parameters: || json!({"KeepRevisions": 3}),
-        files: no_files,
+        ..HEALTHY
     },
     Scenario {
         name: "config-file",
-        about: "the parameters are in the artifact",
-        setup: plain,
-        arrange: |_, _| {},
+        about: "ConfigFile: the parameters are in the artifact",
+        ends: Ends::Feature,
         parameters: || {
             json!({"ClusterName": null, "ServiceName": null, "DeploymentTimeout": null,
             "ConfigFile": "deploy/prod.json"})
@@ -630,14 +740,14 @@ const SCENARIOS: [Scenario; 45] = [
                 json!({"ClusterName": CLUSTER, "ServiceName": SERVICE, "DeploymentTimeout": 15});
             vec![("deploy/prod.json", parameters.to_string())]
         },
+        ..HEALTHY
     },
     Scenario {
         name: "dry-run",
-        about: "everything is checked, nothing is changed, the plan is shown",
-        setup: plain,
-        arrange: |_, _| {},
+        about: "DryRun: everything is checked, nothing is changed",
+        ends: Ends::Feature,
         parameters: || json!({"DryRun": true, "KeepRevisions": 10}),
-        files: no_files,
+        ..HEALTHY
     },
 ];
 
@@ -666,18 +776,34 @@ impl Scenario {
     pub(crate) fn files(&self) -> Vec<(&'static str, String)> {
         (self.files)()
     }
+
+    /// What else is to be seen of its end.
+    pub(crate) fn seen(&self, simulator: &Simulator) -> Vec<String> {
+        (self.seen)(simulator)
+    }
 }
 
+static ALL: [Scenario; SCENARIOS.len()] = SCENARIOS;
+
 pub(crate) fn find(name: &str) -> Option<&'static Scenario> {
-    static ALL: [Scenario; SCENARIOS.len()] = SCENARIOS;
     ALL.iter().find(|scenario| scenario.name == name)
 }
 
-/// One line for each.
+/// The scenario that this name is most likely meant to be.
+pub(crate) fn nearest(name: &str) -> Option<&'static str> {
+    text::nearest(name, ALL.iter().map(|scenario| scenario.name))
+}
+
+/// One line for each, in groups by how they end.
 pub(crate) fn listed() -> String {
-    let lines: Vec<String> = SCENARIOS
-        .iter()
-        .map(|one| format!("{:<21} {}", one.name, one.about))
-        .collect();
-    lines.join("\n")
+    let groups = ENDS.iter().map(|(ends, heading)| {
+        let scenarios = ALL.iter().filter(|one| one.ends == *ends);
+        let lines = scenarios.map(|one| format!("  {:<20}  {}", one.name, one.about));
+        let lines: Vec<String> = std::iter::once((*heading).to_owned())
+            .chain(lines)
+            .collect();
+        lines.join("\n")
+    });
+    let groups: Vec<String> = groups.collect();
+    groups.join("\n\n")
 }

@@ -1,17 +1,18 @@
-//! What is seen: drawn on a terminal, plain lines into a pipe, JSON for machines.
+//! What is seen, in the style of the screen.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
-use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ecs_deploy_action::deploy::diff::{Change, Changes, What};
 use ecs_deploy_action::deploy::images::Images;
-use ecs_deploy_action::deploy::seen::{Look, ServiceDeploymentSeen, ServiceSeen};
+use ecs_deploy_action::deploy::seen::{
+    DeploymentSeen, Held, Look, ServiceDeploymentSeen, ServiceSeen,
+};
 use ecs_deploy_action::deploy::spec::Target;
 use ecs_deploy_action::deploy::text;
-use ecs_deploy_action::deploy::time::Timestamp;
+use ecs_deploy_action::deploy::time::{Timestamp, human};
 use ecs_deploy_action::observer::Observer;
 use ecs_deploy_action::record::herd::{self, Herd};
 use ecs_deploy_action::record::{Record, page};
@@ -21,31 +22,26 @@ use simulator::Answer;
 use crate::arguments::RealService;
 use crate::play::{SPEED, simulated_service};
 use crate::scenarios::Scenario;
+use crate::screen::{
+    BOLD, DIM, GREEN, PLAIN, RED, Screen, Span, Style, YELLOW, problem, stdout_columns,
+};
 
 /// Cells of a bar with this many tasks at most; more are shown by their number alone.
 const BAR_CELLS: i32 = 20;
 
-const CLEAR_LINE: &str = "\r\x1b[2K";
-const BOLD: &str = "\x1b[1m";
-const DIM: &str = "\x1b[2m";
-const GREEN: &str = "\x1b[32m";
-const RED: &str = "\x1b[31m";
-const YELLOW: &str = "\x1b[33m";
-const PLAIN: &str = "\x1b[0m";
+/// The pipelines of the table side by side, at most.
+const TABLE_COLUMNS_LIMIT: usize = 4;
+/// What each of them takes, with the space behind it.
+const TABLE_CELL_CHARS: usize = 20;
+/// Into a pipe.
+const TABLE_WIDTH_DEFAULT: usize = 80;
 
 /// Shows a deployment.
 pub(crate) struct Show {
-    style: Style,
+    screen: Arc<Screen>,
     /// Where the record's page is to be written.
     report: Option<PathBuf>,
     seen: Mutex<Seen>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Style {
-    Drawn,
-    Plain,
-    Json,
 }
 
 #[derive(Default)]
@@ -55,22 +51,37 @@ struct Seen {
     events: BTreeSet<String>,
     /// By service.
     tasks: BTreeMap<String, String>,
-    has_bar: bool,
-    /// So many lines the table of many pipelines has, once it was drawn.
-    herd_lines: usize,
+    /// The deployment that the action has made, by service.
+    ours: BTreeMap<String, Ours>,
+    /// There is more than one service.
+    has_several: bool,
+    /// Hooks that were seen to hold a deployment.
+    held: BTreeSet<String>,
     /// What came of writing the page.
     written: Option<Result<(), String>>,
 }
 
-/// Writes a text to standard output.
-pub(crate) fn text(message: &str) {
-    // Whoever closed the pipe wants no more.
-    drop(writeln!(std::io::stdout(), "{message}"));
+/// The deployment that the action has made of a service.
+struct Ours {
+    id: String,
+    /// The revisions that ran when it began.
+    old: BTreeSet<String>,
 }
 
-/// Writes a text to standard error.
-pub(crate) fn problem(message: &str) {
-    drop(writeln!(std::io::stderr(), "{message}"));
+/// What a simulated deployment begins with.
+pub(crate) struct Beginning<'a> {
+    pub(crate) scenario: &'a Scenario,
+    /// What was given, if it is not the sample.
+    pub(crate) artifact: Option<&'a PathBuf>,
+    pub(crate) images: &'a Images,
+    /// Of the simulated service.
+    pub(crate) containers: &'a Images,
+    /// Those are what the artifact's file names.
+    pub(crate) is_checked_alone: bool,
+    /// As they are configured.
+    pub(crate) user_parameters: &'a str,
+    pub(crate) is_fast: bool,
+    pub(crate) has_log: bool,
 }
 
 /// Whether the record's page can be written, before there is anything to write.
@@ -94,36 +105,32 @@ pub(crate) fn can_be_written(path: &Path) -> Result<(), String> {
 }
 
 /// Pipelines side by side, each with its state.
-fn table(states: &[String]) -> String {
-    const COLUMNS: usize = 4;
-    let rows = states.len().div_ceil(COLUMNS);
-    let mut drawn = String::new();
+fn table(states: &[String], width: usize) -> Vec<Vec<Span>> {
+    let columns = (width / TABLE_CELL_CHARS).clamp(1, TABLE_COLUMNS_LIMIT);
+    let rows = states.len().div_ceil(columns);
+    let mut drawn = Vec::new();
     for row in 0..rows {
+        let mut line = Vec::new();
         for place in (row..states.len()).step_by(rows) {
             let state = &states[place];
             let colour = match state.as_str() {
                 "done" => GREEN,
                 "failed" => RED,
-                _ => "",
+                _ => PLAIN,
             };
-            drawn.push_str(&format!("  app-{place:02}  {colour}{state:<11}{PLAIN}"));
+            line.push((PLAIN, format!("app-{place:02} ")));
+            line.push((colour, format!("{state:<12}")));
+            line.push((PLAIN, " ".to_owned()));
         }
-        drawn.push_str("\x1b[K\n");
+        drawn.push(line);
     }
     drawn
 }
 
 impl Show {
-    pub(crate) fn new(json: bool, report: Option<PathBuf>) -> Self {
-        let style = if json {
-            Style::Json
-        } else if std::io::stdout().is_terminal() {
-            Style::Drawn
-        } else {
-            Style::Plain
-        };
+    pub(crate) fn new(screen: Arc<Screen>, report: Option<PathBuf>) -> Self {
         Self {
-            style,
+            screen,
             report,
             seen: Mutex::default(),
         }
@@ -133,71 +140,108 @@ impl Show {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One line with its time, above the bar.
-    fn line(&self, colour: &str, message: &str) {
-        let mut seen = self.seen();
-        let clear = if std::mem::take(&mut seen.has_bar) {
-            CLEAR_LINE
-        } else {
-            ""
-        };
+    /// Takes the status lines away.
+    pub(crate) fn end(&self) {
+        self.screen.end_status();
+    }
+
+    /// Minutes and seconds since the beginning.
+    fn time(&self) -> String {
+        let seen = self.seen();
         let seconds = match (seen.started, seen.now) {
             (Some(started), Some(now)) => now.since(started).as_secs(),
             _ => 0,
         };
-        let at = format!("{:02}:{:02}", seconds / 60, seconds % 60);
-        match self.style {
-            Style::Drawn => text(&format!(
-                "{clear}{DIM}{at}{PLAIN}  {colour}{message}{PLAIN}"
-            )),
-            Style::Plain => text(&format!("{at}  {message}")),
-            Style::Json => {}
-        }
+        format!("{:02}:{:02}", seconds / 60, seconds % 60)
     }
 
-    fn step(&self, step: &Value) {
-        if self.style == Style::Json {
-            text(&step.to_string());
+    /// One line with its time, above the status.
+    fn line(&self, colour: &'static str, message: &str) {
+        self.screen.at(&self.time(), colour, message);
+    }
+
+    /// A line of JSON, with the time of what it is about.
+    fn step(&self, mut step: Value) {
+        if let Some(now) = self.seen().now {
+            step["time"] = json!(now.rfc3339());
         }
+        self.screen.json(&step);
     }
 
     fn heading(&self, message: &str) {
-        match self.style {
-            Style::Drawn => text(&format!("{BOLD}{message}{PLAIN}")),
-            Style::Plain => text(message),
-            Style::Json => {}
-        }
+        self.screen.text(BOLD, message);
     }
 
-    pub(crate) fn begin(
-        &self,
-        scenario: &Scenario,
-        images: &Images,
-        is_fast: bool,
-        now: Timestamp,
-    ) {
+    fn text(&self, message: &str) {
+        self.screen.text(PLAIN, message);
+    }
+
+    pub(crate) fn begin(&self, beginning: &Beginning<'_>, now: Timestamp) {
+        let Beginning {
+            scenario,
+            artifact,
+            images,
+            containers,
+            user_parameters,
+            ..
+        } = beginning;
         self.seen().started = Some(now);
         self.seen().now = Some(now);
+        self.seen().has_several = scenario.has_worker;
         self.heading(&format!(
             "{}, simulated: {} ({})",
             simulated_service(),
             scenario.name,
             scenario.about
         ));
-        let pace = if is_fast {
+        let names: Vec<&str> = containers.iter().map(|(name, _)| name.as_str()).collect();
+        let pace = if beginning.is_fast {
             "time is skipped".to_owned()
         } else {
             format!("time runs {SPEED} times as fast")
         };
-        for (container, image) in images {
-            self.line("", &format!("the artifact asks for {container} = {image}"));
+        let mut notes = Vec::new();
+        if let Some(artifact) = artifact {
+            notes.push(format!("the artifact is {}", artifact.display()));
+        }
+        for (container, image) in *images {
+            notes.push(format!("the artifact asks for {container} = {image}"));
+        }
+        for (name, content) in scenario.files() {
+            notes.push(format!("the artifact has {name}: {}", spaced(&content)));
+        }
+        notes.push(format!("UserParameters is {}", spaced(user_parameters)));
+        for note in &notes {
+            self.line(PLAIN, note);
         }
         self.line(DIM, &format!("{pace}; --list shows what else can happen"));
-        self.step(&json!({"step": "begin", "scenario": scenario.name}));
+        self.step(json!({"step": "begin", "scenario": scenario.name,
+            "artifact": artifact.map(|path| path.display().to_string()), "images": as_object(images),
+            "containers": names, "userParameters": user_parameters}));
+        if beginning.is_checked_alone {
+            self.note(
+                "The simulated service has the containers that your file names; only the file is checked. --container NAME says which it really has.",
+            );
+        }
+        if beginning.has_log {
+            self.note("the times in the log are this machine's, not the simulation's");
+        }
+    }
+
+    /// Something to know besides.
+    pub(crate) fn note(&self, message: &str) {
+        self.line(PLAIN, message);
+        self.step(json!({"step": "note", "message": message}));
     }
 
     /// Many pipelines at once.
-    pub(crate) fn begin_herd(&self, pipelines: usize, is_fast: bool, now: Timestamp) {
+    pub(crate) fn begin_herd(
+        &self,
+        pipelines: usize,
+        is_fast: bool,
+        has_log: bool,
+        now: Timestamp,
+    ) {
         self.seen().started = Some(now);
         self.seen().now = Some(now);
         self.heading(&format!(
@@ -206,7 +250,10 @@ impl Show {
         if !is_fast {
             self.line(DIM, &format!("time runs {SPEED} times as fast"));
         }
-        self.step(&json!({"step": "begin", "scenario": "herd"}));
+        self.step(json!({"step": "begin", "scenario": "herd"}));
+        if has_log {
+            self.note("the times in the log are this machine's, not the simulation's");
+        }
     }
 
     /// How far each of them is: a table that is drawn anew, or a line with how many are how far.
@@ -216,29 +263,27 @@ impl Show {
         for state in states {
             *counts.entry(state).or_default() += 1;
         }
-        self.step(&json!({"step": "herd", "states": counts}));
-        if self.style == Style::Drawn {
-            let drawn = table(states);
-            let lines = drawn.lines().count();
-            let up = if std::mem::replace(&mut self.seen().herd_lines, lines) > 0 {
-                format!("\x1b[{lines}A")
-            } else {
-                String::new()
-            };
-            text(&format!("{up}{}", drawn.trim_end()));
+        self.step(json!({"step": "herd", "states": counts}));
+        if self.screen.style() == Style::Drawn {
+            let width = stdout_columns().unwrap_or(TABLE_WIDTH_DEFAULT);
+            self.screen.status(table(states, width));
             return;
         }
         let counts: Vec<String> = counts
             .iter()
             .map(|(state, count)| format!("{count} {state}"))
             .collect();
-        self.line("", &counts.join(", "));
+        self.line(PLAIN, &counts.join(", "));
     }
 
     /// How they ended, and what they asked of ECS.
     pub(crate) fn herd_ended(&self, herd: &Herd) {
+        self.screen.end_status();
         let message = &herd.message;
         self.line(BOLD, message);
+        for failed in herd.pipelines.iter().filter(|one| !one.succeeded) {
+            self.line(RED, &format!("{}: {}", failed.name, failed.headline));
+        }
         for quota in &herd.quotas {
             self.line(
                 DIM,
@@ -252,7 +297,7 @@ impl Show {
             json!({"category": quota.category, "asked": quota.asked, "refused": quota.refused})
         });
         let calls: Vec<Value> = calls.collect();
-        self.step(&json!({"step": "result", "message": message, "calls": calls}));
+        self.step(json!({"step": "result", "message": message, "calls": calls}));
         self.write_page(|| herd::page(herd));
         self.tell_report();
     }
@@ -272,48 +317,63 @@ impl Show {
         account: &str,
         principal: &str,
         region: &str,
+        now: Timestamp,
     ) {
+        self.seen().started = Some(now);
+        self.seen().now = Some(now);
         let RealService {
             cluster, service, ..
         } = target;
         self.heading(&format!("{service} on {cluster}, in a real account"));
-        if self.style != Style::Json {
-            text(&format!("  account     {account} (as {principal})"));
-            text(&format!("  Region      {region}"));
-        }
+        self.text(&format!("  account     {account} (as {principal})"));
+        self.text(&format!("  Region      {region}"));
         self.step(
-            &json!({"step": "begin", "account": account, "principal": principal,
+            json!({"step": "begin", "account": account, "principal": principal,
             "region": region, "cluster": cluster, "service": service}),
         );
     }
 
     /// What a dry run found that came before a real deployment.
     pub(crate) fn rehearsed(&self, report: &Value) {
-        if self.style != Style::Json {
-            text(&format!(
-                "\n{}\n",
-                report["message"].as_str().unwrap_or_default()
-            ));
-        }
-        self.step(&json!({"step": "rehearsal", "report": report}));
+        let message = report["message"].as_str().unwrap_or_default();
+        self.text(&format!("\n{message}\n"));
+        self.step(json!({"step": "rehearsal", "report": report}));
         self.warnings(report);
         self.plan(report);
     }
 
-    /// What happens between two actions.
-    pub(crate) fn between(&self, message: &str, now: Timestamp) {
+    /// What happens between two actions; the second makes `another` deployment, or none.
+    pub(crate) fn between(
+        &self,
+        message: &str,
+        user_parameters: &str,
+        is_another: bool,
+        now: Timestamp,
+    ) {
         self.seen().now = Some(now);
-        self.line("", message);
-        self.step(&json!({"step": "between", "message": message}));
+        if is_another {
+            self.seen().ours.clear();
+        }
+        self.line(PLAIN, message);
+        let shown = spaced(user_parameters);
+        self.line(
+            PLAIN,
+            &format!("UserParameters of the next action is {shown}"),
+        );
+        self.step(json!({"step": "between", "message": message,
+            "userParameters": user_parameters}));
     }
 
-    pub(crate) fn invocation(&self, number: u32, now: Timestamp) {
+    /// An invocation: the first of its action, or a later `check`.
+    pub(crate) fn invocation(&self, number: u32, check: u32, now: Timestamp) {
         self.seen().now = Some(now);
-        self.line(
-            DIM,
-            &format!("CodePipeline invokes the function (number {number})"),
-        );
-        self.step(&json!({"step": "invocation", "number": number}));
+        let message = if check == 1 {
+            "CodePipeline invokes the function".to_owned()
+        } else {
+            format!("CodePipeline checks again ({check})")
+        };
+        self.line(DIM, &message);
+        self.step(json!({"step": "invocation", "number": number}));
     }
 
     /// An answer of an action, which is the scenario's last or not.
@@ -329,7 +389,7 @@ impl Show {
             } => {
                 let summary = summary.as_deref().unwrap_or_default();
                 self.line(DIM, &format!("not yet: {summary}"));
-                self.step(&json!({"step": "continuation", "summary": summary,
+                self.step(json!({"step": "continuation", "summary": summary,
                     "percentComplete": percent_complete, "tokenCharacters": token.chars().count()}));
             }
             Answer::Success {
@@ -341,13 +401,13 @@ impl Show {
                 self.result(true, "Succeeded", summary);
                 self.variables(output_variables);
                 self.step(
-                    &json!({"step": step, "outcome": "Succeeded", "message": summary,
+                    json!({"step": step, "outcome": "Succeeded", "message": summary,
                     "outputVariables": output_variables}),
                 );
             }
             Answer::Failure { kind, message, .. } => {
                 self.result(false, &format!("Failed ({kind})"), message);
-                self.step(&json!({"step": "result", "outcome": "Failed", "kind": kind,
+                self.step(json!({"step": "result", "outcome": "Failed", "kind": kind,
                     "message": message}));
             }
         }
@@ -367,14 +427,14 @@ impl Show {
         let variables = variables
             .map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()));
         self.variables(&variables.collect());
-        self.step(&json!({"step": "report", "report": report}));
+        self.step(json!({"step": "report", "report": report}));
     }
 
     /// What a report says besides its outcome.
     pub(crate) fn warnings(&self, report: &Value) {
         for warning in report["warnings"].as_array().into_iter().flatten() {
             self.line(YELLOW, warning.as_str().unwrap_or_default());
-            self.step(&json!({"step": "warning", "message": warning}));
+            self.step(json!({"step": "warning", "message": warning}));
         }
     }
 
@@ -384,17 +444,14 @@ impl Show {
         if plan.is_null() {
             return;
         }
-        self.step(&json!({"step": "plan", "plan": plan}));
-        if self.style == Style::Json {
-            return;
-        }
+        self.step(json!({"step": "plan", "plan": plan}));
         for (heading, member) in [("Checked", "checked"), ("Would be called", "calls")] {
             self.heading(heading);
             for sentence in plan[member].as_array().into_iter().flatten() {
-                text(&format!("  - {}", sentence.as_str().unwrap_or_default()));
+                self.text(&format!("  - {}", sentence.as_str().unwrap_or_default()));
             }
         }
-        text("");
+        self.text("");
     }
 
     /// Says where the record's page is, if one was asked for. The deployment has ended as it has,
@@ -406,114 +463,111 @@ impl Show {
         let written = self.seen().written.take();
         let path = path.display();
         match written {
-            Some(Ok(())) => self.line("", &format!("the record of the deployment: {path}")),
-            Some(Err(error)) => problem(&format!("The report is not written: {path}: {error}")),
-            None => self.line(YELLOW, "no record: nothing was started"),
+            Some(Ok(())) => self.line(PLAIN, &format!("the record of the deployment: {path}")),
+            Some(Err(error)) => {
+                self.end();
+                problem(&format!("The report was not written: {path}: {error}"));
+            }
+            None => self.line(PLAIN, "no report was written: no service was changed"),
         }
     }
 
     fn result(&self, is_good: bool, outcome: &str, message: &str) {
+        self.end();
         self.line(
             if is_good { GREEN } else { RED },
             &format!("job: {outcome}"),
         );
-        if self.style != Style::Json {
-            text(&format!("\n{message}\n"));
-        }
+        self.text(&format!("\n{message}\n"));
     }
 
     fn variables(&self, variables: &BTreeMap<String, String>) {
-        if self.style == Style::Json || variables.is_empty() {
+        if variables.is_empty() {
             return;
         }
         self.heading("Output variables");
+        let longest = variables.keys().map(|name| name.chars().count()).max();
+        let longest = longest.unwrap_or_default();
+        let columns = stdout_columns();
         for (name, value) in variables {
-            text(&format!("  {name:<26}{value}"));
+            let line = format!("  {name:<longest$}  {value}");
+            // An ARN is copied: better whole on a line of its own.
+            if columns.is_some_and(|columns| line.chars().count() > columns) {
+                self.text(&format!("  {name}\n    {value}"));
+            } else {
+                self.text(&line);
+            }
         }
-        text("");
+        self.text("");
     }
 
-    pub(crate) fn difference(&self, old: &str, new: &str, changes: &Changes) {
+    /// What is new in the revision of a service.
+    pub(crate) fn difference(&self, service: &str, old: &str, new: &str, changes: &Changes) {
         let (old, new) = (text::last_part(old), text::last_part(new));
         let step: Vec<Value> = changes.listed.iter().map(Change::to_json).collect();
-        self.step(&json!({"step": "difference", "from": old, "to": new, "changes": step, "more": changes.more}));
-        if self.style == Style::Json {
+        self.step(
+            json!({"step": "difference", "service": service, "from": old, "to": new,
+            "changes": step, "more": changes.more}),
+        );
+        if changes.listed.is_empty() {
+            self.line(PLAIN, &format!("{service}: {new} is as {old}"));
             return;
         }
-        self.heading(&format!("From {old} to {new}"));
-        let (red, green, plain) = match self.style {
-            Style::Drawn => (RED, GREEN, PLAIN),
-            Style::Plain | Style::Json => ("", "", ""),
-        };
+        self.line(PLAIN, &format!("{service}: {new} differs from {old} in"));
+        let below = |colour: &'static str, text: &str| self.screen.at(" ", colour, text);
         for change in &changes.listed {
-            let What::Values { old, new } = &change.what else {
-                text(&format!("  {change}"));
-                continue;
-            };
-            text(&format!("  {}", change.path));
-            if let Some(old) = old {
-                text(&format!("    {red}- {old}{plain}"));
-            }
-            if let Some(new) = new {
-                text(&format!("    {green}+ {new}{plain}"));
+            let place = place(&change.path);
+            match &change.what {
+                What::Values { old, new } => {
+                    below(PLAIN, &format!("  {place}"));
+                    if let Some(old) = old {
+                        below(RED, &format!("    - {}", plain(old)));
+                    }
+                    if let Some(new) = new {
+                        below(GREEN, &format!("    + {}", plain(new)));
+                    }
+                }
+                hidden @ (What::Added | What::Removed | What::Changed) => {
+                    let text = format!("  {place}: {} (value not shown)", hidden.name());
+                    below(PLAIN, &text);
+                }
             }
         }
         if changes.more > 0 {
-            text(&format!("  and {} more", changes.more));
+            below(PLAIN, &format!("  and {} more", changes.more));
         }
     }
 
     fn tasks(&self, name: &str, service: &ServiceSeen, own: Option<&ServiceDeploymentSeen>) {
-        let primary =
-            |one: &&ecs_deploy_action::deploy::seen::DeploymentSeen| one.status == "PRIMARY";
-        let Some(new) = service.deployments.iter().find(primary) else {
+        let Some(primary) = service.primary() else {
             return;
         };
-        let others = service.deployments.iter().filter(|one| one.id != new.id);
-        let old: Vec<String> = others
-            .map(|one| {
-                format!(
-                    "{} {}",
-                    text::last_part(&one.task_definition),
-                    bar(one.running, 0, one.running)
-                )
-            })
-            .collect();
-        let mut task = format!(
-            "{} {}",
-            text::last_part(&new.task_definition),
-            bar(new.running, new.pending, service.desired)
-        );
-        if !old.is_empty() {
-            task.push_str(&format!("   {}", old.join("   ")));
-        }
-        if let Some(stage) = own.and_then(|own| own.lifecycle_stage.as_deref()) {
-            task.push_str(&format!("   {stage}"));
-        }
+        let task = self.bars(name, service, primary, own);
         let is_new = self.seen().tasks.get(name) != Some(&task);
-        self.seen().tasks.insert(name.to_owned(), task);
-        let all: Vec<String> = match &self.seen().tasks {
-            tasks if tasks.len() == 1 => tasks.values().cloned().collect(),
-            tasks => tasks
-                .iter()
-                .map(|(name, task)| format!("{name}: {task}"))
-                .collect(),
-        };
-        let task = all.join("   |   ");
-        match self.style {
+        self.seen().tasks.insert(name.to_owned(), task.clone());
+        let is_only = !self.seen().has_several;
+        match self.screen.style() {
             Style::Drawn => {
-                let mut seen = self.seen();
-                let seconds = match (seen.started, seen.now) {
-                    (Some(started), Some(now)) => now.since(started).as_secs(),
-                    _ => 0,
-                };
-                seen.has_bar = true;
-                let at = format!("{:02}:{:02}", seconds / 60, seconds % 60);
-                let mut out = std::io::stdout();
-                drop(write!(out, "{CLEAR_LINE}{DIM}{at}{PLAIN}  {task}"));
-                drop(out.flush());
+                let time = self.time();
+                let seen = self.seen();
+                let longest = seen.tasks.keys().map(|name| name.chars().count()).max();
+                let longest = longest.unwrap_or_default();
+                let lines = seen.tasks.iter().enumerate().map(|(number, (name, task))| {
+                    let time = if number == 0 { time.as_str() } else { "" };
+                    let name = if is_only {
+                        String::new()
+                    } else {
+                        format!("{name:<longest$}  ")
+                    };
+                    vec![
+                        (DIM, format!("{time:<7}")),
+                        (PLAIN, format!("{name}{task}")),
+                    ]
+                });
+                self.screen.status(lines.collect());
             }
-            Style::Plain if is_new => self.line("", &task),
+            Style::Plain if is_new && is_only => self.line(PLAIN, &task),
+            Style::Plain if is_new => self.line(PLAIN, &format!("{name}: {task}")),
             Style::Plain => {}
             Style::Json => {
                 let deployments: Vec<Value> = service
@@ -527,10 +581,106 @@ impl Show {
                     })
                     .collect();
                 self.step(
-                    &json!({"step": "look", "service": name, "deployments": deployments,
+                    json!({"step": "look", "service": name, "deployments": deployments,
                     "stage": own.and_then(|own| own.lifecycle_stage.clone())}),
                 );
             }
+        }
+    }
+
+    /// Each deployment of the service as what it is: new, old, rolled back.
+    fn bars(
+        &self,
+        name: &str,
+        service: &ServiceSeen,
+        primary: &DeploymentSeen,
+        own: Option<&ServiceDeploymentSeen>,
+    ) -> String {
+        let mut seen = self.seen();
+        let now = seen.now;
+        let ours = seen.ours.entry(name.to_owned()).or_insert_with(|| Ours {
+            id: primary.id.clone(),
+            old: service
+                .deployments
+                .iter()
+                .filter(|one| one.id != primary.id)
+                .map(|one| one.task_definition.clone())
+                .collect(),
+        });
+        let is_rollback = primary.id != ours.id && ours.old.contains(&primary.task_definition);
+        let role = |one: &DeploymentSeen| match (one.id == ours.id, one.id == primary.id) {
+            (true, true) if one.rollout_state.as_deref() == Some("FAILED") => "failed",
+            (true, true) => "new",
+            (true, false) if is_rollback => "rolled back",
+            (true, false) => "replaced",
+            (false, true) if is_rollback => "rollback to",
+            (false, true) => "somebody else's",
+            (false, false) => "old",
+        };
+        let others = service.deployments.iter().filter(|one| {
+            let has_tasks = one.running > 0 || one.pending > 0;
+            one.id != primary.id && has_tasks
+        });
+        let mut bars = vec![format!(
+            "{} {} {}",
+            role(primary),
+            text::last_part(&primary.task_definition),
+            bar(primary.running, primary.pending, service.desired)
+        )];
+        bars.extend(others.map(|one| {
+            let revision = text::last_part(&one.task_definition);
+            let tasks = bar(one.running, one.pending, one.running + one.pending);
+            format!("{} {revision} {tasks}", role(one))
+        }));
+        if let Some(own) = own {
+            bars.extend(own.lifecycle_stage.clone());
+            let until = own.held.iter().find_map(|one| one.until);
+            // In a line of its own it would be another one each time.
+            if let (Style::Drawn, Some(until), Some(now)) = (self.screen.style(), until, now) {
+                bars.push(format!("{} left", human(until.since(now))));
+            }
+        }
+        bars.join("   ")
+    }
+
+    /// Says once of each PAUSE hook how to let it go on.
+    fn held(&self, service: &str, own: &ServiceDeploymentSeen) {
+        for held in &own.held {
+            let Held {
+                hook: Some(hook),
+                stage,
+                until,
+                then,
+            } = held
+            else {
+                continue;
+            };
+            if !self.seen().held.insert(hook.clone()) {
+                continue;
+            }
+            let now = self.seen().now;
+            let left = match (until, now) {
+                (Some(until), Some(now)) => format!("{} left", human(until.since(now))),
+                _ => "no time limit known".to_owned(),
+            };
+            let then = then.as_deref().unwrap_or("ROLLBACK");
+            self.line(
+                YELLOW,
+                &format!(
+                    "{service}: the PAUSE hook {hook} holds the deployment: {left}, then {then}"
+                ),
+            );
+            self.line(
+                DIM,
+                &format!(
+                    "to let it go on: an action with ContinueDeployment, or aws ecs continue-service-deployment --service-deployment-arn {} --hook-id {hook} --action CONTINUE",
+                    own.arn
+                ),
+            );
+            self.step(
+                json!({"step": "held", "service": service, "hook": hook, "stage": stage,
+                "until": until.map(Timestamp::rfc3339), "then": then}),
+            );
         }
     }
 }
@@ -547,10 +697,14 @@ impl Observer for Show {
     fn looked(&self, target: &Target, look: &Look, now: Timestamp) {
         self.seen().now = Some(now);
         match look {
-            Look::Missing => self.line(YELLOW, "ECS does not know the service any more"),
+            Look::Missing => {
+                let why = "ECS does not know the service any more";
+                self.line(YELLOW, why);
+                self.step(json!({"step": "look", "service": target.service_name(), "noNews": why}));
+            }
             Look::NoNews { why } => {
                 self.line(YELLOW, &format!("no news: {why}"));
-                self.step(&json!({"step": "look", "noNews": why}));
+                self.step(json!({"step": "look", "service": target.service_name(), "noNews": why}));
             }
             Look::Seen {
                 service,
@@ -560,8 +714,8 @@ impl Observer for Show {
                 for event in service.events.iter().rev() {
                     let is_old = started.is_some_and(|started| event.at < started);
                     if !is_old && self.seen().events.insert(event.id.clone()) {
-                        self.line("", &format!("ECS: {}", event.message));
-                        self.step(&json!({"step": "event", "message": event.message}));
+                        self.line(PLAIN, &format!("ECS: {}", event.message));
+                        self.step(json!({"step": "event", "message": event.message}));
                     }
                 }
                 self.tasks(
@@ -569,6 +723,9 @@ impl Observer for Show {
                     service,
                     service_deployment.as_deref(),
                 );
+                if let Some(own) = service_deployment {
+                    self.held(target.service_name(), own);
+                }
             }
         }
     }
@@ -588,4 +745,43 @@ fn bar(running: i32, pending: i32, desired: i32) -> String {
         cells(pending.min(desired - running), "▒"),
         cells(missing, "░")
     )
+}
+
+fn as_object(images: &Images) -> Value {
+    let images = images
+        .iter()
+        .map(|(name, image)| (name.clone(), json!(image)));
+    Value::Object(images.collect())
+}
+
+/// A JSON object with a space between its members, where a line can be broken.
+fn spaced(json: &str) -> String {
+    let Ok(Value::Object(members)) = serde_json::from_str(json) else {
+        return json.to_owned();
+    };
+    let members: Vec<String> = members
+        .iter()
+        .map(|(name, value)| format!("{}: {value}", json!(name)))
+        .collect();
+    format!("{{{}}}", members.join(", "))
+}
+
+/// `/containerDefinitions/app/image` as `container app: image`.
+fn place(path: &str) -> String {
+    let unescaped = |part: &str| part.replace("~1", "/").replace("~0", "~");
+    let parts: Vec<String> = path.split('/').skip(1).map(unescaped).collect();
+    match parts.as_slice() {
+        [list, name, rest @ ..] if list == "containerDefinitions" && !rest.is_empty() => {
+            format!("container {name}: {}", rest.join(" "))
+        }
+        [list, name] if list == "containerDefinitions" => format!("container {name}"),
+        parts => parts.join(" "),
+    }
+}
+
+/// A text without quotation marks, anything else as JSON.
+fn plain(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }

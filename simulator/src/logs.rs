@@ -18,6 +18,15 @@ pub struct Logs {
 }
 
 impl Logs {
+    /// Makes a stream, with no line in it yet.
+    pub fn open(&self, group: &str, stream: &str) {
+        self.streams
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry((group.to_owned(), stream.to_owned()))
+            .or_default();
+    }
+
     /// Adds a line.
     pub fn append(&self, group: &str, stream: &str, at_ms: i64, line: &str) {
         self.streams

@@ -27,6 +27,11 @@ const EXTRA_FIELD_ROOM_BYTES: u64 = 1024;
 /// At most so many close matches are named.
 const NEAR_LIMIT: usize = 3;
 
+/// So many files are named of an artifact that has none that may be meant.
+const FIRST_LIMIT: usize = 10;
+/// So much of each: there may be several artifacts.
+const FIRST_NAME_LIMIT_CHARS: usize = 80;
+
 /// At most so many names are compared letter by letter.
 const NEAR_TRIES: usize = 10_000;
 
@@ -94,12 +99,14 @@ pub enum Unreadable<E> {
     )]
     DirectoryTooLarge(u64),
     /// The file is not in it.
-    #[error("it has {}{}", absent_text(*.count), near_text(.near))]
+    #[error("it has {}{}", absent_text(*.count), instead_text(.near, .first, .image_detail.as_deref(), *.count))]
     Absent {
         /// How many files the zip has.
         count: u64,
         /// Files that may be meant.
         near: Vec<String>,
+        /// The first files that it has.
+        first: Vec<String>,
         /// The first imageDetail.json that it has.
         image_detail: Option<String>,
     },
@@ -152,12 +159,29 @@ fn absent_text(count: u64) -> String {
     }
 }
 
-fn near_text(near: &[String]) -> String {
-    if near.is_empty() {
-        String::new()
-    } else {
-        let quoted: Vec<String> = near.iter().map(|name| format!("'{name}'")).collect();
-        format!("; it has {}", text::listed(&quoted))
+/// What may be meant, else what there is.
+fn instead_text(
+    near: &[String],
+    first: &[String],
+    image_detail: Option<&str>,
+    count: u64,
+) -> String {
+    let names = match (near, image_detail) {
+        // The remedy names it.
+        ([], Some(_)) => &[],
+        ([], None) => first,
+        (near, _) => near,
+    };
+    if names.is_empty() {
+        return String::new();
+    }
+    let quoted: Vec<String> = names.iter().map(|name| format!("'{name}'")).collect();
+    let listed = u64::try_from(quoted.len()).unwrap_or(u64::MAX);
+    match count.saturating_sub(listed) {
+        more @ 1.. if near.is_empty() => {
+            format!("; it has {} and {more} more", quoted.join(", "))
+        }
+        _ => format!("; it has {}", text::listed(&quoted)),
     }
 }
 
@@ -549,6 +573,8 @@ struct Search<'a> {
     entries: u64,
     files: u64,
     image_detail: Option<String>,
+    /// The first files.
+    first: Vec<String>,
 }
 
 /// What is known of one wanted file.
@@ -582,6 +608,7 @@ impl<'a> Search<'a> {
             entries: 0,
             files: 0,
             image_detail: None,
+            first: Vec::new(),
         }
     }
 
@@ -611,6 +638,10 @@ impl<'a> Search<'a> {
         if self.image_detail.is_none() && last.eq_ignore_ascii_case(IMAGE_DETAIL_FILE.as_bytes()) {
             self.image_detail = Some(shown(header.name));
         }
+        if self.first.len() < FIRST_LIMIT {
+            let name = shown(header.name);
+            self.first.push(text::cut(&name, FIRST_NAME_LIMIT_CHARS));
+        }
         for place in &mut self.places {
             if place.paths.iter().any(|path| parts(header.name).eq(path)) {
                 place.times += 1;
@@ -628,6 +659,7 @@ impl<'a> Search<'a> {
             places,
             files,
             image_detail,
+            first,
             ..
         } = self;
         let found = places.into_iter().map(|place| match place.found {
@@ -638,6 +670,7 @@ impl<'a> Search<'a> {
                 } else {
                     place.same_name
                 },
+                first: first.clone(),
                 image_detail: image_detail.clone(),
             }),
             Some(_) if place.times > 1 => Err(Unreadable::Twice(place.times)),
@@ -910,9 +943,30 @@ mod tests {
             "it has no such file among its 1; it has 'imageDefinition.json'"
         );
         assert_eq!(
-            message(&[("README", b"")]),
-            "it has no such file among its 1"
+            message(&[("a.txt", b""), ("imageDetail.json", b"")]),
+            "it has no such file among its 2"
         );
+    }
+
+    #[test]
+    fn where_no_file_may_be_meant_the_first_ten_are_named_each_cut_and_without_what_steers() {
+        let message = |files: &[(&str, &[u8])]| {
+            let outcome = read_from(zip_of(files, stored()), NAME).0;
+            outcome.unwrap_err().to_string()
+        };
+        assert_eq!(
+            message(&[("README", b""), ("src/a\u{1b}[2J.txt", b"")]),
+            "it has no such file among its 2; it has 'README' and 'src/a.txt'"
+        );
+        let long = "x".repeat(300);
+        let names: Vec<String> = (0..12).map(|number| format!("{number}{long}")).collect();
+        let files: Vec<(&str, &[u8])> = names
+            .iter()
+            .map(|name| (name.as_str(), b"".as_slice()))
+            .collect();
+        let message = message(&files);
+        assert!(message.ends_with("x…' and 2 more"), "{message}");
+        assert!(message.chars().count() < 1000, "{message}");
     }
 
     #[test]

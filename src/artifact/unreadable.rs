@@ -257,6 +257,7 @@ mod tests {
             kind(Unreadable::Absent {
                 count: 0,
                 near: Vec::new(),
+                first: Vec::new(),
                 image_detail: None,
             }),
             FailureKind::Configuration

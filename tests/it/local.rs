@@ -1,11 +1,18 @@
 //! The local runner, as a newcomer runs it.
 
-use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
 use crate::support::zip_of;
+
+/// Its unit tests run here: those of an example do not run.
+#[path = "../../examples/local/screen.rs"]
+#[allow(dead_code, reason = "the runner uses what the tests do not")]
+mod screen;
 
 /// The runner. `cargo test` builds it beside the tests.
 pub(crate) fn local(arguments: &[&str]) -> Command {
@@ -49,8 +56,19 @@ pub(crate) fn result_of(steps: &[Value]) -> &Value {
 }
 
 /// Exit status and how the message begins, for each scenario.
-const CLAIMS: [(&str, i32, &str); 45] = [
+const CLAIMS: [(&str, i32, &str); 48] = [
     ("healthy", 0, "web on prod: app:2 is serving, 2 tasks"),
+    (
+        "bad-parameters",
+        1,
+        "UserParameters: 3 problems: 1) DeploymentTimeout is \"1 hour\": ",
+    ),
+    (
+        "no-artifact",
+        1,
+        "the artifact BuildOutput is not there: s3://codepipeline-eu-central-1-111122223333/web-pipeline/BuildOutpu/gone.zip does not exist (NoSuchKey: ",
+    ),
+    ("wrong-container", 1, "web on prod: "),
     (
         "image-missing",
         1,
@@ -185,7 +203,7 @@ const CLAIMS: [(&str, i32, &str); 45] = [
     (
         "one-of-several",
         1,
-        "web on prod: app:2 failed: container app exited with code 1 (4 tasks); its log ends: panic: DATABASE_URL is not set. Rolled back: app:1 is serving, 2 of 2 tasks. worker on prod failed, too: container app exited with code 1 (2 tasks); it has no logConfiguration, so its log is kept nowhere. worker on prod was rolled back, too: worker:1 is serving, 1 of 1 tasks.",
+        "web on prod: app:2 failed: container app exited with code 1 (4 tasks); its log ends: panic: DATABASE_URL is not set. Rolled back: app:1 is serving, 2 of 2 tasks. worker on prod was rolled back, too: worker:1 is serving, 1 of 1 tasks.",
     ),
     ("migration", 0, "web on prod: app:2 is serving, 2 tasks"),
     (
@@ -236,6 +254,41 @@ fn scenarios_of_what_the_built_in_action_cannot_do_show_it() {
     for (name, part) in [
         ("canary", "10 % of traffic on the new ones"),
         ("pause-hook", "POST_TEST_TRAFFIC_SHIFT waits at hook"),
+        ("pause-hook", "min left, then ROLLBACK"),
+        (
+            "pause-hook",
+            "aws ecs continue-service-deployment --service-deployment-arn arn:aws:ecs:",
+        ),
+        (
+            "throttled",
+            "ecs:UpdateService (ThrottlingException) 2 times",
+        ),
+        ("throttled", "s3:GetObject (the connection broke) 1 time"),
+        (
+            "other-account",
+            "the function assumed arn:aws:iam::444455556666:role/ecs-deploy: ",
+        ),
+        (
+            "scheduled-tasks",
+            "the rule nightly runs app:2 now, and the schedule hourly app:2",
+        ),
+        ("config-file", r#""ConfigFile": "deploy/prod.json"}"#),
+        (
+            "config-file",
+            r#"the artifact has deploy/prod.json: {"ClusterName": "prod", "ServiceName": "web", "DeploymentTimeout": 15}"#,
+        ),
+        ("left-as-it-is", "failed app:2 "),
+        ("crash-loop", "rollback to app:1 "),
+        ("alarm", "rollback to app:1 "),
+        ("replaced", "somebody else's app:2 "),
+        ("alarm", "rolled back app:2 "),
+        ("several-services", "worker: new worker:2 "),
+        (
+            "several-services",
+            "worker: worker:2 differs from worker:1 in",
+        ),
+        ("several-services", "container worker: image"),
+        ("migration", "CodePipeline checks again (2)"),
         (
             "several-services",
             "worker on prod: worker:2 is serving, 1 task",
@@ -243,15 +296,19 @@ fn scenarios_of_what_the_built_in_action_cannot_do_show_it() {
         ("migration", "the task before the deployment runs"),
         (
             "task-definition-file",
-            "/containerDefinitions/app/environment/FEATURE: added (value not shown)",
+            "container app: environment FEATURE: added (value not shown)",
         ),
         ("pinned", "app@sha256:"),
         ("approval", "app:2 waits at hook hook-"),
         ("approval", "people try the test listener, and approve"),
+        (
+            "previous",
+            r#"UserParameters of the next action is {"ClusterName": "prod", "ServiceName": "web", "TaskDefinition": "previous"}"#,
+        ),
         ("previous", "app:1 was chosen (TaskDefinition is previous)"),
         (
             "patch",
-            "/containerDefinitions/app/environment/RELEASE: added (value not shown)",
+            "container app: environment RELEASE: added (value not shown)",
         ),
         (
             "scheduled-tasks",
@@ -273,6 +330,14 @@ fn scenarios_of_what_the_built_in_action_cannot_do_show_it() {
 }
 
 #[test]
+fn the_log_of_a_container_that_was_killed_is_empty_and_not_missing() {
+    for name in ["out-of-memory", "container-check"] {
+        let (_, stdout, _) = run(&["--fast", "--scenario", name]);
+        assert!(!stdout.contains("was not read"), "{stdout}");
+    }
+}
+
+#[test]
 fn the_record_is_written_as_a_page_where_it_is_asked_for() {
     let page = std::env::temp_dir().join(format!("record-{}.html", std::process::id()));
     let path = page.to_str().unwrap();
@@ -287,7 +352,7 @@ fn the_record_is_written_as_a_page_where_it_is_asked_for() {
     std::fs::remove_file(&page).unwrap();
     let (_, stdout, _) = run(&["--fast", "--report", path, "--scenario", "image-missing"]);
     assert!(
-        stdout.contains("no record: nothing was started"),
+        stdout.contains("no report was written: no service was changed"),
         "{stdout}"
     );
     assert!(!page.exists(), "nothing was written");
@@ -341,7 +406,10 @@ fn a_failed_task_and_a_herd_have_their_page_too() {
 }
 
 /// Those in which no revision was registered, so that there is no difference to show.
-const WITHOUT_REVISION: [&str; 7] = [
+const WITHOUT_REVISION: [&str; 10] = [
+    "bad-parameters",
+    "no-artifact",
+    "wrong-container",
     "secret-missing",
     "other-account-denied",
     "dry-run",
@@ -369,31 +437,49 @@ fn each_scenario_ends_as_its_name_says_with_a_headline_that_suffices() {
             );
             continue;
         }
+        let place = |kind: &str| steps.iter().position(|step| step["step"] == kind);
+        let has_look = place("look").is_some();
         if WITHOUT_REVISION.contains(&name) {
-            assert!(
-                steps.iter().all(|step| step["step"] != "difference"),
-                "{name}"
-            );
+            assert_eq!(place("difference"), None, "{name}");
+            assert!(!has_look, "{name}");
             continue;
         }
-        let difference = steps.last().unwrap();
-        assert_eq!(difference["step"], "difference", "{name}");
-        let mut changes = difference["changes"].as_array().unwrap().iter();
+        assert!(place("difference") < place("result"), "{name}");
+        let difference = &steps[place("difference").unwrap()];
+        let changes = difference["changes"].as_array().unwrap();
+        let paths: Vec<&str> = changes
+            .iter()
+            .map(|change| change["path"].as_str().unwrap())
+            .collect();
         assert!(
-            changes.any(|change| change["path"] == "/containerDefinitions/app/image"),
+            paths.contains(&"/containerDefinitions/app/image"),
             "{name}: {difference}"
         );
+        assert!(!paths.contains(&"/tags/ecs-deploy-action:job"), "{name}");
         let is_watched = !["update-denied", "migration-fails"].contains(&name);
-        let has_look = steps.iter().any(|step| step["step"] == "look");
         assert_eq!(has_look, is_watched, "{name}");
+        if has_look {
+            assert!(place("difference") < place("look"), "{name}");
+        }
     }
+}
+
+/// The list: each heading with the scenarios under it.
+fn groups() -> Vec<(String, Vec<String>)> {
+    let (code, stdout, stderr) = run(&["--list"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    let groups = stdout.split("\n\n").map(|group| {
+        let mut lines = group.lines();
+        let heading = lines.next().unwrap().to_owned();
+        let names = lines.map(|line| line.trim_start().split(' ').next().unwrap().to_owned());
+        (heading, names.collect())
+    });
+    groups.collect()
 }
 
 /// The names of all scenarios, as `--list` tells them.
 pub(crate) fn scenarios() -> Vec<String> {
-    let (_, stdout, _) = run(&["--list"]);
-    let names = stdout.lines().filter_map(|line| line.split(' ').next());
-    names.map(str::to_owned).collect()
+    groups().into_iter().flat_map(|(_, names)| names).collect()
 }
 
 #[test]
@@ -402,9 +488,41 @@ fn the_list_names_every_scenario() {
     assert_eq!(code, Some(0));
     let after_two_dashes = run(&["--", "--list"]);
     assert_eq!(after_two_dashes, (code, stdout.clone(), String::new()));
-    let listed = scenarios();
-    let claimed: Vec<&str> = CLAIMS.iter().map(|(name, _, _)| *name).collect();
-    assert_eq!(listed, claimed);
+    let listed: BTreeSet<String> = scenarios().into_iter().collect();
+    let claimed = CLAIMS.iter().map(|(name, _, _)| (*name).to_owned());
+    assert_eq!(listed, claimed.collect());
+    for line in stdout.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+}
+
+#[test]
+fn each_scenario_is_listed_under_what_comes_of_it() {
+    let headlines: BTreeMap<&str, (i32, &str)> = CLAIMS
+        .iter()
+        .map(|(name, status, headline)| (*name, (*status, *headline)))
+        .collect();
+    for (heading, names) in groups() {
+        for name in names {
+            let (status, _) = headlines[name.as_str()];
+            assert!(
+                heading.contains(&format!("(exit status {status})")),
+                "{name}"
+            );
+            if heading.starts_with("Is refused") {
+                assert!(WITHOUT_REVISION.contains(&name.as_str()), "{name}");
+            }
+            if heading.starts_with("Fails and is rolled back") {
+                let (_, stdout, _) = run(&["--fast", "--json", "--scenario", &name]);
+                let steps = steps(&stdout);
+                let message = result_of(&steps)["message"].as_str().unwrap();
+                assert!(
+                    message.contains("Rolled back: app:1 is serving"),
+                    "{message}"
+                );
+            }
+        }
+    }
 }
 
 #[test]
@@ -416,26 +534,37 @@ fn into_a_pipe_it_prints_plain_lines_with_tasks_events_result_variables_and_diff
         "{stdout}"
     );
     for part in [
-        "app:2 ▒▒ 0/2   app:1 ██ 2/2",
+        "new app:2 ▒▒ 0/2   old app:1 ██ 2/2",
         "ECS: (service web) has reached a steady state.",
         "job: Succeeded",
         "PreviousTaskDefinitionArn",
-        "From app:1 to app:2",
+        "web: app:2 differs from app:1 in",
+        "container app: image",
     ] {
         assert!(stdout.contains(part), "{part}: {stdout}");
     }
 }
 
 #[test]
-fn bad_usage_ends_with_two_and_says_what_to_write() {
+fn bad_usage_ends_with_two_and_one_line_that_says_what_to_write() {
     for (arguments, part) in [
-        (&["--scenario", "helthy"][..], "never-stable"),
-        (&["--nonsense"], "--scenario NAME"),
-        (&["--artifact", "no/such/folder"], "no/such/folder"),
+        (&["--scenario", "helthy"][..], "did you mean healthy?"),
+        (
+            &["--scenario", "banana"],
+            "There is no scenario \"banana\". --list",
+        ),
+        (
+            &["--nonsense"],
+            "There is no option --nonsense. See --help.",
+        ),
+        (&["--scenarios", "x"], "did you mean --scenario?"),
+        (&["crash-lop"], "did you mean --scenario crash-loop?"),
+        (&["--json=yes"], "--json takes no value"),
+        (&["--scenario"], "--scenario needs a value"),
         (&["--aws"], "--aws needs --cluster NAME and --service NAME"),
         (
             &["--aws", "--fast", "--cluster", "c", "--service", "s"],
-            "goes with neither",
+            "goes with none of --scenario, --container and --fast",
         ),
         (
             &["--aws", "--cluster", "c", "--service", "s"],
@@ -444,7 +573,12 @@ fn bad_usage_ends_with_two_and_says_what_to_write() {
         (&["--cluster", "c"], "are for --aws"),
         (&["--dry-run"], "--scenario dry-run"),
         (&["--yes"], "are for --aws"),
-        (&["--migrate"], "missing argument for option '--migrate'"),
+        (&["--container", "a b"], "1 to 255 letters, digits, - and _"),
+        (
+            &["--scenario", "herd", "--container", "a"],
+            "--container does not go with the scenario herd",
+        ),
+        (&["--migrate"], "--migrate needs a value"),
         (
             &["--migrate", "x.yaml", "--fast"],
             "--migrate goes with nothing but --function",
@@ -459,10 +593,386 @@ fn bad_usage_ends_with_two_and_says_what_to_write() {
         ),
         (&["--function", "f"], "--function is for --migrate"),
     ] {
-        let (code, _, stderr) = run(arguments);
-        assert_eq!(code, Some(2), "{arguments:?}");
+        let (code, stdout, stderr) = run(arguments);
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{arguments:?}");
         assert!(stderr.contains(part), "{arguments:?}: {stderr}");
+        assert!(stderr.contains("--help"), "{arguments:?}: {stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{arguments:?}: {stderr}");
     }
+    let (code, _, stderr) = run(&["--artifact", "no/such/folder"]);
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("no/such/folder") && stderr.lines().count() == 1);
+}
+
+#[test]
+fn help_fits_80_columns_and_the_version_is_the_packages() {
+    let (code, stdout, _) = run(&["--help"]);
+    assert_eq!(code, Some(0));
+    for line in stdout.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+    let (code, stdout, _) = run(&["--version"]);
+    assert_eq!(code, Some(0));
+    let version = env!("CARGO_PKG_VERSION");
+    assert!(stdout.starts_with(&format!("ecs-deploy-action {version}")));
+}
+
+/// A folder that is gone in the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    /// `name` keeps the folders of the tests apart.
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("local-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn the_service_has_the_containers_that_are_given_and_else_it_is_said_that_only_the_file_is_checked()
+{
+    const ONLY_THE_FILE: &str = "The simulated service has the containers that your file names; only the file is checked. --container NAME says which it really has.";
+    let folder = Folder::new("containers");
+    let images = r#"[{"name": "web", "imageUri": "nginx:latest"}]"#;
+    folder.write("imagedefinitions.json", images);
+    let artifact = folder.0.to_str().unwrap();
+    let (code, stdout, _) = run(&["--fast", "--artifact", artifact]);
+    assert_eq!(code, Some(0), "{stdout}");
+    assert!(stdout.contains(ONLY_THE_FILE), "{stdout}");
+    assert!(!stdout.contains("proxy"), "only those: {stdout}");
+    let containers = ["--container", "app", "--container", "proxy"];
+    let arguments = ["--fast", "--artifact", artifact];
+    let (code, stdout, _) = run(&[&arguments[..], &containers].concat());
+    assert_eq!(code, Some(1), "{stdout}");
+    assert!(!stdout.contains(ONLY_THE_FILE), "{stdout}");
+    for part in ["web", "app and proxy"] {
+        let (_, message) = stdout
+            .split_once("job: Failed (ConfigurationError)")
+            .unwrap();
+        assert!(message.contains(part), "{stdout}");
+    }
+    let arguments = ["--fast", "--artifact", artifact, "--container", "web"];
+    let (code, stdout, _) = run(&arguments);
+    assert_eq!(code, Some(0), "{stdout}");
+    assert!(!stdout.contains(ONLY_THE_FILE), "{stdout}");
+    let (_, stdout, _) = run(&["--fast"]);
+    assert!(!stdout.contains(ONLY_THE_FILE), "the sample: {stdout}");
+}
+
+#[test]
+fn an_artifact_that_is_none_is_named_with_what_it_looks_like_and_what_it_has_instead() {
+    let folder = Folder::new("no-artifact");
+    let zip = zip_of(&[("imagedefinitions.json", "[]")]);
+    let names: Vec<String> = (0..12).map(|number| format!("f{number:02}.txt")).collect();
+    let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "x")).collect();
+    for (name, content, expected) in [
+        (
+            "a.tgz",
+            b"\x1f\x8b\x08rest".to_vec(),
+            "it is a gzip file, not a zip",
+        ),
+        ("a.json", b"[]".to_vec(), "it is JSON"),
+        ("cut.zip", zip[..40].to_vec(), "was it cut off?"),
+        ("empty.zip", Vec::new(), "it is empty"),
+        (
+            "other.zip",
+            zip_of(&files),
+            "it has f00.txt, f01.txt, f02.txt, f03.txt, f04.txt, f05.txt, f06.txt, f07.txt, f08.txt, f09.txt and 2 more",
+        ),
+    ] {
+        let path = folder.write(name, content);
+        // Before anybody asks for credentials.
+        let aws = ["--aws", "--cluster", "prod", "--service", "web"];
+        let (code, _, stderr) = run(&[&aws[..], &["--artifact", &path]].concat());
+        assert_eq!(code, Some(2), "{stderr}");
+        assert!(
+            stderr.contains(&path) && stderr.contains(expected),
+            "{stderr}"
+        );
+        let (code, stdout, _) = run(&["--fast", "--artifact", &path]);
+        assert_eq!(code, Some(1));
+        assert!(
+            stdout.contains(&format!("the artifact is {path}")),
+            "{stdout}"
+        );
+    }
+}
+
+#[test]
+fn the_log_may_go_to_a_file_and_its_times_are_said_to_be_this_machines() {
+    let folder = Folder::new("log");
+    let file = folder.0.join("the.log");
+    let path = file.to_str().unwrap();
+    let joined = format!("--log={path}");
+    for arguments in [&["--fast", "--log", path][..], &[&joined, "--fast"]] {
+        let (code, stdout, stderr) = run(arguments);
+        assert_eq!((code, stderr.as_str()), (Some(0), ""));
+        assert!(
+            stdout.contains("the times in the log are this machine's"),
+            "{stdout}"
+        );
+        let written = std::fs::read_to_string(&file).unwrap();
+        assert!(written.contains(r#""message":"done""#), "{written}");
+        std::fs::remove_file(&file).unwrap();
+    }
+    let nowhere = folder.0.join("no/such/folder.log");
+    let nowhere = nowhere.to_str().unwrap();
+    let (code, stdout, stderr) = run(&["--fast", "--log", nowhere]);
+    assert_eq!((code, stdout.as_str()), (Some(2), ""));
+    assert!(
+        stderr.contains(nowhere) && stderr.contains("Nothing was done"),
+        "{stderr}"
+    );
+}
+
+/// A terminal of endless height: what can be read on it in the end.
+pub(crate) struct Terminal {
+    columns: usize,
+    lines: Vec<Vec<char>>,
+    row: usize,
+    column: usize,
+}
+
+impl Terminal {
+    /// What comes of `written` on one of so many columns.
+    pub(crate) fn showing(columns: usize, written: &str) -> Vec<String> {
+        let mut terminal = Self {
+            columns,
+            lines: vec![Vec::new()],
+            row: 0,
+            column: 0,
+        };
+        let mut left = written.chars();
+        while let Some(c) = left.next() {
+            match c {
+                '\r' => terminal.column = 0,
+                '\n' => terminal.down(),
+                '\u{1b}' => {
+                    assert_eq!(left.next(), Some('['), "only sequences of this kind");
+                    let mut number = String::new();
+                    let end = loop {
+                        match left.next().unwrap() {
+                            digit @ '0'..='9' => number.push(digit),
+                            end => break end,
+                        }
+                    };
+                    terminal.escape(&number, end);
+                }
+                c => terminal.put(c),
+            }
+        }
+        let lines = terminal.lines.iter();
+        lines.map(|line| line.iter().collect()).collect()
+    }
+
+    fn down(&mut self) {
+        self.row += 1;
+        if self.row == self.lines.len() {
+            self.lines.push(Vec::new());
+        }
+    }
+
+    fn put(&mut self, c: char) {
+        if self.column == self.columns {
+            self.down();
+            self.column = 0;
+        }
+        let line = &mut self.lines[self.row];
+        line.resize(line.len().max(self.column + 1), ' ');
+        line[self.column] = c;
+        self.column += 1;
+    }
+
+    fn escape(&mut self, number: &str, end: char) {
+        match end {
+            'm' => {}
+            'A' => self.row -= number.parse::<usize>().unwrap(),
+            'J' => {
+                self.lines.truncate(self.row + 1);
+                self.lines[self.row].truncate(self.column);
+            }
+            other => panic!("an unknown sequence: {other}"),
+        }
+    }
+}
+
+/// The runner on a terminal of so many columns.
+pub(crate) fn on_a_terminal(
+    columns: usize,
+    environment: &[(&str, &str)],
+    arguments: &[&str],
+) -> Command {
+    let runner = local(&[]).get_program().to_str().unwrap().to_owned();
+    let command = format!(
+        "stty cols {columns} rows 24; exec '{runner}' {}",
+        arguments.join(" ")
+    );
+    let mut script = Command::new("script");
+    script
+        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+        .env_remove("NO_COLOR")
+        .env("TERM", "xterm")
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null());
+    script
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "needs util-linux's script")]
+fn on_a_terminal_no_status_line_is_left_and_no_word_is_broken() {
+    for (columns, scenario) in [
+        (80, "several-services"),
+        (80, "crash-loop"),
+        (80, "herd"),
+        (40, "several-services"),
+        (150, "one-of-several"),
+    ] {
+        let arguments = ["--fast", "--scenario", scenario];
+        let output = on_a_terminal(columns, &[], &arguments).output().unwrap();
+        let written = String::from_utf8(output.stdout).unwrap();
+        assert!(written.contains("\u{1b}[J"), "nothing was drawn: {written}");
+        let lines = Terminal::showing(columns, &written);
+        let shown = lines.join("\n");
+        for status in ["█", "░", "2 of 2 run"] {
+            assert!(!shown.contains(status), "{scenario}: {shown}");
+        }
+        let words: BTreeSet<&str> = shown.split_whitespace().collect();
+        let (_, plain, _) = run(&arguments);
+        let prose = plain.lines().filter(|line| !line.contains(['█', '░', '▒']));
+        let prose = prose.filter(|line| scenario != "herd" || line.contains("pipelines"));
+        for word in prose.flat_map(str::split_whitespace) {
+            let is_whole = words.contains(word) || word.chars().count() > columns - 7;
+            assert!(is_whole, "{scenario}: {word}: {shown}");
+        }
+    }
+}
+
+/// A line that does not fit and could have been broken.
+pub(crate) fn too_long(columns: usize, written: &str) -> Option<&str> {
+    let mut lines = written.lines().map(str::trim_end);
+    lines.find(|line| {
+        let words = line.trim_start_matches([' ', '-', '+']);
+        line.chars().count() > columns && words.contains(' ')
+    })
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "needs util-linux's script")]
+fn without_colours_or_on_a_dumb_terminal_there_is_no_escape_code_and_lines_fit() {
+    for environment in [("NO_COLOR", "1"), ("TERM", "dumb")] {
+        let arguments = ["--fast", "--scenario", "one-of-several"];
+        let output = on_a_terminal(80, &[environment], &arguments)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let written = String::from_utf8(output.stdout).unwrap();
+        assert!(!written.contains('\u{1b}'), "{environment:?}: {written}");
+        let too_long = too_long(80, &written);
+        assert_eq!(too_long, None, "{environment:?}");
+    }
+}
+
+/// Presses Ctrl-C once there is a status. How it ended, and all that it has written.
+pub(crate) fn interrupted_at_its_status(command: &mut Command) -> (Option<i32>, String) {
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = piped.spawn().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let mut written = Vec::new();
+    while !String::from_utf8_lossy(&written).contains('█') {
+        let mut some = [0; 256];
+        let count = stdout.read(&mut some).unwrap();
+        assert!(count > 0, "it has ended");
+        written.extend_from_slice(&some[..count]);
+    }
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"\x03").unwrap();
+    stdout.read_to_end(&mut written).unwrap();
+    let status = child.wait().unwrap();
+    (status.code(), String::from_utf8(written).unwrap())
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "needs util-linux's script")]
+fn ctrl_c_takes_the_status_away_and_says_so_on_a_line_of_its_own() {
+    let arguments = ["--scenario", "several-services"];
+    let mut command = on_a_terminal(80, &[], &arguments);
+    let (code, written) = interrupted_at_its_status(&mut command);
+    assert_eq!(code, Some(130));
+    let lines = Terminal::showing(80, &written);
+    let [.., last, prompt] = lines.as_slice() else {
+        panic!("{lines:?}");
+    };
+    assert_eq!(last, "Interrupted. The simulation has ended with it.");
+    assert_eq!(prompt, "");
+    assert!(lines.iter().all(|line| !line.contains('█')), "{lines:?}");
+}
+
+/// The members of each step, as `docs/local.md` has them.
+fn documented() -> BTreeMap<String, BTreeSet<String>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/local.md");
+    let written = std::fs::read_to_string(path).unwrap();
+    let rows = written.lines().filter(|line| line.starts_with("| `"));
+    let rows = rows.filter_map(|row| {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let [_, step, _, members, _] = cells.as_slice() else {
+            return None;
+        };
+        let quoted = |cell: &str| -> Vec<String> {
+            let parts = cell.split('`').skip(1).step_by(2);
+            parts.map(str::to_owned).collect()
+        };
+        let step = quoted(step).into_iter().next().unwrap();
+        Some((step, quoted(members).into_iter().collect()))
+    });
+    rows.collect()
+}
+
+/// That the document has these steps, with all their members.
+#[track_caller]
+pub(crate) fn assert_documented(steps: &[Value]) {
+    let documented = documented();
+    for step in steps {
+        let name = step["step"].as_str().unwrap();
+        let members = documented.get(name);
+        let members = members.unwrap_or_else(|| panic!("{name} is not in docs/local.md"));
+        for member in step.as_object().unwrap().keys() {
+            let is_known = members.contains(member) || member == "step" || member == "time";
+            assert!(is_known, "{name} has {member}, which docs/local.md has not");
+        }
+        assert!(step["time"].is_string(), "{step}");
+    }
+}
+
+#[test]
+fn each_step_of_each_scenario_is_documented_with_its_members() {
+    let mut kinds = BTreeSet::new();
+    for name in scenarios() {
+        let (_, stdout, _) = run(&["--fast", "--json", "--scenario", &name]);
+        let steps = steps(&stdout);
+        assert_documented(&steps);
+        kinds.extend(
+            steps
+                .iter()
+                .map(|step| step["step"].as_str().unwrap().to_owned()),
+        );
+    }
+    // Those of a real account are a test's of its own.
+    kinds.extend(["rehearsal", "report"].map(str::to_owned));
+    let documented: BTreeSet<String> = documented().into_keys().collect();
+    assert_eq!(documented, kinds);
 }
 
 #[test]

@@ -6,7 +6,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use crate::local::local;
+use crate::local::{
+    Terminal, assert_documented, interrupted_at_its_status, local, on_a_terminal, steps, too_long,
+};
 use crate::support::World;
 
 /// A folder with an artifact in it, that is gone in the end.
@@ -132,6 +134,9 @@ fn a_dry_run_of_a_real_deployment_ends_with_what_it_shows() {
             "{stdout}"
         );
         assert_nothing_was_changed(&world);
+        if more.contains(&"--json") {
+            assert_documented(&steps(&stdout));
+        }
     }
 }
 
@@ -139,9 +144,10 @@ fn a_dry_run_of_a_real_deployment_ends_with_what_it_shows() {
 fn a_yes_deploys_and_what_is_wrong_is_reported_before_it_is_needed() {
     let (world, folder) = (World::new(), Folder::new("yes"));
     world.simulator.faults().deny("UpdateService");
-    let output = signed_in(&world, &folder, &["--yes"]).output().unwrap();
-    let (code, stdout, _) = parts_of(&output);
+    let output = signed_in(&world, &folder, &["--yes", "--json"]).output();
+    let (code, stdout, _) = parts_of(&output.unwrap());
     assert_eq!(code, Some(1), "{stdout}");
+    assert_documented(&steps(&stdout));
     assert_eq!(world.done("RegisterTaskDefinition"), 1);
     assert_eq!(world.count("UpdateService"), 1);
     let world = World::new();
@@ -363,4 +369,48 @@ fn ctrl_c_during_a_rollout_says_that_it_goes_on_and_how_to_see_it() {
         assert!(stderr.contains(expected), "{stderr}");
     }
     assert_eq!(world.done("UpdateService"), 1);
+}
+
+/// The same on a terminal of 80 columns.
+fn on_80_columns(world: &World, folder: &Folder, more: &[&str]) -> Command {
+    let signed_in = signed_in(world, folder, more);
+    let arguments: Vec<&str> = signed_in
+        .get_args()
+        .map(|argument| argument.to_str().unwrap())
+        .collect();
+    let mut command = on_a_terminal(80, &[], &arguments);
+    command.env_clear().env("TERM", "xterm");
+    for (name, value) in signed_in.get_envs() {
+        command.env(name, value.unwrap());
+    }
+    command
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "needs util-linux's script")]
+fn on_a_terminal_of_80_columns_what_would_be_changed_fits_without_escape_codes_if_nobody_wants_them()
+ {
+    let (world, folder) = (World::new(), Folder::new("80-columns"));
+    let mut command = on_80_columns(&world, &folder, &["--dry-run"]);
+    let (code, written, _) = parts_of(&command.env("NO_COLOR", "1").output().unwrap());
+    assert_eq!(code, Some(0), "{written}");
+    assert!(!written.contains('\u{1b}'), "{written}");
+    assert_eq!(too_long(80, &written), None, "{written}");
+    assert!(written.contains("Would be called"), "{written}");
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "needs util-linux's script")]
+fn on_a_terminal_ctrl_c_takes_the_status_away_and_leaves_the_command_in_one_piece() {
+    let (world, folder) = (World::new(), Folder::new("ctrl-c"));
+    let mut command = on_80_columns(&world, &folder, &["--yes"]);
+    let (code, written) = interrupted_at_its_status(&mut command);
+    assert_eq!(code, Some(130), "{written}");
+    assert!(written.contains(" --output table\r\n"), "{written}");
+    let lines = Terminal::showing(80, &written);
+    assert!(lines.iter().all(|line| !line.contains('█')), "{lines:?}");
+    let is_said = |line: &String| {
+        line.starts_with("Interrupted. The rollout of web on prod goes on in ECS; nobody")
+    };
+    assert!(lines.iter().any(is_said), "{lines:?}");
 }

@@ -204,20 +204,15 @@ impl Task {
                 log_lines,
                 ..
             } => {
-                let id = last_part(&self.arn);
-                let container = deciding.map_or("", |container| container.name.as_str());
-                if let Some((group, prefix)) = &self.fate.log {
-                    let stream = match prefix {
-                        Some(prefix) => format!("{prefix}/{container}/{id}"),
-                        None => self.runtime_id(self.fate.deciding),
-                    };
+                if let Some((group, stream)) = self.log_stream() {
                     for line in &log_lines {
-                        logs.append(group, &stream, now, line);
+                        logs.append(&group, &stream, now, line);
                     }
                 }
                 return self.container_ends(now, exit_code);
             }
             Behaviour::OutOfMemory => {
+                self.open_log(logs);
                 self.container_reason =
                     Some("OutOfMemoryError: Container killed due to memory usage".to_owned());
                 return self.container_ends(now, 137);
@@ -228,6 +223,7 @@ impl Task {
                 return Some(Step::Unhealthy);
             }
             Behaviour::FailsContainerCheck => {
+                self.open_log(logs);
                 let why = "Task failed container health checks";
                 self.stop(now, "ServiceSchedulerInitiated", why);
                 self.exit_code = Some(SIGTERM);
@@ -235,6 +231,27 @@ impl Task {
             _ => return None,
         }
         Some(Step::Failed)
+    }
+
+    /// The log group and the stream of the container that decides.
+    fn log_stream(&self) -> Option<(String, String)> {
+        let (group, prefix) = self.fate.log.as_ref()?;
+        let deciding = self.fate.containers.get(self.fate.deciding);
+        let stream = match prefix {
+            Some(prefix) => {
+                let container = deciding.map_or("", |container| container.name.as_str());
+                format!("{prefix}/{container}/{}", last_part(&self.arn))
+            }
+            None => self.runtime_id(self.fate.deciding),
+        };
+        Some((group.clone(), stream))
+    }
+
+    /// A container that has started has its stream, whether it has written anything or not.
+    fn open_log(&self, logs: &Logs) {
+        if let Some((group, stream)) = self.log_stream() {
+            logs.open(&group, &stream);
+        }
     }
 
     /// The container that decides exits, and the task stops with it if it is essential.
