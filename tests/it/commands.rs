@@ -64,12 +64,9 @@ const COMMANDS: &[(&str, By)] = &[
     ("sam deploy ", By::Parser),
     (
         "cargo xtask release",
-        By::Text("xtask/src/main.rs", "\ncargo xtask release "),
+        By::Text(".ci/run", "cargo xtask release "),
     ),
-    (
-        "pip install cargo-lambda==1.9.2 ziglang==0.17.1",
-        By::Text(".ci/run", "cargo-lambda==1.9.2 ziglang==0.17.1"),
-    ),
+    (".ci/release-tools", By::Text(".ci/run", ".ci/release-tools\n")),
     (
         "pip install aws-sam-cli==1.170.0 ",
         By::Text(".ci/lint-requirements.txt", "aws-sam-cli==1.170.0\n"),
