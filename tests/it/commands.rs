@@ -66,7 +66,10 @@ const COMMANDS: &[(&str, By)] = &[
         "cargo xtask release",
         By::Text(".ci/run", "cargo xtask release "),
     ),
-    (".ci/release-tools", By::Text(".ci/run", ".ci/release-tools\n")),
+    (
+        ".ci/release-tools",
+        By::Text(".ci/run", ".ci/release-tools\n"),
+    ),
     (
         "pip install aws-sam-cli==1.170.0 ",
         By::Text(".ci/lint-requirements.txt", "aws-sam-cli==1.170.0\n"),

@@ -224,3 +224,43 @@ impl Release {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(tag: Option<&str>) -> Release {
+        Release {
+            root: generated::root().to_owned(),
+            folder: PathBuf::from("nowhere"),
+            target_dir: PathBuf::from("nowhere"),
+            tag: tag.map(str::to_owned),
+            architectures: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_tag_is_the_version_that_the_changelog_has() {
+        assert!(of(None).is_of_its_tag().is_ok());
+        assert!(of(Some(&format!("v{VERSION}"))).is_of_its_tag().is_ok());
+        for other in [VERSION, "v0.0.1", &format!("v{VERSION}-rc1")] {
+            let error = of(Some(other)).make().unwrap_err();
+            assert!(
+                error
+                    .to_string()
+                    .contains(&format!("v{VERSION} is its tag")),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn its_zips_have_the_names_that_the_template_asks_for() {
+        let template = generated::read("install/template.yaml").unwrap();
+        for architecture in Architecture::ALL {
+            let name = zip_name(architecture);
+            let asked = name.replace(&architecture.to_string(), "${Architecture}");
+            assert!(template.contains(&asked), "{asked}");
+        }
+    }
+}
