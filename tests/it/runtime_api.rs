@@ -246,7 +246,8 @@ async fn the_built_function_starts_a_deployment_in_five_round_trips() {
     let start = world.start(json!({}));
     let posted = runtime_api.invoke(&start, FAR_MS).await;
     assert_eq!(posted.body["outcome"], "InProgress", "{}", posted.body);
-    let path = simulator::round_trips(&world.simulator.calls());
+    let calls = world.simulator.calls();
+    let path = simulator::round_trips(&calls);
     assert_eq!(path.len(), 5, "{path:?}");
     function.stop().await;
 }
