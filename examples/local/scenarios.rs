@@ -230,7 +230,7 @@ const SCENARIOS: [Scenario; 45] = [
     },
     Scenario {
         name: "role-not-assumed",
-        about: "ECS may not assume the task's role and makes no task at all: its event says so",
+        about: "ECS cannot assume the task's role and makes no task at all: its event says so",
         setup: plain,
         arrange: |simulator, image| {
             let event = "failed to launch a task with (error ECS was unable to assume the role 'arn:aws:iam::111122223333:role/app-execution' that was provided for this task. Please verify that the role being passed has the proper trust relationship and permissions and that your IAM user has permissions to pass this role.).";
@@ -337,7 +337,7 @@ const SCENARIOS: [Scenario; 45] = [
     },
     Scenario {
         name: "pass-role-denied",
-        about: "the function may not pass the task's roles on to ECS",
+        about: "the function is not allowed to pass the task's roles to ECS",
         setup: plain,
         arrange: |simulator, _| simulator.faults().deny("iam:PassRole"),
         parameters: none,
