@@ -497,6 +497,7 @@ fn rolled_back() -> Record {
             at: Some(after(at)),
             reason: "Essential container in task exited: container app exited with code 1"
                 .to_owned(),
+            is_scaled_in: false,
         })
         .collect();
     web.stopped[3].at = None;
@@ -657,6 +658,7 @@ fn hostile() -> Record {
             task: all(),
             at: Some(after(2)),
             reason: all(),
+            is_scaled_in: false,
         }],
         waits_at: Some(HookRecord {
             id: Some(all()),
@@ -777,10 +779,7 @@ fn a_task_that_failed_and_a_start_that_waited_are_readable_on_every_screen() {
     assert_shown("migration-failed", &migration_failed());
     for seen in measured("migration-failed", &migration_failed(), Theme::Dark) {
         let shown = text(&seen["text"]);
-        for part in [
-            "Task before the deployment",
-            "3 min 10 s after its first event",
-        ] {
+        for part in ["Pre-deploy task", "3 min 10 s after its first event"] {
             assert!(shown.contains(part), "{part}: {shown}");
         }
     }

@@ -310,7 +310,7 @@ fn a_failed_task_and_a_herd_have_their_page_too() {
     let pages = [
         (
             "migration-fails",
-            &["Task before the deployment", "No service was changed.</p>"][..],
+            &["Pre-deploy task", "No service was changed.</p>"][..],
         ),
         (
             "one-of-several",
