@@ -197,7 +197,8 @@ impl<'a> Instead<'a> {
             unwatched: match checkpoint {
                 Checkpoint::At(deployment) => words::unwatched(deployment),
                 Checkpoint::Waiting(_) => {
-                    "The deployment has not been started: start the action again.".to_owned()
+                    "The deployment has not been started: retry the stage in CodePipeline."
+                        .to_owned()
                 }
                 Checkpoint::Unchanged | Checkpoint::Changing => {
                     "The deployment goes on unwatched: look at its services in ECS.".to_owned()

@@ -103,7 +103,8 @@ fn unread(order: &Order, failure: Failure, now: Timestamp) -> Outcome {
             },
         };
     }
-    let why = failure.message.trim_end_matches('.');
+    let why = failure.message.one_line();
+    let why = why.trim_end_matches('.');
     let message = bad_token("The deployment cannot be followed any longer", why).message;
     Failure::new(failure.kind, message).into()
 }

@@ -497,6 +497,7 @@ fn rolled_back() -> Record {
             at: Some(after(at)),
             reason: "Essential container in task exited: container app exited with code 1"
                 .to_owned(),
+            is_scaled_in: false,
         })
         .collect();
     web.stopped[3].at = None;
@@ -513,7 +514,7 @@ fn rolled_back() -> Record {
         Message::of([
             "web on prod: app:42 failed: container app exited with code 1 (3 tasks); its log ends: panic: DATABASE_URL is not set.",
             "Rolled back: app:41 is serving, 2 of 2 tasks.",
-            "The task before the deployment (container app) had run and succeeded: what it did stays done.",
+            "The pre-deploy task (container app) had run and succeeded: what it did stays done.",
         ])
         .with_details("\n\n3 tasks: Essential container in task exited: container app exited with code 1\n1 task: CannotPullContainerError\n\nLast lines of app's log:\n2026-11-24T20:06:51Z INFO  starting shop 3.14.2 (commit 1f2e3d4c)\n2026-11-24T20:06:51Z INFO  reading configuration from /etc/shop/configuration.production.yaml\n2026-11-24T20:06:52Z ERROR thread 'main' panicked at src/settings.rs:41:10: DATABASE_URL is not set: NotPresent\n    at shop::settings::read (/build/src/settings.rs:41)\n    at shop::main (/build/src/main.rs:12)\naVeryLongWordWithoutAnySpaceInIt_aVeryLongWordWithoutAnySpaceInIt_aVeryLongWordWithoutAnySpaceInIt_aVeryLongWordWithoutAnySpaceInIt"),
         231,
@@ -657,6 +658,7 @@ fn hostile() -> Record {
             task: all(),
             at: Some(after(2)),
             reason: all(),
+            is_scaled_in: false,
         }],
         waits_at: Some(HookRecord {
             id: Some(all()),
@@ -705,7 +707,7 @@ fn migration_failed() -> Record {
         ..service("web", "not touched", 2, Vec::new())
     };
     let message = Message::of([
-        "web on prod: the task before the deployment failed: container app exited with code 3; its log ends: error: relation orders is locked.",
+        "web on prod: the pre-deploy task failed: container app exited with code 3; its log ends: error: relation orders is locked.",
         "No service was changed.",
     ]);
     let message = message.with_details(
@@ -758,7 +760,7 @@ fn forty() -> Herd {
         succeeded: number != 7,
         waited: (number != 7).then(|| Duration::from_secs(number * 37 % 61)),
         took: Duration::from_secs(90 + number * 37 % 61),
-        headline: "app-07 on prod: ecs:UpdateService did not succeed through all retries (ThrottlingException: Rate exceeded). The start has waited for 30 min, and nothing was changed: start the action again.".to_owned(),
+        headline: "app-07 on prod: ecs:UpdateService still failed after all retries (ThrottlingException: Rate exceeded). The start has waited for 30 min, and nothing was changed: retry the stage in CodePipeline.".to_owned(),
     });
     Herd {
         message: "39 of 40 pipelines have succeeded, the last one after 2 min".to_owned(),
@@ -777,10 +779,7 @@ fn a_task_that_failed_and_a_start_that_waited_are_readable_on_every_screen() {
     assert_shown("migration-failed", &migration_failed());
     for seen in measured("migration-failed", &migration_failed(), Theme::Dark) {
         let shown = text(&seen["text"]);
-        for part in [
-            "Task before the deployment",
-            "3 min 10 s after its first event",
-        ] {
+        for part in ["Pre-deploy task", "3 min 10 s after its first event"] {
             assert!(shown.contains(part), "{part}: {shown}");
         }
     }

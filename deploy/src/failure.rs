@@ -71,7 +71,7 @@ impl Failure {
                         format!(
                             "{}) {}",
                             index + 1,
-                            sentence(&without_secrets(&problem.to_string()))
+                            sentence(&without_secrets(&problem.to_string().replace('\n', " ")))
                         )
                     })
                     .collect();
@@ -125,6 +125,8 @@ mod tests {
         let two =
             Failure::of_problems(FailureKind::Configuration, "UserParameters: ", &["a", "b?"]);
         assert_eq!(two.message, "UserParameters: 2 problems: 1) a. 2) b?");
+        let lines = Failure::of_problems(FailureKind::Permission, "", &["a.\n{}\nb.", "c"]);
+        assert_eq!(lines.message, "2 problems: 1) a. {} b. 2) c.");
         let many = Failure::of_problems(FailureKind::Configuration, "", &vec!["a"; 2000]);
         assert!(many.message.starts_with("2000 problems: 1) a. 2) a."));
         assert!(many.message.ends_with(" 20) a. And 1980 more."));

@@ -77,6 +77,11 @@ impl Message {
         below.trim_matches(['\r', '\n'])
     }
 
+    /// All of it in one line, for a text that it is a part of.
+    pub fn one_line(&self) -> String {
+        self.text.replace('\n', " ")
+    }
+
     /// Its text.
     pub fn as_str(&self) -> &str {
         &self.text

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use super::text;
+
 /// Actions for which IAM knows no resource
 /// (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html>,
 /// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodepipeline.html>,
@@ -44,6 +46,31 @@ pub struct Denial {
     pub withheld_by: Option<String>,
 }
 
+/// What grants an action in a stack of template.yaml.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grant {
+    /// This parameter, where it is `true`.
+    Switch(&'static str),
+    /// This one, where it lists the ARN.
+    Arns(&'static str),
+    /// These, where they match what the call is for.
+    Scope(&'static [&'static str]),
+}
+
+impl Grant {
+    /// What to do to the stack, as half a sentence.
+    pub fn remedy(self) -> String {
+        match self {
+            Self::Switch(parameter) => format!("set its parameter {parameter} to true"),
+            Self::Arns(parameter) => format!("add the ARN to its parameter {parameter}"),
+            Self::Scope([only]) => format!("check its parameter {only}"),
+            Self::Scope(parameters) => {
+                format!("check its parameters {}", text::listed(parameters))
+            }
+        }
+    }
+}
+
 impl Denial {
     /// Of the call `action` on `resource`, about which AWS's text is `text`.
     ///
@@ -70,6 +97,15 @@ impl Denial {
             is_explicit: text.contains("explicit deny"),
             withheld_by: withheld_by(text),
         }
+    }
+
+    /// The name of the role that was denied, if AWS's text has one: `…:assumed-role/NAME/SESSION`.
+    pub fn role_name(&self) -> Option<&str> {
+        let (_, rest) = self.principal.as_deref()?.split_once(":assumed-role/")?;
+        let name = rest.split('/').next()?;
+        // What IAM allows in the name of a role.
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c);
+        Some(name).filter(|name| !name.is_empty() && name.len() <= 64 && name.chars().all(is_name))
     }
 
     /// Whether no statement in the role's own policies would help.
@@ -113,28 +149,47 @@ impl Denial {
         Value::Object(statement).to_string()
     }
 
-    /// The parameter of template.yaml and examples/deploy-role.yaml that grants the action, for what
-    /// they grant only where it is asked for.
-    pub fn switch(&self) -> Option<&'static str> {
-        match (self.service.as_str(), self.operation.as_str()) {
-            ("ecs", "RunTask" | "StopTask") if self.service_of_action() == "ecs" => {
-                Some("AllowPreDeployTasks")
+    /// The parameters of template.yaml that grant the action; examples/deploy-role.yaml has the same, as far as the
+    /// role of another account is allowed the action.
+    pub fn granted_by(&self) -> Option<Grant> {
+        use Grant::{Arns, Scope, Switch};
+        let (service, name) = self.action.split_once(':')?;
+        Some(match (service, name) {
+            ("iam", "PassRole") if self.service == "ecs" => Arns("TaskRoleArns"),
+            ("iam", "PassRole") => Arns("ScheduleRoleArns"),
+            ("sts", "AssumeRole") => Arns("DeployRoleArns"),
+            ("ecs", "RunTask" | "StopTask") => Switch("AllowPreDeployTasks"),
+            ("ecs", "TagResource") if self.operation == "RunTask" => Switch("AllowPreDeployTasks"),
+            ("ecs", "ContinueServiceDeployment") => Switch("AllowApprovals"),
+            ("ecs", "ListServices" | "ListClusters") => Switch("AllowKeepRevisions"),
+            ("ecs", "RegisterTaskDefinition" | "TagResource") => Scope(&["TaskDefinitionFamily"]),
+            ("ecs", "UpdateService") => {
+                Scope(&["ClusterName", "ServiceName", "TaskDefinitionFamily"])
             }
-            // Its stack wants the ARN of the bus.
-            ("events", "PutEvents") => None,
-            ("events" | "scheduler", _) if self.service_of_action() != "iam" => {
-                Some("AllowScheduledTasks")
+            (
+                "ecs",
+                "DescribeServices"
+                | "StopServiceDeployment"
+                | "ListServiceDeployments"
+                | "DescribeServiceDeployments"
+                | "DescribeServiceRevisions",
+            ) => Scope(&["ClusterName", "ServiceName"]),
+            ("ecs", "ListTasks" | "DescribeTasks") => Scope(&["ClusterName"]),
+            ("ecr", "BatchGetImage" | "GetDownloadUrlForLayer") => Scope(&["ImageRepository"]),
+            ("logs", "GetLogEvents") => Scope(&["ContainerLogGroup"]),
+            ("logs", "FilterLogEvents") => Scope(&["HookFunction"]),
+            ("logs", "DescribeLogStreams") => {
+                Scope(&["AllowVerifyDependencies", "ContainerLogGroup"])
             }
-            ("ecs", "ListServices" | "ListClusters") => Some("AllowKeepRevisions"),
-            ("secretsmanager" | "ssm" | "cloudwatch", _)
-            | ("iam", "GetRole")
-            | ("logs", "DescribeLogStreams") => Some("AllowVerifyDependencies"),
-            _ => None,
-        }
-    }
-
-    fn service_of_action(&self) -> &str {
-        self.action.split(':').next().unwrap_or_default()
+            ("iam", "GetRole") => Scope(&["AllowVerifyDependencies", "TaskRoleArns"]),
+            ("secretsmanager" | "ssm" | "cloudwatch", _) => Switch("AllowVerifyDependencies"),
+            ("events", "PutEvents") => Scope(&["EventBusArn"]),
+            ("events" | "scheduler", _) => Switch("AllowScheduledTasks"),
+            // Of a deployment by hand: a job brings credentials of its own.
+            ("s3", _) => Scope(&["ManualArtifactBucket"]),
+            ("kms", "Decrypt") if self.service == "s3" => Scope(&["ManualArtifactKeyArn"]),
+            _ => return None,
+        })
     }
 
     fn condition(&self) -> Option<(&'static str, &'static str, Value)> {
@@ -271,26 +326,139 @@ mod tests {
             denial.statement(),
             r#"{"Effect":"Allow","Action":"ecs:TagResource","Resource":"arn:aws:ecs:r:1:task/prod/*","Condition":{"StringEquals":{"ecs:CreateAction":"RunTask"}}}"#
         );
-        assert_eq!(denial.switch(), Some("AllowPreDeployTasks"));
+        let granted_by = Some(Grant::Switch("AllowPreDeployTasks"));
+        assert_eq!(denial.granted_by(), granted_by);
     }
 
     #[test]
-    fn what_is_granted_only_where_asked_for_has_its_switch() {
-        let switch = |operation, text| Denial::of(operation, None, text).switch();
-        for (operation, parameter) in [
-            ("ecs:RunTask", Some("AllowPreDeployTasks")),
-            ("ecs:StopTask", Some("AllowPreDeployTasks")),
-            ("events:PutTargets", Some("AllowScheduledTasks")),
-            ("scheduler:ListSchedules", Some("AllowScheduledTasks")),
-            ("ecs:ListServices", Some("AllowKeepRevisions")),
-            ("ecs:UpdateService", None),
+    fn each_action_that_a_parameter_grants_is_named_with_that_parameter_of_the_template() {
+        let template = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
+        let template = std::fs::read_to_string(template).unwrap();
+        let has = |parameter: &str| template.contains(&format!("\n  {parameter}:\n    Type: "));
+        assert!(!has("AllowEverything"));
+        let granted_by = |operation, text| {
+            let remedy = Denial::of(operation, None, text).granted_by()?.remedy();
+            let words = remedy.split([' ', ',']);
+            let mut named = words.filter(|word| word.starts_with(char::is_uppercase));
+            assert!(named.all(|word| word == "ARN" || has(word)), "{remedy}");
+            Some(remedy)
+        };
+        for (operation, remedy) in [
+            (
+                "ecs:RunTask",
+                "set its parameter AllowPreDeployTasks to true",
+            ),
+            (
+                "ecs:StopTask",
+                "set its parameter AllowPreDeployTasks to true",
+            ),
+            (
+                "ecs:ContinueServiceDeployment",
+                "set its parameter AllowApprovals to true",
+            ),
+            (
+                "events:PutTargets",
+                "set its parameter AllowScheduledTasks to true",
+            ),
+            (
+                "scheduler:ListSchedules",
+                "set its parameter AllowScheduledTasks to true",
+            ),
+            (
+                "ecs:ListServices",
+                "set its parameter AllowKeepRevisions to true",
+            ),
+            (
+                "secretsmanager:DescribeSecret",
+                "set its parameter AllowVerifyDependencies to true",
+            ),
+            (
+                "iam:GetRole",
+                "check its parameters AllowVerifyDependencies and TaskRoleArns",
+            ),
+            (
+                "logs:DescribeLogStreams",
+                "check its parameters AllowVerifyDependencies and ContainerLogGroup",
+            ),
+            ("logs:GetLogEvents", "check its parameter ContainerLogGroup"),
+            ("logs:FilterLogEvents", "check its parameter HookFunction"),
+            ("ecr:BatchGetImage", "check its parameter ImageRepository"),
+            (
+                "ecs:UpdateService",
+                "check its parameters ClusterName, ServiceName and TaskDefinitionFamily",
+            ),
+            (
+                "ecs:DescribeServices",
+                "check its parameters ClusterName and ServiceName",
+            ),
+            ("ecs:DescribeTasks", "check its parameter ClusterName"),
+            (
+                "ecs:RegisterTaskDefinition",
+                "check its parameter TaskDefinitionFamily",
+            ),
+            ("events:PutEvents", "check its parameter EventBusArn"),
+            (
+                "sts:AssumeRole",
+                "add the ARN to its parameter DeployRoleArns",
+            ),
+            ("s3:GetObject", "check its parameter ManualArtifactBucket"),
         ] {
-            assert_eq!(switch(operation, ""), parameter, "{operation}");
+            assert_eq!(
+                granted_by(operation, "").as_deref(),
+                Some(remedy),
+                "{operation}"
+            );
         }
-        // The roles of tasks and schedules are named, not switched on.
         let passed = "not authorized to perform: iam:PassRole on resource: arn:aws:iam::1:role/r";
-        for operation in ["ecs:RunTask", "events:PutTargets"] {
-            assert_eq!(switch(operation, passed), None);
+        let decrypt = "not authorized to perform: kms:Decrypt on resource: arn:aws:kms:r:1:key/k";
+        for (operation, text, remedy) in [
+            (
+                "ecs:RunTask",
+                passed,
+                "add the ARN to its parameter TaskRoleArns",
+            ),
+            (
+                "events:PutTargets",
+                passed,
+                "add the ARN to its parameter ScheduleRoleArns",
+            ),
+            (
+                "s3:GetObject",
+                decrypt,
+                "check its parameter ManualArtifactKeyArn",
+            ),
+        ] {
+            assert_eq!(
+                granted_by(operation, text).as_deref(),
+                Some(remedy),
+                "{operation}"
+            );
+        }
+        // What is always granted.
+        assert_eq!(granted_by("ecs:DescribeTaskDefinition", ""), None);
+    }
+
+    #[test]
+    fn a_role_is_named_as_iam_names_it_and_nothing_else_is_taken_for_its_name() {
+        let name = |principal: &str| {
+            let text = format!("User: {principal} is not authorized to perform: ecs:X");
+            let denial = Denial::of("ecs:X", None, &text);
+            denial.role_name().map(str::to_owned)
+        };
+        assert_eq!(
+            name("arn:aws:sts::1:assumed-role/deploy-r/s").as_deref(),
+            Some("deploy-r")
+        );
+        assert_eq!(
+            name("arn:aws-cn:sts::1:assumed-role/a.b@c/s/t").as_deref(),
+            Some("a.b@c")
+        );
+        for other in [
+            "arn:aws:iam::1:user/sam",
+            "arn:aws:sts::1:assumed-role//s",
+            "arn:aws:sts::1:assumed-role/$(id)/s",
+        ] {
+            assert_eq!(name(other), None, "{other}");
         }
     }
 

@@ -164,7 +164,7 @@ pub enum Refusal {
     },
     /// Somebody has deployed while this start waited, and what it has registered was made from something else.
     #[error(
-        "{target}: the service was set to {before} when this job made or chose {own}; {now} has been deployed since, and was left alone: start the action again."
+        "{target}: the service was set to {before} when this job made or chose {own}; {now} has been deployed since, and was left alone: retry the stage in CodePipeline."
     )]
     ChangedWhileWaiting {
         /// Which.
@@ -339,7 +339,7 @@ pub enum Refusal {
     /// An earlier delivery of the job registered this revision, failed, and deregistered it. The job is
     /// answered: nobody would hear of another deployment.
     #[error(
-        "this job has failed before; {}, which it had registered, was deregistered. Nothing was changed by this invocation: start the action again.",
+        "this job has failed before; {}, which it had registered, was deregistered. Nothing was changed by this invocation: retry the stage in CodePipeline.",
         text::last_part(.revision)
     )]
     FailedBefore {
@@ -772,7 +772,7 @@ mod tests {
                     is_changed: false,
                 },
                 SystemUnavailable,
-                "the digest: ecs:DescribeServices did not succeed through all retries (503). Nothing was changed by this invocation; start the action again.",
+                "the digest: ecs:DescribeServices still failed after all retries (503). Nothing was changed by this invocation; try again.",
             ),
             (
                 Refusal::Files(Failure::new(RevisionUnavailable, "The artifact is gone.")),
@@ -967,7 +967,7 @@ mod tests {
                     now: "app:43".to_owned(),
                 },
                 Job,
-                "s0 on prod: the service was set to app:41 when this job made or chose app:42; app:43 has been deployed since, and was left alone: start the action again.",
+                "s0 on prod: the service was set to app:41 when this job made or chose app:42; app:43 has been deployed since, and was left alone: retry the stage in CodePipeline.",
             ),
             (
                 Refusal::UnderWay {
@@ -1094,7 +1094,7 @@ mod tests {
                     revision: "arn:aws:ecs:r:1:task-definition/app:42".to_owned(),
                 },
                 Job,
-                "s0 and s1 on prod: this job has failed before; app:42, which it had registered, was deregistered. Nothing was changed by this invocation: start the action again.",
+                "s0 and s1 on prod: this job has failed before; app:42, which it had registered, was deregistered. Nothing was changed by this invocation: retry the stage in CodePipeline.",
             ),
             (
                 Refusal::NotRegistered {
@@ -1257,7 +1257,7 @@ mod tests {
         assert_eq!(failure.kind, Configuration);
         assert_eq!(
             failure.message,
-            "3 problems: 1) web: 2 problems: 1) a:1 has no containers to put an image into. 2) b:1 has no containers to put an image into. 2) web: this job has failed before; app:42, which it had registered, was deregistered. Nothing was changed by this invocation: start the action again. 3) s0 on prod: the service is INACTIVE, not ACTIVE: nothing can be deployed to it."
+            "3 problems: 1) web: 2 problems: 1) a:1 has no containers to put an image into. 2) b:1 has no containers to put an image into. 2) web: this job has failed before; app:42, which it had registered, was deregistered. Nothing was changed by this invocation: retry the stage in CodePipeline. 3) s0 on prod: the service is INACTIVE, not ACTIVE: nothing can be deployed to it."
         );
     }
 }

@@ -311,7 +311,7 @@ fn none_set(
         )
     };
     NotSet {
-        failure: Failure::new(failure.kind, format!("{} {after}", failure.message)),
+        failure: Failure::new(failure.kind, failure.message.then(after)),
         is_unused: !is_unknown,
     }
 }

@@ -217,8 +217,8 @@ impl fmt::Display for When {
     /// As messages call the task.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Before => "the task before the deployment",
-            Self::After => "the task after the deployment",
+            Self::Before => "the pre-deploy task",
+            Self::After => "the post-deploy task",
         })
     }
 }

@@ -285,7 +285,7 @@ fn short_of(reason: &str) -> Option<&'static str> {
 /// That the task before the deployment is done, as a sentence.
 pub fn ran(container: &str) -> String {
     format!(
-        "The task before the deployment (container {container}) had run and succeeded: what it did stays done."
+        "The pre-deploy task (container {container}) had run and succeeded: what it did stays done."
     )
 }
 
@@ -295,13 +295,13 @@ pub fn after_task(failure: Failure, container: &str) -> Failure {
     Failure::new(failure.kind, failure.message.then(ran(container)))
 }
 
-/// What a task came to that did not succeed, as half a sentence: `the task after the deployment failed: …`.
+/// What a task came to that did not succeed, as half a sentence: `the post-deploy task failed: …`.
 pub fn sentence(when: When, spec: &DeploySpec, end: &TaskEnd, evidence: &Evidence) -> String {
     let asked = spec.task(when);
     let container = asked.map_or("", |asked| &asked.container);
     let limit = asked.map(|asked| human(asked.timeout)).unwrap_or_default();
     match end {
-        TaskEnd::Blocked(failure) => failure.message.to_string(),
+        TaskEnd::Blocked(failure) => failure.message.one_line(),
         TaskEnd::NotAsked => {
             let task = when.to_string().replacen("the", "a", 1);
             format!("{task} is under way, and the parameters do not name one any more")
@@ -382,7 +382,7 @@ pub fn not_judged(spec: &DeploySpec, end: &TaskEnd, revisions: &str) -> Failure 
         Message::of([
             format!("{}: {what}.", spec.about()),
             format!(
-                "It was left alone, and nothing was rolled back: {revisions} was complete when it was last looked at."
+                "It was left alone, and nothing was rolled back: {revisions} was complete at the last check."
             ),
         ]),
     )
@@ -474,7 +474,7 @@ mod tests {
         assert_eq!(failure.kind, FailureKind::Permission);
         assert_eq!(
             failure.message,
-            "web: no. The task before the deployment (container app) had run and succeeded: what it did stays done.\n  detail"
+            "web: no. The pre-deploy task (container app) had run and succeeded: what it did stays done.\n  detail"
         );
     }
 
@@ -488,7 +488,7 @@ mod tests {
         let failure = failed(&with_task(true, 15), &TaskEnd::Failed, Some(&evidence));
         assert_eq!(
             failure.message,
-            "s0 on prod: the task before the deployment failed: container app exited with code 3; its log ends: table users is locked. No service was changed.\nThe log of the container ends:\n  migrating\n  table users is locked"
+            "s0 on prod: the pre-deploy task failed: container app exited with code 3; its log ends: table users is locked. No service was changed.\nThe log of the container ends:\n  migrating\n  table users is locked"
         );
     }
 

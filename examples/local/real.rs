@@ -340,7 +340,7 @@ impl Observer for Watched {
     }
 
     fn recorded(&self, record: &Record) {
-        self.show.recorded(record);
+        self.show.recorded_in_account(record);
     }
 
     fn looked(&self, target: &Target, look: &Look, now: Timestamp) {

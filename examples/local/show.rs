@@ -685,13 +685,20 @@ impl Show {
     }
 }
 
+impl Show {
+    /// The record of a deployment in an account.
+    pub(crate) fn recorded_in_account(&self, record: &Record) {
+        self.write_page(|| page::page(record));
+    }
+}
+
 impl Observer for Show {
     fn wants_record(&self) -> bool {
         self.report.is_some()
     }
 
     fn recorded(&self, record: &Record) {
-        self.write_page(|| page::page(record));
+        self.write_page(|| page::simulated(record));
     }
 
     fn looked(&self, target: &Target, look: &Look, now: Timestamp) {

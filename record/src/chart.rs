@@ -36,7 +36,7 @@ const TO_BASELINE: u64 = 4 * PX;
 const TICK_ROOM: u64 = 64 * PX;
 
 /// Half of what new and old are drawn apart, so that equal counts are two lines side by side.
-const APART: u64 = PX;
+const APART: u64 = 3 * PX;
 
 /// Above the highest count, so that half of its letters have room.
 const TOP: u64 = 8 * PX;
@@ -379,12 +379,13 @@ impl<'a> Drawing<'a> {
             @if let Some(first) = new.first() {
                 (path("area", &format!("{steps}V{}H{}Z", px(self.axes.bottom), px(self.axes.x(first.from)))))
             }
+            (path("old", &self.steps(old, y_old)))
+            (path("new", &steps))
+            // Between the two, where both are what is desired.
             @if let Some(desired) = desired {
                 @let y = self.axes.y(u64::from(*desired));
                 (path("desired", &format!("M{} {}H{}", px(self.axes.left), px(y), px(self.axes.right))))
             }
-            (path("old", &self.steps(old, y_old)))
-            (path("new", &steps))
             @if let (Some(new), Some(old)) = (new.last(), old.last()) {
                 (self.line_ends(y_new(new.value), y_old(old.value)))
             }

@@ -186,6 +186,8 @@ pub struct StoppedRecord {
     pub at: Option<Timestamp>,
     /// Why, as text, with the exit code.
     pub reason: String,
+    /// ECS's scheduler stopped it, as for a rollback: a consequence, not a cause.
+    pub is_scaled_in: bool,
 }
 
 impl Record {

@@ -21,8 +21,14 @@ const TITLE_SERVICES: usize = 3;
 /// What a service that serves the new revision is reported as.
 const SERVING: &str = "serving";
 
+/// Begins what is said of a deployment that was only played.
+const SIMULATED: &str = "Simulated: ";
+
 /// A headline of more characters than this has smaller letters.
 const LONG_HEADLINE_CHARS: usize = 140;
+
+/// So much of a task's id distinguishes it on a page, as in the console's lists.
+const TASK_ID_SHOWN: usize = 8;
 
 /// A start that took longer is shown to have waited: what it asks of AWS takes a few seconds anyway.
 const SHOWN_WAIT: Duration = Duration::from_secs(15);
@@ -34,20 +40,32 @@ const SHOWN_WAIT: Duration = Duration::from_secs(15);
 /// services' consoles. Every text of `record` is shown as text: none can become markup. The same
 /// record gives the same page.
 pub fn page(record: &Record) -> String {
+    shown(record, false)
+}
+
+/// The same of a deployment that the local runner has played, as the page says. It has no link: what is played is
+/// in no account.
+#[cfg(any(test, feature = "herd"))]
+pub fn simulated(record: &Record) -> String {
+    shown(record, true)
+}
+
+fn shown(record: &Record, is_simulated: bool) -> String {
     let of_when = |when| record.tasks.iter().filter(move |task| task.when == when);
     let content = html! {
-        (header(record))
+        (header(record, is_simulated))
         @for (task, number) in of_when(When::Before).zip(1..) { (task_section(task, number)) }
         @for (service, number) in record.services.iter().zip(1..) {
-            (section(record, service, number))
+            (section(record, service, number, is_simulated))
         }
         @for (task, number) in of_when(When::After).zip(1..) { (task_section(task, number)) }
     };
     let footer = html! {
-        "Recorded by ecs-deploy-action from what ECS showed; between two looks "
-        "(5 s or more) nothing is known."
+        "Recorded by ecs-deploy-action from what ECS showed, sampled every 5 s or more."
     };
-    document(&title(record), &content, &footer)
+    let simulated = if is_simulated { SIMULATED } else { "" };
+    let title = format!("{simulated}{}", title(record));
+    document(&title, &content, &footer)
 }
 
 fn outcome(record: &Record) -> &'static str {
@@ -76,15 +94,26 @@ fn title(record: &Record) -> String {
     }
 }
 
-fn header(record: &Record) -> Markup {
+fn header(record: &Record, is_simulated: bool) -> Markup {
     let message = &record.message;
+    // Each service has its link below, as one.
+    let is_link = |line: &str| {
+        let mut services = record.services.iter();
+        services.any(|one| one.console.as_deref() == Some(line))
+    };
+    let details = message.details().lines();
+    let details: Vec<&str> = details.filter(|line| !is_link(line)).collect();
+    let details = details.join("\n");
     let mut sentences = message.sentences().into_iter();
     let headline = sentences.next().unwrap_or(outcome(record));
     let is_long = headline.chars().count() > LONG_HEADLINE_CHARS;
-    let details = message.details();
     html! {
         header {
             (badge(if record.succeeded { "good" } else { "bad" }, outcome(record)))
+            @if is_simulated {
+                " " (badge("plain", "Simulated")) " "
+                span class="quiet" { "by the local runner, in no AWS account" }
+            }
             h1 class=[is_long.then_some("long")] { (headline) }
             @for sentence in sentences { p class="then" { (sentence) } }
             @if !details.is_empty() { pre { (details) } }
@@ -125,8 +154,8 @@ fn answered(answer: &HookAnswer) -> Markup {
 
 fn task_section(task: &TaskRecord, number: usize) -> Markup {
     let (id, heading) = match task.when {
-        When::Before => ("before", "Task before the deployment"),
-        When::After => ("after", "Task after the deployment"),
+        When::Before => ("before", "Pre-deploy task"),
+        When::After => ("after", "Post-deploy task"),
     };
     let class = match task.end {
         TaskOutcome::Succeeded => "good",
@@ -141,7 +170,7 @@ fn task_section(task: &TaskRecord, number: usize) -> Markup {
             h2 id={ (id) "-" (number) } { (heading) " " (badge(class, task.end.text())) }
             (facts(html! {
                 (fact("Container", code(&task.container)))
-                @if let Some(id) = &task.task { (fact("Task", code(id))) }
+                @if let Some(id) = &task.task { (fact("Task", task_id(id))) }
                 @if let Some(exit_code) = task.exit_code { (fact("Exit code", exit_code)) }
                 @if let Some(reason) = &task.reason { (fact("Reason", reason)) }
                 @if let Some(started) = task.started { (fact("Started", moment(started))) }
@@ -154,7 +183,8 @@ fn task_section(task: &TaskRecord, number: usize) -> Markup {
     }
 }
 
-fn section(record: &Record, service: &ServiceRecord, number: usize) -> Markup {
+fn section(record: &Record, service: &ServiceRecord, number: usize, is_simulated: bool) -> Markup {
+    let link = service.console.as_deref().filter(|_| !is_simulated);
     let was_touched = !service.deployment.is_empty();
     let end = match service.end.as_str() {
         _ if !was_touched || service.waits_at.is_some() => "plain",
@@ -169,18 +199,19 @@ fn section(record: &Record, service: &ServiceRecord, number: usize) -> Markup {
                 (target(service)) " " (badge(end, &service.end))
             }
             @if was_touched {
-                (service_facts(service))
+                (service_facts(service, link))
                 (chart::figure(service, seconds, number))
                 (stopped_tasks(record, &service.stopped))
                 (events(record, &service.events))
             } @else {
                 p { "Nothing was deployed to this service." }
+                @if let Some(address) = link { p { (console(address)) } }
             }
         }
     }
 }
 
-fn service_facts(service: &ServiceRecord) -> Markup {
+fn service_facts(service: &ServiceRecord, link: Option<&str>) -> Markup {
     let revision = html! {
         @if let Some(previous) = &service.previous { (code(previous)) " → " }
         (code(&service.revision))
@@ -193,7 +224,7 @@ fn service_facts(service: &ServiceRecord) -> Markup {
         @for image in &service.images {
             (fact(&format!("Image of {}", image.container), image_of(image)))
         }
-        @if let Some(address) = &service.console { (fact("Console", console(address))) }
+        @if let Some(address) = link { (fact("Console", console(address))) }
     })
 }
 
@@ -234,7 +265,7 @@ fn stopped_tasks(record: &Record, stopped: &[StoppedRecord]) -> Markup {
                 Some(at) => (when(record.started, at)),
                 None => td class="when" { "not known" },
             }
-            td { (task.reason) br; (code(&task.task)) }
+            td class=[task.is_scaled_in.then_some("quiet")] { (task.reason) br; (task_id(&task.task)) }
         }
     });
     listing(
@@ -243,6 +274,16 @@ fn stopped_tasks(record: &Record, stopped: &[StoppedRecord]) -> Markup {
         &["Reason and task"],
         rows.collect(),
     )
+}
+
+/// The first characters of a task's id, and all of it for whoever points at it.
+fn task_id(id: &str) -> Markup {
+    let end = id.char_indices().nth(TASK_ID_SHOWN).map(|(end, _)| end);
+    html! {
+        code title=(id) {
+            (&id[..end.unwrap_or(id.len())]) @if end.is_some() { "…" }
+        }
+    }
 }
 
 fn events(record: &Record, events: &[EventRecord]) -> Markup {
@@ -256,7 +297,7 @@ fn events(record: &Record, events: &[EventRecord]) -> Markup {
 fn listing(record: &Record, heading: &str, heads: &[&str], rows: Vec<Markup>) -> Markup {
     let is_long = record.ended.since(record.started).as_secs() >= SECS_PER_HOUR;
     let class = if is_long { "happened long" } else { "happened" };
-    let heads = [&["When (UTC)"], heads].concat();
+    let heads = [&["Since start, UTC"], heads].concat();
     html! {
         @if !rows.is_empty() {
             h3 { (heading) }
@@ -332,6 +373,7 @@ mod tests {
                 task: filled(),
                 at: Some(after(65)),
                 reason: filled(),
+                is_scaled_in: false,
             }],
             waits_at: Some(HookRecord {
                 id: Some(filled()),
@@ -457,12 +499,54 @@ mod tests {
         for text in ["url(", "@import", "src=", "javascript"] {
             assert!(!html.contains(text), "{text}");
         }
-        assert_eq!(html.matches("://").count(), 1, "the console's address");
+        assert_eq!(html.matches("://").count(), 2, "the consoles' addresses");
         assert!(
             html.contains(
                 "content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\""
             )
         );
+    }
+
+    #[test]
+    fn a_simulated_page_says_so_and_has_no_link() {
+        let mut record = saying("words");
+        let link = record.services[0].console.clone().unwrap();
+        record.message = Message::of(["It failed."]).with_details(&format!("\nlog\n{link}"));
+        let real = page(&record);
+        assert!(!real.contains("Simulated"));
+        assert!(real.contains("<pre>log</pre>"), "the link is one below");
+        assert!(real.contains(&format!("<a href=\"{link}\"")));
+        let html = simulated(&record);
+        assert!(html.contains("<title>Simulated: Failed"));
+        assert!(html.contains(">Simulated</span>"));
+        assert!(html.contains("<pre>log</pre>"));
+        assert!(!html.contains("://"));
+    }
+
+    #[test]
+    fn a_tasks_id_is_short_and_all_of_it_in_a_title() {
+        let shown = |id: &str| task_id(id).into_string();
+        assert_eq!(
+            shown("5f0c2d3e4b5a6978"),
+            "<code title=\"5f0c2d3e4b5a6978\">5f0c2d3e…</code>"
+        );
+        assert_eq!(
+            shown("5f0c2d3e"),
+            "<code title=\"5f0c2d3e\">5f0c2d3e</code>"
+        );
+        assert_eq!(
+            shown("ééééééééé"),
+            "<code title=\"ééééééééé\">éééééééé…</code>"
+        );
+    }
+
+    #[test]
+    fn a_task_that_was_scaled_in_is_shown_as_a_consequence() {
+        let dimmed = "<td class=\"quiet\">words<br>";
+        let html =
+            |is_scaled_in| with(|record| record.services[0].stopped[0].is_scaled_in = is_scaled_in);
+        assert!(html(true).contains(dimmed));
+        assert!(!html(false).contains(dimmed));
     }
 
     #[test]
@@ -501,8 +585,8 @@ mod tests {
     fn a_task_that_ran_by_itself_is_shown_with_its_end_before_or_after_the_services() {
         let html = page(&saying("words"));
         let place = |text: &str| html.find(text).unwrap();
-        assert!(place("Task before the deployment") < place("words on words <"));
-        assert!(place("Task after the deployment") > place("Nothing was deployed"));
+        assert!(place("Pre-deploy task") < place("words on words <"));
+        assert!(place("Post-deploy task") > place("Nothing was deployed"));
         for shown in [
             "<span class=\"badge bad\">failed</span>",
             ">Exit code</th><td>3</td>",

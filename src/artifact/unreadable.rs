@@ -124,7 +124,7 @@ fn of_source(
             error.detail
         )),
         Class::Expired => lost(format!(
-            "{name} cannot be read any more: the job's credentials have expired. Retry the action. AWS says: {}",
+            "{name} cannot be read any more: the job's credentials have expired. Retry the stage in CodePipeline. AWS says: {}",
             error.detail
         )),
         Class::Archived => lost(format!(

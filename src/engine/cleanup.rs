@@ -42,7 +42,7 @@ async fn clean_up_all(target_account: &Aws, caller: Caller, cleanup: &Cleanup) -
     for revision in text::once(of_no_use) {
         if let Err(error) = ecs.deregister(&revision).await {
             let about = "an unused revision is left over";
-            warnings.push(of_call(about, &error, caller, true).message.into());
+            warnings.push(of_call(about, &error, caller, true).message.one_line());
         }
     }
     if let Some(prune) = &cleanup.prune {
@@ -50,7 +50,7 @@ async fn clean_up_all(target_account: &Aws, caller: Caller, cleanup: &Cleanup) -
         warnings.extend(pruned.unwrap_or_else(|error| {
             let about =
                 "old revisions were left as they are, because it cannot be seen who needs them";
-            vec![of_call(about, &error, caller, true).message.into()]
+            vec![of_call(about, &error, caller, true).message.one_line()]
         }));
     }
     warnings
@@ -83,7 +83,7 @@ async fn prune_families(
                 Ok(()) => names.push(revision.to_string()),
                 Err(error) => {
                     let about = format!("{revision} and what follows it were left");
-                    warnings.push(of_call(&about, &error, caller, true).message.into());
+                    warnings.push(of_call(&about, &error, caller, true).message.one_line());
                     break;
                 }
             }

@@ -141,7 +141,7 @@ impl Run<'_> {
         let mut message = Message::of(messages.iter().flat_map(Message::sentences));
         if let (Stage::PostDeploy(_), Some(asked)) = (&deployment.stage, &self.spec.post_deploy) {
             message = message.then(format!(
-                "The task after the deployment (container {}) has succeeded.",
+                "The post-deploy task (container {}) has succeeded.",
                 asked.container
             ));
         }

@@ -419,10 +419,10 @@ fn only<'a>(
             Content::Unusable(failure) if opened.len() > 1 => {
                 return Err(Failure::new(
                     failure.kind,
-                    format!(
-                        "{} If another artifact is meant, set InputArtifact to it.",
-                        failure.message
-                    ),
+                    failure
+                        .message
+                        .clone()
+                        .then("If another artifact is meant, set InputArtifact to it."),
                 ));
             }
             Content::Unusable(failure) => return Err(failure.clone()),

@@ -73,7 +73,7 @@ impl Run<'_> {
                     }
                 }
                 Err(error) => self.warn(format!(
-                    "whether the task after the deployment has failed is not known: {}",
+                    "whether the post-deploy task has failed is not known: {}",
                     self.text(&error)
                 )),
             }

@@ -67,7 +67,7 @@ impl Run<'_> {
         };
         let not_made = match self.run_task(&to_run, of).await {
             Ok(arn) => {
-                tracing::info!(job = self.job, task = arn, "the task after the deployment");
+                tracing::info!(job = self.job, task = arn, "the post-deploy task");
                 return Ok(Event::TaskStarted {
                     id: text::last_part(&arn).to_owned(),
                     service: place,

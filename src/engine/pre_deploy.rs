@@ -46,7 +46,7 @@ impl Run<'_> {
         };
         let not_made = match self.run_task(&task, of).await {
             Ok(arn) => {
-                tracing::info!(job = self.job, task = arn, "the task before the deployment");
+                tracing::info!(job = self.job, task = arn, "the pre-deploy task");
                 return Ok(Deployment {
                     job: self.job.to_owned(),
                     started,
@@ -76,18 +76,13 @@ impl Run<'_> {
                 Failure::new(FailureKind::Job, format!("{about}: {what}"))
             }
         };
-        let failure = Failure::new(
-            failure.kind,
-            format!(
-                "{}. The task before the deployment {}. No service was changed.",
-                failure.message.trim_end_matches('.'),
-                if is_unknown {
-                    "may have been started all the same"
-                } else {
-                    "was not started"
-                }
-            ),
-        );
+        let end = if is_unknown {
+            "The pre-deploy task may have been started all the same."
+        } else {
+            "The pre-deploy task was not started."
+        };
+        let message = failure.message.then(end).then("No service was changed.");
+        let failure = Failure::new(failure.kind, message);
         // A task that was started all the same goes on: ECS lets it keep its revision.
         Err(Refused::with_unused(failure, own_arns(&targets)))
     }
@@ -237,9 +232,8 @@ impl Run<'_> {
     /// What must be seen before a service is set cannot be seen: the task has succeeded and stays
     /// so until the next look.
     fn blocked(&self, target: &Target, error: &CallError) -> Event {
-        let about = format!(
-            "{target}: the task before the deployment has succeeded, and the service was not changed"
-        );
+        let about =
+            format!("{target}: the pre-deploy task has succeeded, and the service was not changed");
         self.warn(format!("{target}: {}", self.text(error)));
         Event::Blocked(Blocked {
             failure: self.of_call(&about, error, true),

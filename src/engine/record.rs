@@ -369,6 +369,7 @@ impl Run<'_> {
                         task: task.id.clone(),
                         at: task.stopped_at,
                         reason: task.stop_text(&[]),
+                        is_scaled_in: task.is_scaled_in(),
                     })
                     .collect();
                 record.stopped.sort_by_key(|task| task.at);
@@ -441,7 +442,9 @@ fn service_record(service: &Service, started: Timestamp) -> ServiceRecord {
         ..ServiceRecord::default()
     };
     if let Some(seen) = seen.filter(|_| service.is_touched()) {
-        let events = seen.events.iter().filter(|event| event.at >= started);
+        // ECS gives the newest first: of one second the cause comes before its effect.
+        let events = seen.events.iter().rev();
+        let events = events.filter(|event| event.at >= started);
         record.events = events
             .map(|event| EventRecord {
                 at: event.at,

@@ -73,7 +73,8 @@ impl Run<'_> {
                 _ => Answer::Refused(why),
             };
         }
-        self.warn(self.of_call(&target.to_string(), &error, true).message);
+        let failed = self.of_call(&target.to_string(), &error, true);
+        self.warn(failed.message.one_line());
         match &service.previous {
             None => Answer::Never(UNKNOWN_BEFORE.to_owned()),
             Some(previous) => self.set_back(service, previous).await,
@@ -118,7 +119,7 @@ impl Run<'_> {
             Err(error) if error.is_denial() => Answer::Never(
                 self.of_call(&target.to_string(), &error, true)
                     .message
-                    .into(),
+                    .one_line(),
             ),
             Err(error) => {
                 let why = format!("setting it back to {previous} failed: {}", error.detail);

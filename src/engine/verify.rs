@@ -127,7 +127,7 @@ impl Run<'_> {
                     verified.unknown.push(unknown);
                 } else {
                     let about = format!("the image {image} was not checked");
-                    warnings.push(self.of_call(&about, &error, false).message.into());
+                    warnings.push(self.of_call(&about, &error, false).message.one_line());
                 }
             }
             let digest = finding.digest.filter(|_| subject.is_pinned);
@@ -206,7 +206,7 @@ impl Run<'_> {
             Ok(Looked::Unknown(_)) | Err(_) if is_said => return None,
             Ok(Looked::Unknown(error)) | Err(error) => {
                 let about = format!("the image {image} of {revision} was not checked");
-                return Some(self.of_call(&about, &error, false).message.to_string());
+                return Some(self.of_call(&about, &error, false).message.one_line());
             }
         };
         // What a pull-through cache has lost it fetches again.

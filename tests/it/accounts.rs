@@ -86,7 +86,7 @@ async fn a_role_that_may_not_be_assumed_is_reported_with_the_statement_and_nothi
     let (kind, message) = failure(&answer);
     assert_eq!(kind, "PermissionError");
     for expected in [
-        "web on prod: the function's role may not do sts:AssumeRole",
+        "is not allowed to perform sts:AssumeRole",
         &format!(r#"{{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"{ROLE}"}}"#),
         "The trust policy of the role must name the function's role, too, and the ExternalId if it asks for one.",
     ] {
@@ -104,7 +104,7 @@ async fn what_the_role_may_not_do_is_reported_as_its_own() {
     let (kind, message) = failure(&answer);
     assert_eq!(kind, "PermissionError");
     assert!(
-        message.contains("the role of RoleArn may not do ecs:RegisterTaskDefinition"),
+        message.contains("is not allowed to perform ecs:RegisterTaskDefinition"),
         "{message}"
     );
 }

@@ -6,8 +6,7 @@ use simulator::ecs::{Behaviour, ServiceSetup};
 use crate::pre_deploy::{ends_with, parameters, world_with};
 use crate::support::{World, failure, id_of, success};
 
-const SWITCH: &str =
-    "Where that role is of template.yaml or examples/deploy-role.yaml, its stack's parameter";
+const SWITCH: &str = "If the function's stack is template.yaml, set its parameter";
 
 #[tokio::test]
 async fn a_denied_run_task_names_the_parameter_that_grants_it() {
@@ -27,9 +26,7 @@ async fn a_denied_run_task_names_the_parameter_that_grants_it() {
         let (kind, message) = failure(&answer);
         assert_eq!(kind, "PermissionError");
         assert!(
-            message.contains(&format!(
-                "{SWITCH} AllowPreDeployTasks grants it: set that to true."
-            )),
+            message.contains(&format!("{SWITCH} AllowPreDeployTasks to true.")),
             "{message}"
         );
         assert!(message.contains("No service was changed"), "{message}");
@@ -59,15 +56,15 @@ async fn a_denied_stop_task_names_the_parameter_too() {
 #[tokio::test]
 async fn what_is_always_granted_or_explicitly_denied_names_no_switch() {
     let world = World::new();
-    world.simulator.faults().deny("UpdateService");
+    world.simulator.faults().deny("DescribeTaskDefinition");
     let answer = world.deploy(json!({})).await;
-    assert!(!failure(&answer).1.contains("stack's parameter"));
+    assert!(!failure(&answer).1.contains("its parameter"));
     let world = world_with(ServiceSetup::default(), ends_with(0));
     let text = "User: a is not authorized to perform: ecs:RunTask on resource: arn:b with an explicit deny in a service control policy";
     let faults = world.simulator.faults();
     faults.fail("RunTask", 1, 400, "AccessDeniedException", text);
     let answer = world.deploy(parameters()).await;
-    assert!(!failure(&answer).1.contains("stack's parameter"));
+    assert!(!failure(&answer).1.contains("its parameter"));
 }
 
 #[tokio::test]
@@ -85,7 +82,7 @@ async fn schedules_that_may_not_be_set_name_their_switch() {
     let answer = world.deploy(json!({"ScheduledTasks": true})).await;
     let (_, message) = failure(&answer);
     assert!(
-        message.contains(&format!("{SWITCH} AllowScheduledTasks grants it")),
+        message.contains(&format!("{SWITCH} AllowScheduledTasks to true.")),
         "{message}"
     );
 }

@@ -537,7 +537,7 @@ async fn wherever_a_start_dies_that_may_not_update_it_fails_once_and_leaves_no_r
             world
         },
         parameters: json!({}),
-        end: &["web on prod: the function's role may not do ecs:UpdateService"],
+        end: &["is not allowed to perform ecs:UpdateService"],
         deployments: 0,
         revisions: 0,
         ..story(World::new)
@@ -620,9 +620,7 @@ async fn wherever_it_dies_a_task_that_fails_runs_once_and_no_service_is_touched(
         parameters: pre_deploy::parameters(),
         own: &["app:3"],
         services: &["shop"],
-        end: &[
-            "shop on prod: the task before the deployment failed: container app exited with code 3",
-        ],
+        end: &["shop on prod: the pre-deploy task failed: container app exited with code 3"],
         deployments: 0,
         revisions: 0,
         tasks: 1,
@@ -653,7 +651,7 @@ async fn wherever_it_dies_the_task_after_the_deployment_runs_once_and_it_succeed
     sweep(Story {
         end: &[
             "shop on prod: app:3 is serving, 2 tasks",
-            "The task after the deployment (container app) has succeeded.",
+            "The post-deploy task (container app) has succeeded.",
         ],
         ..with_task_after(0)
     })
@@ -665,7 +663,7 @@ async fn wherever_it_dies_a_task_after_the_deployment_that_fails_runs_once_and_i
 {
     sweep(Story {
         end: &[
-            "shop on prod: app:3 failed: the task after the deployment failed: container app exited with code 3",
+            "shop on prod: app:3 failed: the post-deploy task failed: container app exited with code 3",
             "Rolled back: app:2 is serving, 2 of 2 tasks.",
         ],
         ..with_task_after(3)
@@ -680,7 +678,7 @@ async fn wherever_it_dies_a_task_before_and_one_after_the_deployment_run_once_ea
     sweep(Story {
         parameters,
         tasks: 2,
-        end: &["The task after the deployment (container app) has succeeded."],
+        end: &["The post-deploy task (container app) has succeeded."],
         ..with_task_after(0)
     })
     .await;
@@ -718,7 +716,7 @@ async fn wherever_a_start_dies_behind_its_familys_newest_a_failed_job_deploys_no
         },
         own: &["app:9"],
         is_shared: true,
-        end: &["web on prod: the function's role may not do ecs:UpdateService"],
+        end: &["is not allowed to perform ecs:UpdateService"],
         deployments: 0,
         revisions: 0,
         ..story(World::new)

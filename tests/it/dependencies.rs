@@ -227,7 +227,7 @@ async fn what_may_not_be_looked_at_is_one_warning_with_its_statement_and_the_dep
         let warning = &warnings[0];
         assert!(warning.starts_with(what), "{operation}: {warning}");
         assert!(
-            warning.contains("not looked at before the deployment"),
+            warning.contains("not checked before the deployment"),
             "{warning}"
         );
         assert_eq!(

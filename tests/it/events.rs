@@ -68,7 +68,7 @@ const CLAIMS: [(&str, &str, &str); 30] = [
     (
         "post-deploy-task",
         "InProgress",
-        "the task after the deployment runs (container app)",
+        "the post-deploy task runs (container app)",
     ),
     ("several-artifacts", "Succeeded", "app:2 is serving"),
     (

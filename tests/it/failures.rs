@@ -224,9 +224,7 @@ async fn with_rollback_false_a_rollout_that_is_given_up_is_left_as_it_is() {
     let (answers, minutes) = deployed(&world, json!({"Rollback": false})).await;
     let (_, message) = failure(answers.last().unwrap());
     assert!(
-        message.contains(
-            "Not rolled back (Rollback is false), and app:3 is still what the service is set to"
-        ),
+        message.contains("Not rolled back (Rollback is false): the service still points to app:3"),
         "{message}"
     );
     assert!(minutes < 5, "{minutes}");

@@ -192,7 +192,7 @@ async fn a_task_gets_the_volume_that_its_service_configures_at_launch() {
 
 #[tokio::test]
 async fn what_is_refused_after_the_task_says_that_it_ran() {
-    let ran = "The task before the deployment (container app) had run and succeeded: what it did stays done.";
+    let ran = "The pre-deploy task (container app) had run and succeeded: what it did stays done.";
     // Refused by ECS, and not allowed.
     for denied in [false, true] {
         let world = world(setup(), &definition());

@@ -609,10 +609,7 @@ async fn a_task_after_the_traffic_has_shifted_rolls_back_while_the_old_tasks_run
         let event = codedeploy_start(&world, &definition, files, asked);
         let answer = last(&world, event).await;
         let (_, message) = failure(&answer);
-        assert!(
-            message.contains("the task after the deployment failed"),
-            "{message}"
-        );
+        assert!(message.contains("the post-deploy task failed"), "{message}");
         assert_eq!(set_to(&world), "web:1", "{message}");
         let stops = world.count("StopServiceDeployment");
         assert_eq!(stops, usize::from(is_stopped));

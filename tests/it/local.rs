@@ -157,18 +157,18 @@ const CLAIMS: [(&str, i32, &str); 48] = [
     (
         "pass-role-denied",
         1,
-        "web on prod: the function's role may not pass the role app-execution on to ECS (iam:PassRole)",
+        "web on prod: the function's role (arn:aws:sts::111122223333:assumed-role/ecs-deploy-action/deploy) is not allowed to pass the role app-execution to ECS (iam:PassRole)",
     ),
     (
         "update-denied",
         1,
-        "web on prod: the function's role may not do ecs:UpdateService on service web on prod",
+        "web on prod: the function's role (arn:aws:sts::111122223333:assumed-role/ecs-deploy-action/deploy) is not allowed to perform ecs:UpdateService on service web on prod",
     ),
     ("throttled", 0, "web on prod: app:2 is serving, 2 tasks"),
     (
         "throttled-throughout",
         1,
-        "web on prod: ecs:DescribeServices did not succeed through all retries (ThrottlingException: Rate exceeded). The start has waited for 30 min, and nothing was changed: start the action again.",
+        "web on prod: ecs:DescribeServices still failed after all retries (ThrottlingException: Rate exceeded). The start has waited for 30 min, and nothing was changed: retry the stage in CodePipeline.",
     ),
     (
         "herd",
@@ -209,17 +209,17 @@ const CLAIMS: [(&str, i32, &str); 48] = [
     (
         "migration-fails",
         1,
-        "web on prod: the task before the deployment failed: container app exited with code 3; its log ends: error: relation orders is locked. No service was changed.",
+        "web on prod: the pre-deploy task failed: container app exited with code 3; its log ends: error: relation orders is locked. No service was changed.",
     ),
     (
         "smoke-test",
         0,
-        "web on prod: app:2 is serving, 2 tasks, after 1 min. The task after the deployment (container app) has succeeded.",
+        "web on prod: app:2 is serving, 2 tasks, after 1 min. The post-deploy task (container app) has succeeded.",
     ),
     (
         "smoke-test-fails",
         1,
-        "web on prod: app:2 failed: the task after the deployment failed: container app exited with code 1; its log ends: FAILED: GET /checkout answers 500. Rolled back: app:1 is serving, 2 of 2 tasks.",
+        "web on prod: app:2 failed: the post-deploy task failed: container app exited with code 1; its log ends: FAILED: GET /checkout answers 500. Rolled back: app:1 is serving, 2 of 2 tasks.",
     ),
     (
         "task-definition-file",
@@ -231,7 +231,7 @@ const CLAIMS: [(&str, i32, &str); 48] = [
     (
         "other-account-denied",
         1,
-        "web on prod: the function's role may not do sts:AssumeRole on role arn:aws:iam::444455556666:role/ecs-deploy",
+        "web on prod: the function's role (arn:aws:sts::111122223333:assumed-role/function/deploy) is not allowed to perform sts:AssumeRole on role arn:aws:iam::444455556666:role/ecs-deploy",
     ),
     (
         "scheduled-tasks",
@@ -293,7 +293,7 @@ fn scenarios_of_what_the_built_in_action_cannot_do_show_it() {
             "several-services",
             "worker on prod: worker:2 is serving, 1 task",
         ),
-        ("migration", "the task before the deployment runs"),
+        ("migration", "the pre-deploy task runs"),
         (
             "task-definition-file",
             "container app: environment FEATURE: added (value not shown)",
@@ -375,7 +375,7 @@ fn a_failed_task_and_a_herd_have_their_page_too() {
     let pages = [
         (
             "migration-fails",
-            &["Task before the deployment", "No service was changed.</p>"][..],
+            &["Pre-deploy task", "No service was changed.</p>"][..],
         ),
         (
             "one-of-several",

@@ -97,7 +97,7 @@ async fn a_success_whose_output_artifact_may_not_be_written_is_a_failure_that_sa
     let (kind, message) = failure(answers.last().unwrap());
     assert_eq!(kind, "PermissionError");
     for part in [
-        "web on prod: the output artifact One was not written: the pipeline's role may not do s3:PutObject",
+        "web on prod: the output artifact One was not written: the pipeline's role (arn:aws:sts::111122223333:assumed-role/ecs-deploy-action/deploy) is not allowed to perform s3:PutObject",
         r#""Action":"s3:PutObject""#,
         "Nothing was rolled back: web on prod: app:2 is serving",
     ] {

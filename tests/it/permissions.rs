@@ -38,10 +38,18 @@ async fn each_call_that_a_start_needs_names_action_resource_principal_and_statem
         let world = World::new();
         let message = denied(&world, operation).await;
         let action = format!("ecs:{operation}");
-        let begin = format!("web on prod: the function's role may not do {action} on ");
+        let begin = format!(
+            "web on prod: the function's role ({PRINCIPAL}) is not allowed to perform {action} on "
+        );
         assert!(message.starts_with(&begin), "{message}");
-        assert!(message.contains(PRINCIPAL), "{message}");
-        assert!(has_statement(&message, &action, resource), "{message}");
+        let lines: Vec<&str> = message.lines().collect();
+        assert_eq!(lines.len(), 3, "{message}");
+        assert!(
+            lines[0].contains("dd the statement below to the role ecs-deploy-action."),
+            "{message}"
+        );
+        assert!(has_statement(lines[1], &action, resource), "{message}");
+        assert!(lines[2].starts_with("AWS says: "), "{message}");
         assert_eq!(world.done("UpdateService"), 0, "{operation}");
     }
 }
@@ -51,7 +59,7 @@ async fn a_role_that_may_not_be_passed_is_named() {
     let world = World::new();
     let message = denied(&world, "iam:PassRole").await;
     assert!(
-        message.starts_with("web on prod: the function's role may not pass the role app-execution on to ECS (iam:PassRole), which the task definition names"),
+        message.starts_with(&format!("web on prod: the function's role ({PRINCIPAL}) is not allowed to pass the role app-execution to ECS (iam:PassRole), which the task definition names. If the function's stack is template.yaml, add the ARN to its parameter TaskRoleArns. Otherwise add the statement below to the role ecs-deploy-action.\n")),
         "{message}"
     );
     let role = "arn:aws:iam::111122223333:role/app-execution";
@@ -83,7 +91,7 @@ async fn tags_that_may_not_be_written_are_distinguished_from_the_registration() 
     let answer = world.deploy(json!({})).await;
     let (_, message) = failure(&answer);
     assert!(
-        message.starts_with("web on prod: the function's role may not do ecs:TagResource, which ecs:RegisterTaskDefinition on family app needs"),
+        message.starts_with(&format!("web on prod: the function's role ({PRINCIPAL}) is not allowed to perform ecs:TagResource, which ecs:RegisterTaskDefinition on family app needs")),
         "{message}"
     );
     assert!(
@@ -104,7 +112,7 @@ async fn an_artifact_that_may_not_be_read_is_the_pipelines_roles_matter_and_may_
     let (kind, message) = failure(&answer);
     assert_eq!(kind, "PermissionError");
     for part in [
-        "the pipeline's role may not do s3:GetObject on s3://artifacts/pipeline/build/1.zip",
+        "the pipeline's role is not allowed to perform s3:GetObject on s3://artifacts/pipeline/build/1.zip",
         r#"{"Effect":"Allow","Action":["s3:GetObject","s3:GetObjectVersion"],"Resource":"arn:aws:s3:::artifacts/*"}"#,
         "S3 says the same of an object that does not exist, unless the role has s3:ListBucket",
     ] {
@@ -121,7 +129,7 @@ async fn a_key_that_may_not_be_used_is_distinguished_from_the_object() {
     let (kind, message) = failure(&answer);
     assert_eq!(kind, "PermissionError");
     assert!(
-        message.contains("the pipeline's role may not decrypt s3://artifacts/pipeline/build/1.zip (kms:Decrypt with arn:aws:kms:"),
+        message.contains("the pipeline's role (arn:aws:sts::111122223333:assumed-role/ecs-deploy-action/deploy) is not allowed to decrypt s3://artifacts/pipeline/build/1.zip (kms:Decrypt with arn:aws:kms:"),
         "{message}"
     );
     assert!(has_statement(message, "kms:Decrypt", key), "{message}");

@@ -44,7 +44,7 @@ async fn it_runs_once_after_the_service_serves_on_what_serves_with_what_is_asked
     let (summary, _) = success(answers.last().unwrap());
     assert!(
         summary.starts_with("shop on prod: app:3 is serving, 2 tasks")
-            && summary.ends_with("The task after the deployment (container app) has succeeded."),
+            && summary.ends_with("The post-deploy task (container app) has succeeded."),
         "{summary}"
     );
     let ran = world.simulator.calls_of("RunTask");
@@ -103,7 +103,7 @@ async fn if_it_fails_the_service_is_rolled_back_and_the_message_has_exit_code_an
     let (kind, message) = failure(&answer);
     assert_eq!(kind, "JobFailed");
     assert!(
-        message.starts_with("shop on prod: app:3 failed: the task after the deployment failed: container app exited with code 3; its log ends: table users is locked. Rolled back: app:2 is serving, 2 of 2 tasks.\n"),
+        message.starts_with("shop on prod: app:3 failed: the post-deploy task failed: container app exited with code 3; its log ends: table users is locked. Rolled back: app:2 is serving, 2 of 2 tasks.\n"),
         "{message}"
     );
     assert!(
@@ -140,7 +140,7 @@ async fn one_that_runs_out_of_time_is_stopped_and_the_service_rolled_back() {
     let answer = world.deploy(parameters()).await;
     let (_, message) = failure(&answer);
     assert!(
-        message.starts_with("shop on prod: app:3 failed: the task after the deployment was not complete within 5 min, and was stopped (container app). Rolled back: app:2 is serving, 2 of 2 tasks."),
+        message.starts_with("shop on prod: app:3 failed: the post-deploy task was not complete within 5 min, and was stopped (container app). Rolled back: app:2 is serving, 2 of 2 tasks."),
         "{message}"
     );
     world.simulator.clock().advance(Duration::from_mins(1));
@@ -154,7 +154,7 @@ async fn one_that_cannot_start_rolls_back_with_the_reason() {
     let answer = world.deploy(parameters()).await;
     let (_, message) = failure(&answer);
     assert!(
-        message.contains("the task after the deployment failed: CannotPullContainerError: ")
+        message.contains("the post-deploy task failed: CannotPullContainerError: ")
             && message.contains("Rolled back: app:2 is serving"),
         "{message}"
     );
@@ -174,7 +174,7 @@ async fn one_that_cannot_start_rolls_back_with_the_reason() {
     );
     let (_, message) = failure(answers.last().unwrap());
     assert!(
-        message.contains("the task after the deployment was not started: ECS has no capacity")
+        message.contains("the post-deploy task was not started: ECS has no capacity")
             && message.contains("Rolled back: app:2 is serving"),
         "{message}"
     );
@@ -187,7 +187,7 @@ async fn one_that_may_not_be_run_rolls_back_and_says_what_to_allow() {
     let answer = world.deploy(parameters()).await;
     let (_, message) = failure(&answer);
     assert!(
-        message.contains("the task after the deployment was not started: the function's role may not do ecs:RunTask")
+        message.contains("the post-deploy task was not started: the function's role (arn:aws:sts::111122223333:assumed-role/ecs-deploy-action/deploy) is not allowed to perform ecs:RunTask")
             && message.contains("AllowPreDeployTasks")
             && message.contains("Rolled back: app:2 is serving"),
         "{message}"
@@ -236,7 +236,9 @@ async fn its_progress_is_reported_through_tokens() {
         })
         .collect();
     assert!(
-        seen.contains(&"shop on prod: app:3 is serving; the task after the deployment runs (container app); 1 min of 5"),
+        seen.contains(
+            &"shop on prod: app:3 is serving; the post-deploy task runs (container app); 1 min of 5"
+        ),
         "{seen:?}"
     );
 }
@@ -249,7 +251,7 @@ async fn without_rollback_the_action_fails_and_the_revision_stays() {
     let answer = world.deploy(asked).await;
     let (_, message) = failure(&answer);
     assert!(
-        message.starts_with("shop on prod: app:3 failed: the task after the deployment failed: container app exited with code 3; its log ends: table users is locked. Not rolled back (Rollback is false), and app:3 is still what the service is set to: app:3 is serving, 2 of 2 tasks."),
+        message.starts_with("shop on prod: app:3 failed: the post-deploy task failed: container app exited with code 3; its log ends: table users is locked. Not rolled back (Rollback is false): the service still points to app:3; app:3 is serving, 2 of 2 tasks. Roll back: aws ecs update-service --cluster prod --service shop --task-definition app:2"),
         "{message}"
     );
     assert_eq!(set_to(&world), "app:3");
@@ -291,7 +293,7 @@ async fn without_rollback_its_cause_is_told_though_the_service_cannot_be_seen_fo
     let answer = world.deploy(asked).await;
     let (_, message) = failure(&answer);
     assert!(
-        message.starts_with("shop on prod: app:3 failed: the task after the deployment failed: container app exited with code 3; its log ends: table users is locked. Not rolled back (Rollback is false)"),
+        message.starts_with("shop on prod: app:3 failed: the post-deploy task failed: container app exited with code 3; its log ends: table users is locked. Not rolled back (Rollback is false)"),
         "{message}"
     );
 }
@@ -316,7 +318,7 @@ async fn a_task_that_could_not_be_started_is_told_though_the_token_had_no_room_f
             let answer = pipeline.answer(&id_of(&event)).unwrap();
             let (_, message) = failure(&answer);
             assert!(
-                message.starts_with("shop on prod: app:3 failed: the task after the deployment"),
+                message.starts_with("shop on prod: app:3 failed: the post-deploy task"),
                 "{message}"
             );
             assert_eq!(set_to(&world), "app:2");
@@ -349,8 +351,9 @@ async fn of_several_services_it_runs_after_all_and_rolls_all_back() {
     let answer = world.deploy(of_two()).await;
     let (_, message) = failure(&answer);
     assert!(
-        message.starts_with("a on prod: a:2 failed: the task after the deployment failed: container app exited with code 1")
-            && message.contains("Rolled back: a:1 is serving, 2 of 2 tasks.")
+        message.starts_with(
+            "a on prod: a:2 failed: the post-deploy task failed: container app exited with code 1"
+        ) && message.contains("Rolled back: a:1 is serving, 2 of 2 tasks.")
             && message.contains("b on prod was rolled back, too: b:1 is serving, 2 of 2 tasks."),
         "{message}"
     );

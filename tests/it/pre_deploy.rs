@@ -111,7 +111,7 @@ async fn if_it_fails_no_service_is_touched_and_the_message_has_exit_code_and_log
     let (kind, message) = failure(&answer);
     assert_eq!(kind, "JobFailed");
     assert!(
-        message.starts_with("shop on prod: the task before the deployment failed: container app exited with code 3; its log ends: table users is locked. No service was changed.\n"),
+        message.starts_with("shop on prod: the pre-deploy task failed: container app exited with code 3; its log ends: table users is locked. No service was changed.\n"),
         "{message}"
     );
     assert!(
@@ -129,9 +129,7 @@ async fn one_that_cannot_start_is_reported_with_the_reason() {
     let answer = world.deploy(parameters()).await;
     let (_, message) = failure(&answer);
     assert!(
-        message.starts_with(
-            "shop on prod: the task before the deployment failed: CannotPullContainerError: "
-        ),
+        message.starts_with("shop on prod: the pre-deploy task failed: CannotPullContainerError: "),
         "{message}"
     );
     let none = world_with(ServiceSetup::default(), Behaviour::NoCapacity);
@@ -166,7 +164,7 @@ async fn it_is_waited_for_through_tokens_and_its_progress_is_reported() {
     };
     assert_eq!(
         summary.as_deref().unwrap(),
-        "shop on prod: the task before the deployment runs (container app of app:3); 1 min of 5"
+        "shop on prod: the pre-deploy task runs (container app of app:3); 1 min of 5"
     );
     assert_eq!(*percent_complete, Some(0));
     let task = tasks(&world)[0]["taskArn"].clone();
@@ -184,7 +182,7 @@ async fn one_whose_time_is_up_is_stopped_and_no_service_is_touched() {
     let answer = world.deploy(parameters()).await;
     let (_, message) = failure(&answer);
     assert!(
-        message.starts_with("shop on prod: the task before the deployment was not complete within 5 min, and was stopped (container app). No service was changed."),
+        message.starts_with("shop on prod: the pre-deploy task was not complete within 5 min, and was stopped (container app). No service was changed."),
         "{message}"
     );
     world.simulator.clock().advance(Duration::from_mins(1));
@@ -378,7 +376,7 @@ async fn a_task_that_may_not_be_described_is_a_failure_that_does_not_stop_it_hal
     let answer = world.deploy(parameters()).await;
     let (_, message) = failure(&answer);
     assert!(
-        message.contains("how the task before the deployment ended could not be seen")
+        message.contains("how the pre-deploy task ended could not be seen")
             && message.contains("ecs:DescribeTasks"),
         "{message}"
     );

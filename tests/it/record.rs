@@ -255,7 +255,7 @@ async fn a_job_whose_task_before_failed_has_its_record() {
     assert!(task["started"].as_str() < task["ended"].as_str(), "{task}");
     assert_eq!(record["services"][0]["end"], "not touched");
     for shown in [
-        "Task before the deployment",
+        "Pre-deploy task",
         "table users is locked",
         "Nothing was deployed",
     ] {

@@ -71,7 +71,7 @@ fn assert_no_statement(message: &str, expected: &str) {
     assert!(message.contains(expected), "{expected}: {message}");
     assert!(message.contains("No permission is missing"), "{message}");
     assert!(
-        !message.contains("\"Effect\"") && !message.contains("Add to that role"),
+        !message.contains("\"Effect\"") && !message.contains(" statement "),
         "{message}"
     );
 }

@@ -56,7 +56,7 @@ async fn with_rollback_false_a_failed_deployment_is_left_as_it_is_and_reported()
     let (_, message) = failure(&answer);
     assert!(
         message.contains(
-            "Not rolled back (Rollback is false), and app:2 is still what the service is set to: app:1 is serving, 2 of 2 tasks."
+            "Not rolled back (Rollback is false): the service still points to app:2, which has no running task; app:1 is serving, 2 of 2 tasks. Roll back: aws ecs update-service --cluster prod --service web --task-definition app:1"
         ),
         "{message}"
     );

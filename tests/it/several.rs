@@ -246,7 +246,7 @@ async fn if_a_later_one_is_refused_those_before_are_rolled_back_and_the_refusal_
     let (_, message) = failure(&answer);
     let headline = message.lines().next().unwrap();
     assert!(
-        headline.contains("may not do ecs:UpdateService"),
+        headline.contains("is not allowed to perform ecs:UpdateService"),
         "{message}"
     );
     assert!(

@@ -727,7 +727,7 @@ async fn aws_unavailable_before_any_change_is_the_systems_fault() {
     assert_eq!(kind, "SystemUnavailable");
     assert!(
         message.contains(
-            ". The start has waited for 3 min, and nothing was changed: start the action again."
+            ". The start has waited for 3 min, and nothing was changed: retry the stage in CodePipeline."
         ),
         "{message}"
     );

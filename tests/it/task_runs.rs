@@ -34,15 +34,15 @@ async fn capacity_that_stays_short_is_reported_in_one_sentence_and_is_no_mistake
     for (reason, expected) in [
         (
             "RESOURCE:MEMORY",
-            "shop on prod: ECS has no memory for a task of app:3 at the moment (RESOURCE:MEMORY). The task before the deployment was not started. No service was changed.",
+            "shop on prod: ECS has no memory for a task of app:3 at the moment (RESOURCE:MEMORY). The pre-deploy task was not started. No service was changed.",
         ),
         (
             "Capacity is unavailable at this time. Please try again later or in a different availability zone.",
-            "shop on prod: ECS has no capacity for a task of app:3 at the moment (Capacity is unavailable at this time. Please try again later or in a different availability zone). The task before the deployment was not started. No service was changed.",
+            "shop on prod: ECS has no capacity for a task of app:3 at the moment (Capacity is unavailable at this time. Please try again later or in a different availability zone). The pre-deploy task was not started. No service was changed.",
         ),
         (
             "ATTRIBUTE",
-            "shop on prod: ECS could not place a task of app:3: ATTRIBUTE. The task before the deployment was not started. No service was changed.",
+            "shop on prod: ECS could not place a task of app:3: ATTRIBUTE. The pre-deploy task was not started. No service was changed.",
         ),
     ] {
         let world = world();
@@ -94,7 +94,7 @@ async fn a_service_that_is_deleted_meanwhile_is_reported_with_its_status() {
     let (kind, message) = failure(&answer);
     assert_eq!(kind, "JobFailed");
     assert!(
-        message.starts_with("shop on prod: the service is DRAINING now, not ACTIVE: nothing can be deployed to it. The task before the deployment (container app) had run and succeeded"),
+        message.starts_with("shop on prod: the service is DRAINING now, not ACTIVE: nothing can be deployed to it. The pre-deploy task (container app) had run and succeeded"),
         "{message}"
     );
 }

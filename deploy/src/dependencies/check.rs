@@ -282,7 +282,7 @@ pub fn unseen(all: Vec<Unseen>, caller: Caller) -> Vec<String> {
         }
         let why = words::calls(&errors, caller);
         format!(
-            "{} {verb} not looked at before the deployment (VerifyDependencies): {}",
+            "{} {verb} not checked before the deployment (VerifyDependencies): {}",
             text::listed(&whats),
             why.trim_end_matches('.')
         )

@@ -402,7 +402,7 @@ fn what_may_not_be_seen_is_one_warning_for_each_call_with_one_statement() {
     assert_eq!(warnings.len(), 2);
     let first = &warnings[0];
     assert!(
-        first.starts_with("the secret a, the secret b, the secret c, the secret d, the secret e and 2 more were not looked at before the deployment (VerifyDependencies): the function's role may not do secretsmanager:DescribeSecret (it is arn:aws:sts::1:assumed-role/f/s). Add to that role: {\"Effect\":\"Allow\",\"Action\":\"secretsmanager:DescribeSecret\",\"Resource\":[\"arn:aws:secretsmanager:r:1:secret:a\","),
+        first.starts_with("the secret a, the secret b, the secret c, the secret d, the secret e and 2 more were not checked before the deployment (VerifyDependencies): the function's role (arn:aws:sts::1:assumed-role/f/s) is not allowed to perform secretsmanager:DescribeSecret. If the function's stack is template.yaml, set its parameter AllowVerifyDependencies to true. Otherwise add this statement to the role f: {\"Effect\":\"Allow\",\"Action\":\"secretsmanager:DescribeSecret\",\"Resource\":[\"arn:aws:secretsmanager:r:1:secret:a\","),
         "{first}"
     );
     assert_eq!(first.matches("\"Effect\"").count(), 1);
@@ -410,12 +410,11 @@ fn what_may_not_be_seen_is_one_warning_for_each_call_with_one_statement() {
     assert!(first.contains("AllowVerifyDependencies"), "{first}");
     assert_eq!(
         warnings[1],
-        "the role app was not looked at before the deployment (VerifyDependencies): iam:GetRole (role app): Rate exceeded"
+        "the role app was not checked before the deployment (VerifyDependencies): iam:GetRole (role app): Rate exceeded"
     );
     let alone = unseen(vec![denied("a")], Caller::Assumed);
     assert!(
-        alone[0]
-            .contains("the role of RoleArn may not do secretsmanager:DescribeSecret on s (it is"),
+        alone[0].contains("is not allowed to perform secretsmanager:DescribeSecret on s."),
         "{alone:?}"
     );
 }

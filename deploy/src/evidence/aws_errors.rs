@@ -232,7 +232,7 @@ const ADVICE: &[(&[&str], &str)] = &[
             "target group|target-group|targetgroup",
             "not exist|not found|notfound",
         ],
-        "the service's load balancer configuration names a target group that is not there: create it, or change the service",
+        "the service's load balancer configuration names a target group that does not exist: create it, or change the service",
     ),
     (
         &["unable to consistently start"],

@@ -187,10 +187,7 @@ impl Evidence {
             paragraphs.push(format!("Stopped tasks: {}.", groups.join("; ")));
         }
         if !self.deployment.is_empty() {
-            paragraphs.push(format!(
-                "ECS on the deployment: {}",
-                self.deployment.join(" ")
-            ));
+            paragraphs.push(format!("ECS says: {}", self.deployment.join(" ")));
         }
         if !self.events.is_empty() {
             let shown: Vec<String> = self

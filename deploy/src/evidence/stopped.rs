@@ -156,6 +156,11 @@ impl StoppedTask {
         }
     }
 
+    /// Whether ECS's scheduler stopped it, and nothing was wrong with it.
+    pub fn is_scaled_in(&self) -> bool {
+        self.depth(&[]) == Depth::Scheduler
+    }
+
     /// Why the task stopped: the container's text if it explains more than the task's.
     pub fn stop_text(&self, facts: &[ContainerFacts]) -> String {
         let container = self.telling(facts);

@@ -501,17 +501,17 @@ fn a_task_after_the_deployment_that_fails_in_any_way_rolls_it_back_and_is_the_ca
         (
             started(ours(shown(TaskVerdict::Failed, true))),
             STARTED + IN_TIME,
-            "the task after the deployment failed: ",
+            "the post-deploy task failed: ",
         ),
         (
             started(stopped),
             late,
-            "the task after the deployment was not complete within 15 min, and was stopped (container app)",
+            "the post-deploy task was not complete within 15 min, and was stopped (container app)",
         ),
         (
             started(ours(TaskSeen::Missing)),
             late,
-            "the task after the deployment is not shown by ECS any more",
+            "the post-deploy task is not shown by ECS any more",
         ),
         (
             started(ours(TaskSeen::Unseen {
@@ -519,17 +519,17 @@ fn a_task_after_the_deployment_that_fails_in_any_way_rolls_it_back_and_is_the_ca
                 may_pass: false,
             })),
             STARTED + IN_TIME,
-            "how the task after the deployment ended could not be seen (denied)",
+            "how the post-deploy task ended could not be seen (denied)",
         ),
         (
             refused(false),
             STARTED + IN_TIME,
-            "the task after the deployment was not started: no memory",
+            "the post-deploy task was not started: no memory",
         ),
         (
             refused(true),
             late,
-            "the task after the deployment was not started: no memory",
+            "the post-deploy task was not started: no memory",
         ),
     ] {
         let mut deployment = serving(run);

@@ -2,6 +2,7 @@
 
 use crate::call::{CallError, Class};
 use crate::failure::{Failure, FailureKind};
+use crate::message::Message;
 use crate::permission::Denial;
 use crate::spec::{DeploySpec, Target};
 use crate::text;
@@ -35,8 +36,73 @@ impl Caller {
     }
 }
 
+/// A denied call: what is missing and who misses it, and what to do about it.
+struct Denied {
+    /// In sentences, each ended.
+    what: String,
+    remedy: Remedy,
+    /// AWS's own text, as a sentence.
+    quoted: String,
+}
+
+enum Remedy {
+    /// Something else than a statement, in sentences.
+    Other(String),
+    /// To add this statement.
+    Statement {
+        /// What comes first, up to `add`.
+        begin: String,
+        /// Where to add it.
+        role: String,
+        statement: String,
+    },
+}
+
+impl Denied {
+    /// All of it in one line, for a text that it is a part of.
+    fn in_one_line(&self) -> String {
+        let Self { what, quoted, .. } = self;
+        match &self.remedy {
+            Remedy::Other(remedy) => format!("{what} {remedy} {quoted}"),
+            Remedy::Statement {
+                begin,
+                role,
+                statement,
+            } => format!("{what} {begin} this statement to {role}: {statement} {quoted}"),
+        }
+    }
+
+    /// The headline, the statement in a line of its own, AWS's text in the last.
+    fn in_lines(&self, about: &str) -> Message {
+        let Self { what, quoted, .. } = self;
+        let (headline, below) = match &self.remedy {
+            Remedy::Other(remedy) => (remedy.clone(), format!("\n{quoted}")),
+            Remedy::Statement {
+                begin,
+                role,
+                statement,
+            } => (
+                format!("{begin} the statement below to {role}."),
+                format!("\n{statement}\n{quoted}"),
+            ),
+        };
+        Message::from(format!("{about}: {what} {headline}")).with_details(&below)
+    }
+}
+
+/// `the function's role (arn:…) is not allowed to`.
+fn not_allowed(denial: &Denial, caller: Caller) -> String {
+    let who = denial.principal.as_deref();
+    let who = who.map_or_else(String::new, |principal| format!(" ({principal})"));
+    format!("{}{who} is not allowed to", caller.role())
+}
+
+fn quoted(detail: &str) -> String {
+    format!("AWS says: {}.", detail.trim_end_matches('.'))
+}
+
 /// What is missing, who misses it, and the statement to add.
-fn of_denial(error: &CallError, caller: Caller) -> String {
+fn of_denial(error: &CallError, caller: Caller) -> Denied {
     // Only the function itself assumes roles.
     let caller = if error.operation == "sts:AssumeRole" {
         Caller::Function
@@ -44,7 +110,6 @@ fn of_denial(error: &CallError, caller: Caller) -> String {
         caller
     };
     let denial = Denial::of(error.operation, error.resource.as_deref(), &error.detail);
-    let role = caller.role();
     let CallError {
         operation,
         subject,
@@ -55,7 +120,7 @@ fn of_denial(error: &CallError, caller: Caller) -> String {
     let named = resource.map_or("a role", text::last_part);
     let what = match denial.action.as_str() {
         "iam:PassRole" => format!(
-            "{role} may not pass the role {named} on to {} (iam:PassRole), which {} names",
+            "pass the role {named} to {} (iam:PassRole), which {} names",
             if denial.service == "ecs" {
                 "ECS"
             } else {
@@ -68,23 +133,21 @@ fn of_denial(error: &CallError, caller: Caller) -> String {
             },
         ),
         "kms:Decrypt" => format!(
-            "{role} may not decrypt {subject} (kms:Decrypt{})",
+            "decrypt {subject} (kms:Decrypt{})",
             resource.map_or_else(String::new, |key| format!(" with {key}"))
         ),
-        action if action == *operation => format!("{role} may not do {action} on {subject}"),
-        action => format!("{role} may not do {action}, which {operation} on {subject} needs"),
+        action if action == *operation => format!("perform {action} on {subject}"),
+        action => format!("perform {action}, which {operation} on {subject} needs"),
     };
-    let who = denial.principal.as_deref();
-    let who = who.map_or_else(String::new, |principal| format!(" (it is {principal})"));
     let remedy = if denial.is_explicit {
-        "An explicit deny forbids it, in a policy of the role, its permissions boundary, the resource or the organization: no statement that allows it helps until that is lifted.".to_owned()
+        Remedy::Other("An explicit deny forbids it, in a policy of the role, its permissions boundary, the resource or the organization: no statement that allows it helps until that is lifted.".to_owned())
     } else if let Some(policy) = &denial.withheld_by {
-        format!(
+        Remedy::Other(format!(
             "It is the {policy} that does not allow it: a statement in that role's own policies does not help, whoever manages the {policy} has to allow {}.",
             denial.action
-        )
+        ))
     } else {
-        of_statement(&denial, &denial.statement())
+        of_statement(&denial, caller, denial.statement())
     };
     let also = if denial.action != *operation {
         ""
@@ -95,8 +158,33 @@ fn of_denial(error: &CallError, caller: Caller) -> String {
     } else {
         ""
     };
-    let detail = detail.trim_end_matches('.');
-    format!("{what}{who}. {remedy}{also} AWS says: {detail}.")
+    Denied {
+        what: format!("{} {what}.{also}", not_allowed(&denial, caller)),
+        remedy,
+        quoted: quoted(detail),
+    }
+}
+
+/// What to do to a stack of this project's, and what to do to any other role.
+fn of_statement(denial: &Denial, caller: Caller, statement: String) -> Remedy {
+    let role = denial.role_name();
+    let stack = match caller {
+        Caller::Function => Some("the function's stack is template.yaml"),
+        Caller::Assumed => Some("the role's stack is deploy-role.yaml"),
+        Caller::Pipeline => None,
+    };
+    let begin = match (stack, denial.granted_by()) {
+        (Some(stack), Some(grant)) => format!("If {stack}, {}. Otherwise add", grant.remedy()),
+        (Some(_) | None, _) => "Add".to_owned(),
+    };
+    Remedy::Statement {
+        begin,
+        role: role.map_or_else(
+            || caller.role().to_owned(),
+            |name| format!("the role {name}"),
+        ),
+        statement,
+    }
 }
 
 /// What AWS refuses for another reason than a missing permission, though with the codes and statuses
@@ -129,7 +217,7 @@ fn of_refusal(error: &CallError, caller: Caller) -> Option<String> {
             in_region(region)
         ),
         Class::Clock => format!(
-            "the clock of the machine that the function runs on is wrong: AWS takes {operation} only if it was signed within minutes of its own time. Start the action again; on a machine of your own set the clock"
+            "the clock of the machine that the function runs on is wrong: AWS takes {operation} only if it was signed within minutes of its own time. Try again; on a machine of your own set the clock"
         ),
         Class::Unsigned => format!(
             "AWS does not accept the signature of {operation} on {subject}: the credentials of {role} are not a pair, the clock of the machine is wrong, or something on the way (a proxy) changes requests"
@@ -157,7 +245,7 @@ fn of_refusal(error: &CallError, caller: Caller) -> Option<String> {
 /// that would allow it.
 pub fn call(error: &CallError, caller: Caller) -> String {
     if error.class == Class::Denied {
-        of_denial(error, caller)
+        of_denial(error, caller).in_one_line()
     } else {
         of_refusal(error, caller).unwrap_or_else(|| error.to_string())
     }
@@ -177,23 +265,12 @@ pub fn calls(errors: &[CallError], caller: Caller) -> String {
     }
     let resources = errors.iter().filter_map(|error| denial(error).resource);
     let resources = text::once(resources);
-    let who = one.principal.as_deref();
-    let who = who.map_or_else(String::new, |principal| format!(" (it is {principal})"));
-    format!(
-        "{} may not do {}{who}. {} AWS says: {}.",
-        caller.role(),
-        one.action,
-        of_statement(&one, &one.statement_for(&resources)),
-        first.detail.trim_end_matches('.')
-    )
-}
-
-/// What to add, and which switch does it.
-fn of_statement(denial: &Denial, statement: &str) -> String {
-    let switch = denial.switch().map_or_else(String::new, |parameter| {
-        format!(" Where that role is of template.yaml or examples/deploy-role.yaml, its stack's parameter {parameter} grants it: set that to true.")
-    });
-    format!("Add to that role: {statement}{switch}")
+    let denied = Denied {
+        what: format!("{} perform {}.", not_allowed(&one, caller), one.action),
+        remedy: of_statement(&one, caller, one.statement_for(&resources)),
+        quoted: quoted(&first.detail),
+    };
+    denied.in_one_line()
 }
 
 /// A call that a deployment cannot go on without has failed.
@@ -201,6 +278,10 @@ fn of_statement(denial: &Denial, statement: &str) -> String {
 /// `changed` says whether anything had been changed by then: what could not be reached before that
 /// is the system's fault and safe to try again.
 pub fn of_call(about: &str, error: &CallError, caller: Caller, changed: bool) -> Failure {
+    if error.class == Class::Denied {
+        let denied = of_denial(error, caller).in_lines(about);
+        return Failure::new(FailureKind::Permission, denied);
+    }
     let (kind, sentence) = failed_call(error, caller, changed);
     Failure::new(kind, format!("{about}: {sentence}"))
 }
@@ -227,12 +308,16 @@ pub fn failed_call(error: &CallError, caller: Caller, changed: bool) -> (Failure
         ),
         Class::Denied => (
             FailureKind::Permission,
-            of_denial(error, caller),
+            of_denial(error, caller).in_one_line(),
         ),
         Class::Expired => (
             FailureKind::Permission,
             format!(
-                "the credentials for {operation} have expired. Start the action again. AWS says: {detail}"
+                "the credentials for {operation} have expired. {} AWS says: {detail}",
+                match caller {
+                    Caller::Pipeline => "Retry the stage in CodePipeline.",
+                    Caller::Function | Caller::Assumed => "Try again.",
+                }
             ),
         ),
         Class::Throttled | Class::Unavailable => (
@@ -242,11 +327,11 @@ pub fn failed_call(error: &CallError, caller: Caller, changed: bool) -> (Failure
                 FailureKind::SystemUnavailable
             },
             format!(
-                "{operation} did not succeed through all retries ({detail}). {}",
+                "{operation} still failed after all retries ({detail}). {}",
                 if changed {
-                    "Look at the service before you start the action again."
+                    "Look at the service before you try again."
                 } else {
-                    "Nothing was changed by this invocation; start the action again."
+                    "Nothing was changed by this invocation; try again."
                 }
             ),
         ),
@@ -385,11 +470,45 @@ mod tests {
         assert_eq!(failure.kind, FailureKind::Permission);
         assert!(
             failure.message.starts_with(
-                r#"web on prod: the function's role may not do ecs:UpdateService on service web on prod (it is arn:aws:sts::1:assumed-role/f). Add to that role: {"Effect":"Allow","Action":"ecs:UpdateService","Resource":"arn:aws:ecs:r:1:service/prod/web"} AWS says: "#
+                "web on prod: the function's role (arn:aws:sts::1:assumed-role/f) is not allowed to perform ecs:UpdateService on service web on prod. If the function's stack is template.yaml, check its parameters ClusterName, ServiceName and TaskDefinitionFamily. Otherwise add the statement below to the role f.\n{\"Effect\":\"Allow\",\"Action\":\"ecs:UpdateService\",\"Resource\":\"arn:aws:ecs:r:1:service/prod/web\"}\nAWS says: AccessDeniedException: "
             ),
             "{}",
             failure.message
         );
+        assert_eq!(failure.message.lines().count(), 3);
+        // What is appended to it belongs to its headline.
+        let more = failure.message.then("No service was changed.");
+        assert!(
+            more.contains("to the role f. No service was changed.\n{"),
+            "{more}"
+        );
+    }
+
+    #[test]
+    fn the_stack_that_may_grant_it_is_the_one_of_the_role_and_a_pipelines_has_none() {
+        let denied = |caller| of_call("web", &error(Class::Denied), caller, false).message;
+        let assumed = denied(Caller::Assumed);
+        assert!(
+            assumed.contains("If the role's stack is deploy-role.yaml, check"),
+            "{assumed}"
+        );
+        let pipeline = denied(Caller::Pipeline);
+        assert!(!pipeline.contains("stack"), "{pipeline}");
+        assert!(
+            pipeline.contains(" on service web on prod. Add the statement below to the role f.\n"),
+            "{pipeline}"
+        );
+    }
+
+    #[test]
+    fn within_another_text_a_denial_is_one_line() {
+        let text = call(&error(Class::Denied), Caller::Function);
+        assert!(
+            text.contains(r#"Otherwise add this statement to the role f: {"Effect":"#),
+            "{text}"
+        );
+        assert!(text.contains("} AWS says: "), "{text}");
+        assert!(!text.contains('\n'), "{text}");
     }
 
     #[test]

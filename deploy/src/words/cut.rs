@@ -81,7 +81,7 @@ pub fn out_of_sight(deployment: &Deployment, spec: &DeploySpec, now: Timestamp) 
         Stage::PreDeploy(_) => Failure::new(
             FailureKind::Job,
             format!(
-                "{}: how the task before the deployment ended could not be seen ({NO_ANSWER}). No service was changed.",
+                "{}: how the pre-deploy task ended could not be seen ({NO_ANSWER}). No service was changed.",
                 spec.about()
             ),
         ),
@@ -89,7 +89,7 @@ pub fn out_of_sight(deployment: &Deployment, spec: &DeploySpec, now: Timestamp) 
             let failure = Failure::new(
                 FailureKind::Job,
                 format!(
-                    "{}: {} served when it was last looked at, and how the task after the deployment ended could not be seen ({NO_ANSWER}). Nothing was rolled back: look at the service and at the task.",
+                    "{}: {} was serving at the last check, and how the post-deploy task ended could not be seen ({NO_ANSWER}). Nothing was rolled back: look at the service and at the task.",
                     spec.about(),
                     deployment.revisions_listed()
                 ),
@@ -112,11 +112,11 @@ pub fn unwatched(deployment: &Deployment) -> String {
     let revisions = deployment.revisions_listed();
     let what = match &deployment.stage {
         Stage::PreDeploy(task) => format!(
-            "the task before the deployment of {revisions} ({}) goes on unwatched, and no service is going to be changed: look at the task in ECS.",
+            "the pre-deploy task of {revisions} ({}) goes on unwatched, and no service is going to be changed: look at the task in ECS.",
             task.id
         ),
         Stage::PostDeploy(_) => format!(
-            "{revisions} serves, and the task after the deployment goes on unwatched, so that nothing is rolled back if it fails: look at the task in ECS."
+            "{revisions} serves, and the post-deploy task goes on unwatched, so that nothing is rolled back if it fails: look at the task in ECS."
         ),
         Stage::RollingOut => format!(
             "the deployment of {revisions} goes on unwatched, and only ECS itself may roll it back: look at the deployments of the service in ECS."
@@ -143,7 +143,7 @@ mod tests {
     fn a_migration_that_ran_is_said_of_an_invocation_that_was_cut_off_too() {
         let spec = with_task(true, 15);
         let rolling_out = deployment(Stage::RollingOut, vec![service(0)]);
-        let ran = "The task before the deployment (container app) had run and succeeded";
+        let ran = "The pre-deploy task (container app) had run and succeeded";
         let unseen = out_of_sight(&rolling_out, &spec, STARTED);
         assert!(unseen.message.contains(ran), "{}", unseen.message);
         let checkpoint = Checkpoint::At(Box::new(rolling_out));

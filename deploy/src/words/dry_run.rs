@@ -73,14 +73,11 @@ impl Plan {
                     format!("{} has the container {}", family.base, change.container)
                 }),
             );
-            checked.extend(
-                family
-                    .verified
-                    .iter()
-                    .map(|image| format!("the image {image} was looked for in ECR if it is there")),
-            );
+            checked.extend(family.verified.iter().map(|image| {
+                format!("the image {image} was checked in ECR, if it is an ECR image")
+            }));
         }
-        checked.push("what must be remembered between two invocations fits".to_owned());
+        checked.push("the continuation token fits into its limit".to_owned());
         if !self.scheduled.is_empty() {
             checked.push(format!(
                 "{} on a schedule run these families",
@@ -156,7 +153,7 @@ impl Plan {
             )
         }));
         calls.push(format!(
-            "then the rollout is followed for {} at most; if it fails and ECS does not go back by itself, {}",
+            "then the rollout is followed for {} at most; if it fails and ECS does not roll back by itself, {}",
             human(self.limit),
             if self.rollback {
                 "ecs:StopServiceDeployment or ecs:UpdateService does"

@@ -93,6 +93,7 @@ pub fn failed_within(
         look: service.live.look.as_ref(),
         not_rolled_back: service.given_up().unwrap_or(why_not),
         given_up: service.given_up().or(kept),
+        undo: &undo(service),
         overwritten: &overwritten(service),
         others: &others,
         evidence: of_task.or(of_service).unwrap_or(&nothing),
@@ -131,7 +132,7 @@ fn cause_after(post: &PostDeploy, spec: &DeploySpec, now: Timestamp) -> String {
     }
 }
 
-const NOT_LOOKED_AT: &str = "it was not looked at";
+const NOT_LOOKED_AT: &str = "it was not checked";
 
 /// Why `service` failed, as the headline says it: what its tasks show, else what ECS does, else how far
 /// it came. Its time is up at the `deadline`.
@@ -185,7 +186,7 @@ fn why_not_rolled_back(stage: &Stage, may_roll_back: bool) -> &'static str {
             Owner::Job => "it was asked for and has not started",
         },
         Stage::PreDeploy(_) | Stage::RollingOut | Stage::PostDeploy(_) => {
-            "there is nothing to put right"
+            "there is nothing to roll back"
         }
     }
 }
@@ -243,6 +244,31 @@ pub fn overwritten(service: &Service) -> String {
     }
 }
 
+/// How to roll back `service` by hand, if our revision is what the service is set to; empty if that, or what was
+/// before, is not known. The command is pasted into a shell: it has plain names only.
+fn undo(service: &Service) -> String {
+    let Service {
+        target, revision, ..
+    } = service;
+    let seen = service.live.look.as_ref().and_then(Look::service);
+    let is_set = seen.is_some_and(|seen| revision.is_named_by(&seen.task_definition));
+    let (cluster, name) = (target.cluster_name(), target.service_name());
+    let is_plain = |name: &str| {
+        let mut bytes = name.bytes();
+        bytes.all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && !name.is_empty()
+            && !name.starts_with('-')
+    };
+    match &service.previous {
+        Some(previous) if is_set && previous != revision && is_plain(cluster) && is_plain(name) => {
+            format!(
+                "Roll back: aws ecs update-service --cluster {cluster} --service {name} --task-definition {previous}"
+            )
+        }
+        Some(_) | None => String::new(),
+    }
+}
+
 /// A rollout that failed, and what is known of it.
 #[derive(Debug, Clone, Copy)]
 struct Failed<'a> {
@@ -261,6 +287,8 @@ struct Failed<'a> {
     not_rolled_back: &'a str,
     /// Why it could not be rolled back, if that was tried.
     given_up: Option<&'a str>,
+    /// What [`undo`] says.
+    undo: &'a str,
     /// What [`overwritten`] says.
     overwritten: &'a str,
     /// Sentences on the other services of the deployment, if there are any.
@@ -277,9 +305,24 @@ impl Failed<'_> {
         format!("{}{}", now_of(self.look), set_to_another(self.look))
     }
 
-    /// What serves now.
-    fn serving(&self) -> String {
-        now_of(self.look)
+    /// That the service still points to our revision, and what serves now.
+    fn pointing(&self) -> String {
+        let Self { revision, look, .. } = self;
+        let service = look.and_then(Look::service);
+        let runs_none = service.is_some_and(|service| {
+            let mut running = service.deployments.iter().filter(|one| one.running > 0);
+            running.clone().next().is_some()
+                && !running.any(|one| revision.is_named_by(&one.task_definition))
+        });
+        let none = if runs_none {
+            ", which has no running task"
+        } else {
+            ""
+        };
+        format!(
+            "the service still points to {revision}{none}; {}",
+            now_of(*look)
+        )
     }
 
     fn with_details(&self, headline: Message) -> Failure {
@@ -339,9 +382,10 @@ fn of_rollout(failed: Failed<'_>) -> Failure {
             format!("Not rolled back ({not_rolled_back}): {}.", now()),
         ]),
         Verdict::Failed { .. } => headline.then(format!(
-            "Not rolled back ({not_rolled_back}), and {revision} is still what the service is set to: {}.",
-            failed.serving()
-        )),
+            "Not rolled back ({not_rolled_back}): {}.",
+            failed.pointing()
+        ))
+        .then(failed.undo),
         Verdict::Replaced {
             by,
             task_definition,
@@ -365,10 +409,11 @@ fn of_rollout(failed: Failed<'_>) -> Failure {
             if failed.given_up.is_some() =>
         {
             headline.then(format!(
-                "Not rolled back ({}), and {revision} is still what the service is set to: {}.",
+                "Not rolled back ({}): {}.",
                 failed.given_up.unwrap_or_default(),
-                failed.serving()
+                failed.pointing()
             ))
+            .then(failed.undo)
         }
         Verdict::InProgress(_) | Verdict::Serving { .. } => headline.then(format!(
             "It was to be rolled back, which was not seen to happen in time: {}.",
@@ -640,6 +685,7 @@ mod tests {
             not_rolled_back: "Rollback is false",
             others: &[],
             given_up: None,
+            undo: "",
             overwritten: "",
             evidence,
             limit: MESSAGE_LIMIT_BYTES,
@@ -667,7 +713,7 @@ mod tests {
     fn the_headline_of_a_rolled_back_deployment_suffices_and_the_evidence_stands_below() {
         let verdict = Verdict::RolledBack { reason: None };
         let evidence = Evidence {
-            deployment: vec!["ECS says so.".to_owned()],
+            deployment: vec!["the task set is unhealthy.".to_owned()],
             ..Evidence::default()
         };
         let (service, revision) = (serving("app:41", 2), revision());
@@ -682,7 +728,7 @@ mod tests {
         assert_eq!(failure.kind, FailureKind::Job);
         assert_eq!(
             failure.message,
-            "web on prod: app:42 failed: CannotPullContainerError: repo/app:v9 not found (3 tasks). Rolled back: app:41 is serving, 2 of 2 tasks.\nECS on the deployment: ECS says so."
+            "web on prod: app:42 failed: CannotPullContainerError: repo/app:v9 not found (3 tasks). Rolled back: app:41 is serving, 2 of 2 tasks.\nECS says: the task set is unhealthy."
         );
         assert_eq!(
             failure.message.sentences(),
@@ -691,6 +737,43 @@ mod tests {
                 "Rolled back: app:41 is serving, 2 of 2 tasks."
             ]
         );
+    }
+
+    #[test]
+    fn what_is_left_as_it_is_can_be_rolled_back_with_a_command_of_plain_names_only() {
+        let mut service = crate::testing::service(0);
+        service.previous = Some(Revision::parse("app:41").unwrap());
+        let set_to = |revision: &Revision| {
+            let Look::Seen {
+                mut service,
+                service_deployment,
+            } = serving("app:41", 2)
+            else {
+                panic!("not seen")
+            };
+            service.task_definition = format!("arn:aws:ecs:r:1:task-definition/{revision}");
+            Some(Look::Seen {
+                service,
+                service_deployment,
+            })
+        };
+        service.live.look = set_to(&service.revision);
+        service.target.cluster = "arn:aws:ecs:r:1:cluster/prod".to_owned();
+        assert_eq!(
+            undo(&service),
+            "Roll back: aws ecs update-service --cluster prod --service s0 --task-definition app:41"
+        );
+        for evil in ["web; reboot", "$(id)", "--force-new-deployment", "", "w\nb"] {
+            let mut named = service.clone();
+            named.target.service = evil.to_owned();
+            assert_eq!(undo(&named), "", "{evil}");
+        }
+        let mut unknown = service.clone();
+        unknown.previous = None;
+        assert_eq!(undo(&unknown), "");
+        // Somebody else has deployed since.
+        service.live.look = set_to(&Revision::parse("app:43").unwrap());
+        assert_eq!(undo(&service), "");
     }
 
     #[test]
@@ -709,7 +792,7 @@ mod tests {
         };
         assert_eq!(
             message("x", &failed(false), Some(&old)),
-            "web on prod: app:42 failed: x. Not rolled back (Rollback is false), and app:42 is still what the service is set to: app:41 is serving, 2 of 2 tasks."
+            "web on prod: app:42 failed: x. Not rolled back (Rollback is false): the service still points to app:42, which has no running task; app:41 is serving, 2 of 2 tasks."
         );
         assert_eq!(
             message("x", &failed(true), Some(&old)),

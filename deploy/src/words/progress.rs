@@ -25,7 +25,7 @@ pub fn progress(deployment: &Deployment, spec: &DeploySpec, now: Timestamp) -> D
         Stage::PreDeploy(_) => {
             let task = spec.pre_deploy.as_ref();
             format!(
-                "{}: the task before the deployment runs (container {} of {}); {minutes} min of {}",
+                "{}: the pre-deploy task runs (container {} of {}); {minutes} min of {}",
                 deployment.about(),
                 task.map_or("", |task| &task.container),
                 deployment.revisions_listed(),
@@ -66,7 +66,7 @@ fn post_deploy(
         PostRun::Due { refused: None } => "is started next".to_owned(),
     };
     format!(
-        "{}: {} is serving; the task after the deployment {task} (container {}); {} min of {}",
+        "{}: {} is serving; the post-deploy task {task} (container {}); {} min of {}",
         deployment.about(),
         deployment.revisions_listed(),
         asked.map_or("", |asked| &asked.container),
@@ -87,11 +87,16 @@ pub fn waiting(waiting: &Waiting, spec: &DeploySpec, now: Timestamp) -> Details 
     }
 }
 
-/// The message of a start that has waited until its time was up.
-pub fn waited(why: &str, spec: &DeploySpec) -> String {
+/// The message of a start that has waited until its time was up. `is_job`: a pipeline waits for it.
+pub fn waited(why: &str, spec: &DeploySpec, is_job: bool) -> String {
     format!(
-        "{why}. The start has waited for {}, and nothing was changed: start the action again.",
-        human(spec.timeout)
+        "{why}. The start has waited for {}, and nothing was changed: {}.",
+        human(spec.timeout),
+        if is_job {
+            "retry the stage in CodePipeline"
+        } else {
+            "try again"
+        }
     )
 }
 
@@ -364,7 +369,7 @@ pub fn too_late_to_roll_back(service: &Service) -> Failure {
                 "{}: {} is serving: its deployment was complete before it could be rolled back (ContinueDeployment).",
                 service.target, service.revision
             ),
-            "To go back deploy TaskDefinition previous.".to_owned(),
+            "To roll back, deploy TaskDefinition previous.".to_owned(),
         ]),
     )
 }

@@ -237,7 +237,7 @@ impl World {
         let fate = self.fate_of(task_definition, &run.overrides);
         Task {
             number,
-            arn: arn("ecs", "task", &format!("{cluster}/{number:032x}")),
+            arn: arn("ecs", "task", &format!("{cluster}/{}", id_of(number))),
             cluster: cluster.to_owned(),
             service: String::new(),
             deployment: String::new(),
@@ -328,4 +328,11 @@ impl Definition {
             &format!("{}:{}", self.family, self.number),
         )
     }
+}
+
+/// A task's id: like AWS's they differ in their first characters.
+fn id_of(number: u64) -> String {
+    // An odd factor maps no two numbers to one.
+    const SPREAD: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+    format!("{:032x}", u128::from(number).wrapping_mul(SPREAD))
 }

@@ -123,7 +123,10 @@ impl Run<'_> {
         } else {
             FailureKind::SystemUnavailable
         };
-        let failure = Failure::new(kind, words::waited(&waiting.why, self.spec));
+        let failure = Failure::new(
+            kind,
+            words::waited(&waiting.why, self.spec, self.order.is_job),
+        );
         Refused {
             may_wait: None,
             ..Refused::with_unused(failure, waiting.registered.clone())
