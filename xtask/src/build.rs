@@ -248,10 +248,48 @@ pub fn compile(
     let program = read(&built.join("ecs-deploy-action/bootstrap"))?;
     for (path, _) in paths(root, target_dir) {
         let path = path.display().to_string();
-        let mut windows = program.windows(path.len());
-        if windows.any(|window| window == path.as_bytes()) {
+        if has_path(&program, &path) {
             return Err(Error::PathOfThisMachine(path));
         }
     }
     Ok(program)
+}
+
+/// Whether a file below `folder` is named in `program`: with `/src` for a folder, `/src/main.rs` is and
+/// `/crates/zip/src/lib.rs` is not.
+fn has_path(program: &[u8], folder: &str) -> bool {
+    let begin = format!("{}/", folder.trim_end_matches('/'));
+    let is_of_a_name = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let mut windows = program.windows(begin.len()).enumerate();
+    windows.any(|(place, window)| {
+        let before = place.checked_sub(1).and_then(|place| program.get(place));
+        window == begin.as_bytes() && !before.is_some_and(|byte| is_of_a_name(*byte))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_of_the_machine_is_found_and_one_that_ends_alike_is_not() {
+        assert!(has_path(b"\0/src/main.rs", "/src"));
+        assert!(has_path(b"/src/main.rs", "/src/"));
+        assert!(!has_path(b"\0/crates/zip/src/lib.rs", "/src"));
+        assert!(!has_path(b"\0/srcs/lib.rs", "/src"));
+    }
+
+    #[test]
+    fn the_paths_of_this_machine_are_replaced_the_narrower_ones_last() {
+        let root = Path::new("/home/somebody/clone");
+        let flags = flags(root, &root.join("target"));
+        let all: Vec<&str> = flags.split('\u{1f}').collect();
+        assert_eq!(
+            all[..2],
+            [
+                "--remap-path-prefix=/home/somebody/clone=/ecs-deploy-action",
+                "--remap-path-prefix=/home/somebody/clone/target=/target",
+            ]
+        );
+    }
 }
