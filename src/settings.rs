@@ -8,7 +8,7 @@ use crate::deploy::text;
 /// How long an invocation watches a rollout before it hands it back to CodePipeline.
 const WATCH_DEFAULT: Duration = Duration::from_secs(40);
 
-/// More than this would outlive Lambda's longest time limit, 15 minutes.
+/// More than this would outlive Lambda's longest time limit for an event of a pipeline, 15 minutes.
 const WATCH_MAX_SECS: u64 = 900;
 
 const WATCH_SECONDS: &str = "WATCH_SECONDS";

@@ -387,7 +387,7 @@ impl Writer<'_> {
         if deploys_itself {
             self.line("The function's role gets what the parameters of its stack say (template.yaml); install it in the pipeline's Region:");
             self.line(&format!(
-                "  sam deploy --parameter-overrides {}",
+                "  aws cloudformation deploy --stack-name ecs-deploy-action --template-file template.yaml --capabilities CAPABILITY_IAM --parameter-overrides CodeBucket=BUCKET {}",
                 overrides.join(" ")
             ));
             self.line("  TaskRoleArns: the roles that the task definitions name; TaskDefinitionFamily narrows it further.");

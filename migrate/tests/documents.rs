@@ -423,7 +423,7 @@ fn what_get_pipeline_prints_keeps_its_own_region_and_its_metadata_which_is_named
         "lines 16 to 25: shop, Deploy/Web: ClusterName prod, ServiceName web, FileName images.json",
         "Remove metadata (line 42) before aws codepipeline update-pipeline",
         "arn:aws:lambda:eu-central-1:111122223333:function:ecs-deploy-action",
-        "sam deploy --parameter-overrides TaskRoleArns=EXECUTION_ROLE_ARN,TASK_ROLE_ARN ClusterName=prod ServiceName=web",
+        "--parameter-overrides CodeBucket=BUCKET TaskRoleArns=EXECUTION_ROLE_ARN,TASK_ROLE_ARN ClusterName=prod ServiceName=web",
         "ecs:RegisterTaskDefinition",
     ] {
         assert!(report.contains(part), "{part}: {report}");
