@@ -38,8 +38,8 @@ const TICK_ROOM: u64 = 64 * PX;
 /// Half of what new and old are drawn apart, so that equal counts are two lines side by side.
 const APART: u64 = 3 * PX;
 
-/// Above the highest count, so that half of its letters have room.
-const TOP: u64 = 8 * PX;
+/// Above the highest count, so that half of the letters at the line above it have room.
+const TOP: u64 = 8 * PX + APART;
 
 const STAGES_HEIGHT: u64 = 22 * PX;
 const WEIGHT_HEIGHT: u64 = 28 * PX;
@@ -395,10 +395,13 @@ impl<'a> Drawing<'a> {
     /// Dots and labels, the labels moved apart where they would overlap.
     fn line_ends(&self, y_new: u64, y_old: u64) -> Markup {
         let [new, old] = self.chart.end_labels();
+        let bottom = self.axes.bottom;
+        // Below it are the marks of the time axis.
+        let (above_new, above_old) = (y_new.min(bottom), y_old.min(bottom));
         let (label_new, label_old) = if y_new <= y_old {
-            moved_apart(y_new, y_old, self.axes.bottom)
+            moved_apart(above_new, above_old, bottom)
         } else {
-            let (label_old, label_new) = moved_apart(y_old, y_new, self.axes.bottom);
+            let (label_old, label_new) = moved_apart(above_old, above_new, bottom);
             (label_new, label_old)
         };
         let x = self.axes.right + GAP;

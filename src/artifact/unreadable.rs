@@ -120,7 +120,7 @@ fn of_source(
     let lost = |message: String| Failure::new(FailureKind::RevisionUnavailable, message);
     match error.class {
         Class::Missing => lost(format!(
-            "{name} is not there: {location} does not exist ({}). Release the change again to have it built.",
+            "{name} is missing: {location} does not exist ({}). Release the change again to have it built.",
             error.detail
         )),
         Class::Expired => lost(format!(

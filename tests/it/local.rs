@@ -97,7 +97,7 @@ const CLAIMS: [(&str, i32, &str); 48] = [
     (
         "left-as-it-is",
         1,
-        "web on prod: app:2 failed: container app exited with code 1 (4 tasks); its log ends: panic: DATABASE_URL is not set. Not rolled back (Rollback is false), and app:2 is still what",
+        "web on prod: app:2 failed: container app exited with code 1 (4 tasks); its log ends: panic: DATABASE_URL is not set. Not rolled back (Rollback is false): the service still points to app:2, which has no running task; app:1 is serving, 2 of 2 tasks. Roll back: aws ecs update-service --cluster prod --service web --task-definition app:1\n",
     ),
     (
         "out-of-memory",

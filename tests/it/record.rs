@@ -154,6 +154,14 @@ async fn a_failure_is_recorded_with_its_stopped_tasks() {
             .starts_with("CannotPullContainerError")
     );
     assert!(page.contains("CannotPullContainerError"));
+    let events = record["services"][0]["events"].as_array().unwrap();
+    let of = |text: &str| {
+        let mut texts = events.iter().map(|one| one["message"].as_str().unwrap());
+        texts.position(|one| one.contains(text)).unwrap()
+    };
+    let (cause, effect) = (of("deployment failed"), of("rolling back to deployment"));
+    assert_eq!(events[cause]["at"], events[effect]["at"]);
+    assert!(cause < effect, "{events:?}");
 }
 
 #[tokio::test]
