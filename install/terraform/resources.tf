@@ -3,7 +3,7 @@
 resource "aws_lambda_function" "function" {
   # checkov:skip=CKV_AWS_116:A failed event is tried again by Lambda and its job fails in the pipeline by itself; a queue of old deployments would only tempt to replay them
   # checkov:skip=CKV_AWS_117:It calls public AWS APIs only; in a VPC it would need endpoints for six services
-  # checkov:skip=CKV_AWS_115:One deployment is one invocation; a reserved concurrency would take from the account and make jobs wait
+  # checkov:skip=CKV_AWS_115:An invocation watches one deployment; a reserved concurrency would take from the account and make jobs wait
   # checkov:skip=CKV_AWS_173:WATCH_SECONDS is no secret
   function_name    = var.function_name
   description      = "Deploys container images to Amazon ECS services; invoked by CodePipeline."
