@@ -1,10 +1,11 @@
 //! Each command of the documents is run by a test or by the gate, or checked by a parser that knows it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::local::run;
+use crate::readme::sources;
 use crate::support::World;
 
 fn root() -> &'static Path {
@@ -120,26 +121,9 @@ fn commands(document: &str) -> Vec<String> {
     commands
 }
 
-/// All sources that have tests, as one text.
-fn sources() -> String {
-    fn collect(folder: PathBuf, sources: &mut String) {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                collect(path, sources);
-            } else if path.extension().is_some_and(|end| end == "rs") {
-                sources.push_str(&std::fs::read_to_string(path).unwrap());
-            }
-        }
-    }
-    let mut sources = String::new();
-    collect(root().join("tests"), &mut sources);
-    sources
-}
-
 #[test]
 fn each_command_of_the_documents_has_somebody_who_runs_or_parses_it() {
-    let (sources, gate) = (sources(), file(".ci/run"));
+    let (sources, gate) = (sources(&["tests"]), file(".ci/run"));
     let mut seen = 0;
     for document in DOCUMENTS {
         for command in commands(&file(document)) {

@@ -91,8 +91,8 @@ fn its_tables_of_failures_are_what_the_function_says() {
     }
 }
 
-#[test]
-fn each_promise_names_tests_that_exist() {
+/// All Rust below these folders, as one text.
+pub(crate) fn sources(folders: &[&str]) -> String {
     fn collect(folder: PathBuf, sources: &mut String) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -104,9 +104,15 @@ fn each_promise_names_tests_that_exist() {
         }
     }
     let mut sources = String::new();
-    for folder in ["src", "deploy/src", "record/src", "tests"] {
+    for folder in folders {
         collect(root().join(folder), &mut sources);
     }
+    sources
+}
+
+#[test]
+fn each_promise_names_tests_that_exist() {
+    let sources = sources(&["src", "deploy/src", "record/src", "tests"]);
     let document = file("docs/promises.md");
     let named: Vec<(&str, &str)> = document
         .split("\n## ")
