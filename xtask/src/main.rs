@@ -106,7 +106,7 @@ fn release(release: &Release) -> Result<(), Box<dyn Error>> {
     println!(
         "
 Check what is there:   (cd {folder} && sha256sum --check {sums})
-Make the same again:   the same command on the same commit, with {compiler}, cargo-lambda and ziglang of .ci/run
+Make the same again:   the same command on the same commit, with {compiler}, what .ci/release-tools installs
 Install it:            aws s3 cp {folder} s3://BUCKET/ --recursive
                        aws cloudformation deploy --template-file {folder}/template.yaml --stack-name ecs-deploy-action \\
                            --capabilities CAPABILITY_IAM --parameter-overrides CodeBucket=BUCKET TaskRoleArns=…",
