@@ -126,7 +126,7 @@ variable "allow_verify_dependencies" {
 }
 
 variable "event_bus_arn" {
-  description = "ARN of the EventBridge bus that the function may tell of deployments (EventBus). Empty for none."
+  description = "ARN of the EventBridge bus that the function may send events to (EventBus). Empty for none."
   type        = string
   default     = ""
   nullable    = false
