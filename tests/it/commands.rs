@@ -206,7 +206,7 @@ async fn the_dry_run_after_the_installation_succeeds_and_changes_nothing() {
         .replace("$CLUSTER", "prod")
         .replace("$SERVICE", "web")
         .replace(
-            "$FAMILY",
+            "$REVISION",
             "arn:aws:ecs:eu-central-1:111122223333:task-definition/app:1",
         );
     let payload: Value = serde_json::from_str(&payload).unwrap();
