@@ -66,7 +66,7 @@ const CLAIMS: [(&str, i32, &str); 48] = [
     (
         "no-artifact",
         1,
-        "the artifact BuildOutput is not there: s3://codepipeline-eu-central-1-111122223333/web-pipeline/BuildOutpu/gone.zip does not exist (NoSuchKey: ",
+        "the artifact BuildOutput is missing: s3://codepipeline-eu-central-1-111122223333/web-pipeline/BuildOutpu/gone.zip does not exist (NoSuchKey: ",
     ),
     ("wrong-container", 1, "web on prod: "),
     (
