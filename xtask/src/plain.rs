@@ -1,7 +1,7 @@
 //! The templates that a release is installed with: those that SAM builds, with the code in a bucket.
 //!
 //! Each is one text with some places changed, so that comments, order and grants are the same. A place
-//! that is not there any more is an [`Error`], not a template that lacks something.
+//! that is not there any more is an [`Error`](struct@Error), not a template that lacks something.
 
 use thiserror::Error;
 

@@ -2,7 +2,7 @@
 //! resources and outputs, and their tables in its README.
 //!
 //! The template is the only source: an intrinsic function, a property or a parameter's key that this module
-//! does not know is an [`Error`] that names it and its line, and never left out.
+//! does not know is an [`Error`](struct@Error) that names it and its line, and never left out.
 
 mod hcl;
 mod kinds;
