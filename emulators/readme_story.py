@@ -158,6 +158,9 @@ def client(service):
     return boto3.client(service, region_name=REGION, endpoint_url=endpoint, aws_access_key_id="test", aws_secret_access_key="test")
 
 
+client("iam").create_role(RoleName="app-execution", AssumeRolePolicyDocument=json.dumps({
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}]}))
 ecs = client("ecs")
 ecs.create_cluster(clusterName="prod")
 ecs.register_task_definition(
