@@ -334,7 +334,8 @@ fn the_user_parameters_in_its_pipeline_and_in_the_examples_are_understood() {
     assert!(parameters::parse(pairs).is_ok(), "{written}");
 }
 
-const DOCUMENTS: [&str; 12] = [
+/// The documents that a test reads whole.
+pub(crate) const DOCUMENTS: [&str; 12] = [
     "BENCHMARKS.md",
     "CHANGELOG.md",
     "DESIGN.md",

@@ -93,7 +93,7 @@ pub fn failed_within(
         look: service.live.look.as_ref(),
         not_rolled_back: service.given_up().unwrap_or(why_not),
         given_up: service.given_up().or(kept),
-        undo: &undo(service),
+        undo: &undo(service, spec),
         overwritten: &overwritten(service),
         others: &others,
         evidence: of_task.or(of_service).unwrap_or(&nothing),
@@ -245,8 +245,14 @@ pub fn overwritten(service: &Service) -> String {
 }
 
 /// How to roll back `service` by hand, if our revision is what the service is set to; empty if that, or what was
-/// before, is not known. The command is pasted into a shell: it has plain names only.
-fn undo(service: &Service) -> String {
+/// before, is not known. The command is pasted into a shell: it has plain names only. For another account there is
+/// none: with the reader's own credentials it would change a service of the same name in theirs.
+fn undo(service: &Service, spec: &DeploySpec) -> String {
+    if spec.role.is_some() {
+        return String::new();
+    }
+    let region = spec.region.as_ref();
+    let region = region.map_or_else(String::new, |region| format!(" --region {region}"));
     let Service {
         target, revision, ..
     } = service;
@@ -262,7 +268,7 @@ fn undo(service: &Service) -> String {
     match &service.previous {
         Some(previous) if is_set && previous != revision && is_plain(cluster) && is_plain(name) => {
             format!(
-                "Roll back: aws ecs update-service --cluster {cluster} --service {name} --task-definition {previous}"
+                "Roll back: aws ecs update-service{region} --cluster {cluster} --service {name} --task-definition {previous}"
             )
         }
         Some(_) | None => String::new(),
@@ -640,7 +646,9 @@ fn of_late(failed: Failed<'_>, limit: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::region::Region;
     use crate::seen::DeploymentSeen;
+    use crate::spec::AssumedRole;
 
     fn revision() -> Revision {
         Revision::parse("app:42").unwrap()
@@ -741,6 +749,7 @@ mod tests {
 
     #[test]
     fn what_is_left_as_it_is_can_be_rolled_back_with_a_command_of_plain_names_only() {
+        let mut spec = crate::testing::spec(false);
         let mut service = crate::testing::service(0);
         service.previous = Some(Revision::parse("app:41").unwrap());
         let set_to = |revision: &Revision| {
@@ -760,20 +769,32 @@ mod tests {
         service.live.look = set_to(&service.revision);
         service.target.cluster = "arn:aws:ecs:r:1:cluster/prod".to_owned();
         assert_eq!(
-            undo(&service),
+            undo(&service, &spec),
             "Roll back: aws ecs update-service --cluster prod --service s0 --task-definition app:41"
         );
+        spec.region = Region::parse("eu-west-1");
+        assert!(
+            undo(&service, &spec).contains(" --region eu-west-1 --cluster prod "),
+            "the command is for the Region of the service"
+        );
+        // With the reader's own credentials it would change a service of the same name in another account.
+        let mut elsewhere = spec.clone();
+        elsewhere.role = Some(AssumedRole {
+            arn: "arn:aws:iam::444455556666:role/ecs-deploy".to_owned(),
+            external_id: None,
+        });
+        assert_eq!(undo(&service, &elsewhere), "");
         for evil in ["web; reboot", "$(id)", "--force-new-deployment", "", "w\nb"] {
             let mut named = service.clone();
             named.target.service = evil.to_owned();
-            assert_eq!(undo(&named), "", "{evil}");
+            assert_eq!(undo(&named, &spec), "", "{evil}");
         }
         let mut unknown = service.clone();
         unknown.previous = None;
-        assert_eq!(undo(&unknown), "");
+        assert_eq!(undo(&unknown, &spec), "");
         // Somebody else has deployed since.
         service.live.look = set_to(&Revision::parse("app:43").unwrap());
-        assert_eq!(undo(&service), "");
+        assert_eq!(undo(&service, &spec), "");
     }
 
     #[test]
