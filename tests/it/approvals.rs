@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use simulator::Answer;
 use simulator::ecs::{Behaviour, Intervention, PauseHook, ServiceSetup, Strategy};
 
-use crate::support::{World, app, deliver, failure, finish, id_of, start_bare, success};
+use crate::death::{Delivery, each_death, until_death};
+use crate::support::{World, app, deliver, failure, is_final, start_bare, success};
 
 const STAGE: &str = "POST_TEST_TRAFFIC_SHIFT";
 
@@ -514,80 +515,37 @@ async fn wherever_an_approval_dies_its_hook_is_answered_once_and_it_ends_once() 
         ("CONTINUE", false, "app:2 is serving, 2 tasks"),
         ("ROLLBACK", true, "app:1 is serving, 2 of 2 tasks"),
     ] {
-        for delivery in ["same", "next", "both"] {
-            let mut calls = 1;
-            loop {
-                let context = format!("{action}: died after call {calls}, then {delivery}");
-                let (world, variables) = waiting(setup()).await;
-                let mut parameters = continue_with(&variables, action);
-                if !has_name {
-                    let asked = parameters["ContinueDeployment"].as_object_mut().unwrap();
-                    asked.remove("HookId");
-                }
-                let start = start_bare(&world, &parameters);
-                let before = world.simulator.codepipeline().answers().len();
-                world.simulator.faults().stop_after(calls);
-                let mut event = start.clone();
-                let died = loop {
-                    deliver(&world, &event).await;
-                    if world.simulator.faults().is_stopped() {
-                        world.simulator.faults().resume();
-                        break true;
-                    }
-                    match world.simulator.codepipeline().next_event(&id_of(&event)) {
-                        Some(next) => event = next,
-                        None => break false,
-                    }
-                    world.simulator.clock().advance(Duration::from_secs(30));
-                };
-                if !died {
-                    assert!(calls > 6, "{context}: too few to be a story");
-                    break;
-                }
-                world.simulator.clock().advance(Duration::from_mins(1));
-                match (
-                    delivery,
-                    world.simulator.codepipeline().next_event(&id_of(&event)),
-                ) {
-                    ("both", Some(next)) => {
-                        tokio::join!(deliver(&world, &event), deliver(&world, &next));
-                        finish(&world, next).await;
-                    }
-                    ("next", Some(next)) => {
-                        deliver(&world, &next).await;
-                        finish(&world, next).await;
-                    }
-                    _ => {
-                        deliver(&world, &event).await;
-                        finish(&world, event.clone()).await;
-                    }
-                }
-                let answers = world.simulator.codepipeline().answers();
-                let ends: Vec<&Answer> = answers[before..]
-                    .iter()
-                    .map(|(_, answer)| answer)
-                    .filter(|answer| {
-                        !matches!(
-                            answer,
-                            Answer::Success {
-                                continuation_token: Some(_),
-                                ..
-                            }
-                        )
-                    })
-                    .collect();
-                assert_eq!(ends.len(), 1, "{context}: {ends:?}");
-                let Answer::Success { summary, .. } = ends[0] else {
-                    unreachable!("{context}: {ends:?}");
-                };
-                let summary = summary.as_deref().unwrap();
-                assert!(summary.contains(end), "{context}: {summary}");
-                assert_eq!(answered(&world, calls), 1, "{context}");
-                deliver(&world, &start).await;
-                deliver(&world, &event).await;
-                assert_eq!(answered(&world, calls), 1, "{context}");
-                calls += 1;
+        let deliveries = [Delivery::Same, Delivery::Next, Delivery::Both];
+        each_death(&deliveries, 6, async |calls, delivery| {
+            let context = format!("{action}: died after call {calls}, then {delivery:?}");
+            let (world, variables) = waiting(setup()).await;
+            let mut parameters = continue_with(&variables, action);
+            if !has_name {
+                let asked = parameters["ContinueDeployment"].as_object_mut().unwrap();
+                asked.remove("HookId");
             }
-        }
+            let start = start_bare(&world, &parameters);
+            let before = world.simulator.codepipeline().answers().len();
+            let death = until_death(&world, &start, calls).await?;
+            death.then(&world, delivery).await;
+            let answers = world.simulator.codepipeline().answers();
+            let ends: Vec<&Answer> = answers[before..]
+                .iter()
+                .map(|(_, answer)| answer)
+                .filter(|answer| is_final(answer))
+                .collect();
+            assert_eq!(ends.len(), 1, "{context}: {ends:?}");
+            let Answer::Success { summary, .. } = ends[0] else {
+                unreachable!("{context}: {ends:?}");
+            };
+            let summary = summary.as_deref().unwrap();
+            assert!(summary.contains(end), "{context}: {summary}");
+            assert_eq!(answered(&world, calls), 1, "{context}");
+            deliver(&world, &start).await;
+            deliver(&world, &death.event).await;
+            assert_eq!(answered(&world, calls), 1, "{context}");
+            Some(death.was_answered())
+        })
+        .await;
     }
 }

@@ -14,15 +14,10 @@ use serde_json::{Value, json};
 use simulator::Answer;
 use simulator::ecs::{Behaviour, Intervention, ServiceSetup, Strategy};
 
+use crate::death::{ALL_READS, Delivery, each_death, until_death};
 use crate::pre_deploy;
 use crate::several::world_of_three;
-use crate::support::{World, app, deliver, id_of, service_of};
-
-/// Lambda tries a failed invocation again after a minute.
-const RETRY_AFTER: Duration = Duration::from_mins(1);
-
-/// How far reads lag behind.
-const LAG: Duration = Duration::from_secs(20);
+use crate::support::{World, app, deliver, id_of, is_final, service_of};
 
 /// So many revisions of a family others register meanwhile: more than a start lists, were it to
 /// list a few.
@@ -31,27 +26,6 @@ const OTHERS: usize = 7;
 /// Lambda keeps an event for up to six hours
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>).
 const MUCH_LATER: Duration = Duration::from_hours(5);
-
-/// More reads than any of the stories makes.
-const ALL_READS: usize = 100_000;
-
-/// More invocations than any of the stories takes.
-const INVOCATIONS: usize = 60;
-
-/// What is delivered after a death.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Delivery {
-    /// The same event.
-    Same,
-    /// The same event, and reads lag behind.
-    SameWithLag,
-    /// The one that follows, if the job was answered; else the same.
-    Next,
-    /// Both at once, if the job was answered.
-    Both,
-    /// The same event, after others have registered revisions of the families.
-    AfterOthers,
-}
 
 struct Story {
     world: fn() -> World,
@@ -99,29 +73,6 @@ fn summary(answer: &Answer) -> &str {
     }
 }
 
-fn is_final(answer: &Answer) -> bool {
-    !matches!(
-        answer,
-        Answer::Success {
-            continuation_token: Some(_),
-            ..
-        }
-    )
-}
-
-/// From `event` on until no job waits for an invocation.
-async fn finish(world: &World, mut event: Value) {
-    for _ in 0..INVOCATIONS {
-        match world.simulator.codepipeline().next_event(&id_of(&event)) {
-            Some(next) => event = next,
-            None => return,
-        }
-        world.simulator.clock().advance(Duration::from_secs(30));
-        deliver(world, &event).await;
-    }
-    unreachable!("it never ended");
-}
-
 /// What a token says has been done, has been done.
 fn assert_true(story: &Story, world: &World, token: &str, context: &str) {
     let (_, body) = token.split_once(' ').unwrap();
@@ -159,40 +110,7 @@ fn assert_true(story: &Story, world: &World, token: &str, context: &str) {
     );
 }
 
-/// Runs the story until the function dies after its `calls`-th call. The event it died with, or
-/// none if it came to its end.
-async fn until_death(
-    story: &Story,
-    world: &World,
-    start: &Value,
-    calls: usize,
-    context: &str,
-) -> Option<Value> {
-    world.simulator.faults().stop_after(calls);
-    let mut event = start.clone();
-    for _ in 0..INVOCATIONS {
-        deliver(world, &event).await;
-        if world.simulator.faults().is_stopped() {
-            world.simulator.faults().resume();
-            for (_, answer) in world.simulator.codepipeline().answers() {
-                if let Answer::Success {
-                    continuation_token: Some(token),
-                    ..
-                } = &answer
-                {
-                    assert_true(story, world, token, context);
-                }
-            }
-            return Some(event);
-        }
-        event = world.simulator.codepipeline().next_event(&id_of(&event))?;
-        world.simulator.clock().advance(Duration::from_secs(30));
-    }
-    unreachable!("{context}: it never ended")
-}
-
 async fn sweep(story: Story) {
-    // Each call of each story is a whole deployment: what a delivery cannot change is left out.
     let deliveries: &[Delivery] = if story.is_shared {
         &[Delivery::Same, Delivery::AfterOthers]
     } else if story.refused.is_some() {
@@ -205,66 +123,42 @@ async fn sweep(story: Story) {
             Delivery::Both,
         ]
     };
-    for delivery in deliveries.iter().copied() {
-        let mut calls = 1;
-        loop {
-            // Two more deliveries each time: of the first kind every third death will do.
-            let comes_again = match delivery {
-                Delivery::AfterOthers => true,
-                Delivery::Same => calls % 3 == 1,
-                Delivery::SameWithLag | Delivery::Next | Delivery::Both => false,
-            };
-            let context = format!("died after call {calls}, then {delivery:?}");
-            let world = (story.world)();
-            world.simulator.faults().quotas(true);
-            let start = world.start(story.parameters.clone());
-            let died = until_death(&story, &world, &start, calls, &context).await;
-            let Some(event) = died else {
-                // It made fewer calls than that.
-                assert!(calls > 8, "{context}: too few to be a story");
-                break;
-            };
-            if delivery == Delivery::AfterOthers {
-                register_others(&story, &world);
+    each_death(deliveries, 8, async |calls, delivery| {
+        let context = format!("died after call {calls}, then {delivery:?}");
+        let world = (story.world)();
+        world.simulator.faults().quotas(true);
+        let start = world.start(story.parameters.clone());
+        let death = until_death(&world, &start, calls).await?;
+        for (_, answer) in world.simulator.codepipeline().answers() {
+            if let Answer::Success {
+                continuation_token: Some(token),
+                ..
+            } = &answer
+            {
+                assert_true(&story, &world, token, &context);
             }
-            recover(&world, &event, delivery).await;
-            judge(&story, &world, &id_of(&start), &context);
-            if comes_again {
-                repeat(&story, &world, &start, &context).await;
-            }
-            for (category, used) in world.simulator.faults().quotas_used() {
-                let wanted = story.refused.unwrap_or(0);
-                assert!(used.refused <= wanted, "{context}: {category}: {used:?}");
-            }
-            calls += 1;
         }
-    }
-}
-
-async fn recover(world: &World, event: &Value, delivery: Delivery) {
-    world.simulator.clock().advance(RETRY_AFTER);
-    let pipeline = world.simulator.codepipeline();
-    if delivery == Delivery::SameWithLag {
-        world.simulator.faults().stale("*", LAG, ALL_READS);
-    }
-    let next = match delivery {
-        Delivery::Same | Delivery::SameWithLag | Delivery::AfterOthers => None,
-        Delivery::Next | Delivery::Both => pipeline.next_event(&id_of(event)),
-    };
-    match (delivery, next) {
-        (Delivery::Both, Some(next)) => {
-            tokio::join!(deliver(world, event), deliver(world, &next));
-            finish(world, next).await;
+        if delivery == Delivery::AfterOthers {
+            register_others(&story, &world);
         }
-        (Delivery::Next, Some(next)) => {
-            deliver(world, &next).await;
-            finish(world, next).await;
+        death.then(&world, delivery).await;
+        judge(&story, &world, &id_of(&start), &context);
+        // Two more deliveries each time: of the first kind every third death will do.
+        let comes_again = match delivery {
+            Delivery::AfterOthers => true,
+            Delivery::Same => calls % 3 == 1,
+            Delivery::SameWithLag | Delivery::Next | Delivery::Both => false,
+        };
+        if comes_again {
+            repeat(&story, &world, &start, &context).await;
         }
-        _ => {
-            deliver(world, event).await;
-            finish(world, event.clone()).await;
+        for (category, used) in world.simulator.faults().quotas_used() {
+            let wanted = story.refused.unwrap_or(0);
+            assert!(used.refused <= wanted, "{context}: {category}: {used:?}");
         }
-    }
+        Some(death.was_answered())
+    })
+    .await;
 }
 
 /// Other pipelines deploy the families elsewhere.

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use simulator::Answer;
 use simulator::ecs::{Behaviour, Intervention, ServiceSetup, Strategy};
 
+use crate::death::{Delivery, each_death, until_death};
 use crate::support::{
-    World, app, deliver, failure, finish, id_of, service_of, start_bare, success,
+    World, app, deliver, failure, finish, is_final, service_of, start_bare, success,
 };
 
 const A_WHILE: Duration = Duration::from_mins(10);
@@ -35,11 +36,6 @@ fn runs(world: &World) -> String {
     let shown = world.service();
     let arn = shown["taskDefinition"].as_str().unwrap();
     arn.rsplit('/').next().unwrap().to_owned()
-}
-
-fn is_final(answer: &Answer) -> bool {
-    let is_waiting = matches!(answer, Answer::Success { continuation_token, .. } if continuation_token.is_some());
-    !is_waiting
 }
 
 #[tokio::test]
@@ -361,7 +357,7 @@ async fn a_dry_run_says_what_would_be_deployed_and_changes_nothing() {
 }
 
 /// What is delivered after a death.
-const DELIVERIES: [&str; 3] = ["same", "next", "both"];
+const DELIVERIES: [Delivery; 3] = [Delivery::Same, Delivery::Next, Delivery::Both];
 
 /// Dies after each call of a deployment of `wanted`; what is delivered then makes one deployment, and its event, when it
 /// comes again later, none.
@@ -369,89 +365,55 @@ async fn sweep(
     wanted: &str,
     setup: fn() -> ServiceSetup,
     image: Option<Behaviour>,
-    deliveries: &[&str],
+    deliveries: &[Delivery],
     end: &str,
 ) {
-    for delivery in deliveries.iter().copied() {
-        let mut calls = 1;
-        loop {
-            let context = format!("{wanted}: died after call {calls}, then {delivery}");
-            let world = world(setup(), A_WHILE);
-            if let Some(image) = &image {
-                world.simulator.ecs().image("v1", image.clone());
-            }
-            let start = start_bare(&world, &json!({"TaskDefinition": wanted}));
-            world.simulator.faults().stop_after(calls);
-            let mut event = start.clone();
-            let died = loop {
-                deliver(&world, &event).await;
-                if world.simulator.faults().is_stopped() {
-                    world.simulator.faults().resume();
-                    break true;
-                }
-                match world.simulator.codepipeline().next_event(&id_of(&event)) {
-                    Some(next) => event = next,
-                    None => break false,
-                }
-                world.simulator.clock().advance(Duration::from_secs(30));
-            };
-            if !died {
-                assert!(calls > 8, "{context}: too few to be a story");
-                break;
-            }
-            world.simulator.clock().advance(Duration::from_mins(1));
-            let next = world.simulator.codepipeline().next_event(&id_of(&event));
-            match (delivery, next) {
-                ("both", Some(next)) => {
-                    tokio::join!(deliver(&world, &event), deliver(&world, &next));
-                    finish(&world, next).await;
-                }
-                ("next", Some(next)) => {
-                    deliver(&world, &next).await;
-                    finish(&world, next).await;
-                }
-                _ => {
-                    deliver(&world, &event).await;
-                    finish(&world, event.clone()).await;
-                }
-            }
-            let answers = world.simulator.codepipeline().answers();
-            let ends: Vec<&Answer> = answers
-                .iter()
-                .map(|(_, answer)| answer)
-                .filter(|answer| is_final(answer))
-                .collect();
-            assert_eq!(ends.len(), 1, "{context}: {ends:?}");
-            let said = format!("{:?}", ends[0]);
-            assert!(said.contains(end), "{context}: {said}");
-            let ecs = world.simulator.ecs();
-            let arn = world.service()["taskDefinition"].to_string();
-            let own = ecs.deployments_of("prod", "web", "app:1");
-            // The first is from before.
-            assert_eq!(own, 2, "{context}: {arn}");
-            assert_eq!(world.done("RegisterTaskDefinition"), 0, "{context}");
-            assert_eq!(world.done("DeregisterTaskDefinition"), 0, "{context}");
-            for later in [Duration::ZERO, Duration::from_hours(5)] {
-                world.simulator.clock().advance(later);
-                let updated = world.done("UpdateService");
-                deliver(&world, &start).await;
-                deliver(&world, &event).await;
-                assert_eq!(
-                    world.done("UpdateService"),
-                    updated,
-                    "{context}: comes again after {later:?}"
-                );
-            }
-            calls += 1;
+    each_death(deliveries, 8, async |calls, delivery| {
+        let context = format!("{wanted}: died after call {calls}, then {delivery:?}");
+        let world = world(setup(), A_WHILE);
+        if let Some(image) = &image {
+            world.simulator.ecs().image("v1", image.clone());
         }
-    }
+        let start = start_bare(&world, &json!({"TaskDefinition": wanted}));
+        let death = until_death(&world, &start, calls).await?;
+        death.then(&world, delivery).await;
+        let answers = world.simulator.codepipeline().answers();
+        let ends: Vec<&Answer> = answers
+            .iter()
+            .map(|(_, answer)| answer)
+            .filter(|answer| is_final(answer))
+            .collect();
+        assert_eq!(ends.len(), 1, "{context}: {ends:?}");
+        let said = format!("{:?}", ends[0]);
+        assert!(said.contains(end), "{context}: {said}");
+        let ecs = world.simulator.ecs();
+        let arn = world.service()["taskDefinition"].to_string();
+        let own = ecs.deployments_of("prod", "web", "app:1");
+        // The first is from before.
+        assert_eq!(own, 2, "{context}: {arn}");
+        assert_eq!(world.done("RegisterTaskDefinition"), 0, "{context}");
+        assert_eq!(world.done("DeregisterTaskDefinition"), 0, "{context}");
+        for later in [Duration::ZERO, Duration::from_hours(5)] {
+            world.simulator.clock().advance(later);
+            let updated = world.done("UpdateService");
+            deliver(&world, &start).await;
+            deliver(&world, &death.event).await;
+            assert_eq!(
+                world.done("UpdateService"),
+                updated,
+                "{context}: comes again after {later:?}"
+            );
+        }
+        Some(death.was_answered())
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn wherever_a_deployment_of_what_there_is_dies_it_is_one_deployment_and_succeeds_once() {
     let end = "app:1 is serving, 2 tasks";
     // What differs between the two is the start: what comes after a token is the same.
-    sweep("app:1", ServiceSetup::default, None, &["same"], end).await;
+    sweep("app:1", ServiceSetup::default, None, &[Delivery::Same], end).await;
     sweep("previous", ServiceSetup::default, None, &DELIVERIES, end).await;
 }
 
@@ -462,7 +424,14 @@ async fn wherever_a_blue_green_deployment_of_what_there_is_dies_it_is_one_deploy
         ..ServiceSetup::default()
     };
     let end = "app:1 is serving, 2 tasks";
-    sweep("previous", blue_green, None, &["same", "next"], end).await;
+    sweep(
+        "previous",
+        blue_green,
+        None,
+        &[Delivery::Same, Delivery::Next],
+        end,
+    )
+    .await;
 }
 
 fn breaker(rolls_back: bool) -> ServiceSetup {
@@ -489,7 +458,7 @@ async fn wherever_one_dies_that_fails_it_is_rolled_back_and_its_event_deploys_no
         end,
     )
     .await;
-    sweep("app:1", || breaker(true), crash, &["same"], end).await;
+    sweep("app:1", || breaker(true), crash, &[Delivery::Same], end).await;
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ mod configuration;
 mod connections;
 mod cost;
 mod crashes;
+mod death;
 mod deliveries;
 mod dependencies;
 mod dry_runs;

@@ -23,6 +23,9 @@ use zip::write::SimpleFileOptions;
 pub(crate) const BUCKET: &str = "artifacts";
 pub(crate) const KEY: &str = "pipeline/build/1.zip";
 
+/// So many invocations, half a minute apart, are more than a day.
+const INVOCATIONS: usize = 2000;
+
 /// Waiting lets the simulator's time pass.
 pub(crate) struct Driven(pub(crate) simulator::Clock);
 
@@ -222,10 +225,9 @@ impl World {
     /// Plays CodePipeline until the action has ended: every answer, in order. Between two
     /// invocations half a minute passes.
     pub(crate) async fn run(&self, start: Value) -> Vec<Answer> {
-        const MORE_THAN_A_DAY: usize = 2000;
         let mut answers = Vec::new();
         let mut event = start;
-        for _ in 0..MORE_THAN_A_DAY {
+        for _ in 0..INVOCATIONS {
             self.invoke(&event).await;
             let job = id_of(&event);
             let pipeline = self.simulator.codepipeline();
@@ -292,11 +294,15 @@ pub(crate) async fn deliver(world: &World, event: &Value) {
 
 /// What follows on `event`, until no job waits for an invocation.
 pub(crate) async fn finish(world: &World, mut event: Value) {
-    while let Some(next) = world.simulator.codepipeline().next_event(&id_of(&event)) {
-        event = next;
+    for _ in 0..INVOCATIONS {
+        match world.simulator.codepipeline().next_event(&id_of(&event)) {
+            Some(next) => event = next,
+            None => return,
+        }
         world.simulator.clock().advance(Duration::from_secs(30));
         deliver(world, &event).await;
     }
+    unreachable!("the action never ended")
 }
 
 /// A service of the cluster `prod` as it is now.
@@ -306,6 +312,17 @@ pub(crate) fn service_of(world: &World, service: &str) -> Value {
 
 pub(crate) fn id_of(event: &Value) -> String {
     event["CodePipeline.job"]["id"].as_str().unwrap().to_owned()
+}
+
+/// Whether the action has ended with it.
+pub(crate) fn is_final(answer: &Answer) -> bool {
+    !matches!(
+        answer,
+        Answer::Success {
+            continuation_token: Some(_),
+            ..
+        }
+    )
 }
 
 /// Kind and message of a failure.
