@@ -19,20 +19,21 @@ cargo xtask release [--architecture arm64|x86_64] [--folder PATH] [--target-dir 
     Makes the folder that people install from (target/release-VERSION): zips for both CPUs, templates,
     SBOM, SHA256SUMS. Needs what .ci/release-tools installs, and Rust's standard library for both CPUs.
     With --tag it fails unless that is vVERSION and CHANGELOG.md has that version.
-cargo xtask flags [--target-dir PATH]
-    Prints the CARGO_ENCODED_RUSTFLAGS of a release, for another command that builds the same.
+cargo xtask flags [--root PATH] [--target-dir PATH]
+    Prints the CARGO_ENCODED_RUSTFLAGS of a release, for another command that builds the same, in another clone
+    with --root.
 cargo xtask generate
     Writes what in install/ is made of other files.";
 
 enum Wanted {
     Release(Release),
-    Flags(PathBuf),
+    Flags { root: PathBuf, target_dir: PathBuf },
     Generate,
     Help,
 }
 
 fn wanted() -> Result<Wanted, lexopt::Error> {
-    let root = generated::root();
+    let mut root = generated::root().to_owned();
     let mut arguments = lexopt::Parser::from_env();
     let (mut command, mut folder, mut target_dir, mut tag) = (None, None, None, None);
     let mut architectures = Vec::new();
@@ -41,6 +42,9 @@ fn wanted() -> Result<Wanted, lexopt::Error> {
             Short('h') | Long("help") => return Ok(Wanted::Help),
             Long("folder") => folder = Some(PathBuf::from(arguments.value()?)),
             Long("tag") => tag = Some(arguments.value()?.string()?),
+            Long("root") if command.as_deref() == Some("flags") => {
+                root = PathBuf::from(arguments.value()?);
+            }
             Long("target-dir") => target_dir = Some(PathBuf::from(arguments.value()?)),
             Long("architecture") => {
                 let name = arguments.value()?.string()?;
@@ -57,7 +61,7 @@ fn wanted() -> Result<Wanted, lexopt::Error> {
     let target_dir = target_dir.unwrap_or_else(|| root.join("target"));
     match command.as_deref() {
         Some("release") => Ok(Wanted::Release(Release {
-            root: root.to_owned(),
+            root,
             folder: folder.unwrap_or_else(|| target_dir.join(format!("release-{VERSION}"))),
             target_dir,
             tag,
@@ -67,7 +71,7 @@ fn wanted() -> Result<Wanted, lexopt::Error> {
                 architectures
             },
         })),
-        Some("flags") => Ok(Wanted::Flags(target_dir)),
+        Some("flags") => Ok(Wanted::Flags { root, target_dir }),
         Some("generate") => Ok(Wanted::Generate),
         Some(other) => Err(format!("{other:?} is not a command").into()),
         None => Ok(Wanted::Help),
@@ -122,7 +126,7 @@ Install it:            aws s3 cp {folder} s3://BUCKET/ --recursive
 fn run() -> Result<(), Box<dyn Error>> {
     match wanted()? {
         Wanted::Release(wanted) => release(&wanted)?,
-        Wanted::Flags(target_dir) => println!("{}", build::flags(generated::root(), &target_dir)),
+        Wanted::Flags { root, target_dir } => println!("{}", build::flags(&root, &target_dir)),
         Wanted::Generate => {
             for path in generated::write()? {
                 println!("{path}");
