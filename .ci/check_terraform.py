@@ -172,7 +172,8 @@ def expected_dashboard(take, template):
 def expected_role(take, template):
     prefix = template.parameters["FunctionName"][:37] + "-"
     return {"name_prefix": prefix, "name": prefix + "0001", "description": take("Description"),
-            "assume_role_policy": take("AssumeRolePolicyDocument")}, []
+            "assume_role_policy": take("AssumeRolePolicyDocument"),
+            "permissions_boundary": take("PermissionsBoundary", None)}, []
 
 
 KINDS = {
@@ -276,6 +277,7 @@ EXAMPLES = {
     "ImageRepository": "shop/web", "ContainerLogGroup": "/shop/web", "HookFunction": "smoke-test",
     "ManualArtifactBucket": "artifacts", "ManualArtifactKeyArn": f"arn:aws:kms:eu-central-1:{provider.ACCOUNT}:key/1",
     "FunctionName": "a-function-of-another-name-which-is-longer-than-a-prefix", "AlarmTopicArn": f"arn:aws:sns:eu-central-1:{provider.ACCOUNT}:alarms",
+    "PermissionsBoundaryArn": f"arn:aws:iam::{provider.ACCOUNT}:policy/boundary",
 }
 
 

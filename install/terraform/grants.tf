@@ -15,6 +15,7 @@ locals {
   has_manual_artifact_key    = var.manual_artifact_key_arn != ""
   has_event_bus              = var.event_bus_arn != ""
   has_alarm_topic            = var.alarm_topic_arn != ""
+  has_permissions_boundary   = var.permissions_boundary_arn != ""
 }
 
 # The statements of the role's policy, each with what turns it on. A comment says who needs it: a file of

@@ -116,8 +116,9 @@ resource "aws_cloudwatch_dashboard" "dashboard" {
 }
 
 resource "aws_iam_role" "role" {
-  name_prefix = local.role_name_prefix
-  description = "What the deploy function may do."
+  name_prefix          = local.role_name_prefix
+  description          = "What the deploy function may do."
+  permissions_boundary = local.has_permissions_boundary ? var.permissions_boundary_arn : null
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [

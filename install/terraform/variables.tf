@@ -35,6 +35,11 @@ variable "task_role_arns" {
   nullable    = false
 
   validation {
+    condition     = alltrue([for one in var.task_role_arns : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9_+=.@/-]+$", one))])
+    error_message = "task_role_arns: each item must match ^arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9_+=.@/-]+$."
+  }
+
+  validation {
     condition     = length(var.task_role_arns) > 0
     error_message = "task_role_arns must have at least one item."
   }
@@ -102,6 +107,11 @@ variable "schedule_role_arns" {
   type        = list(string)
   default     = []
   nullable    = false
+
+  validation {
+    condition     = alltrue([for one in var.schedule_role_arns : can(regex("^$|^arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9_+=.@/-]+$", one))])
+    error_message = "schedule_role_arns: each item must match ^$|^arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9_+=.@/-]+$."
+  }
 }
 
 variable "allow_keep_revisions" {
@@ -116,6 +126,11 @@ variable "deploy_role_arns" {
   type        = list(string)
   default     = []
   nullable    = false
+
+  validation {
+    condition     = alltrue([for one in var.deploy_role_arns : can(regex("^$|^arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9_+=.@/-]+$", one))])
+    error_message = "deploy_role_arns: each item must match ^$|^arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9_+=.@/-]+$."
+  }
 }
 
 variable "allow_verify_dependencies" {
@@ -138,7 +153,7 @@ variable "event_bus_arn" {
 }
 
 variable "image_repository" {
-  description = "ECR repository whose images the function may look at before it deploys them; * for every one."
+  description = "ECR repository whose images the function may look at before it deploys them: its name, not its URI; * for every one."
   type        = string
   default     = "*"
   nullable    = false
@@ -228,8 +243,8 @@ variable "log_retention_in_days" {
   nullable    = false
 
   validation {
-    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731], var.log_retention_in_days)
-    error_message = "log_retention_in_days must be one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731."
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_in_days)
+    error_message = "log_retention_in_days must be one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653."
   }
 }
 
@@ -242,5 +257,17 @@ variable "alarm_topic_arn" {
   validation {
     condition     = can(regex("^$|^arn:[a-z-]+:sns:.+$", var.alarm_topic_arn))
     error_message = "alarm_topic_arn must match ^$|^arn:[a-z-]+:sns:.+$."
+  }
+}
+
+variable "permissions_boundary_arn" {
+  description = "ARN of the policy that bounds the role, if your organization requires one. Empty for none."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^$|^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$", var.permissions_boundary_arn))
+    error_message = "permissions_boundary_arn must match ^$|^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$."
   }
 }

@@ -464,6 +464,9 @@ function checkTogether(props: EcsLambdaDeployActionProps, problems: string[]): v
   if (props.externalId !== undefined && props.roleArn === undefined) {
     problems.push('externalId is for a role to assume: set roleArn, too, or remove it');
   }
+  if (typeof props.roleArn === 'string' && !Token.isUnresolved(props.roleArn) && !/^arn:[a-z-]+:iam::\d{12}:role\/.+$/.test(props.roleArn)) {
+    problems.push(`roleArn is ${JSON.stringify(props.roleArn)}: expected the ARN of a role, as arn:aws:iam::111122223333:role/ecs-deploy`);
+  }
 
   const limits = [props.deploymentTimeout, ...[props.preDeployTask, props.postDeployTask].map((task) => task && (task.timeout ?? DEFAULT_TIMEOUT))];
   const known = [limits[0] ?? DEFAULT_TIMEOUT, ...limits.slice(1)].filter((one): one is Duration => one !== undefined && !one.isUnresolved());

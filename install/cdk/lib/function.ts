@@ -81,6 +81,8 @@ export interface EcsDeployFunctionProps {
   readonly logRetentionInDays?: logs.RetentionDays;
   /** ARN of the SNS topic that is notified when the function itself fails. @default '' none */
   readonly alarmTopicArn?: string;
+  /** ARN of the policy that bounds its role, if your organization requires one. @default '' none */
+  readonly permissionsBoundaryArn?: string;
 }
 
 type ParameterProp = Exclude<keyof EcsDeployFunctionProps, 'zip'>;
@@ -115,6 +117,7 @@ export const PARAMETER_OF: Readonly<Record<ParameterProp, string>> = {
   architecture: 'Architecture',
   logRetentionInDays: 'LogRetentionInDays',
   alarmTopicArn: 'AlarmTopicArn',
+  permissionsBoundaryArn: 'PermissionsBoundaryArn',
 };
 
 /**
@@ -255,6 +258,12 @@ function value(prop: string, parameter: CfnParameter, given: unknown, problems: 
     const items = given as string[];
     if (items.length === 0 && parameter.default === undefined) {
       problems.push(`${prop} has no entry: give at least one`);
+    }
+    const { allowedPattern } = parameter;
+    for (const item of items) {
+      if (allowedPattern && !Token.isUnresolved(items) && !Token.isUnresolved(item) && !new RegExp(allowedPattern).test(item)) {
+        problems.push(`${prop} has ${JSON.stringify(item)}: expected ${allowedPattern}`);
+      }
     }
     // What an empty text is as a list.
     return items.length === 0 ? [''] : items;

@@ -446,6 +446,7 @@ const REFUSED: [string, Props, RegExp][] = [
   ['a rollback with a task after it', { continueDeployment: ROLL_BACK, postDeployTask: TASK }, /postDeployTask is for a deployment that goes on/],
   ['a task after a pause', { waitFor: 'Pause', postDeployTask: TASK }, /postDeployTask runs once all services serve, and waitFor is Pause/],
   ['an external id without a role', { externalId: 'shop' }, /externalId is for a role to assume: set roleArn, too/],
+  ['a role that is no ARN', { roleArn: 'ecs-deploy' }, /roleArn is "ecs-deploy": expected the ARN of a role/],
   ['no input', { input: undefined }, /input is required: the artifact that holds the image definitions/],
   ['a file in no artifact', { inputArtifact: new codepipeline.Artifact('Other') }, /inputArtifact is none of input and extraInputs/],
 ];

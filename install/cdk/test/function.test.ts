@@ -38,6 +38,7 @@ const OTHER: Omit<Required<EcsDeployFunctionProps>, 'zip'> = {
   architecture: lambda.Architecture.X86_64,
   logRetentionInDays: logs.RetentionDays.ONE_YEAR,
   alarmTopicArn: `arn:aws:sns:${REGION}:${ACCOUNT}:alarms`,
+  permissionsBoundaryArn: `arn:aws:iam::${ACCOUNT}:policy/boundary`,
 };
 
 /** The value of a property as a parameter of the template. */
@@ -238,6 +239,10 @@ const REFUSED: [string, Partial<EcsDeployFunctionProps>, RegExp][] = [
   ['a retention that the template refuses', { logRetentionInDays: logs.RetentionDays.INFINITE }, /logRetentionInDays is 9999: expected one of 1, 3, 5/],
   ['a key that is too long', { codeKey: 'k'.repeat(1025) }, /codeKey is longer than 1024 characters/],
   ['no role', { taskRoleArns: [] }, /taskRoleArns has no entry: give at least one/],
+  ['the name of a role', { taskRoleArns: ['arn:aws:iam::111122223333:role/app', 'ecsTaskExecutionRole'] }, /taskRoleArns has "ecsTaskExecutionRole": expected/],
+  ['every role', { taskRoleArns: ['*'] }, /taskRoleArns has "\*": expected/],
+  ['two roles in one text', { taskRoleArns: ['arn:aws:iam::111122223333:role/a\tarn:aws:iam::111122223333:role/b'] }, /taskRoleArns has .*: expected/],
+  ['a role to assume that is no ARN', { deployRoleArns: ['ecs-deploy'] }, /deployRoleArns has "ecs-deploy": expected/],
   ['no code', { codeBucket: undefined }, /zip or codeBucket is required/],
   ['code in two places', { zip: 'x.zip' }, /zip and codeBucket both say where the code is: keep one/],
   ['a zip that is not there', { codeBucket: undefined, zip: 'nowhere.zip' }, /zip: nowhere.zip is not a zip file/],

@@ -138,6 +138,7 @@ const KINDS: &[Kind] = &[
         attributes: &[("Arn", "arn", "")],
         properties: &[
             ("Description", Argument("description")),
+            ("PermissionsBoundary", Argument("permissions_boundary")),
             ("AssumeRolePolicyDocument", Json("assume_role_policy")),
             ("Policies", Policies),
         ],

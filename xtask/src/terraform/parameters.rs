@@ -271,9 +271,13 @@ fn validations(parameter: &Parameter<'_>) -> Result<Vec<(String, String)>, Error
             )));
         }
         let quoted = hcl::text(text).line().unwrap_or_default();
+        let of_each = match parameter.kind {
+            Kind::List => ": each item",
+            _ => "",
+        };
         check(
             &|one| format!("can(regex({quoted}, {one}))"),
-            format!("{name} must match {text}."),
+            format!("{name}{of_each} must match {text}."),
         );
     }
     for (key, operator, measure) in [
