@@ -67,6 +67,15 @@ def commands(text):
                 yield upto_end(line[found.start(1):])
 
 
+def comments(text):
+    """Comments behind commands. An interactive zsh, which Macs have, takes them for arguments, and an apostrophe in them for a
+    quote."""
+    for block in BLOCK.findall(text):
+        for line in block.splitlines():
+            if re.search(r"(^|\s)#(\s|$)", line):
+                yield line
+
+
 def upto_end(text):
     """Up to the end of the command, or the parenthesis that closes the one before it."""
     depth, quote = 0, ""
@@ -81,7 +90,7 @@ def upto_end(text):
             depth -= 1
             if depth < 0:
                 return text[:at]
-        elif one in "|;>" or text[at:at + 2] == " #":
+        elif one in "|;>":
             return text[:at]
     return text
 
@@ -225,6 +234,8 @@ def check(sam, command):
 
 
 def main(sam, *documents):
+    if not list(comments("```sh\nls # a comment\n```\n")):
+        sys.exit("no comment is found")
     for command in REFUSED:
         try:
             check(sam, command)
@@ -234,6 +245,9 @@ def main(sam, *documents):
     wrong = seen = 0
     for document in documents:
         text = pathlib.Path(document).read_text(encoding="utf-8")
+        for line in comments(text):
+            wrong += 1
+            print(f"{document}: write the comment above the block: {line}", file=sys.stderr)
         for command in commands(text):
             seen += 1
             try:

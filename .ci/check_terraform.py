@@ -487,6 +487,9 @@ def check_documents(documents, module, scratch):
             fail(f"{document} has no block of HCL")
         else:
             for number, block in enumerate(blocks, 1):
+                if "module.deploy." in block and 'module "deploy"' not in block:
+                    # The one that the document declares first.
+                    block = next(one for one in blocks if 'module "deploy"' in one) + block
                 check_text(f"{document.stem} block {number}", block, module, scratch, True)
 
 

@@ -124,6 +124,7 @@ impl Release {
             ("template.yaml", "install/template.yaml"),
             ("pipeline.yaml", "install/pipeline.yaml"),
             ("deploy-role.yaml", "examples/deploy-role.yaml"),
+            ("notify.yaml", "examples/notify.yaml"),
         ] {
             files.push((name.to_owned(), build::read(&self.root.join(path))?));
         }
