@@ -4,7 +4,7 @@
 use super::Run;
 use super::task::started_by;
 use crate::deploy::call::Class;
-use crate::deploy::deployment::{Deployment, Service};
+use crate::deploy::deployment::{Deployment, Owner, Service, Stage};
 use crate::deploy::evidence::{Evidence, StoppedContainer, StoppedSeen};
 use crate::deploy::hook::FailedHook;
 use crate::deploy::images;
@@ -29,6 +29,10 @@ impl Run<'_> {
         let mut evidence = look.map_or_else(Evidence::default, |look| {
             Evidence::seen(look, deployment.started)
         });
+        evidence.job_rolls_back = matches!(
+            &deployment.stage,
+            Stage::RollingBack(rollback) if rollback.owner == Owner::Job
+        );
         self.list_stopped(&mut evidence, service).await;
         if !evidence.stopped.is_empty() {
             self.explain_tasks(&mut evidence, &service.own_arn()).await;

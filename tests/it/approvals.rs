@@ -69,6 +69,7 @@ async fn an_action_ends_with_success_once_its_deployment_waits_at_a_hook_and_say
         let (summary, variables) = success(&answer);
         assert!(
             summary.starts_with("web on prod: app:2 waits at hook hook-")
+                && summary.matches("hook-").count() == 1
                 && summary.contains(&format!(" at {stage} until "))
                 && summary.contains(", then ROLLBACK, 2 of 2 new tasks running")
                 && summary.contains("Answer it with ContinueDeployment"),

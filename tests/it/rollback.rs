@@ -77,6 +77,8 @@ async fn a_rollout_out_of_time_is_stopped_and_followed_back() {
         message.starts_with("web on prod: app:2 failed: not complete within 7 min: 0 of 2 new tasks running, 2 old; no stopped task and no event says why: look at the service's tasks in the console. Rolled back: app:1 is serving, 2 of 2 tasks."),
         "{message}"
     );
+    let asked = "\nECS says of the rollback, which this action has asked for: Stopped by a user.\n";
+    assert!(message.contains(asked), "{message}");
     assert_eq!(world.done("StopServiceDeployment"), 1);
     assert_eq!(
         world.done("UpdateService"),

@@ -35,6 +35,8 @@ pub struct Evidence {
     pub events: Vec<String>,
     /// ECS's text on the service deployment and the circuit breaker's counts.
     pub deployment: Vec<String>,
+    /// This job has asked for the rollback: what ECS says of it, as `Stopped by a user.`, is not why it failed.
+    pub job_rolls_back: bool,
     /// The service's deployment configuration, if no deployment can move with it.
     pub stuck: Option<Stuck>,
     /// What the revision says of its containers; none if that is not known.
@@ -187,7 +189,12 @@ impl Evidence {
             paragraphs.push(format!("Stopped tasks: {}.", groups.join("; ")));
         }
         if !self.deployment.is_empty() {
-            paragraphs.push(format!("ECS says: {}", self.deployment.join(" ")));
+            let of = if self.job_rolls_back {
+                " of the rollback, which this action has asked for"
+            } else {
+                ""
+            };
+            paragraphs.push(format!("ECS says{of}: {}", self.deployment.join(" ")));
         }
         if !self.events.is_empty() {
             let shown: Vec<String> = self

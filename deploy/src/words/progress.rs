@@ -216,6 +216,13 @@ fn state(service: &Service, started: Timestamp) -> String {
 }
 
 fn tasks(progress: &Progress) -> String {
+    // A hook's note names the stage itself.
+    let stage = progress.note.clone().or_else(|| progress.stage.clone());
+    tasks_at(stage, progress)
+}
+
+/// The same with another text for the stage, or none.
+fn tasks_at(stage: Option<String>, progress: &Progress) -> String {
     let counts = format!(
         "{} of {} new tasks running, {} old",
         progress.new_running, progress.desired, progress.old_running
@@ -226,8 +233,6 @@ fn tasks(progress: &Progress) -> String {
         weight.map(|weight| format!("{} % of traffic on the new ones", whole_percent(weight)));
     let bake = (progress.bake_minutes > 0 && progress.stage.as_deref() == Some("BAKE_TIME"))
         .then(|| format!("watched for {} min", progress.bake_minutes));
-    // A hook's note names the stage itself.
-    let stage = progress.note.clone().or_else(|| progress.stage.clone());
     let details: Vec<String> = [stage, weight, bake].into_iter().flatten().collect();
     if details.is_empty() {
         counts
@@ -306,7 +311,10 @@ pub fn success(service: &Service, spec: &DeploySpec, took: Duration) -> Message 
 /// The message of a service whose deployment waits at the hook `held`, `took` after the start.
 fn paused(service: &Service, held: &Held, took: Duration) -> Message {
     let progress = service.live.verdict.as_ref().and_then(Verdict::progress);
-    let tasks = progress.map_or_else(String::new, |progress| format!(", {}", tasks(progress)));
+    // `held` has the stage.
+    let tasks = progress.map_or_else(String::new, |progress| {
+        format!(", {}", tasks_at(None, progress))
+    });
     Message::of([
         format!(
             "{}: {} waits at {held}{tasks}, after {}.",
