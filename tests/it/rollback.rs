@@ -1,7 +1,9 @@
 //! A failed deployment is put right: by ECS where that is its task, else by us, and never twice.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use ecs_deploy_action::observer::Unobserved;
 use serde_json::{Value, json};
 use simulator::ecs::{Behaviour, Intervention, ServiceSetup, Strategy};
 
@@ -77,8 +79,6 @@ async fn a_rollout_out_of_time_is_stopped_and_followed_back() {
         message.starts_with("web on prod: app:2 failed: not complete within 7 min: 0 of 2 new tasks running, 2 old; no stopped task and no event says why: look at the service's tasks in the console. Rolled back: app:1 is serving, 2 of 2 tasks."),
         "{message}"
     );
-    let asked = "\nECS says of the rollback, which this action has asked for: Stopped by a user.\n";
-    assert!(message.contains(asked), "{message}");
     assert_eq!(world.done("StopServiceDeployment"), 1);
     assert_eq!(
         world.done("UpdateService"),
@@ -87,6 +87,18 @@ async fn a_rollout_out_of_time_is_stopped_and_followed_back() {
     );
     assert_eq!(task_definition(&world), "app:1");
     assert!((7 * 60_000..10 * 60_000).contains(&took), "{took}");
+}
+
+#[tokio::test]
+async fn what_ecs_says_of_a_rollback_that_the_job_asked_for_is_said_of_the_rollback() {
+    let world = World::new();
+    // The invocation that has asked for it does not see it.
+    let world = World::around(world.simulator, Arc::new(Unobserved), Duration::ZERO);
+    world.simulator.ecs().image("v2", Behaviour::StuckPending);
+    let answer = world.deploy(json!({"DeploymentTimeout": 7})).await;
+    let (_, message) = failure(&answer);
+    let asked = "\nECS says of the rollback, which this action has asked for: Stopped by a user.\n";
+    assert!(message.contains(asked), "{message}");
 }
 
 #[tokio::test]

@@ -488,6 +488,20 @@ fn details_fit_whatever_their_length_and_keep_the_link_and_the_logs_end() {
         "{details}"
     );
     assert_eq!(Evidence::default().details(1000), "");
+    for (job_rolls_back, expected) in [
+        (false, "\nECS says: Stopped by a user."),
+        (
+            true,
+            "\nECS says of the rollback, which this action has asked for: Stopped by a user.",
+        ),
+    ] {
+        let evidence = Evidence {
+            deployment: vec!["Stopped by a user.".to_owned()],
+            job_rolls_back,
+            ..Evidence::default()
+        };
+        assert_eq!(evidence.details(1000), expected);
+    }
 }
 
 #[test]
