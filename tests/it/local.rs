@@ -231,7 +231,7 @@ const CLAIMS: [(&str, i32, &str); 48] = [
     (
         "other-account-denied",
         1,
-        "web on prod: the function's role (arn:aws:sts::111122223333:assumed-role/function/deploy) is not allowed to perform sts:AssumeRole on role arn:aws:iam::444455556666:role/ecs-deploy",
+        "web on prod: the function's role (arn:aws:sts::111122223333:assumed-role/ecs-deploy-action/deploy) is not allowed to perform sts:AssumeRole on role arn:aws:iam::444455556666:role/ecs-deploy",
     ),
     (
         "scheduled-tasks",
