@@ -384,6 +384,7 @@ fn a_failed_task_and_a_herd_have_their_page_too() {
         (
             "herd",
             &[
+                "<title>Simulated: Succeeded: 40 pipelines</title>",
                 "<td>app-39</td>",
                 "<td>service writes</td><td class=\"number\">40</td>",
                 "<svg",
