@@ -674,6 +674,49 @@ fn the_service_has_the_containers_that_are_given_and_else_it_is_said_that_only_t
 }
 
 #[test]
+#[cfg(unix)]
+fn what_is_no_file_in_an_artifact_is_named_and_a_link_to_a_file_is_the_file() {
+    use std::os::unix::fs::symlink;
+    let folder = Folder::new("entries");
+    let images = r#"[{"name": "web", "imageUri": "nginx:latest"}]"#;
+    let elsewhere = Folder::new("entries-elsewhere");
+    let linked = elsewhere.write("images.json", images);
+    symlink(linked, folder.0.join("imagedefinitions.json")).unwrap();
+    std::fs::create_dir(folder.0.join("deep")).unwrap();
+    let artifact = folder.0.to_str().unwrap();
+    let (code, stdout, stderr) = run(&["--fast", "--artifact", artifact]);
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    let entry = folder.0.join("deep/entry");
+    let wrong = |expected: &str| {
+        let (code, stdout, stderr) = run(&["--fast", "--artifact", artifact]);
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{stderr}");
+        let expected = format!("{artifact}: deep/entry: {expected}");
+        assert!(stderr.starts_with(&expected), "{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        std::fs::remove_file(&entry).unwrap();
+    };
+    // To another folder, to one above it, to nothing, to itself.
+    symlink(&elsewhere.0, &entry).unwrap();
+    wrong("it is a link to a folder: put the folder itself there");
+    symlink(&folder.0, &entry).unwrap();
+    wrong("it is a link to a folder: put the folder itself there");
+    symlink("nothing", &entry).unwrap();
+    wrong("No such file or directory");
+    symlink("entry", &entry).unwrap();
+    wrong("");
+    // Nobody writes to it.
+    let made = Command::new("mkfifo").arg(&entry).status().unwrap();
+    assert!(made.success());
+    let (code, _, stderr) = run(&["--fast", "--artifact", entry.to_str().unwrap()]);
+    assert_eq!(code, Some(2));
+    assert!(
+        stderr.contains("it is neither a file nor a folder"),
+        "{stderr}"
+    );
+    wrong("it is neither a file nor a folder");
+}
+
+#[test]
 fn an_artifact_that_is_none_is_named_with_what_it_looks_like_and_what_it_has_instead() {
     let folder = Folder::new("no-artifact");
     let zip = zip_of(&[("imagedefinitions.json", "[]")]);
