@@ -92,6 +92,10 @@ impl Artifact {
             return Ok(());
         }
         let wrong = |error: &dyn std::fmt::Display| format!("the artifact: {error}");
+        for (name, _) in files {
+            // It may have one of that name, which a zip cannot have twice.
+            self.without(name).map_err(|error| wrong(&error))?;
+        }
         let zip = Cursor::new(std::mem::take(&mut self.zip));
         let mut writer = ZipWriter::new_append(zip).map_err(|error| wrong(&error))?;
         for (name, content) in files {

@@ -76,6 +76,8 @@ pub(crate) struct Beginning<'a> {
     pub(crate) images: &'a Images,
     /// Of the simulated service.
     pub(crate) containers: &'a Images,
+    /// What the scenario adds to the artifact.
+    pub(crate) files: &'a [(&'static str, String)],
     /// Those are what the artifact's file names.
     pub(crate) is_checked_alone: bool,
     /// As they are configured.
@@ -182,6 +184,7 @@ impl Show {
             artifact,
             images,
             containers,
+            files,
             user_parameters,
             ..
         } = beginning;
@@ -207,8 +210,8 @@ impl Show {
         for (container, image) in *images {
             notes.push(format!("the artifact asks for {container} = {image}"));
         }
-        for (name, content) in scenario.files() {
-            notes.push(format!("the artifact has {name}: {}", spaced(&content)));
+        for (name, content) in *files {
+            notes.push(format!("the artifact has {name}: {}", spaced(content)));
         }
         notes.push(format!("UserParameters is {}", spaced(user_parameters)));
         for note in &notes {

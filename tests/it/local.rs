@@ -465,6 +465,51 @@ fn each_scenario_ends_as_its_name_says_with_a_headline_that_suffices() {
     }
 }
 
+#[test]
+fn each_scenario_ends_as_its_name_says_with_an_artifact_of_other_containers_too() {
+    let folder = Folder::new("other-containers");
+    let registry = "111122223333.dkr.ecr.eu-central-1.amazonaws.com";
+    let images = format!(
+        r#"[{{"name": "shop", "imageUri": "{registry}/shop:v2"}}, {{"name": "side", "imageUri": "{registry}/side:v2"}}]"#
+    );
+    folder.write("imagedefinitions.json", images);
+    // One scenario brings a file of that name.
+    folder.write("taskdef.json", "{}");
+    let artifact = folder.0.to_str().unwrap();
+    for (name, status, headline) in CLAIMS {
+        let arguments = ["--fast", "--json", "--artifact", artifact];
+        let (code, stdout, stderr) = run(&[&arguments[..], &["--scenario", name]].concat());
+        assert_eq!(code, Some(status), "{name}: {stdout}{stderr}");
+        let steps = steps(&stdout);
+        let message = result_of(&steps)["message"].as_str().unwrap();
+        let headline = headline
+            .replace("container app", "container shop")
+            .replace("/app:v2", "/shop:v2")
+            .replace("repository app has", "repository shop has");
+        assert!(message.starts_with(&headline), "{name}: {message}");
+    }
+}
+
+#[test]
+fn a_scenario_ends_as_its_name_says_whatever_the_artifact_names_or_is_not_started() {
+    let folder = Folder::new("no-ecr");
+    let images = r#"[{"name": "web", "imageUri": "nginx:latest"}]"#;
+    folder.write("imagedefinitions.json", images);
+    let artifact = folder.0.to_str().unwrap();
+    let run = |name: &str| run(&["--fast", "--artifact", artifact, "--scenario", name]);
+    for name in ["image-missing", "wrong-architecture", "pinned"] {
+        let (code, stdout, stderr) = run(name);
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{name}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        let needs =
+            format!("{name} needs an image in Amazon ECR, and the first of the artifact is nginx");
+        assert!(stderr.contains(&needs), "{stderr}");
+    }
+    let (code, stdout, _) = run("wrong-container");
+    assert_eq!(code, Some(1), "{stdout}");
+    assert!(stdout.contains("its containers are web-old."), "{stdout}");
+}
+
 /// The list: each heading with the scenarios under it.
 fn groups() -> Vec<(String, Vec<String>)> {
     let (code, stdout, stderr) = run(&["--list"]);
