@@ -315,7 +315,7 @@ const SCENARIOS: [Scenario; 48] = [
     },
     Scenario {
         name: "no-breaker",
-        about: "the same in a service without a circuit breaker",
+        about: "a container exits with code 1, without a circuit breaker",
         ends: Ends::RolledBack,
         arrange: |simulator, image| {
             let crash = crash(1, &["panic: DATABASE_URL is not set", "exit status 2"]);
@@ -560,7 +560,7 @@ const SCENARIOS: [Scenario; 48] = [
     },
     Scenario {
         name: "approval-rejected",
-        about: "the same, and the second action rolls back as asked",
+        about: "WaitFor and ContinueDeployment: rolled back as asked",
         ends: Ends::Feature,
         setup: held,
         parameters: |_| json!({"WaitFor": "Pause"}),
