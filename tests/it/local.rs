@@ -638,6 +638,27 @@ fn bad_usage_ends_with_two_and_one_line_that_says_what_to_write() {
             "1 to 64 letters, digits, - and _",
         ),
         (&["--function", "f"], "--function is for --migrate"),
+        (&["--list", "extra"], "\"extra\" is no option"),
+        (&["--help", "extra"], "\"extra\" is no option"),
+        (&["--json", "--list"], "--list goes with nothing else"),
+        (&["--version", "--fast"], "--version goes with nothing else"),
+        (
+            &["--scenario", "alarm", "--scenario", "canary"],
+            "--scenario is given twice",
+        ),
+        (
+            &["--artifact", "a", "--artifact", "b"],
+            "--artifact is given twice",
+        ),
+        (
+            &["--report", "a", "--report", "b"],
+            "--report is given twice",
+        ),
+        (&["--log", "a", "--log=b"], "--log is given twice"),
+        (
+            &["--migrate", "a", "--migrate", "b"],
+            "--migrate is given twice",
+        ),
     ] {
         let (code, stdout, stderr) = run(arguments);
         assert_eq!((code, stdout.as_str()), (Some(2), ""), "{arguments:?}");
@@ -657,6 +678,8 @@ fn help_fits_80_columns_and_the_version_is_the_packages() {
     for line in stdout.lines() {
         assert!(line.chars().count() <= 80, "{line}");
     }
+    let (code, in_a_command, _) = run(&["--scenario", "alarm", "--help"]);
+    assert_eq!((code, in_a_command), (Some(0), stdout));
     let (code, stdout, _) = run(&["--version"]);
     assert_eq!(code, Some(0));
     let version = env!("CARGO_PKG_VERSION");
