@@ -35,14 +35,15 @@ Deploys to a simulated Amazon ECS on this machine and shows what happens.
                     has printed, or a CloudFormation template, and prints it
                     with its ECS actions replaced by the function; reports to
                     standard error; FILE may be -, for standard input
-    --function NAME the function's name there (default: ecs-deploy-action)
+    --function NAME
+                    the function's name there (default: ecs-deploy-action)
 
   --help            this
   --version         the version
 
-Exit status: 0 the job succeeded, 1 it failed, 2 it was not started,
-130 interrupted. With --migrate: 0 every ECS action was replaced, 1 some were
-left as they are or there are none, 2 the file cannot be read.";
+Exit status: 0 the job succeeded, 1 it failed, 2 it was not started or output
+is lost, 130 interrupted. With --migrate: 0 every ECS action was replaced,
+1 some were left as they are or there are none, 2 the file cannot be read.";
 
 /// All options, for what may be meant by another.
 const OPTIONS: [&str; 17] = [
