@@ -92,12 +92,15 @@ async fn main() -> ExitCode {
     let outcome = if let Some(service) = &arguments.account {
         Box::pin(real::deploy(service, &artifact, show)).await
     } else {
-        let simulated = Box::pin(simulated(&arguments, artifact, show));
+        let simulated = Box::pin(simulated(&arguments, artifact, show.clone()));
         if let Some(succeeded) = real::unless_interrupted(simulated).await {
             succeeded.map(Finished::of)
         } else {
             screen.end_status();
-            screen::problem("Interrupted. The simulation has ended with it.");
+            let report = show.interrupted_report();
+            screen::problem(&format!(
+                "Interrupted. The simulation has ended with it.{report}"
+            ));
             Ok(Finished::Interrupted)
         }
     };

@@ -340,6 +340,7 @@ impl Stage<'_> {
                 for seen in (self.seen)() {
                     show.note(&seen);
                 }
+                show.note_report();
             }
             show.answer(&answer, is_end, self.clock.now());
             match next {

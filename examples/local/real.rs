@@ -82,7 +82,8 @@ pub(crate) async fn deploy(
     let preparing = Box::pin(prepared(service, &images, &show));
     let Some(prepared) = unless_interrupted(preparing).await else {
         show.end();
-        screen::problem("Interrupted. Nothing was changed.");
+        let report = show.interrupted_report();
+        screen::problem(&format!("Interrupted. Nothing was changed.{report}"));
         return Ok(Finished::Interrupted);
     };
     let account = match prepared? {
@@ -98,7 +99,11 @@ pub(crate) async fn deploy(
     let Some(succeeded) = unless_interrupted(deploying).await else {
         let is_under_way = watched.has_looked.load(Ordering::Relaxed);
         show.end();
-        screen::problem(&interrupted(service, is_under_way));
+        let (goes_on, report) = (
+            interrupted(service, is_under_way),
+            show.interrupted_report(),
+        );
+        screen::problem(&format!("{goes_on}{report} See it with:"));
         screen::command(&to_see_it(service, &account));
         return Ok(Finished::Interrupted);
     };
@@ -131,11 +136,13 @@ async fn prepared(
     let report = handled(&handler, &event, "local-dry-run").await?;
     if report["outcome"] != "Succeeded" {
         show.report(&report, SystemClock.now());
+        show.note_report();
         show.tell_report();
         return Ok(Prepared::Refused);
     }
     show.rehearsed(&report);
     if service.is_dry_run {
+        show.note_report();
         show.tell_report();
         return Ok(Prepared::DryRun);
     }
@@ -173,6 +180,7 @@ async fn follow(
         match report["outcome"].as_str() {
             Some("InProgress") => event["ContinuationToken"] = report["continuationToken"].clone(),
             outcome => {
+                show.note_report();
                 show.tell_report();
                 return Ok(outcome == Some("Succeeded"));
             }
@@ -310,11 +318,11 @@ fn interrupted(service: &RealService, is_under_way: bool) -> String {
     let (cluster, name) = (&service.cluster, &service.service);
     if is_under_way {
         format!(
-            "Interrupted. The rollout of {name} on {cluster} goes on in ECS; nobody follows it here any more, and only a circuit breaker or alarms of the service would roll it back. See it with:"
+            "Interrupted. The rollout of {name} on {cluster} goes on in ECS; nobody follows it here any more, and only a circuit breaker or alarms of the service would roll it back."
         )
     } else {
         format!(
-            "Interrupted. A new revision may have been registered and the rollout of {name} on {cluster} started; if so, it goes on in ECS, and nobody follows it. See it with:"
+            "Interrupted. A new revision may have been registered and the rollout of {name} on {cluster} started; if so, it goes on in ECS, and nobody follows it."
         )
     }
 }

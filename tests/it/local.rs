@@ -350,11 +350,19 @@ fn the_record_is_written_as_a_page_where_it_is_asked_for() {
     let written = std::fs::read_to_string(&page).unwrap();
     assert!(written.contains("<svg") && written.contains("container app exited with code 1"));
     std::fs::remove_file(&page).unwrap();
-    let (_, stdout, _) = run(&["--fast", "--report", path, "--scenario", "image-missing"]);
-    assert!(
-        stdout.contains("no report was written: no service was changed"),
-        "{stdout}"
+    let arguments = ["--fast", "--report", path, "--scenario", "image-missing"];
+    let (_, stdout, _) = run(&arguments);
+    let nothing = "no report was written: no service was changed";
+    assert!(stdout.contains(nothing), "{stdout}");
+    let (_, stdout, _) = run(&[&arguments[..], &["--json"]].concat());
+    let [.., note, result] = &steps(&stdout)[..] else {
+        panic!("{stdout}");
+    };
+    assert_eq!(
+        (&note["step"], &note["message"]),
+        (&"note".into(), &nothing.into())
     );
+    assert_eq!(result["step"], "result", "the last one");
     assert!(!page.exists(), "nothing was written");
     let folder = std::env::temp_dir();
     for path in ["no/such/folder/x.html", folder.to_str().unwrap()] {
@@ -1030,6 +1038,94 @@ fn ctrl_c_takes_the_status_away_and_says_so_on_a_line_of_its_own() {
     assert_eq!(last, "Interrupted. The simulation has ended with it.");
     assert_eq!(prompt, "");
     assert!(lines.iter().all(|line| !line.contains('█')), "{lines:?}");
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "needs util-linux's script")]
+fn ctrl_c_says_what_became_of_the_report() {
+    let folder = Folder::new("interrupted");
+    let page = folder.0.join("page.html");
+    let arguments = ["--scenario", "several-services", "--report"];
+    let arguments = [&arguments[..], &[page.to_str().unwrap()]].concat();
+    let (code, written) = interrupted_at_its_status(&mut on_a_terminal(200, &[], &arguments));
+    assert_eq!(code, Some(130));
+    let expected = format!("No report was written to {}.", page.display());
+    assert!(written.contains(&expected), "{written}");
+    assert!(!page.exists());
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "needs util-linux's script")]
+fn the_list_and_the_help_fit_a_narrow_terminal_and_no_word_is_broken() {
+    for option in ["--list", "--help"] {
+        let (_, plain, _) = run(&[option]);
+        for columns in [25, 40, 79] {
+            let output = on_a_terminal(columns, &[], &[option]).output().unwrap();
+            let written = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(too_long(columns, &written), None, "{columns}: {written}");
+            let words = |text: &str| -> Vec<String> {
+                let words = text.split_whitespace().map(str::to_owned);
+                words.collect()
+            };
+            assert_eq!(words(&written), words(&plain), "{columns}: {written}");
+        }
+    }
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "needs /dev/full")]
+fn output_that_is_lost_is_reported_in_one_line_and_ends_with_another_status_than_success() {
+    let full = || {
+        std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .unwrap()
+    };
+    for arguments in [
+        &["--fast"][..],
+        &["--list"],
+        &["--help"],
+        &["--version"],
+        &["--fast", "--json"],
+    ] {
+        let output = local(arguments).stdout(full()).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
+        assert!(
+            stderr.starts_with("The output cannot be written: "),
+            "{stderr}"
+        );
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    }
+    for (option, begin) in [
+        ("--log", "The log cannot be written: "),
+        ("--report", "The report was not written: "),
+    ] {
+        let (code, _, stderr) = run(&["--fast", option, "/dev/full"]);
+        assert_eq!(code, Some(2), "{option}: {stderr}");
+        assert!(stderr.starts_with(begin), "{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    }
+    // The log goes to where nobody can be told.
+    let output = local(&["--fast", "--log"]).stderr(full()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    // A failed job stays one.
+    let mut failing = local(&["--fast", "--scenario", "crash-loop"]);
+    let output = failing.stdout(full()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn whoever_closes_the_pipe_wants_no_more_and_that_is_no_loss() {
+    let mut child = local(&["--fast"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), stderr.as_str()), (Some(0), ""));
 }
 
 /// The members of each step, as `docs/local.md` has them.
