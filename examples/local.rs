@@ -9,6 +9,8 @@
 //! some output is lost, 130 for one that nobody watches any more. For `--migrate`: 0 if all ECS
 //! actions were replaced, 1 if not all or none, 2 if the file could not be read.
 
+#[path = "local/account.rs"]
+mod account;
 #[path = "local/arguments.rs"]
 mod arguments;
 #[path = "local/artifact.rs"]
