@@ -5,10 +5,12 @@
 //! shows the deployment as it happens. With `--aws` it deploys to a real account instead, and with
 //! `--migrate` it deploys nothing and replaces the ECS actions of a pipeline's definition.
 //!
-//! Exit status: 0 for a succeeded job, 1 for a failed one, 2 for one that was not started, 130 for one
-//! that nobody watches any more. For `--migrate`: 0 if all ECS actions were replaced, 1 if not all or
-//! none, 2 if the file could not be read.
+//! Exit status: 0 for a succeeded job, 1 for a failed one, 2 for one that was not started or of which
+//! some output is lost, 130 for one that nobody watches any more. For `--migrate`: 0 if all ECS
+//! actions were replaced, 1 if not all or none, 2 if the file could not be read.
 
+#[path = "local/account.rs"]
+mod account;
 #[path = "local/arguments.rs"]
 mod arguments;
 #[path = "local/artifact.rs"]
@@ -42,6 +44,8 @@ use show::Show;
 
 const FAILED: u8 = 1;
 const NOT_STARTED: u8 = 2;
+/// All went well, but something that was to be written of it is lost.
+const OUTPUT_LOST: u8 = 2;
 /// As shells have it for a process that SIGINT ended: 128 and the signal's number.
 const INTERRUPTED: u8 = 130;
 
@@ -51,20 +55,20 @@ async fn main() -> ExitCode {
         Ok(Asked::Run(arguments)) => arguments,
         Ok(Asked::Help) => {
             screen::text(arguments::USAGE);
-            return ExitCode::SUCCESS;
+            return succeeded();
         }
         Ok(Asked::Version) => {
             let (name, version) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
             screen::text(&format!("{name} {version}, the local runner"));
-            return ExitCode::SUCCESS;
+            return succeeded();
         }
         Ok(Asked::List) => {
             screen::text(&scenarios::listed());
-            return ExitCode::SUCCESS;
+            return succeeded();
         }
         Ok(Asked::Migrate(asked)) => {
             return match migration::run(&asked) {
-                Ok(migration::Outcome::All) => ExitCode::SUCCESS,
+                Ok(migration::Outcome::All) => succeeded(),
                 Ok(migration::Outcome::NotAll) => ExitCode::from(FAILED),
                 Err(wrong) => not_started(&wrong),
             };
@@ -90,21 +94,32 @@ async fn main() -> ExitCode {
     let outcome = if let Some(service) = &arguments.account {
         Box::pin(real::deploy(service, &artifact, show)).await
     } else {
-        let simulated = Box::pin(simulated(&arguments, artifact, show));
+        let simulated = Box::pin(simulated(&arguments, artifact, show.clone()));
         if let Some(succeeded) = real::unless_interrupted(simulated).await {
             succeeded.map(Finished::of)
         } else {
             screen.end_status();
-            screen::problem("Interrupted. The simulation has ended with it.");
+            let report = show.interrupted_report();
+            screen::problem(&format!(
+                "Interrupted. The simulation has ended with it.{report}"
+            ));
             Ok(Finished::Interrupted)
         }
     };
     screen.end_status();
     match outcome {
-        Ok(Finished::Succeeded) => ExitCode::SUCCESS,
+        Ok(Finished::Succeeded) => succeeded(),
         Ok(Finished::Failed) => ExitCode::from(FAILED),
         Ok(Finished::Interrupted) => ExitCode::from(INTERRUPTED),
         Err(wrong) => not_started(&wrong),
+    }
+}
+
+fn succeeded() -> ExitCode {
+    if screen::has_lost() {
+        ExitCode::from(OUTPUT_LOST)
+    } else {
+        ExitCode::SUCCESS
     }
 }
 
@@ -140,16 +155,35 @@ fn start_log(log: &Log, screen: &Arc<Screen>) -> Result<(), String> {
         Log::File(path) => {
             let opened: std::io::Result<File> =
                 OpenOptions::new().append(true).create(true).open(path);
-            let file = opened.map_err(|error| {
+            let file = Arc::new(opened.map_err(|error| {
                 format!(
                     "The log cannot be written to {}: {error}. Nothing was done.",
                     path.display()
                 )
-            })?;
-            ecs_deploy_action::logs::start_to(all, Arc::new(file));
+            })?);
+            ecs_deploy_action::logs::start_to(all, move || LogFile(file.clone()));
         }
     }
     Ok(())
+}
+
+/// The log reports a loss once, as all output does; the logger would do it in words of its own, line by line.
+fn write_log(out: &mut impl Write, line: &[u8]) -> usize {
+    drop(screen::kept("The log", out.write_all(line)));
+    line.len()
+}
+
+/// A file for the log.
+struct LogFile(Arc<File>);
+
+impl Write for LogFile {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        Ok(write_log(&mut &*self.0, line))
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Standard error, on a screen that may have status lines.
@@ -157,7 +191,7 @@ struct AboveStatus(Arc<Screen>);
 
 impl Write for AboveStatus {
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
-        self.0.above(|| std::io::stderr().write(line))
+        Ok(self.0.above(|| write_log(&mut std::io::stderr(), line)))
     }
 
     fn flush(&mut self) -> std::io::Result<()> {

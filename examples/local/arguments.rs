@@ -35,14 +35,15 @@ Deploys to a simulated Amazon ECS on this machine and shows what happens.
                     has printed, or a CloudFormation template, and prints it
                     with its ECS actions replaced by the function; reports to
                     standard error; FILE may be -, for standard input
-    --function NAME the function's name there (default: ecs-deploy-action)
+    --function NAME
+                    the function's name there (default: ecs-deploy-action)
 
   --help            this
   --version         the version
 
-Exit status: 0 the job succeeded, 1 it failed, 2 it was not started,
-130 interrupted. With --migrate: 0 every ECS action was replaced, 1 some were
-left as they are or there are none, 2 the file cannot be read.";
+Exit status: 0 the job succeeded, 1 it failed, 2 it was not started or output
+is lost, 130 interrupted. With --migrate: 0 every ECS action was replaced,
+1 some were left as they are or there are none, 2 the file cannot be read.";
 
 /// All options, for what may be meant by another.
 const OPTIONS: [&str; 17] = [
@@ -151,38 +152,50 @@ fn sentence(error: &Error) -> String {
 }
 
 fn read() -> Result<Asked, Error> {
-    let (mut scenario, mut artifact, mut report) = (None, None, None);
+    let mut scenario: Option<String> = None;
+    let (mut artifact, mut report): (Option<PathBuf>, Option<PathBuf>) = (None, None);
     let (mut is_fast, mut json, mut log, mut is_aws) = (false, false, None, false);
     let (mut is_dry_run, mut is_agreed) = (false, false);
     let (mut cluster, mut service) = (None, None);
-    let (mut migrate, mut function) = (None, None);
+    let (mut migrate, mut function): (Option<PathBuf>, _) = (None, None);
     let mut containers: Vec<String> = Vec::new();
     // `cargo local -- --list` brings the `--` along: the alias ends with one of its own.
     let written = std::env::args_os().skip(1);
     let written = written.enumerate();
     let written = written.filter(|(place, one)| *place > 0 || one != "--");
     let mut parser = lexopt::Parser::from_args(written.map(|(_, one)| one));
+    let mut alone = None;
+    let mut count = 0;
     while let Some(argument) = parser.next()? {
+        count += 1;
         match argument {
-            Long("scenario") => scenario = Some(parser.value()?.string()?),
-            Long("artifact") => artifact = Some(PathBuf::from(parser.value()?)),
+            Long("scenario") => once(&mut scenario, "scenario", parser.value()?.string()?)?,
+            Long("artifact") => once(&mut artifact, "artifact", parser.value()?.into())?,
             Long("container") => containers.push(container(parser.value()?.string()?)?),
-            Long("report") => report = Some(PathBuf::from(parser.value()?)),
+            Long("report") => once(&mut report, "report", parser.value()?.into())?,
             Long("fast") => is_fast = true,
             Long("json") => json = true,
-            Long("log") => log = Some(log_place(&mut parser)?),
+            Long("log") => once(&mut log, "log", log_place(&mut parser)?)?,
             Long("aws") => is_aws = true,
             Long("dry-run") => is_dry_run = true,
             Long("yes") => is_agreed = true,
-            Long("cluster") => cluster = Some(parser.value()?.string()?),
-            Long("service") => service = Some(parser.value()?.string()?),
-            Long("migrate") => migrate = Some(PathBuf::from(parser.value()?)),
-            Long("function") => function = Some(parser.value()?.string()?),
-            Long("list") => return Ok(Asked::List),
-            Long("help") | Short('h') => return Ok(Asked::Help),
-            Long("version") => return Ok(Asked::Version),
+            Long("cluster") => once(&mut cluster, "cluster", parser.value()?.string()?)?,
+            Long("service") => once(&mut service, "service", parser.value()?.string()?)?,
+            Long("migrate") => once(&mut migrate, "migrate", parser.value()?.into())?,
+            Long("function") => once(&mut function, "function", parser.value()?.string()?)?,
+            Long("list") => alone = alone.or(Some(("--list", Asked::List))),
+            Long("help") | Short('h') => alone = Some(("--help", Asked::Help)),
+            Long("version") => alone = alone.or(Some(("--version", Asked::Version))),
             other => return Err(other.unexpected()),
         }
+    }
+    if let Some((option, asked)) = alone {
+        // What stands beside it would be taken for done; help is asked for in the middle of a command.
+        return if count == 1 || matches!(asked, Asked::Help) {
+            Ok(asked)
+        } else {
+            Err(format!("{option} goes with nothing else").into())
+        };
     }
     if let Some(file) = migrate {
         let flags = [is_fast, json, log.is_some(), is_aws, is_dry_run, is_agreed];
@@ -255,6 +268,14 @@ fn read() -> Result<Asked, Error> {
         report,
         account,
     })))
+}
+
+/// The value of an option that can have only one.
+fn once<T>(known: &mut Option<T>, option: &str, value: T) -> Result<(), Error> {
+    if known.replace(value).is_some() {
+        return Err(format!("--{option} is given twice").into());
+    }
+    Ok(())
 }
 
 /// A container's name, as ECS takes it.

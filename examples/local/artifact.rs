@@ -19,6 +19,9 @@ const NAMED_LIMIT: usize = 10;
 /// A longer name is cut.
 const NAME_LIMIT_CHARS: usize = 100;
 
+/// Of a pipe, a socket or a device.
+const NO_FILE: &str = "it is neither a file nor a folder";
+
 /// What CodePipeline would have stored.
 pub(crate) struct Artifact {
     pub(crate) zip: Vec<u8>,
@@ -32,12 +35,15 @@ pub(crate) struct Artifact {
 /// Reads a zip, or makes one of a folder.
 pub(crate) fn read(path: &Path) -> Result<Artifact, String> {
     let wrong = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    let zip = if path.is_dir() {
+    let kind = fs::metadata(path).map_err(|error| wrong(&error))?;
+    let zip = if kind.is_dir() {
         let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
         add(&mut writer, path, "").map_err(|error| wrong(&error))?;
         writer.finish().map_err(|error| wrong(&error))?.into_inner()
-    } else {
+    } else if kind.is_file() {
         fs::read(path).map_err(|error| wrong(&error))?
+    } else {
+        return Err(wrong(&NO_FILE));
     };
     let (images, problem) = match images_in(&zip) {
         Ok(images) => (images, None),
@@ -86,6 +92,10 @@ impl Artifact {
             return Ok(());
         }
         let wrong = |error: &dyn std::fmt::Display| format!("the artifact: {error}");
+        for (name, _) in files {
+            // It may have one of that name, which a zip cannot have twice.
+            self.without(name).map_err(|error| wrong(&error))?;
+        }
         let zip = Cursor::new(std::mem::take(&mut self.zip));
         let mut writer = ZipWriter::new_append(zip).map_err(|error| wrong(&error))?;
         for (name, content) in files {
@@ -101,21 +111,41 @@ impl Artifact {
     }
 }
 
-fn add(
-    writer: &mut ZipWriter<Cursor<Vec<u8>>>,
-    folder: &Path,
-    prefix: &str,
-) -> Result<(), Box<dyn std::error::Error>> {
-    let mut entries = fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
+/// Adds what is in a folder. An error names the entry.
+fn add(writer: &mut ZipWriter<Cursor<Vec<u8>>>, folder: &Path, prefix: &str) -> Result<(), String> {
+    let wrong = |name: &str, error: &dyn std::fmt::Display| {
+        let name = text::cut(&outside::shown(name), NAME_LIMIT_CHARS);
+        format!("{name}: {error}")
+    };
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let mut entries = entries.map_err(|error| match prefix {
+        "" => error.to_string(),
+        prefix => wrong(prefix, &error),
+    })?;
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
-        if entry.file_type()?.is_dir() {
+        let wrong = |error: &dyn std::fmt::Display| wrong(&name, error);
+        if entry.file_type().map_err(|error| wrong(&error))?.is_dir() {
             add(writer, &entry.path(), &format!("{name}/"))?;
-        } else {
-            writer.start_file(&name, SimpleFileOptions::default())?;
-            writer.write_all(&fs::read(entry.path())?)?;
+            continue;
         }
+        // Of what a link leads to.
+        let kind = fs::metadata(entry.path()).map_err(|error| wrong(&error))?;
+        if kind.is_dir() {
+            // It may lead to a folder above it, and so to no end.
+            return Err(wrong(
+                &"it is a link to a folder: put the folder itself there",
+            ));
+        }
+        if !kind.is_file() {
+            // Reading a named pipe would wait for whoever writes to it.
+            return Err(wrong(&NO_FILE));
+        }
+        let content = fs::read(entry.path()).map_err(|error| wrong(&error))?;
+        let started = writer.start_file(&name, SimpleFileOptions::default());
+        started.map_err(|error| wrong(&error))?;
+        writer.write_all(&content).map_err(|error| wrong(&error))?;
     }
     Ok(())
 }

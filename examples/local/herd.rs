@@ -6,6 +6,7 @@ use std::time::Duration;
 use ecs_deploy_action::artifact::entry::Bounds;
 use ecs_deploy_action::aws::Aws;
 use ecs_deploy_action::clock::{Clock, Sleep, SystemClock};
+use ecs_deploy_action::deploy::images::Images;
 use ecs_deploy_action::deploy::seen::Look;
 use ecs_deploy_action::deploy::spec::Target;
 use ecs_deploy_action::deploy::time::{Timestamp, human};
@@ -14,13 +15,13 @@ use ecs_deploy_action::handler::{Handler, Invocation};
 use ecs_deploy_action::observer::Observer;
 use ecs_deploy_action::record::herd::{Herd, Pipeline, Quota};
 use ecs_deploy_action::settings::Settings;
-use serde_json::json;
+use serde_json::{Value, json};
 use simulator::ecs::ServiceSetup;
 use simulator::{Answer, Simulator, StartAction, Together};
 
 use crate::arguments::Arguments;
 use crate::artifact::Artifact;
-use crate::play::{BETWEEN_INVOCATIONS, FUNCTION_TIMEOUT, SPEED, put_images};
+use crate::play::{BETWEEN_INVOCATIONS, FUNCTION_TIMEOUT, SPEED, names, put_images};
 use crate::scenarios::CLUSTER;
 use crate::show::Show;
 
@@ -94,10 +95,10 @@ pub(crate) async fn run(
 ) -> Result<bool, String> {
     let simulator = Simulator::with_quotas();
     put_images(&simulator, &artifact);
-    simulator.s3().put("artifacts", "build.zip", artifact.zip);
     for number in 0..PIPELINES {
-        create(&simulator, number);
+        create(&simulator, number, &artifact.images);
     }
+    simulator.s3().put("artifacts", "build.zip", artifact.zip);
     let first = State {
         text: "starting".to_owned(),
         set: None,
@@ -179,13 +180,21 @@ fn name(number: usize) -> String {
     format!("app-{number:02}")
 }
 
-/// A service of its own family.
-fn create(simulator: &Simulator, number: usize) {
+/// A service of its own family, with the containers that the artifact names.
+fn create(simulator: &Simulator, number: usize, images: &Images) {
     let ecs = simulator.ecs();
+    let mut containers = names(images);
+    if containers.is_empty() {
+        // The artifact's file is wrong, and each of the jobs ends with that.
+        containers.push("app");
+    }
+    let containers = containers
+        .into_iter()
+        .map(|name| json!({"name": name, "image": format!("repo/{name}:v1"), "essential": true}));
     let definition = json!({"family": name(number), "cpu": "256", "memory": "512",
         "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"],
         "executionRoleArn": "arn:aws:iam::111122223333:role/app-execution",
-        "containerDefinitions": [{"name": "app", "image": "repo/app:v1", "essential": true}]});
+        "containerDefinitions": containers.collect::<Vec<Value>>()});
     // It has been deployed before.
     ecs.register(definition.clone());
     let task_definition = ecs.register(definition);

@@ -81,9 +81,18 @@ pub(crate) async fn simulated(
 ) -> Result<bool, String> {
     let scenario = arguments.scenario;
     let containers = containers(arguments, &artifact.images);
-    artifact.add(&scenario.files())?;
-    let new_image = artifact.images.first();
-    let new_image = new_image.map_or_else(String::new, |(_, image)| image.clone());
+    let named: Vec<&str> = names(&artifact.images);
+    let files = scenario.files(if named.is_empty() { &["app"] } else { &named });
+    artifact.add(&files)?;
+    // An artifact whose file is wrong names none, and the job ends with that.
+    let first = artifact.images.first().or(containers.first()).cloned();
+    let (new_container, new_image) = first.unwrap_or_default();
+    if scenario.needs_ecr && in_ecr(&new_image).is_none() && !artifact.images.is_empty() {
+        return Err(format!(
+            "The scenario {} needs an image in Amazon ECR, and the first of the artifact is {new_image}. Nothing was done.",
+            scenario.name
+        ));
+    }
     if scenario.has_worker {
         artifact.name(WORKER, WORKER_IMAGE)?;
     }
@@ -98,7 +107,7 @@ pub(crate) async fn simulated(
     put_images(&simulator, &artifact);
     put_old_images(&simulator, &artifact);
     scenario.arrange(&simulator, &new_image);
-    let event = start_event(scenario.event, &scenario.parameters())?;
+    let event = start_event(scenario.event, &scenario.parameters(&new_container))?;
     put_artifact(
         &simulator,
         &event,
@@ -125,6 +134,7 @@ pub(crate) async fn simulated(
                 &no_images
             },
             containers: &containers,
+            files: &files,
             is_checked_alone,
             user_parameters: user_parameters(&event),
             is_fast: arguments.is_fast,
@@ -184,7 +194,7 @@ fn containers(arguments: &Arguments, images: &Images) -> Images {
     let names: &[&str] = match (given.as_slice(), arguments.scenario.containers) {
         ([], []) if images.is_empty() => &["app"],
         ([], []) => return images.clone(),
-        ([], scenarios) => scenarios,
+        ([], scenarios) => return scenarios.iter().map(|name| unnamed(name, images)).collect(),
         (given, _) => given,
     };
     let mut containers = Images::new();
@@ -196,6 +206,21 @@ fn containers(arguments: &Arguments, images: &Images) -> Images {
         }
     }
     containers
+}
+
+/// A container of about this name that the artifact does not name, with an image.
+fn unnamed(name: &str, images: &Images) -> (String, String) {
+    let mut name = name.to_owned();
+    while images.iter().any(|(known, _)| *known == name) {
+        name.push_str("-old");
+    }
+    let image = format!("repo/{name}:v2");
+    (name, image)
+}
+
+/// Those of the containers.
+pub(crate) fn names(images: &Images) -> Vec<&str> {
+    images.iter().map(|(name, _)| name.as_str()).collect()
 }
 
 /// A service that is to be deployed, before that.
@@ -315,6 +340,7 @@ impl Stage<'_> {
                 for seen in (self.seen)() {
                     show.note(&seen);
                 }
+                show.note_report();
             }
             show.answer(&answer, is_end, self.clock.now());
             match next {

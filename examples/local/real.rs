@@ -6,16 +6,11 @@ use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use aws_config::SdkConfig;
-use aws_credential_types::provider::ProvideCredentials as _;
-use aws_credential_types::provider::error::CredentialsError;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use ecs_deploy_action::artifact::entry::Bounds;
 use ecs_deploy_action::aws::Aws;
 use ecs_deploy_action::clock::{Clock as _, SystemClock};
 use ecs_deploy_action::deploy::seen::Look;
 use ecs_deploy_action::deploy::spec::Target;
-use ecs_deploy_action::deploy::text;
 use ecs_deploy_action::deploy::time::Timestamp;
 use ecs_deploy_action::engine::Engine;
 use ecs_deploy_action::handler::{Handler, Invocation};
@@ -24,14 +19,15 @@ use ecs_deploy_action::record::Record;
 use ecs_deploy_action::settings::Settings;
 use serde_json::{Value, json};
 
+use crate::account::{self, Account, Limits};
 use crate::arguments::RealService;
 use crate::artifact::Artifact;
 use crate::play::FUNCTION_TIMEOUT;
 use crate::screen;
 use crate::show::Show;
 
-/// One error takes at most so many characters of a sentence.
-const REASON_LIMIT_CHARS: usize = 400;
+/// Before anything is known of the account.
+const ASKING: &str = "Asking AWS whose credentials these are.";
 
 /// The outcome of a deployment to a real account.
 pub(crate) enum Finished {
@@ -50,16 +46,6 @@ impl Finished {
             Self::Failed
         }
     }
-}
-
-/// Who is asked, as far as it can be known before anything is done.
-struct Account {
-    config: SdkConfig,
-    /// Its number.
-    id: String,
-    /// The ARN of who the credentials are.
-    principal: String,
-    region: String,
 }
 
 /// Deploys the artifact's images to `service`.
@@ -82,7 +68,8 @@ pub(crate) async fn deploy(
     let preparing = Box::pin(prepared(service, &images, &show));
     let Some(prepared) = unless_interrupted(preparing).await else {
         show.end();
-        screen::problem("Interrupted. Nothing was changed.");
+        let report = show.interrupted_report();
+        screen::problem(&format!("Interrupted. Nothing was changed.{report}"));
         return Ok(Finished::Interrupted);
     };
     let account = match prepared? {
@@ -98,7 +85,11 @@ pub(crate) async fn deploy(
     let Some(succeeded) = unless_interrupted(deploying).await else {
         let is_under_way = watched.has_looked.load(Ordering::Relaxed);
         show.end();
-        screen::problem(&interrupted(service, is_under_way));
+        let (goes_on, report) = (
+            interrupted(service, is_under_way),
+            show.interrupted_report(),
+        );
+        screen::problem(&format!("{goes_on}{report} See it with:"));
         screen::command(&to_see_it(service, &account));
         return Ok(Finished::Interrupted);
     };
@@ -122,7 +113,11 @@ async fn prepared(
     images: &[Value],
     show: &Arc<Show>,
 ) -> Result<Prepared, String> {
-    let account = account().await?;
+    let limits = Limits::OF_THE_RUNNER;
+    let config = account::configured(&limits).await?;
+    // Where nothing answers, the screen would stay empty until the time limits have passed.
+    screen::problem(ASKING);
+    let account = account::identified(config, &limits).await?;
     let (id, principal, region) = (&account.id, &account.principal, &account.region);
     show.begin_on_aws(service, id, principal, region, SystemClock.now());
     let mut event = event(service, images);
@@ -131,11 +126,13 @@ async fn prepared(
     let report = handled(&handler, &event, "local-dry-run").await?;
     if report["outcome"] != "Succeeded" {
         show.report(&report, SystemClock.now());
+        show.note_report();
         show.tell_report();
         return Ok(Prepared::Refused);
     }
     show.rehearsed(&report);
     if service.is_dry_run {
+        show.note_report();
         show.tell_report();
         return Ok(Prepared::DryRun);
     }
@@ -173,6 +170,7 @@ async fn follow(
         match report["outcome"].as_str() {
             Some("InProgress") => event["ContinuationToken"] = report["continuationToken"].clone(),
             outcome => {
+                show.note_report();
                 show.tell_report();
                 return Ok(outcome == Some("Succeeded"));
             }
@@ -205,78 +203,6 @@ async fn handled(handler: &Handler, event: &Value, request_id: &str) -> Result<V
     handling.await.map_err(|error| error.to_string())
 }
 
-/// Region and credentials wherever AWS's own tools look for them: variables, files and what those
-/// name.
-async fn account() -> Result<Account, String> {
-    let http_client = aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
-    let defaults = aws_config::defaults(aws_config::BehaviorVersion::latest());
-    let config = defaults.http_client(http_client).load().await;
-    let Some(region) = config.region().map(ToString::to_string) else {
-        return Err(
-            "No Region is set: set AWS_REGION, as AWS_REGION=eu-central-1, or the profile's (aws configure set region eu-central-1)."
-                .to_owned(),
-        );
-    };
-    match config.credentials_provider() {
-        Some(provider) => {
-            let credentials = provider.provide_credentials().await;
-            credentials.map_err(|error| no_credentials(&error))?;
-        }
-        None => return Err(NO_CREDENTIALS.to_owned()),
-    }
-    let sts = aws_sdk_sts::Client::new(&config);
-    let identity = sts.get_caller_identity().send().await.map_err(|error| {
-        format!(
-            "Whose the credentials are could not be asked (sts:GetCallerIdentity): {}. If they have expired, sign in again (aws sso login).",
-            reasons(&error)
-        )
-    })?;
-    Ok(Account {
-        id: identity.account().unwrap_or("unknown").to_owned(),
-        principal: identity.arn().unwrap_or("unknown").to_owned(),
-        region,
-        config,
-    })
-}
-
-const NO_CREDENTIALS: &str = "No credentials were found: set AWS_PROFILE to a profile that has some, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.";
-
-fn no_credentials(error: &CredentialsError) -> String {
-    match error {
-        CredentialsError::CredentialsNotLoaded(_) => {
-            let profile = ecs_deploy_action::settings::environment("AWS_PROFILE");
-            profile.map_or_else(
-                || NO_CREDENTIALS.to_owned(),
-                |profile| format!("No credentials were found in the profile {profile} of AWS_PROFILE: does ~/.aws/config or ~/.aws/credentials have it?"),
-            )
-        }
-        error => format!(
-            "The credentials could not be loaded: {}. If the profile uses SSO, sign in (aws sso login) and try again.",
-            reasons(error)
-        ),
-    }
-}
-
-/// An error and all that caused it, in one line.
-fn reasons(error: &dyn std::error::Error) -> String {
-    let mut causes: Vec<String> = Vec::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let text = error.to_string();
-        let words: Vec<&str> = text.split_whitespace().collect();
-        let text = words.join(" ");
-        // Some repeat their cause.
-        if causes.last().is_none_or(|last| !last.contains(&text)) {
-            causes.push(text);
-        }
-        next = error.source();
-    }
-    let text = causes.join(": ");
-    text::cut(text.trim_end_matches('.'), REASON_LIMIT_CHARS)
-}
-
 /// Asks on the terminal. Only a yes is one.
 async fn asked(question: &str) -> bool {
     let mut out = std::io::stderr();
@@ -299,9 +225,11 @@ async fn asked(question: &str) -> bool {
 /// What the work gives, unless Ctrl-C comes first.
 pub(crate) async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
-        done = work => Some(done),
+        // Listened to before the work says anything.
+        biased;
         // Where the signal cannot be listened to, it ends the process as ever.
         Ok(()) = tokio::signal::ctrl_c() => None,
+        done = work => Some(done),
     }
 }
 
@@ -310,11 +238,11 @@ fn interrupted(service: &RealService, is_under_way: bool) -> String {
     let (cluster, name) = (&service.cluster, &service.service);
     if is_under_way {
         format!(
-            "Interrupted. The rollout of {name} on {cluster} goes on in ECS; nobody follows it here any more, and only a circuit breaker or alarms of the service would roll it back. See it with:"
+            "Interrupted. The rollout of {name} on {cluster} goes on in ECS; nobody follows it here any more, and only a circuit breaker or alarms of the service would roll it back."
         )
     } else {
         format!(
-            "Interrupted. A new revision may have been registered and the rollout of {name} on {cluster} started; if so, it goes on in ECS, and nobody follows it. See it with:"
+            "Interrupted. A new revision may have been registered and the rollout of {name} on {cluster} started; if so, it goes on in ECS, and nobody follows it."
         )
     }
 }

@@ -58,16 +58,19 @@ pub(crate) struct Scenario {
     pub(crate) has_artifact: bool,
     /// The containers of the service, if they are not those of the artifact's file.
     pub(crate) containers: &'static [&'static str],
+    /// It is about what the function sees of the image in ECR; of another registry it sees nothing.
+    pub(crate) needs_ecr: bool,
     /// There is a second service, `worker`, with an image of its own in the artifact.
     pub(crate) has_worker: bool,
     /// The kind of service.
     setup: fn() -> ServiceSetup,
     /// What goes on; `image` is the first new one.
     arrange: fn(simulator: &Simulator, image: &str),
-    /// Parameters besides those of the sample event; `null` takes one of those away.
-    parameters: fn() -> Value,
-    /// Files of the artifact besides its own.
-    files: fn() -> Vec<(&'static str, String)>,
+    /// Parameters besides those of the sample event; `null` takes one of those away. `container` is
+    /// the first whose image is new.
+    parameters: fn(container: &str) -> Value,
+    /// Files of the artifact besides its own, for these containers.
+    files: fn(containers: &[&str]) -> Vec<(&'static str, String)>,
     /// What else is to be seen of its end.
     seen: fn(simulator: &Simulator) -> Vec<String>,
 }
@@ -80,11 +83,12 @@ const HEALTHY: Scenario = Scenario {
     event: include_str!("../../events/start.json"),
     has_artifact: true,
     containers: &[],
+    needs_ecr: false,
     has_worker: false,
     setup: ServiceSetup::default,
     arrange: |_, _| {},
-    parameters: || json!({}),
-    files: Vec::new,
+    parameters: |_| json!({}),
+    files: |_| Vec::new(),
     seen: |_| Vec::new(),
 };
 
@@ -138,12 +142,12 @@ fn web_and_worker() -> Value {
     json!({"ServiceName": null, "Services": ["web", "worker"]})
 }
 
-fn migration(command: &str) -> Value {
-    json!({"PreDeployTask": {"Container": "app", "Command": ["migrate", command], "Timeout": 15}})
+fn migration(container: &str, command: &str) -> Value {
+    json!({"PreDeployTask": {"Container": container, "Command": ["migrate", command], "Timeout": 15}})
 }
 
-fn smoke_test() -> Value {
-    json!({"PostDeployTask": {"Container": "app", "Command": ["smoke-test"], "Timeout": 5}})
+fn smoke_test(container: &str) -> Value {
+    json!({"PostDeployTask": {"Container": container, "Command": ["smoke-test"], "Timeout": 5}})
 }
 
 /// What a rule and a schedule run: `revision` of `app`.
@@ -268,6 +272,7 @@ const SCENARIOS: [Scenario; 48] = [
         name: "image-missing",
         about: "the registry has no such image",
         ends: Ends::Refused,
+        needs_ecr: true,
         setup: || with_breaker(true),
         arrange: |simulator, image| {
             if let Some((repository, tag)) = in_ecr(image) {
@@ -281,6 +286,7 @@ const SCENARIOS: [Scenario; 48] = [
         name: "wrong-architecture",
         about: "the image is for another CPU architecture",
         ends: Ends::Refused,
+        needs_ecr: true,
         setup: || with_breaker(true),
         arrange: |simulator, image| {
             put_image_for(simulator, image, "linux/arm64");
@@ -309,7 +315,7 @@ const SCENARIOS: [Scenario; 48] = [
     },
     Scenario {
         name: "no-breaker",
-        about: "the same in a service without a circuit breaker",
+        about: "a container exits with code 1, without a circuit breaker",
         ends: Ends::RolledBack,
         arrange: |simulator, image| {
             let crash = crash(1, &["panic: DATABASE_URL is not set", "exit status 2"]);
@@ -326,7 +332,7 @@ const SCENARIOS: [Scenario; 48] = [
             let log = ["starting app v2", "panic: DATABASE_URL is not set"];
             simulator.ecs().image(image, crash(1, &log));
         },
-        parameters: || json!({"Rollback": false}),
+        parameters: |_| json!({"Rollback": false}),
         ..HEALTHY
     },
     Scenario {
@@ -362,7 +368,7 @@ const SCENARIOS: [Scenario; 48] = [
             let event = event.to_owned();
             simulator.ecs().image(image, Behaviour::NoTask { event });
         },
-        parameters: || json!({"DeploymentTimeout": 4}),
+        parameters: |_| json!({"DeploymentTimeout": 4}),
         ..HEALTHY
     },
     Scenario {
@@ -398,13 +404,13 @@ const SCENARIOS: [Scenario; 48] = [
         about: "a secret that the new tasks need does not exist",
         ends: Ends::Refused,
         setup: || with_breaker(true),
-        parameters: || {
+        parameters: |container| {
             let secret = format!(
                 "arn:aws:secretsmanager:{}:{}:secret:shop/db-AbCdEf",
                 simulator::REGION,
                 simulator::ACCOUNT
             );
-            json!({"TaskDefinitionPatch": {"containerDefinitions": {"app": {"secrets": {"DATABASE_URL": secret}}}}})
+            json!({"TaskDefinitionPatch": {"containerDefinitions": {container: {"secrets": {"DATABASE_URL": secret}}}}})
         },
         ..HEALTHY
     },
@@ -413,7 +419,7 @@ const SCENARIOS: [Scenario; 48] = [
         about: "no capacity for the new tasks until the time limit",
         ends: Ends::RolledBack,
         arrange: |simulator, image| simulator.ecs().image(image, Behaviour::NoCapacity),
-        parameters: || json!({"DeploymentTimeout": 4}),
+        parameters: |_| json!({"DeploymentTimeout": 4}),
         ..HEALTHY
     },
     Scenario {
@@ -440,7 +446,7 @@ const SCENARIOS: [Scenario; 48] = [
         about: "the new tasks do not run until the time limit",
         ends: Ends::RolledBack,
         arrange: |simulator, image| simulator.ecs().image(image, Behaviour::StuckPending),
-        parameters: || json!({"DeploymentTimeout": 4}),
+        parameters: |_| json!({"DeploymentTimeout": 4}),
         ..HEALTHY
     },
     Scenario {
@@ -549,15 +555,15 @@ const SCENARIOS: [Scenario; 48] = [
         about: "WaitFor and ContinueDeployment: people approve",
         ends: Ends::Feature,
         setup: held,
-        parameters: || json!({"WaitFor": "Pause"}),
+        parameters: |_| json!({"WaitFor": "Pause"}),
         ..HEALTHY
     },
     Scenario {
         name: "approval-rejected",
-        about: "the same, and the second action rolls back as asked",
+        about: "WaitFor and ContinueDeployment: rolled back as asked",
         ends: Ends::Feature,
         setup: held,
-        parameters: || json!({"WaitFor": "Pause"}),
+        parameters: |_| json!({"WaitFor": "Pause"}),
         ..HEALTHY
     },
     Scenario {
@@ -570,9 +576,9 @@ const SCENARIOS: [Scenario; 48] = [
         name: "patch",
         about: "TaskDefinitionPatch: more memory, other variables",
         ends: Ends::Feature,
-        parameters: || {
+        parameters: |container| {
             json!({"TaskDefinitionPatch": {"memory": "1024", "containerDefinitions":
-                {"app": {"environment": {"RELEASE": "4f2a9c1", "STAGE": null}}}}})
+                {container: {"environment": {"RELEASE": "4f2a9c1", "STAGE": null}}}}})
         },
         ..HEALTHY
     },
@@ -587,7 +593,7 @@ const SCENARIOS: [Scenario; 48] = [
         about: "two services side by side",
         ends: Ends::Succeeds,
         has_worker: true,
-        parameters: web_and_worker,
+        parameters: |_| web_and_worker(),
         ..HEALTHY
     },
     Scenario {
@@ -600,7 +606,7 @@ const SCENARIOS: [Scenario; 48] = [
             let log = ["starting app v2", "panic: DATABASE_URL is not set"];
             simulator.ecs().image(image, crash(1, &log));
         },
-        parameters: web_and_worker,
+        parameters: |_| web_and_worker(),
         ..HEALTHY
     },
     Scenario {
@@ -615,7 +621,7 @@ const SCENARIOS: [Scenario; 48] = [
             };
             simulator.ecs().command("migrate", takes_a_while);
         },
-        parameters: || migration("up"),
+        parameters: |container| migration(container, "up"),
         ..HEALTHY
     },
     Scenario {
@@ -626,7 +632,7 @@ const SCENARIOS: [Scenario; 48] = [
             let log = ["applying 0042_orders", "error: relation orders is locked"];
             simulator.ecs().command("migrate", crash(3, &log));
         },
-        parameters: || migration("up"),
+        parameters: |container| migration(container, "up"),
         ..HEALTHY
     },
     Scenario {
@@ -659,14 +665,18 @@ const SCENARIOS: [Scenario; 48] = [
         name: "task-definition-file",
         about: "TaskDefinitionFile: it is in the artifact",
         ends: Ends::Feature,
-        parameters: || json!({"TaskDefinitionFile": "taskdef.json"}),
-        files: || {
+        parameters: |_| json!({"TaskDefinitionFile": "taskdef.json"}),
+        files: |containers| {
+            let containers = containers.iter().zip(1..).map(|(name, number)| {
+                let image = format!("<IMAGE{number}_NAME>");
+                json!({"name": name, "image": image, "essential": true,
+                    "environment": [{"name": "STAGE", "value": "prod"}, {"name": "FEATURE", "value": "on"}]})
+            });
             let definition = json!({
                 "cpu": "512", "memory": "1024", "networkMode": "awsvpc",
                 "requiresCompatibilities": ["FARGATE"],
                 "executionRoleArn": "arn:aws:iam::111122223333:role/app-execution",
-                "containerDefinitions": [{"name": "app", "image": "<IMAGE1_NAME>", "essential": true,
-                    "environment": [{"name": "STAGE", "value": "prod"}, {"name": "FEATURE", "value": "on"}]}],
+                "containerDefinitions": containers.collect::<Vec<Value>>(),
             });
             vec![("taskdef.json", definition.to_string())]
         },
@@ -676,7 +686,8 @@ const SCENARIOS: [Scenario; 48] = [
         name: "pinned",
         about: "PinDigests: the tag is replaced by its digest",
         ends: Ends::Feature,
-        parameters: || json!({"PinDigests": true}),
+        needs_ecr: true,
+        parameters: |_| json!({"PinDigests": true}),
         ..HEALTHY
     },
     Scenario {
@@ -684,7 +695,7 @@ const SCENARIOS: [Scenario; 48] = [
         about: "RoleArn: the service is in another account",
         ends: Ends::Feature,
         arrange: |simulator, _| simulator.sts().allow(DEPLOY_ROLE, Some("shop")),
-        parameters: || json!({"RoleArn": DEPLOY_ROLE, "ExternalId": "shop"}),
+        parameters: |_| json!({"RoleArn": DEPLOY_ROLE, "ExternalId": "shop"}),
         seen: calls_with_the_role,
         ..HEALTHY
     },
@@ -692,7 +703,7 @@ const SCENARIOS: [Scenario; 48] = [
         name: "other-account-denied",
         about: "the role of the other account cannot be assumed",
         ends: Ends::Refused,
-        parameters: || json!({"RoleArn": DEPLOY_ROLE, "ExternalId": "shop"}),
+        parameters: |_| json!({"RoleArn": DEPLOY_ROLE, "ExternalId": "shop"}),
         ..HEALTHY
     },
     Scenario {
@@ -709,7 +720,7 @@ const SCENARIOS: [Scenario; 48] = [
                 "FlexibleTimeWindow": {"Mode": "OFF"}, "Target": target});
             simulator.scheduler().put("default", "hourly", schedule);
         },
-        parameters: || json!({"ScheduledTasks": true}),
+        parameters: |_| json!({"ScheduledTasks": true}),
         seen: schedules,
         ..HEALTHY
     },
@@ -724,18 +735,18 @@ const SCENARIOS: [Scenario; 48] = [
                 simulator.ecs().register(old);
             }
         },
-        parameters: || json!({"KeepRevisions": 3}),
+        parameters: |_| json!({"KeepRevisions": 3}),
         ..HEALTHY
     },
     Scenario {
         name: "config-file",
         about: "ConfigFile: the parameters are in the artifact",
         ends: Ends::Feature,
-        parameters: || {
+        parameters: |_| {
             json!({"ClusterName": null, "ServiceName": null, "DeploymentTimeout": null,
             "ConfigFile": "deploy/prod.json"})
         },
-        files: || {
+        files: |_| {
             let parameters =
                 json!({"ClusterName": CLUSTER, "ServiceName": SERVICE, "DeploymentTimeout": 15});
             vec![("deploy/prod.json", parameters.to_string())]
@@ -746,7 +757,7 @@ const SCENARIOS: [Scenario; 48] = [
         name: "dry-run",
         about: "DryRun: everything is checked, nothing is changed",
         ends: Ends::Feature,
-        parameters: || json!({"DryRun": true, "KeepRevisions": 10}),
+        parameters: |_| json!({"DryRun": true, "KeepRevisions": 10}),
         ..HEALTHY
     },
 ];
@@ -768,13 +779,13 @@ impl Scenario {
     }
 
     /// Parameters besides those of the sample event.
-    pub(crate) fn parameters(&self) -> Value {
-        (self.parameters)()
+    pub(crate) fn parameters(&self, container: &str) -> Value {
+        (self.parameters)(container)
     }
 
     /// Files of the artifact besides its own.
-    pub(crate) fn files(&self) -> Vec<(&'static str, String)> {
-        (self.files)()
+    pub(crate) fn files(&self, containers: &[&str]) -> Vec<(&'static str, String)> {
+        (self.files)(containers)
     }
 
     /// What else is to be seen of its end.

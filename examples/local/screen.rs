@@ -1,6 +1,7 @@
 //! Where it is shown: a terminal with status lines at the bottom, plain lines, or JSON for machines.
 
-use std::io::{IsTerminal as _, Write};
+use std::io::{ErrorKind, IsTerminal as _, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ecs_deploy_action::settings::environment;
@@ -70,6 +71,33 @@ impl Style {
             (false, _) => Self::Plain,
         }
     }
+}
+
+/// Something that was to be written is lost, which the exit status says.
+static HAS_LOST: AtomicBool = AtomicBool::new(false);
+
+/// Notes that something that was to be written is lost, and was reported.
+pub(crate) fn lost() {
+    HAS_LOST.store(true, Ordering::Relaxed);
+}
+
+/// Whether something is lost.
+pub(crate) fn has_lost() -> bool {
+    HAS_LOST.load(Ordering::Relaxed)
+}
+
+/// Reports the first loss; what is lost after it is likely to have the same reason. Whoever closed
+/// the pipe wants no more.
+pub(crate) fn kept<T>(what: &str, written: std::io::Result<T>) -> std::io::Result<T> {
+    if let Err(error) = &written
+        && error.kind() != ErrorKind::BrokenPipe
+        && !HAS_LOST.swap(true, Ordering::Relaxed)
+    {
+        problem(&format!(
+            "{what} cannot be written: {error}. Some of it is lost."
+        ));
+    }
+    written
 }
 
 /// A part of a line: its colour and its text.
@@ -179,29 +207,40 @@ impl Drop for Screen {
     }
 }
 
-/// Writes a text to standard output.
+/// Writes a text that is laid out for 80 columns to standard output.
 pub(crate) fn text(message: &str) {
-    write(&format!("{message}\n"));
+    let narrow = stdout_columns().filter(|columns| *columns < SIZE_DEFAULT.columns);
+    let narrowed = narrow.map(|columns| laid_out(message, columns).join("\n"));
+    write(&format!("{}\n", narrowed.as_deref().unwrap_or(message)));
 }
 
 /// Writes a text to standard error, wrapped if that is a terminal.
 pub(crate) fn problem(message: &str) {
-    let mut out = std::io::stderr();
     let size = terminal_size::terminal_size_of(std::io::stderr()).map(Size::of);
     for line in wrapped(message, columns(size)) {
-        drop(writeln!(out, "{line}"));
+        problem_line(&line);
     }
 }
 
 /// Writes a command to standard error, in one line, so that it can be copied.
 pub(crate) fn command(written: &str) {
-    drop(writeln!(std::io::stderr(), "{written}"));
+    problem_line(written);
 }
 
-/// Writes to standard output. Whoever closed the pipe wants no more.
+/// Where standard error cannot be written to, the exit status alone can say so.
+fn problem_line(line: &str) {
+    let written = writeln!(std::io::stderr(), "{line}");
+    if written.is_err_and(|error| error.kind() != ErrorKind::BrokenPipe) {
+        lost();
+    }
+}
+
+/// Writes to standard output.
 fn write(written: &str) {
     let mut out = std::io::stdout();
-    drop(out.write_all(written.as_bytes()).and_then(|()| out.flush()));
+    let done = out.write_all(written.as_bytes()).and_then(|()| out.flush());
+    // Reported, which is all that can be done about it here.
+    drop(kept("The output", done));
 }
 
 /// So many columns a line of standard output may have, if that is a terminal.
@@ -267,6 +306,52 @@ fn cut(text: &str, columns: usize) -> String {
     kept
 }
 
+/// The columns of an explanation beside its name, at least; with fewer it stands below.
+const EXPLANATION_COLUMNS_LEAST: usize = 20;
+/// So much further than its name it begins there.
+const EXPLANATION_INDENT: usize = 4;
+
+/// A text of paragraphs, and of names with explanations beside them, for fewer columns than it was
+/// written for. What follows of an explanation stands below its beginning if there is room.
+fn laid_out(text: &str, columns: usize) -> Vec<String> {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    // Each paragraph or explanation in one line, with the place where its explanation begins.
+    let mut joined: Vec<(String, usize)> = Vec::new();
+    for line in text.split('\n') {
+        let gap = line.trim_start().find("  ").map(|gap| gap + indent(line));
+        let explained = gap.map(|gap| gap + indent(&line[gap..]));
+        match joined.last_mut() {
+            Some((before, hang))
+                if !before.is_empty()
+                    && !line.is_empty()
+                    && explained.is_none()
+                    && indent(line) == *hang =>
+            {
+                before.push(' ');
+                before.push_str(line.trim_start());
+            }
+            _ => joined.push((line.to_owned(), explained.unwrap_or(indent(line)))),
+        }
+    }
+    let lines = joined.iter().flat_map(|(line, hang)| {
+        let begin = indent(line);
+        if *hang == begin {
+            return wrapped(line, Some(columns));
+        }
+        let (name, explanation) = line.split_at(*hang);
+        if hang + EXPLANATION_COLUMNS_LEAST > columns {
+            let below = " ".repeat(begin + EXPLANATION_INDENT) + explanation;
+            let name = wrapped(name.trim_end(), Some(columns));
+            return [name, wrapped(&below, Some(columns))].concat();
+        }
+        let explanation = wrapped(explanation, Some(columns - hang));
+        let heads = std::iter::once(name.to_owned()).chain(std::iter::repeat(" ".repeat(*hang)));
+        let lines = heads.zip(explanation);
+        lines.map(|(head, part)| head + &part).collect()
+    });
+    lines.collect()
+}
+
 /// The lines of `text`, broken between words where they have more columns. What follows on a broken
 /// line has its indent. A word that is longer stays whole: it may be an address, or one of a command.
 fn wrapped(text: &str, columns: Option<usize>) -> Vec<String> {
@@ -329,6 +414,35 @@ mod tests {
         assert_eq!(lines, expected);
         assert_eq!(wrapped(text, None).len(), 3);
         assert_eq!(wrapped("", Some(10)), [""]);
+    }
+
+    #[test]
+    fn an_explanation_stays_beside_its_name_while_there_is_room_and_stands_below_it_else() {
+        let text = "usage [options]\n\n  --one X   what it does\n            (it is this by default)\n  --two\n            more of\n            it\n\nIn a\nparagraph.";
+        let expected = [
+            "usage [options]",
+            "",
+            "  --one X   what it does (it is",
+            "            this by default)",
+            "  --two",
+            "            more of it",
+            "",
+            "In a paragraph.",
+        ];
+        assert_eq!(laid_out(text, 33), expected);
+        let below = [
+            "usage",
+            "[options]",
+            "",
+            "  --one X",
+            "      what it",
+            "      does (it",
+            "      is this",
+            "      by",
+            "      default)",
+            "  --two",
+        ];
+        assert_eq!(laid_out(text, 14)[..below.len()], below);
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::arguments::RealService;
 use crate::play::{SPEED, simulated_service};
 use crate::scenarios::Scenario;
 use crate::screen::{
-    BOLD, DIM, GREEN, PLAIN, RED, Screen, Span, Style, YELLOW, problem, stdout_columns,
+    self, BOLD, DIM, GREEN, PLAIN, RED, Screen, Span, Style, YELLOW, problem, stdout_columns,
 };
 
 /// Cells of a bar with this many tasks at most; more are shown by their number alone.
@@ -76,6 +76,8 @@ pub(crate) struct Beginning<'a> {
     pub(crate) images: &'a Images,
     /// Of the simulated service.
     pub(crate) containers: &'a Images,
+    /// What the scenario adds to the artifact.
+    pub(crate) files: &'a [(&'static str, String)],
     /// Those are what the artifact's file names.
     pub(crate) is_checked_alone: bool,
     /// As they are configured.
@@ -182,6 +184,7 @@ impl Show {
             artifact,
             images,
             containers,
+            files,
             user_parameters,
             ..
         } = beginning;
@@ -207,8 +210,8 @@ impl Show {
         for (container, image) in *images {
             notes.push(format!("the artifact asks for {container} = {image}"));
         }
-        for (name, content) in scenario.files() {
-            notes.push(format!("the artifact has {name}: {}", spaced(&content)));
+        for (name, content) in *files {
+            notes.push(format!("the artifact has {name}: {}", spaced(content)));
         }
         notes.push(format!("UserParameters is {}", spaced(user_parameters)));
         for note in &notes {
@@ -297,8 +300,9 @@ impl Show {
             json!({"category": quota.category, "asked": quota.asked, "refused": quota.refused})
         });
         let calls: Vec<Value> = calls.collect();
-        self.step(json!({"step": "result", "message": message, "calls": calls}));
         self.write_page(|| herd::page(herd));
+        self.note_report();
+        self.step(json!({"step": "result", "message": message, "calls": calls}));
         self.tell_report();
     }
 
@@ -454,21 +458,53 @@ impl Show {
         self.text("");
     }
 
+    /// What became of the record's page, if one was asked for, and whether that was a failure.
+    fn report_state(&self) -> Option<(bool, String)> {
+        let path = self.report.as_ref()?.display();
+        Some(match &self.seen().written {
+            Some(Ok(())) => (true, format!("the record of the deployment: {path}")),
+            Some(Err(error)) => (
+                false,
+                format!("The report was not written: {path}: {error}"),
+            ),
+            None => (
+                true,
+                "no report was written: no service was changed".to_owned(),
+            ),
+        })
+    }
+
+    /// Says to a machine what became of the record's page: before the result, which stays the last step.
+    pub(crate) fn note_report(&self) {
+        if let Some((_, message)) = self.report_state() {
+            self.step(json!({"step": "note", "message": message}));
+        }
+    }
+
     /// Says where the record's page is, if one was asked for. The deployment has ended as it has,
     /// whatever became of the page.
     pub(crate) fn tell_report(&self) {
-        let Some(path) = &self.report else {
-            return;
-        };
-        let written = self.seen().written.take();
-        let path = path.display();
-        match written {
-            Some(Ok(())) => self.line(PLAIN, &format!("the record of the deployment: {path}")),
-            Some(Err(error)) => {
+        match self.report_state() {
+            Some((true, message)) => self.line(PLAIN, &message),
+            Some((false, message)) => {
                 self.end();
-                problem(&format!("The report was not written: {path}: {error}"));
+                problem(&message);
+                screen::lost();
             }
-            None => self.line(PLAIN, "no report was written: no service was changed"),
+            None => {}
+        }
+    }
+
+    /// What there is of the record's page after Ctrl-C: a sentence to add, or nothing.
+    pub(crate) fn interrupted_report(&self) -> String {
+        let Some(path) = &self.report else {
+            return String::new();
+        };
+        let path = path.display();
+        match &self.seen().written {
+            // That of the first of two actions.
+            Some(Ok(())) => format!(" The report {path} has what ended before."),
+            Some(Err(_)) | None => format!(" No report was written to {path}."),
         }
     }
 

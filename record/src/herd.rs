@@ -7,7 +7,9 @@ use deploy::time::Timestamp;
 use maud::{Markup, html};
 
 use crate::chart::bands::{self, Band};
-use crate::parts::{badge, document, fact, facts, moment, offset, table, took};
+use crate::parts::{
+    SIMULATED, badge, document, fact, facts, moment, offset, simulated_badge, table, took,
+};
 
 /// Many pipelines, from their common start to the end of the last.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +66,7 @@ pub fn page(herd: &Herd) -> String {
     let content = html! {
         header {
             (badge(class, outcome))
+            (simulated_badge())
             h1 { (herd.message) }
             (facts(html! {
                 (fact("Pipelines", herd.pipelines.len()))
@@ -88,7 +91,7 @@ pub fn page(herd: &Herd) -> String {
     };
     let footer =
         html! { "Simulated by ecs-deploy-action's local runner, with ECS's documented quotas." };
-    let title = format!("{outcome}: {} pipelines", herd.pipelines.len());
+    let title = format!("{SIMULATED}{outcome}: {} pipelines", herd.pipelines.len());
     document(&title, &content, &footer)
 }
 
@@ -188,6 +191,8 @@ mod tests {
     fn it_has_each_pipeline_each_quota_and_how_far_all_were() {
         let html = page(&herd("words"));
         for shown in [
+            "<title>Simulated: Failed: 2 pipelines</title>",
+            ">Simulated</span>",
             "<h1>words</h1>",
             ">Failed</th><td>1</td>",
             "<td>words</td><td class=\"number\">40</td><td class=\"number\">7</td>",

@@ -7,8 +7,8 @@ use maud::{Markup, html};
 
 use crate::chart;
 use crate::parts::{
-    SECS_PER_HOUR, badge, broken, code, date_and_clock, document, fact, facts, moment, offset,
-    table, took,
+    SECS_PER_HOUR, SIMULATED, badge, broken, code, date_and_clock, document, fact, facts, moment,
+    offset, simulated_badge, table, took,
 };
 use crate::{
     EventRecord, HookAnswer, HookRecord, ImageRecord, Record, ServiceRecord, StoppedRecord,
@@ -20,9 +20,6 @@ const TITLE_SERVICES: usize = 3;
 
 /// What a service that serves the new revision is reported as.
 const SERVING: &str = "serving";
-
-/// Begins what is said of a deployment that was only played.
-const SIMULATED: &str = "Simulated: ";
 
 /// A headline of more characters than this has smaller letters.
 const LONG_HEADLINE_CHARS: usize = 140;
@@ -110,10 +107,7 @@ fn header(record: &Record, is_simulated: bool) -> Markup {
     html! {
         header {
             (badge(if record.succeeded { "good" } else { "bad" }, outcome(record)))
-            @if is_simulated {
-                " " (badge("plain", "Simulated")) " "
-                span class="quiet" { "by the local runner, in no AWS account" }
-            }
+            @if is_simulated { (simulated_badge()) }
             h1 class=[is_long.then_some("long")] { (headline) }
             @for sentence in sentences { p class="then" { (sentence) } }
             @if !details.is_empty() { pre { (details) } }

@@ -10,6 +10,17 @@ pub(crate) const STYLE: &str = include_str!("page.css");
 
 pub(crate) const SECS_PER_HOUR: u64 = 3600;
 
+/// Begins the title of a page about what was only played.
+pub(crate) const SIMULATED: &str = "Simulated: ";
+
+/// Says so beside the outcome.
+pub(crate) fn simulated_badge() -> Markup {
+    html! {
+        " " (badge("plain", "Simulated")) " "
+        span class="quiet" { "by the local runner, in no AWS account" }
+    }
+}
+
 /// A page that needs nothing else.
 pub(crate) fn document(title: &str, content: &Markup, footer: &Markup) -> String {
     let page = html! {

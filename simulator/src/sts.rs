@@ -49,7 +49,7 @@ impl Sts {
             .contains(&key)
         {
             let message = format!(
-                "User: arn:aws:sts::111122223333:assumed-role/function/deploy is not authorized to perform: sts:AssumeRole on resource: {role}"
+                "User: {PRINCIPAL} is not authorized to perform: sts:AssumeRole on resource: {role}"
             );
             return Err(ApiError::new("AccessDenied", message).with_status(403));
         }

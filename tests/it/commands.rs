@@ -152,7 +152,12 @@ fn each_command_of_the_local_runner_succeeds_unless_its_deployment_fails() {
             if arguments.first() == Some(&"--aws") {
                 continue;
             }
-            let arguments = [&["--fast"], arguments].concat();
+            let pace: &[&str] = if arguments == ["--list"] {
+                &[]
+            } else {
+                &["--fast"]
+            };
+            let arguments = [pace, arguments].concat();
             let (code, stdout, stderr) = run(&arguments);
             // The table of the scenarios that fail.
             let is_failure = |one: &&str| failures.contains(&format!("\n| `{one}` | "));

@@ -231,7 +231,7 @@ const CLAIMS: [(&str, i32, &str); 48] = [
     (
         "other-account-denied",
         1,
-        "web on prod: the function's role (arn:aws:sts::111122223333:assumed-role/function/deploy) is not allowed to perform sts:AssumeRole on role arn:aws:iam::444455556666:role/ecs-deploy",
+        "web on prod: the function's role (arn:aws:sts::111122223333:assumed-role/ecs-deploy-action/deploy) is not allowed to perform sts:AssumeRole on role arn:aws:iam::444455556666:role/ecs-deploy",
     ),
     (
         "scheduled-tasks",
@@ -350,11 +350,19 @@ fn the_record_is_written_as_a_page_where_it_is_asked_for() {
     let written = std::fs::read_to_string(&page).unwrap();
     assert!(written.contains("<svg") && written.contains("container app exited with code 1"));
     std::fs::remove_file(&page).unwrap();
-    let (_, stdout, _) = run(&["--fast", "--report", path, "--scenario", "image-missing"]);
-    assert!(
-        stdout.contains("no report was written: no service was changed"),
-        "{stdout}"
+    let arguments = ["--fast", "--report", path, "--scenario", "image-missing"];
+    let (_, stdout, _) = run(&arguments);
+    let nothing = "no report was written: no service was changed";
+    assert!(stdout.contains(nothing), "{stdout}");
+    let (_, stdout, _) = run(&[&arguments[..], &["--json"]].concat());
+    let [.., note, result] = &steps(&stdout)[..] else {
+        panic!("{stdout}");
+    };
+    assert_eq!(
+        (&note["step"], &note["message"]),
+        (&"note".into(), &nothing.into())
     );
+    assert_eq!(result["step"], "result", "the last one");
     assert!(!page.exists(), "nothing was written");
     let folder = std::env::temp_dir();
     for path in ["no/such/folder/x.html", folder.to_str().unwrap()] {
@@ -384,6 +392,7 @@ fn a_failed_task_and_a_herd_have_their_page_too() {
         (
             "herd",
             &[
+                "<title>Simulated: Succeeded: 40 pipelines</title>",
                 "<td>app-39</td>",
                 "<td>service writes</td><td class=\"number\">40</td>",
                 "<svg",
@@ -462,6 +471,51 @@ fn each_scenario_ends_as_its_name_says_with_a_headline_that_suffices() {
             assert!(place("difference") < place("look"), "{name}");
         }
     }
+}
+
+#[test]
+fn each_scenario_ends_as_its_name_says_with_an_artifact_of_other_containers_too() {
+    let folder = Folder::new("other-containers");
+    let registry = "111122223333.dkr.ecr.eu-central-1.amazonaws.com";
+    let images = format!(
+        r#"[{{"name": "shop", "imageUri": "{registry}/shop:v2"}}, {{"name": "side", "imageUri": "{registry}/side:v2"}}]"#
+    );
+    folder.write("imagedefinitions.json", images);
+    // One scenario brings a file of that name.
+    folder.write("taskdef.json", "{}");
+    let artifact = folder.0.to_str().unwrap();
+    for (name, status, headline) in CLAIMS {
+        let arguments = ["--fast", "--json", "--artifact", artifact];
+        let (code, stdout, stderr) = run(&[&arguments[..], &["--scenario", name]].concat());
+        assert_eq!(code, Some(status), "{name}: {stdout}{stderr}");
+        let steps = steps(&stdout);
+        let message = result_of(&steps)["message"].as_str().unwrap();
+        let headline = headline
+            .replace("container app", "container shop")
+            .replace("/app:v2", "/shop:v2")
+            .replace("repository app has", "repository shop has");
+        assert!(message.starts_with(&headline), "{name}: {message}");
+    }
+}
+
+#[test]
+fn a_scenario_ends_as_its_name_says_whatever_the_artifact_names_or_is_not_started() {
+    let folder = Folder::new("no-ecr");
+    let images = r#"[{"name": "web", "imageUri": "nginx:latest"}]"#;
+    folder.write("imagedefinitions.json", images);
+    let artifact = folder.0.to_str().unwrap();
+    let run = |name: &str| run(&["--fast", "--artifact", artifact, "--scenario", name]);
+    for name in ["image-missing", "wrong-architecture", "pinned"] {
+        let (code, stdout, stderr) = run(name);
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{name}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        let needs =
+            format!("{name} needs an image in Amazon ECR, and the first of the artifact is nginx");
+        assert!(stderr.contains(&needs), "{stderr}");
+    }
+    let (code, stdout, _) = run("wrong-container");
+    assert_eq!(code, Some(1), "{stdout}");
+    assert!(stdout.contains("its containers are web-old."), "{stdout}");
 }
 
 /// The list: each heading with the scenarios under it.
@@ -592,6 +646,27 @@ fn bad_usage_ends_with_two_and_one_line_that_says_what_to_write() {
             "1 to 64 letters, digits, - and _",
         ),
         (&["--function", "f"], "--function is for --migrate"),
+        (&["--list", "extra"], "\"extra\" is no option"),
+        (&["--help", "extra"], "\"extra\" is no option"),
+        (&["--json", "--list"], "--list goes with nothing else"),
+        (&["--version", "--fast"], "--version goes with nothing else"),
+        (
+            &["--scenario", "alarm", "--scenario", "canary"],
+            "--scenario is given twice",
+        ),
+        (
+            &["--artifact", "a", "--artifact", "b"],
+            "--artifact is given twice",
+        ),
+        (
+            &["--report", "a", "--report", "b"],
+            "--report is given twice",
+        ),
+        (&["--log", "a", "--log=b"], "--log is given twice"),
+        (
+            &["--migrate", "a", "--migrate", "b"],
+            "--migrate is given twice",
+        ),
     ] {
         let (code, stdout, stderr) = run(arguments);
         assert_eq!((code, stdout.as_str()), (Some(2), ""), "{arguments:?}");
@@ -611,6 +686,8 @@ fn help_fits_80_columns_and_the_version_is_the_packages() {
     for line in stdout.lines() {
         assert!(line.chars().count() <= 80, "{line}");
     }
+    let (code, in_a_command, _) = run(&["--scenario", "alarm", "--help"]);
+    assert_eq!((code, in_a_command), (Some(0), stdout));
     let (code, stdout, _) = run(&["--version"]);
     assert_eq!(code, Some(0));
     let version = env!("CARGO_PKG_VERSION");
@@ -670,6 +747,49 @@ fn the_service_has_the_containers_that_are_given_and_else_it_is_said_that_only_t
     assert!(!stdout.contains(ONLY_THE_FILE), "{stdout}");
     let (_, stdout, _) = run(&["--fast"]);
     assert!(!stdout.contains(ONLY_THE_FILE), "the sample: {stdout}");
+}
+
+#[test]
+#[cfg(unix)]
+fn what_is_no_file_in_an_artifact_is_named_and_a_link_to_a_file_is_the_file() {
+    use std::os::unix::fs::symlink;
+    let folder = Folder::new("entries");
+    let images = r#"[{"name": "web", "imageUri": "nginx:latest"}]"#;
+    let elsewhere = Folder::new("entries-elsewhere");
+    let linked = elsewhere.write("images.json", images);
+    symlink(linked, folder.0.join("imagedefinitions.json")).unwrap();
+    std::fs::create_dir(folder.0.join("deep")).unwrap();
+    let artifact = folder.0.to_str().unwrap();
+    let (code, stdout, stderr) = run(&["--fast", "--artifact", artifact]);
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    let entry = folder.0.join("deep/entry");
+    let wrong = |expected: &str| {
+        let (code, stdout, stderr) = run(&["--fast", "--artifact", artifact]);
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{stderr}");
+        let expected = format!("{artifact}: deep/entry: {expected}");
+        assert!(stderr.starts_with(&expected), "{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        std::fs::remove_file(&entry).unwrap();
+    };
+    // To another folder, to one above it, to nothing, to itself.
+    symlink(&elsewhere.0, &entry).unwrap();
+    wrong("it is a link to a folder: put the folder itself there");
+    symlink(&folder.0, &entry).unwrap();
+    wrong("it is a link to a folder: put the folder itself there");
+    symlink("nothing", &entry).unwrap();
+    wrong("No such file or directory");
+    symlink("entry", &entry).unwrap();
+    wrong("");
+    // Nobody writes to it.
+    let made = Command::new("mkfifo").arg(&entry).status().unwrap();
+    assert!(made.success());
+    let (code, _, stderr) = run(&["--fast", "--artifact", entry.to_str().unwrap()]);
+    assert_eq!(code, Some(2));
+    assert!(
+        stderr.contains("it is neither a file nor a folder"),
+        "{stderr}"
+    );
+    wrong("it is neither a file nor a folder");
 }
 
 #[test]
@@ -918,6 +1038,94 @@ fn ctrl_c_takes_the_status_away_and_says_so_on_a_line_of_its_own() {
     assert_eq!(last, "Interrupted. The simulation has ended with it.");
     assert_eq!(prompt, "");
     assert!(lines.iter().all(|line| !line.contains('█')), "{lines:?}");
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "needs util-linux's script")]
+fn ctrl_c_says_what_became_of_the_report() {
+    let folder = Folder::new("interrupted");
+    let page = folder.0.join("page.html");
+    let arguments = ["--scenario", "several-services", "--report"];
+    let arguments = [&arguments[..], &[page.to_str().unwrap()]].concat();
+    let (code, written) = interrupted_at_its_status(&mut on_a_terminal(200, &[], &arguments));
+    assert_eq!(code, Some(130));
+    let expected = format!("No report was written to {}.", page.display());
+    assert!(written.contains(&expected), "{written}");
+    assert!(!page.exists());
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "needs util-linux's script")]
+fn the_list_and_the_help_fit_a_narrow_terminal_and_no_word_is_broken() {
+    for option in ["--list", "--help"] {
+        let (_, plain, _) = run(&[option]);
+        for columns in [25, 40, 79] {
+            let output = on_a_terminal(columns, &[], &[option]).output().unwrap();
+            let written = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(too_long(columns, &written), None, "{columns}: {written}");
+            let words = |text: &str| -> Vec<String> {
+                let words = text.split_whitespace().map(str::to_owned);
+                words.collect()
+            };
+            assert_eq!(words(&written), words(&plain), "{columns}: {written}");
+        }
+    }
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "needs /dev/full")]
+fn output_that_is_lost_is_reported_in_one_line_and_ends_with_another_status_than_success() {
+    let full = || {
+        std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .unwrap()
+    };
+    for arguments in [
+        &["--fast"][..],
+        &["--list"],
+        &["--help"],
+        &["--version"],
+        &["--fast", "--json"],
+    ] {
+        let output = local(arguments).stdout(full()).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
+        assert!(
+            stderr.starts_with("The output cannot be written: "),
+            "{stderr}"
+        );
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    }
+    for (option, begin) in [
+        ("--log", "The log cannot be written: "),
+        ("--report", "The report was not written: "),
+    ] {
+        let (code, _, stderr) = run(&["--fast", option, "/dev/full"]);
+        assert_eq!(code, Some(2), "{option}: {stderr}");
+        assert!(stderr.starts_with(begin), "{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    }
+    // The log goes to where nobody can be told.
+    let output = local(&["--fast", "--log"]).stderr(full()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    // A failed job stays one.
+    let mut failing = local(&["--fast", "--scenario", "crash-loop"]);
+    let output = failing.stdout(full()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn whoever_closes_the_pipe_wants_no_more_and_that_is_no_loss() {
+    let mut child = local(&["--fast"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), stderr.as_str()), (Some(0), ""));
 }
 
 /// The members of each step, as `docs/local.md` has them.

@@ -4,7 +4,8 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use crate::local::{
     Terminal, assert_documented, interrupted_at_its_status, local, on_a_terminal, steps, too_long,
@@ -50,10 +51,22 @@ impl Drop for Folder {
     }
 }
 
+/// What it asks AWS before it knows the account.
+#[path = "../../examples/local/account.rs"]
+#[allow(dead_code, reason = "the runner uses what the tests do not")]
+mod account;
+
+/// Said before anything is asked.
+const ASKING: &str = "Asking AWS whose credentials these are.\n";
+
 /// The runner for the service `web`, with nothing in its environment but where the account is.
 fn bare(world: &World, folder: &Folder, more: &[&str]) -> Command {
+    of_service("web", world, folder, more)
+}
+
+fn of_service(service: &str, world: &World, folder: &Folder, more: &[&str]) -> Command {
     let artifact = folder.0.join("artifact");
-    let mut command = local(&["--aws", "--cluster", "prod", "--service", "web"]);
+    let mut command = local(&["--aws", "--cluster", "prod", "--service", service]);
     command
         .args(["--artifact", artifact.to_str().unwrap()])
         .args(more)
@@ -69,6 +82,11 @@ fn bare(world: &World, folder: &Folder, more: &[&str]) -> Command {
 /// The same with Region and credentials.
 fn signed_in(world: &World, folder: &Folder, more: &[&str]) -> Command {
     let mut command = bare(world, folder, more);
+    sign_in(&mut command);
+    command
+}
+
+fn sign_in(command: &mut Command) {
     command
         .env("AWS_REGION", simulator::REGION)
         .env("AWS_ACCESS_KEY_ID", simulator::FUNCTION_ACCESS_KEY_ID)
@@ -76,15 +94,16 @@ fn signed_in(world: &World, folder: &Folder, more: &[&str]) -> Command {
             "AWS_SECRET_ACCESS_KEY",
             simulator::FUNCTION_SECRET_ACCESS_KEY,
         );
-    command
 }
 
+/// Exit status, standard output, and standard error without what is said in any case.
 fn parts_of(output: &Output) -> (Option<i32>, String, String) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let stderr = text(&output.stderr);
     (
         output.status.code(),
         text(&output.stdout),
-        text(&output.stderr),
+        stderr.strip_prefix(ASKING).unwrap_or(&stderr).to_owned(),
     )
 }
 
@@ -151,7 +170,8 @@ fn a_yes_deploys_and_what_is_wrong_is_reported_before_it_is_needed() {
     assert_eq!(world.done("RegisterTaskDefinition"), 1);
     assert_eq!(world.count("UpdateService"), 1);
     let world = World::new();
-    let mut wrong = signed_in(&world, &folder, &["--service", "wbe"]);
+    let mut wrong = of_service("wbe", &world, &folder, &[]);
+    sign_in(&mut wrong);
     let (code, stdout, _) = parts_of(&wrong.output().unwrap());
     assert_eq!(code, Some(1));
     assert!(
@@ -193,14 +213,31 @@ fn without_region_or_credentials_one_sentence_says_what_to_set() {
     let mut no_profile = bare(&world, &folder, &["--yes"]);
     no_profile
         .env("AWS_REGION", "eu-central-1")
-        .env("AWS_PROFILE", "shop");
+        .env("AWS_PROFILE", "nope");
+    // A machine in EC2 without a role answers so.
+    let mut no_metadata = bare(&world, &folder, &["--yes"]);
+    no_metadata
+        .env("AWS_REGION", "eu-central-1")
+        .env("AWS_PROFILE", "nope")
+        .env_remove("AWS_EC2_METADATA_DISABLED")
+        .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", answering(""));
+    let mut no_region_of_that_name = signed_in(&world, &folder, &["--yes"]);
+    no_region_of_that_name.env("AWS_REGION", "not_a_region");
     for (command, expected) in [
         (&mut no_region, "No Region is set: set AWS_REGION"),
         (
             &mut no_credentials,
             "No credentials were found: set AWS_PROFILE",
         ),
-        (&mut no_profile, "shop"),
+        (
+            &mut no_profile,
+            "AWS_PROFILE is nope, and neither ~/.aws/config nor ~/.aws/credentials has",
+        ),
+        (&mut no_metadata, "AWS_PROFILE is nope, and neither"),
+        (
+            &mut no_region_of_that_name,
+            "AWS_REGION is \"not_a_region\", which is no Region's name",
+        ),
     ] {
         let (code, stdout, stderr) = parts_of(&command.output().unwrap());
         assert_eq!((code, stdout.as_str()), (Some(2), ""), "{stderr}");
@@ -253,7 +290,9 @@ fn a_profile_may_have_its_credentials_from_a_program() {
     let (code, _, stderr) = parts_of(&command.output().unwrap());
     assert_eq!(code, Some(2));
     assert!(
-        stderr.starts_with("The credentials could not be loaded: ") && stderr.contains("status: 7"),
+        stderr.starts_with("The credentials of the profile shop could not be loaded: ")
+            && stderr.contains("status: 7")
+            && !stderr.contains("sign in"),
         "{stderr}"
     );
     assert_eq!(stderr.trim_end().lines().count(), 1, "{stderr}");
@@ -272,7 +311,7 @@ fn a_profile_with_sso_that_is_not_signed_in_is_an_error_that_says_to_sign_in() {
     let (code, _, stderr) = parts_of(&command.output().unwrap());
     assert_eq!(code, Some(2));
     assert!(
-        stderr.contains("aws sso login") && !stderr.contains("feature"),
+        stderr.contains("(aws sso login --profile shop)") && !stderr.contains("feature"),
         "{stderr}"
     );
     assert_eq!(world.simulator.calls().len(), 0);
@@ -320,6 +359,123 @@ fn a_profile_with_sso_that_is_signed_in_is_used() {
     assert!(stdout.contains("runs app:1"), "{stdout}");
 }
 
+/// Gives every request this answer; the thread ends with the tests.
+fn answering(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for asking in listener.incoming() {
+            let mut asking = BufReader::new(asking.unwrap());
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") && asking.read_line(&mut head).unwrap() > 0 {}
+            let length = answer.len();
+            let answer = format!(
+                "HTTP/1.1 403 No\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{answer}"
+            );
+            // Whoever asks may be gone.
+            let _ = asking.get_mut().write_all(answer.as_bytes());
+        }
+    });
+    format!("http://{address}")
+}
+
+#[test]
+fn only_credentials_that_have_expired_are_to_be_renewed_and_a_refusal_is_shown_as_it_is() {
+    let (world, folder) = (World::new(), Folder::new("expired"));
+    let of = |answer| {
+        let mut command = signed_in(&world, &folder, &["--yes"]);
+        command.env("AWS_ENDPOINT_URL", answering(answer));
+        let (code, stdout, stderr) = parts_of(&command.output().unwrap());
+        assert_eq!((code, stdout.as_str()), (Some(2), ""));
+        stderr
+    };
+    let expired = of(
+        "<ErrorResponse><Error><Type>Sender</Type><Code>ExpiredToken</Code><Message>The security token included in the request is expired</Message></Error></ErrorResponse>",
+    );
+    assert_eq!(
+        expired,
+        "Whose the credentials are could not be asked (sts:GetCallerIdentity): ExpiredToken: The security token included in the request is expired. They have expired: get new ones and try again.\n"
+    );
+    let unknown = of(
+        "<ErrorResponse><Error><Type>Sender</Type><Code>InvalidClientTokenId</Code><Message>The security token included in the request is invalid.</Message></Error></ErrorResponse>",
+    );
+    assert_eq!(
+        unknown,
+        "Whose the credentials are could not be asked (sts:GetCallerIdentity): InvalidClientTokenId: The security token included in the request is invalid.\n"
+    );
+}
+
+/// Takes every connection, and never answers on it.
+fn silent() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    (listener, address)
+}
+
+#[tokio::test]
+async fn an_endpoint_that_never_answers_is_given_up_and_named() {
+    let (_silent, address) = silent();
+    let credentials = aws_credential_types::Credentials::for_tests();
+    let config = aws_types::SdkConfig::builder()
+        .behavior_version(aws_config::BehaviorVersion::latest())
+        .region(aws_config::Region::new("eu-central-1"))
+        .endpoint_url(&address)
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .credentials_provider(
+            aws_credential_types::provider::SharedCredentialsProvider::new(credentials),
+        )
+        .build();
+    let limits = account::Limits {
+        connect: Duration::from_secs(1),
+        attempt: Duration::from_secs(1),
+        all: Duration::from_secs(1),
+    };
+    let wrong = account::identified(config, &limits).await.unwrap_err();
+    let expected = format!(
+        "Whose the credentials are could not be asked (sts:GetCallerIdentity): {address} did not answer within "
+    );
+    assert!(wrong.starts_with(&expected), "{wrong}");
+}
+
+#[test]
+fn while_nothing_answers_the_screen_says_what_is_asked_and_ctrl_c_ends_it() {
+    let (world, folder) = (World::new(), Folder::new("silent"));
+    let (_silent, address) = silent();
+    let page = folder.0.join("page.html");
+    let report = ["--yes", "--json", "--report", page.to_str().unwrap()];
+    let mut child = signed_in(&world, &folder, &report)
+        .env("AWS_ENDPOINT_URL", &address)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    stderr.read_line(&mut said).unwrap();
+    assert_eq!(said, ASKING);
+    interrupt(&child);
+    let mut said = String::new();
+    stderr.read_to_string(&mut said).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    let expected = format!(
+        "Interrupted. Nothing was changed. No report was written to {}.\n",
+        page.display()
+    );
+    assert_eq!(said, expected);
+    assert!(output.stdout.is_empty(), "no step");
+}
+
+/// Presses Ctrl-C.
+fn interrupt(child: &Child) {
+    let interrupt = format!("kill -INT {}", child.id());
+    let sent = Command::new("sh")
+        .args(["-c", &interrupt])
+        .status()
+        .unwrap();
+    assert!(sent.success());
+}
+
 #[test]
 fn a_report_that_cannot_be_written_ends_it_before_anything_is_asked() {
     let (world, folder) = (World::new(), Folder::new("report"));
@@ -347,12 +503,7 @@ fn ctrl_c_during_a_rollout_says_that_it_goes_on_and_how_to_see_it() {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let has_looked = lines.any(|line| line.unwrap().contains(r#""step":"look""#));
     assert!(has_looked);
-    let interrupt = format!("kill -INT {}", child.id());
-    let sent = Command::new("sh")
-        .args(["-c", &interrupt])
-        .status()
-        .unwrap();
-    assert!(sent.success());
+    interrupt(&child);
     let status = child.wait().unwrap();
     let mut stderr = String::new();
     child
