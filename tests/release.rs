@@ -11,7 +11,7 @@ use xtask::glibc;
 use zip::ZipArchive;
 
 /// The zip's length in bytes when it was last measured, on `x86_64`, and how much more is let pass.
-const MEASURED_BYTES: u64 = 4_878_682;
+const MEASURED_BYTES: u64 = 4_868_005;
 const ROOM_PERCENT: u64 = 10;
 
 /// What it may never exceed.

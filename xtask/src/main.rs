@@ -11,16 +11,14 @@ use std::process::{Command, ExitCode};
 use lexopt::prelude::*;
 use xtask::build::{self, Architecture};
 use xtask::generated::{self, VERSION};
-use xtask::pack::Effort;
 use xtask::release::{Release, zip_name};
 use xtask::sums;
 
 const USAGE: &str = "\
-cargo xtask release [--architecture arm64|x86_64] [--folder PATH] [--target-dir PATH] [--tag TAG] [--draft]
+cargo xtask release [--architecture arm64|x86_64] [--folder PATH] [--target-dir PATH] [--tag TAG]
     Makes the folder that people install from (target/release-VERSION): zips for both CPUs, templates,
     SBOM, SHA256SUMS. Needs what .ci/release-tools installs, and Rust's standard library for both CPUs.
-    With --tag it fails unless that is vVERSION and CHANGELOG.md has that version. With --draft the zips are
-    packed in less time and are a little larger.
+    With --tag it fails unless that is vVERSION and CHANGELOG.md has that version.
 cargo xtask flags [--root PATH] [--target-dir PATH]
     Prints the CARGO_ENCODED_RUSTFLAGS of a release, for another command that builds the same, in another clone
     with --root.
@@ -39,12 +37,10 @@ fn wanted() -> Result<Wanted, lexopt::Error> {
     let mut arguments = lexopt::Parser::from_env();
     let (mut command, mut folder, mut target_dir, mut tag) = (None, None, None, None);
     let mut architectures = Vec::new();
-    let mut effort = Effort::Release;
     while let Some(argument) = arguments.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(Wanted::Help),
             Long("folder") => folder = Some(PathBuf::from(arguments.value()?)),
-            Long("draft") => effort = Effort::Draft,
             Long("tag") => tag = Some(arguments.value()?.string()?),
             Long("root") if command.as_deref() == Some("flags") => {
                 root = PathBuf::from(arguments.value()?);
@@ -74,7 +70,6 @@ fn wanted() -> Result<Wanted, lexopt::Error> {
             } else {
                 architectures
             },
-            effort,
         })),
         Some("flags") => Ok(Wanted::Flags { root, target_dir }),
         Some("generate") => Ok(Wanted::Generate),

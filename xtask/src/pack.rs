@@ -16,35 +16,19 @@ pub struct Entry {
     pub is_executable: bool,
 }
 
-/// How small a zip is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effort {
-    /// For a try.
-    Draft,
-    /// For a release: one round of Zopfli, which searches for the shortest deflate stream. It takes most of a minute and
-    /// saves 2.4 % of the best of zlib (measured on the function, 2026-11-30). Further rounds save 0.2 %.
-    Release,
-}
-
-impl Effort {
-    /// As the crate `zip` numbers zlib's levels, 0 to 9, and Zopfli's rounds behind them.
-    fn level(self) -> i64 {
-        match self {
-            Self::Draft => 6,
-            Self::Release => 10,
-        }
-    }
-}
+/// One round of Zopfli, which searches for the shortest deflate stream: 2.4 % less than the best of zlib (measured on
+/// the function, 2026-11-30). Further rounds save 0.2 %.
+const LEVEL: i64 = 10;
 
 /// A zip of `entries` in the order of their names. Its times are those of the format's beginning (1980),
 /// its modes 755 and 644.
-pub fn zip(mut entries: Vec<Entry>, effort: Effort) -> io::Result<Vec<u8>> {
+pub fn zip(mut entries: Vec<Entry>) -> io::Result<Vec<u8>> {
     entries.sort_by(|one, other| one.name.cmp(&other.name));
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     for entry in entries {
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Deflated)
-            .compression_level(Some(effort.level()))
+            .compression_level(Some(LEVEL))
             .last_modified_time(DateTime::default())
             .unix_permissions(if entry.is_executable { 0o755 } else { 0o644 });
         writer.start_file(entry.name, options)?;
@@ -69,17 +53,14 @@ mod tests {
 
     #[test]
     fn the_order_in_which_files_are_found_changes_no_byte() {
-        for effort in [Effort::Draft, Effort::Release] {
-            let there = zip(vec![entry("a", false), entry("bootstrap", true)], effort).unwrap();
-            let back = zip(vec![entry("bootstrap", true), entry("a", false)], effort).unwrap();
-            assert_eq!(there, back);
-        }
+        let there = zip(vec![entry("a", false), entry("bootstrap", true)]).unwrap();
+        let back = zip(vec![entry("bootstrap", true), entry("a", false)]).unwrap();
+        assert_eq!(there, back);
     }
 
     #[test]
     fn a_program_is_executable_and_nothing_has_a_time() {
-        let entries = vec![entry("bootstrap", true), entry("main.tf", false)];
-        let zip = zip(entries, Effort::Release).unwrap();
+        let zip = zip(vec![entry("bootstrap", true), entry("main.tf", false)]).unwrap();
         let mut archive = ZipArchive::new(Cursor::new(zip)).unwrap();
         for (name, mode) in [("bootstrap", 0o755), ("main.tf", 0o644)] {
             let file = archive.by_name(name).unwrap();

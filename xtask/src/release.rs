@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::build::{self, Architecture};
 use crate::generated::{self, VERSION};
-use crate::pack::{self, Effort, Entry};
+use crate::pack::{self, Entry};
 use crate::{glibc, sbom, sums};
 
 /// Why there is no release.
@@ -72,8 +72,6 @@ pub struct Release {
     pub tag: Option<String>,
     /// For which CPUs.
     pub architectures: Vec<Architecture>,
-    /// How small the function's zips are made.
-    pub effort: Effort,
 }
 
 /// The name of a zip, as `install/template.yaml` has it.
@@ -116,8 +114,8 @@ impl Release {
                 bytes: program,
                 is_executable: true,
             };
-            let zip = pack::zip(vec![bootstrap], self.effort)
-                .map_err(|source| self.not_written("zip", source))?;
+            let zip =
+                pack::zip(vec![bootstrap]).map_err(|source| self.not_written("zip", source))?;
             files.push((zip_name(architecture), zip));
         }
         let name = format!("ecs-deploy-action-{VERSION}.cdx.json");
@@ -154,7 +152,7 @@ impl Release {
                 is_executable: false,
             });
         }
-        pack::zip(entries, Effort::Release).map_err(|source| self.not_written("terraform", source))
+        pack::zip(entries).map_err(|source| self.not_written("terraform", source))
     }
 
     /// The package of the constructs, as npm packs it: without times and owners.
@@ -239,7 +237,6 @@ mod tests {
             target_dir: PathBuf::from("nowhere"),
             tag: tag.map(str::to_owned),
             architectures: Vec::new(),
-            effort: Effort::Draft,
         }
     }
 
