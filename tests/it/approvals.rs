@@ -7,7 +7,7 @@ use simulator::Answer;
 use simulator::ecs::{Behaviour, Intervention, PauseHook, ServiceSetup, Strategy};
 
 use crate::death::{Delivery, each_death, until_death};
-use crate::support::{World, app, deliver, failure, is_final, start_bare, success};
+use crate::support::{World, app, deliver, ends, failure, start_bare, success};
 
 const STAGE: &str = "POST_TEST_TRAFFIC_SHIFT";
 
@@ -530,11 +530,7 @@ async fn wherever_an_approval_dies_its_hook_is_answered_once_and_it_ends_once() 
             let death = until_death(&world, &start, calls).await?;
             death.then(&world, delivery).await;
             let answers = world.simulator.codepipeline().answers();
-            let ends: Vec<&Answer> = answers[before..]
-                .iter()
-                .map(|(_, answer)| answer)
-                .filter(|answer| is_final(answer))
-                .collect();
+            let ends = ends(&answers[before..]);
             assert_eq!(ends.len(), 1, "{context}: {ends:?}");
             let Answer::Success { summary, .. } = ends[0] else {
                 unreachable!("{context}: {ends:?}");

@@ -17,7 +17,7 @@ use simulator::ecs::{Behaviour, Intervention, ServiceSetup, Strategy};
 use crate::death::{ALL_READS, Delivery, each_death, until_death};
 use crate::pre_deploy;
 use crate::several::world_of_three;
-use crate::support::{World, app, deliver, id_of, is_final, service_of};
+use crate::support::{World, app, deliver, ends, id_of, service_of};
 
 /// So many revisions of a family others register meanwhile: more than a start lists, were it to
 /// list a few.
@@ -253,11 +253,7 @@ fn judge(story: &Story, world: &World, job: &str, context: &str) {
     assert_eq!(deployed, story.deployments, "{context}: deployments");
     assert_eq!(ecs.tasks_run().len(), story.tasks, "{context}: tasks");
     let answers = world.simulator.codepipeline().answers();
-    let ends: Vec<&Answer> = answers
-        .iter()
-        .map(|(_, answer)| answer)
-        .filter(|answer| is_final(answer))
-        .collect();
+    let ends = ends(&answers);
     let [end] = ends.as_slice() else {
         unreachable!("{context}: {} final answers: {ends:?}", ends.len());
     };

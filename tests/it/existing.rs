@@ -7,9 +7,7 @@ use simulator::Answer;
 use simulator::ecs::{Behaviour, Intervention, ServiceSetup, Strategy};
 
 use crate::death::{Delivery, each_death, until_death};
-use crate::support::{
-    World, app, deliver, failure, finish, is_final, service_of, start_bare, success,
-};
+use crate::support::{World, app, deliver, ends, failure, finish, service_of, start_bare, success};
 
 const A_WHILE: Duration = Duration::from_mins(10);
 
@@ -378,11 +376,7 @@ async fn sweep(
         let death = until_death(&world, &start, calls).await?;
         death.then(&world, delivery).await;
         let answers = world.simulator.codepipeline().answers();
-        let ends: Vec<&Answer> = answers
-            .iter()
-            .map(|(_, answer)| answer)
-            .filter(|answer| is_final(answer))
-            .collect();
+        let ends = ends(&answers);
         assert_eq!(ends.len(), 1, "{context}: {ends:?}");
         let said = format!("{:?}", ends[0]);
         assert!(said.contains(end), "{context}: {said}");

@@ -325,42 +325,29 @@ fn a_profile_with_sso_that_is_signed_in_is_used() {
         SSO_TOKEN,
         r#"{"accessToken": "from-the-login", "expiresAt": "2099-01-01T00:00:00Z"}"#,
     );
-    let portal = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = portal.local_addr().unwrap();
-    // Gives the credentials to whoever asks with the token. The thread ends with the tests.
-    std::thread::spawn(move || {
-        for asking in portal.incoming() {
-            let mut asking = BufReader::new(asking.unwrap());
-            let mut head = String::new();
-            while !head.ends_with("\r\n\r\n") && asking.read_line(&mut head).unwrap() > 0 {}
-            let is_known = head.contains("from-the-login")
-                && head.contains("role_name=deploy&account_id=111122223333");
-            let credentials = format!(
-                r#"{{"roleCredentials": {{"accessKeyId": "{}", "secretAccessKey": "{}", "sessionToken": "", "expiration": 4102444800000}}}}"#,
-                simulator::FUNCTION_ACCESS_KEY_ID,
-                simulator::FUNCTION_SECRET_ACCESS_KEY
-            );
-            let (status, body) = if is_known {
-                ("200 OK", credentials)
-            } else {
-                ("401 No", String::new())
-            };
-            let length = body.len();
-            let answer = format!(
-                "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-            );
-            asking.get_mut().write_all(answer.as_bytes()).unwrap();
+    // Gives the credentials to whoever asks with the token.
+    let portal = serving(|head| {
+        let is_known = head.contains("from-the-login")
+            && head.contains("role_name=deploy&account_id=111122223333");
+        if !is_known {
+            return ("401 No", String::new());
         }
+        let credentials = format!(
+            r#"{{"roleCredentials": {{"accessKeyId": "{}", "secretAccessKey": "{}", "sessionToken": "", "expiration": 4102444800000}}}}"#,
+            simulator::FUNCTION_ACCESS_KEY_ID,
+            simulator::FUNCTION_SECRET_ACCESS_KEY
+        );
+        ("200 OK", credentials)
     });
     let mut command = with_profile(&world, &folder, SSO);
-    command.env("AWS_ENDPOINT_URL_SSO", format!("http://{address}"));
+    command.env("AWS_ENDPOINT_URL_SSO", portal);
     let (code, stdout, stderr) = parts_of(&command.output().unwrap());
     assert_eq!(code, Some(0), "{stderr}");
     assert!(stdout.contains("runs app:1"), "{stdout}");
 }
 
-/// Gives every request this answer; the thread ends with the tests.
-fn answering(answer: &'static str) -> String {
+/// Where every request gets the status and the body that `answer` has for its head. The thread ends with the tests.
+fn serving(answer: impl Fn(&str) -> (&'static str, String) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -368,15 +355,21 @@ fn answering(answer: &'static str) -> String {
             let mut asking = BufReader::new(asking.unwrap());
             let mut head = String::new();
             while !head.ends_with("\r\n\r\n") && asking.read_line(&mut head).unwrap() > 0 {}
-            let length = answer.len();
+            let (status, body) = answer(&head);
+            let length = body.len();
             let answer = format!(
-                "HTTP/1.1 403 No\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{answer}"
+                "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
             );
             // Whoever asks may be gone.
             let _ = asking.get_mut().write_all(answer.as_bytes());
         }
     });
     format!("http://{address}")
+}
+
+/// Where every request is refused with this body.
+fn answering(body: &'static str) -> String {
+    serving(move |_| ("403 No", body.to_owned()))
 }
 
 #[test]

@@ -325,6 +325,12 @@ pub(crate) fn is_final(answer: &Answer) -> bool {
     )
 }
 
+/// Those of `answers` that have ended an action.
+pub(crate) fn ends(answers: &[(String, Answer)]) -> Vec<&Answer> {
+    let answers = answers.iter().map(|(_, answer)| answer);
+    answers.filter(|answer| is_final(answer)).collect()
+}
+
 /// Kind and message of a failure.
 #[track_caller]
 pub(crate) fn failure(answer: &Answer) -> (&str, &str) {

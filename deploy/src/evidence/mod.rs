@@ -13,6 +13,7 @@ use super::outside::shown;
 use super::seen::{Look, ServiceDeploymentSeen, Stuck};
 use super::text;
 use super::time::Timestamp;
+use super::verdict::Reason;
 
 pub use self::cause::cause;
 pub use self::quote::telling_events;
@@ -35,7 +36,7 @@ pub struct Evidence {
     pub events: Vec<String>,
     /// ECS's text on the service deployment and the circuit breaker's counts.
     pub deployment: Vec<String>,
-    /// This job has asked for the rollback: what ECS says of it, as `Stopped by a user.`, is not why it failed.
+    /// This job has asked for the rollback: a user's stop that ECS reports is that, and not why it failed.
     pub job_rolls_back: bool,
     /// The service's deployment configuration, if no deployment can move with it.
     pub stuck: Option<Stuck>,
@@ -189,7 +190,8 @@ impl Evidence {
             paragraphs.push(format!("Stopped tasks: {}.", groups.join("; ")));
         }
         if !self.deployment.is_empty() {
-            let of = if self.job_rolls_back {
+            let first = self.deployment.first().and_then(|text| Reason::of(text));
+            let of = if self.job_rolls_back && matches!(first, Some(Reason::User(_))) {
                 " of the rollback, which this action has asked for"
             } else {
                 ""

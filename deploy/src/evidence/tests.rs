@@ -488,18 +488,24 @@ fn details_fit_whatever_their_length_and_keep_the_link_and_the_logs_end() {
         "{details}"
     );
     assert_eq!(Evidence::default().details(1000), "");
-    for (job_rolls_back, expected) in [
-        (false, "\nECS says: Stopped by a user."),
+    let stopped = "Stopped by a user.";
+    let breaker = "ECS deployment circuit breaker: tasks failed to start.";
+    for (job_rolls_back, report, of) in [
+        (false, stopped, ""),
         (
             true,
-            "\nECS says of the rollback, which this action has asked for: Stopped by a user.",
+            stopped,
+            " of the rollback, which this action has asked for",
         ),
+        // That is why the deployment failed, whoever rolls it back.
+        (true, breaker, ""),
     ] {
         let evidence = Evidence {
-            deployment: vec!["Stopped by a user.".to_owned()],
+            deployment: vec![report.to_owned()],
             job_rolls_back,
             ..Evidence::default()
         };
+        let expected = format!("\nECS says{of}: {report}");
         assert_eq!(evidence.details(1000), expected);
     }
 }
